@@ -1,0 +1,46 @@
+"""Dataset: texts, queries and judgements as one value, whatever they were read from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from embgeo.judgements import Judgements
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A retrieval dataset in memory.
+
+    Attributes
+    ----------
+    name : what the user typed and reports show (`pydocs`, a folder's name, an MTEB task).
+    doc_ids, doc_texts : unique ids and the texts as they are encoded (title + " " + text, stripped).
+    query_ids, query_texts : the same for queries; only queries of the chosen split.
+    judgements : checked against the ids (see `check_judgements`).
+    warnings : sentences about duplicates, empty texts, shared ids; judgement warnings are not repeated here.
+    task : mteb task metadata for instruction-tuned encoders, when the dataset is an MTEB task.
+    """
+
+    name: str
+    doc_ids: Sequence[str]
+    doc_texts: Sequence[str]
+    query_ids: Sequence[str]
+    query_texts: Sequence[str]
+    judgements: Judgements
+    warnings: tuple[str, ...] = ()
+    task: object | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over ids, texts and judgements in order: equal exactly when the data are."""
+        digest = hashlib.sha256()
+        for group in (self.doc_ids, self.doc_texts, self.query_ids, self.query_texts):
+            digest.update(f"{len(group)}\n".encode())
+            for text in group:
+                data = text.encode("utf-8", "surrogatepass")
+                digest.update(f"{len(data)}\n".encode() + data)
+        for query, judged in sorted(self.judgements.qrels.items()):
+            digest.update(repr((query, sorted(judged.items()))).encode("utf-8", "surrogatepass"))
+        return digest.hexdigest()

@@ -1,0 +1,30 @@
+"""embgeo: what an embedding space looks like, and the smallest vector store that keeps its search quality."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["Embeddings", "analyze", "check_embeddings", "compare", "compress", "load_run"]
+
+_HOMES = {
+    "Embeddings": "embgeo.embeddings",
+    "analyze": "embgeo.api",
+    "check_embeddings": "embgeo.embeddings",
+    "compare": "embgeo.api",
+    "compress": "embgeo.api",
+    "load_run": "embgeo.runs",
+}
+
+if TYPE_CHECKING:
+    from embgeo.api import analyze, compare, compress
+    from embgeo.embeddings import Embeddings, check_embeddings
+    from embgeo.runs import load_run
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used, so that `import embgeo` stays light."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'embgeo' has no attribute {name!r}")

@@ -1,0 +1,158 @@
+"""Embeddings: the one object that metrics and compression know, and the one door for arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast, get_args
+
+import numpy as np
+
+from embgeo.errors import InputError
+
+Similarity = Literal["cosine", "dot", "euclidean"]
+SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
+BLOCK_ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Document and query vectors of one model on one corpus.
+
+    Build it with `check_embeddings`, which validates; the constructor only stores.
+
+    Attributes
+    ----------
+    docs : (n, d) array, any float dtype, possibly a memory map; rows are documents, as the encoder gave them.
+    queries : (m, d) float32 array or None.
+    doc_ids, query_ids : unique strings, one a row.
+    similarity : how the model is searched. Under "cosine" every accessor below returns unit rows; the stored
+        `docs` stay as they came, so that a memory map is never copied.
+    provenance : facts about where the vectors came from (model, revision, file, …); JSON values only.
+    tokens : (vocabulary, d) token-embedding matrix of the encoder, when it has one.
+    """
+
+    docs: np.ndarray
+    queries: np.ndarray | None
+    doc_ids: Sequence[str]
+    query_ids: Sequence[str]
+    similarity: Similarity
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    tokens: np.ndarray | None = None
+
+    @property
+    def dimension(self) -> int:
+        return int(self.docs.shape[1])
+
+    def __len__(self) -> int:
+        return int(self.docs.shape[0])
+
+    def rows(self, indices: np.ndarray | slice) -> np.ndarray:
+        """Documents at `indices` as a new (k, d) float32 array, unit rows under cosine."""
+        block = np.array(self.docs[indices], dtype=np.float32)
+        return normalise(block) if self.similarity == "cosine" else block
+
+    def blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, block) over all documents; memory stays at one block."""
+        for start in range(0, len(self), size):
+            yield start, self.rows(slice(start, start + size))
+
+    def matrix(self) -> np.ndarray:
+        """All documents as one (n, d) float32 array; do not call it on a corpus that may not fit."""
+        return self.rows(slice(None))
+
+    def query_matrix(self) -> np.ndarray:
+        """All queries as a new (m, d) float32 array, unit rows under cosine; (0, d) without queries."""
+        if self.queries is None:
+            return np.empty((0, self.dimension), np.float32)
+        block = np.array(self.queries, dtype=np.float32)
+        return normalise(block) if self.similarity == "cosine" else block
+
+
+def normalise(X: np.ndarray) -> np.ndarray:
+    """Rows divided by their Euclidean norms (float64 accumulation); a new float32 array. Zero rows stay zero."""
+    norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
+    norms[norms == 0] = 1.0
+    return (X / norms[:, None].astype(np.float32)).astype(np.float32, copy=False)
+
+
+def check_embeddings(
+    docs: np.ndarray,
+    queries: np.ndarray | None = None,
+    doc_ids: Sequence[str] | None = None,
+    query_ids: Sequence[str] | None = None,
+    similarity: str = "cosine",
+    provenance: Mapping[str, Any] | None = None,
+    tokens: np.ndarray | None = None,
+) -> Embeddings:
+    """Validate arrays and return `Embeddings`; inputs are never written to and a memory map is read once, in blocks.
+
+    Ids default to the row numbers as strings.
+
+    Raises
+    ------
+    InputError
+        For anything but finite 2-D float or integer arrays of equal dimension with unique ids, for an empty corpus,
+        and for zero rows under cosine. The message counts the offending rows and gives the first.
+    """
+    if similarity not in SIMILARITIES:
+        raise InputError(f"similarity must be one of {', '.join(SIMILARITIES)}; got {similarity!r}")
+    cosine = similarity == "cosine"
+    _check_matrix(docs, "document embeddings", cosine)
+    if docs.shape[0] == 0:
+        raise InputError("the corpus must hold at least one document; got none")
+    if queries is not None:
+        _check_matrix(queries, "query embeddings", cosine)
+        if queries.shape[1] != docs.shape[1]:
+            raise InputError(
+                f"documents and queries must have the same dimension; got {docs.shape[1]} and {queries.shape[1]}. "
+                "Were they encoded by the same model?"
+            )
+    doc_ids = _check_ids(doc_ids, docs.shape[0], "document")
+    query_ids = _check_ids(query_ids, 0 if queries is None else queries.shape[0], "query")
+    return Embeddings(
+        docs, queries, doc_ids, query_ids, cast(Similarity, similarity), dict(provenance or {}), tokens
+    )
+
+
+def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
+    if X.ndim != 2 or X.shape[1] == 0:
+        raise InputError(f"{what} must be a 2-D array (rows, dimension ≥ 1); got shape {X.shape}")
+    if X.dtype.kind not in "fiu":
+        raise InputError(f"{what} must be real numbers; got dtype {X.dtype}")
+    bad = zero = 0
+    first_bad = first_zero = -1
+    for start in range(0, X.shape[0], BLOCK_ROWS):
+        # squares of float32 up to 3e38 overflow float32, not float64
+        block = np.asarray(X[start : start + BLOCK_ROWS], dtype=np.float32)
+        finite = np.isfinite(block).all(axis=1)
+        if not finite.all():
+            first_bad = first_bad if bad else start + int(np.flatnonzero(~finite)[0])
+            bad += int((~finite).sum())
+        empty = ~block.any(axis=1)
+        if empty.any():
+            first_zero = first_zero if zero else start + int(np.flatnonzero(empty)[0])
+            zero += int(empty.sum())
+    if bad:
+        raise InputError(
+            f"{what} must be finite; {bad} of {X.shape[0]} rows are not, the first is row {first_bad}. "
+            "Drop or impute them."
+        )
+    if cosine and zero:
+        raise InputError(
+            f"{what} must not be zero under cosine similarity; {zero} of {X.shape[0]} rows are, the first is row "
+            f"{first_zero}. Drop them or use --similarity dot."
+        )
+
+
+def _check_ids(ids: Sequence[str] | None, rows: int, what: str) -> list[str]:
+    if ids is None:
+        return [str(i) for i in range(rows)]
+    names = [str(i) for i in ids]
+    if len(names) != rows:
+        raise InputError(f"{what} ids must match the vectors; got {len(names)} ids for {rows} vectors")
+    if len(set(names)) != rows:
+        seen: set[str] = set()
+        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise InputError(f"{what} ids must be unique; {rows - len(set(names))} repeat, the first is {twice!r}")
+    return names

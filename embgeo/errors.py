@@ -1,0 +1,67 @@
+"""Typed errors. Each message says what must hold, what was got, where, and what to do.
+
+The command line prints the message as one line and exits with `exit_code`; `--debug` shows the traceback.
+Everything a user can mend (a name, a file, a budget, a missing package, a full disk) is an `EmbgeoError`
+with exit code 2; an exception of any other type is a fault of embgeo itself and exits with 1.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EmbgeoError(Exception):
+    """Base of everything embgeo raises on purpose."""
+
+    exit_code = 2
+
+
+class InputError(EmbgeoError, ValueError):
+    """An argument, array or option cannot be used as given."""
+
+
+class DataError(InputError):
+    """A file is missing or malformed; the message names file and line."""
+
+
+class UnknownNameError(InputError, LookupError):
+    """A model, dataset, measure or codec of that name does not exist."""
+
+
+class SpecError(InputError):
+    """A codec spec cannot be parsed; the message points at the part."""
+
+
+class BudgetError(InputError):
+    """No codec fits the budget; the message gives the smallest reachable size."""
+
+
+class MissingExtraError(EmbgeoError, ImportError):
+    """An optional package is absent; the message names the pip line."""
+
+
+class HubError(EmbgeoError):
+    """A model or data hub could not be reached or does not have the name."""
+
+
+class StorageError(EmbgeoError, OSError):
+    """Writing or reading back failed: disk full, no permission, damaged file."""
+
+
+class RunFormatError(EmbgeoError):
+    """A run folder or store is damaged or was written by a newer embgeo."""
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
+    """Build the error for a name that does not exist: near matches first, then the whole list when it is short."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    message = f"unknown {kind} {name!r}"
+    if near:
+        message += f"; did you mean {' or '.join(near)}?"
+    if len(names) <= 40:
+        message += f" Known: {', '.join(names)}."
+    if hint:
+        message += f" {hint}"
+    return UnknownNameError(message)

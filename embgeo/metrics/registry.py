@@ -1,0 +1,151 @@
+"""The registry of measures: a measure is a function of a `Space` plus declared facts.
+
+To add one, write one small file in this folder:
+
+    @measure(
+        "participation_ratio", family="spectrum",
+        summary="How many directions carry the variance, as one number.",
+        range=(1.0, math.inf), better="neither", invariances={"rotation", "translation", "scale", "row_order"},
+        cost="n d² + d³", source="Gao et al. 2017, eq. 2",
+    )
+    def participation_ratio(space: Space) -> float: ...
+
+The loop (`signature.py`) does sampling, seeds, intervals, timing and errors; the laws in `tests/laws` run over it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from embgeo.errors import unknown_name
+
+if TYPE_CHECKING:
+    from embgeo.metrics.space import Space
+
+Better = Literal["higher", "lower", "neither"]
+INVARIANCES = frozenset({"rotation", "translation", "scale", "row_order", "duplicates"})
+NEEDS = frozenset({"queries", "judgements", "tokens"})
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a measure may return instead of a bare float.
+
+    `curves` are named {"x": [...], "y": [...], ...} for the report; `details` are JSON facts (the route taken, the
+    chosen k); `rows` are per-document arrays of length n of the sample (kept in the run, never in the JSON).
+    """
+
+    value: float
+    curves: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    rows: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One measure and its declared facts.
+
+    Attributes
+    ----------
+    name : as in the published table where the quantity is the same.
+    family : dimension, spectrum, isotropy, similarity, diversity, topology, magnitude, clustering, hubs, capacity,
+        retrievability.
+    compute : Space → float or Reading. Raises `Undefined` with a reason where the measure has no value.
+    summary : one sentence on what it means for someone who runs a vector store.
+    range : (lowest, highest) possible value.
+    better : which end is better for retrieval, or "neither".
+    invariances : subset of INVARIANCES; each is tested as a law.
+    cost : in n and d, "n² d".
+    source : author, year, equation.
+    cap : largest sample; None takes the loop's default.
+    interval : False for a measure that moves with n: its `ci` is null.
+    quick : part of `--quick`.
+    needs : subset of NEEDS beyond the documents.
+    """
+
+    name: str
+    family: str
+    compute: Callable[[Space], float | Reading]
+    summary: str
+    range: tuple[float, float]
+    better: Better
+    invariances: frozenset[str]
+    cost: str
+    source: str
+    cap: int | None = None
+    interval: bool = True
+    quick: bool = False
+    needs: frozenset[str] = frozenset()
+
+
+class Undefined(ValueError):
+    """Raised by a measure that has no value on this space; the reason goes into the result."""
+
+
+_REGISTRY: dict[str, Measure] = {}
+
+
+def measure(
+    name: str,
+    *,
+    family: str,
+    summary: str,
+    range: tuple[float, float],
+    better: Better,
+    cost: str,
+    source: str,
+    invariances: set[str] | frozenset[str] = frozenset(),
+    cap: int | None = None,
+    interval: bool = True,
+    quick: bool = False,
+    needs: set[str] | frozenset[str] = frozenset(),
+) -> Callable[[Callable[[Space], float | Reading]], Callable[[Space], float | Reading]]:
+    """Register the decorated function under `name`; a taken name or an undeclared fact is refused."""
+    if unknown := set(invariances) - INVARIANCES:
+        raise ValueError(f"unknown invariances of {name}: {sorted(unknown)}")
+    if unknown := set(needs) - NEEDS:
+        raise ValueError(f"unknown needs of {name}: {sorted(unknown)}")
+
+    def register(compute: Callable[[Space], float | Reading]) -> Callable[[Space], float | Reading]:
+        if name in _REGISTRY:
+            raise ValueError(f"a measure named {name!r} is registered already")
+        _REGISTRY[name] = Measure(
+            name, family, compute, summary, range, better, frozenset(invariances), cost, source, cap, interval, quick,
+            frozenset(needs),
+        )  # fmt: skip
+        return compute
+
+    return register
+
+
+@cache
+def measures() -> Mapping[str, Measure]:
+    """Every registered measure by name; importing the files of this folder registers them."""
+    import embgeo.metrics as folder
+
+    for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
+        importlib.import_module(f"{folder.__name__}.{module.name}")
+    return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].family, item[0])))
+
+
+def select(names: list[str] | None = None, quick: bool = False) -> list[Measure]:
+    """Measures by name or family, in registry order; all of them (or the quick ones) when no name is given.
+
+    Raises `UnknownNameError` with near matches.
+    """
+    known = measures()
+    if not names:
+        return [m for m in known.values() if m.quick or not quick]
+    families = {m.family for m in known.values()}
+    for name in names:
+        if name not in known and name not in families:
+            near = difflib.get_close_matches(name, [*known, *families], n=3)
+            raise unknown_name("measure or family", name, near or families, "`embgeo measures` lists all.")
+    wanted = set(names)
+    return [m for m in known.values() if m.name in wanted or m.family in wanted]

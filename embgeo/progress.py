@@ -1,0 +1,15 @@
+"""How long work reports on itself: a callback, so that the library never prints."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Called as `progress(stage, done, total)`; `total` may grow, `done == total` ends the stage."""
+
+    def __call__(self, stage: str, done: int, total: int) -> None: ...
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """The default callback: nothing."""
