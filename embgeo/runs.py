@@ -1,0 +1,312 @@
+"""Run: one stored result. A folder that is there whole or not at all; reports are drawn from it alone.
+
+    run.json          the JSON contract (DESIGN) plus command, request, environment, created, identity
+    arrays.npz        raw arrays by name (ids, distances, …), never pickled; optional
+    documents.jsonl   {"id", "text"}: the first 200 characters of each document; optional
+    queries.jsonl     the same for queries; optional
+
+plus whatever the command adds through `write` (the built store).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import time
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo import __version__
+from embgeo.environment import environment
+from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError
+from embgeo.jsontext import canonical_json, to_json_text, to_plain
+
+__all__ = ["FORMAT_VERSION", "Run", "environment", "identity", "load_run", "save_run", "to_json_text"]
+
+FORMAT_VERSION = 1
+SNIPPET_CHARACTERS = 200
+COMMANDS = ("analyze", "compress")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A stored result: `folder` and the `result` read from its run.json. Arrays and texts are read when asked for."""
+
+    folder: Path
+    result: dict[str, Any]
+
+    @property
+    def command(self) -> str:
+        return str(self.result["command"])
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @cached_property
+    def arrays(self) -> Mapping[str, np.ndarray]:
+        """Raw arrays by name; each is read from disk when first used. Empty when none were stored."""
+        return _StoredArrays(self.folder / "arrays.npz")
+
+    @cached_property
+    def documents(self) -> dict[str, str]:
+        """First 200 characters of each document by id; empty when the run has no texts."""
+        return _read_snippets(self.folder / "documents.jsonl")
+
+    @cached_property
+    def queries(self) -> dict[str, str]:
+        """First 200 characters of each query by id; empty when the run has no texts."""
+        return _read_snippets(self.folder / "queries.jsonl")
+
+
+def identity(result: Mapping[str, Any]) -> str:
+    """SHA-256 of what was asked, of which model, on which data: equal exactly for repeats of one run.
+
+    Canonical JSON of format version, command, request, `model` (a name, or a dict of name, revision, weights) and
+    the dataset's fingerprint (its whole entry where it has none). Slugs of names collide; this does not.
+    """
+    dataset = result.get("dataset")
+    fingerprint = dataset.get("fingerprint") if isinstance(dataset, Mapping) else None
+    asked = {
+        "format_version": FORMAT_VERSION,
+        "command": result.get("command"),
+        "request": result.get("request", {}),
+        "model": result.get("model"),
+        "dataset": dataset if fingerprint is None else fingerprint,
+    }
+    return hashlib.sha256(canonical_json(asked).encode()).hexdigest()
+
+
+def save_run(
+    out: Path,
+    result: Mapping[str, Any],
+    arrays: Mapping[str, np.ndarray] | None = None,
+    documents: Iterable[tuple[str, str]] | None = None,
+    queries: Iterable[tuple[str, str]] | None = None,
+    write: Callable[[Path], None] | None = None,
+) -> Run:
+    """Store a result as `out/COMMAND-MODEL-DATASET-HASH` and return it as `load_run` would.
+
+    Everything is written into a hidden sibling first and then renamed. A run of the same identity is replaced; the
+    old one stays until the new one is complete. `documents` and `queries` are (id, text) pairs. `write(folder)` may
+    add more files; what it raises undoes the whole.
+
+    Raises
+    ------
+    InputError
+        `result` lacks a known command, or an array would need pickling.
+    StorageError
+        The disk is full or the folder may not be written; nothing is left behind.
+    """
+    if result.get("command") not in COMMANDS:
+        raise InputError(f"a run's command must be one of {', '.join(COMMANDS)}; got {result.get('command')!r}")
+    full = {
+        "embgeo": __version__,
+        "format_version": FORMAT_VERSION,
+        "command": result["command"],
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "identity": identity(result),
+        "request": {},
+        **{key: value for key, value in result.items() if key not in ("format_version", "identity")},
+    }
+    full.setdefault("environment", environment())
+    plain = to_plain(full)
+    target = Path(out) / folder_name(plain)
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep_leftovers(target)
+        partial.mkdir()
+        if arrays:
+            _write_arrays(partial / "arrays.npz", arrays)
+        if documents is not None:
+            _write_snippets(partial / "documents.jsonl", documents)
+        if queries is not None:
+            _write_snippets(partial / "queries.jsonl", queries)
+        if write is not None:
+            write(partial)
+        (partial / "run.json").write_text(to_json_text(plain) + "\n", encoding="utf-8")
+        _swap_in(partial, target)
+    except EmbgeoError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"the run must be written to {target}; {error.strerror or error}. "
+            "Nothing was kept: free some space, or choose a writable folder with --out."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return Run(target, plain)
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a run folder (or its run.json).
+
+    Raises `RunFormatError` for a folder that is not a run, damaged JSON, or a format newer than this embgeo reads.
+    """
+    folder = Path(path)
+    if folder.name == "run.json":
+        folder = folder.parent
+    file = folder / "run.json"
+    try:
+        result = json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise RunFormatError(
+            f"a run folder must hold run.json; {folder} {'does not' if folder.exists() else 'does not exist'}. "
+            "Give a folder that `embgeo analyze` or `embgeo compress` wrote."
+        ) from None
+    except OSError as error:
+        raise StorageError(f"{file} must be readable; {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunFormatError(f"{file} must be JSON; {error}. Run the command again to replace it.") from None
+    _check_format(file, result)
+    return Run(folder, result)
+
+
+def folder_name(result: Mapping[str, Any]) -> str:
+    """`analyze-minilm-pydocs-1a2b3c4d`: readable, and unique by the first 8 digits of the identity."""
+    parts = [str(result["command"]), _slug(_label(result.get("model"))), _slug(_label(result.get("dataset")))]
+    return "-".join([part for part in parts if part] + [str(result["identity"])[:8]])
+
+
+def _check_format(file: Path, result: Any) -> None:
+    if not isinstance(result, dict):
+        raise RunFormatError(f"{file} must hold a JSON object; got {type(result).__name__}")
+    version = result.get("format_version")
+    if isinstance(version, bool) or not isinstance(version, int) or version < 1:
+        raise RunFormatError(f"{file} must state its format_version, a whole number from 1; got {version!r}")
+    if version > FORMAT_VERSION:
+        raise RunFormatError(
+            f"{file} has format {version}, written by embgeo {result.get('embgeo', 'unknown')}; embgeo {__version__} "
+            f"reads formats up to {FORMAT_VERSION}. Upgrade with: pip install -U embgeo"
+        )
+    if result.get("command") not in COMMANDS:
+        raise RunFormatError(
+            f"{file} must state its command, one of {', '.join(COMMANDS)}; got {result.get('command')!r}"
+        )
+
+
+def _label(entry: Any) -> str:
+    if isinstance(entry, Mapping):
+        return str(entry.get("name") or "")
+    return "" if entry is None else str(entry)
+
+
+def _slug(text: str) -> str:
+    """At most 40 characters of a name that every file system takes; the last part of a path or hub name."""
+    tail = text.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or text
+    plain = unicodedata.normalize("NFKD", tail).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")
+
+
+def _swap_in(partial: Path, target: Path) -> None:
+    """Put `partial` in `target`'s place; at every moment one complete run exists under one of the two names."""
+    if not target.exists():
+        partial.rename(target)
+        return
+    old = _old(target)
+    shutil.rmtree(old, ignore_errors=True)
+    target.rename(old)
+    try:
+        partial.rename(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _old(target: Path) -> Path:
+    return target.with_name(f".{target.name}.old")
+
+
+def _sweep_leftovers(target: Path) -> None:
+    """Undo what a kill left: put back a run that was being replaced, drop partial folders of an earlier day."""
+    if not target.exists() and _old(target).exists():
+        _old(target).rename(target)
+    for leftover in target.parent.glob(f".{target.name}.*.partial"):
+        with contextlib.suppress(OSError):
+            if time.time() - leftover.stat().st_mtime > 86_400:
+                shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    # np.savez cannot hold an array called "file", and its keywords pickle objects unless told not to
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name, values in arrays.items():
+            array = np.asarray(values)
+            if array.dtype.hasobject:
+                raise InputError(f"array {name!r} must hold numbers or fixed-length text; got dtype {array.dtype}")
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+class _StoredArrays(Mapping[str, np.ndarray]):
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read: dict[str, np.ndarray] = {}
+
+    @cached_property
+    def _names(self) -> list[str]:
+        if not self._path.exists():
+            return []
+        try:
+            with zipfile.ZipFile(self._path) as archive:
+                return [name.removesuffix(".npy") for name in archive.namelist()]
+        except (OSError, zipfile.BadZipFile) as error:
+            raise RunFormatError(f"{self._path} must be a zip of arrays; {error}") from error
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._names:
+            raise KeyError(name)
+        if name not in self._read:
+            try:
+                with zipfile.ZipFile(self._path) as archive, archive.open(f"{name}.npy") as member:
+                    self._read[name] = np.lib.format.read_array(member, allow_pickle=False)
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                raise RunFormatError(f"array {name!r} of {self._path} cannot be read; {error}") from error
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def _write_snippets(path: Path, texts: Iterable[tuple[str, str]]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for name, text in texts:
+            file.write(to_json_text({"id": name, "text": text[:SNIPPET_CHARACTERS]}, indent=None) + "\n")
+
+
+def _read_snippets(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        # split on \n alone: str.splitlines would also break at U+2028 and other characters that texts hold
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunFormatError(f"{path} must be readable UTF-8; {error}") from error
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        if line:
+            try:
+                entry = json.loads(line)
+                found[str(entry["id"])] = str(entry["text"])
+            except (ValueError, KeyError, TypeError) as error:
+                raise RunFormatError(f"{path} line {number} must be an object with id and text; {error!r}") from error
+    return found
