@@ -110,9 +110,7 @@ def check_embeddings(
             )
     doc_ids = _check_ids(doc_ids, docs.shape[0], "document")
     query_ids = _check_ids(query_ids, 0 if queries is None else queries.shape[0], "query")
-    return Embeddings(
-        docs, queries, doc_ids, query_ids, cast(Similarity, similarity), dict(provenance or {}), tokens
-    )
+    return Embeddings(docs, queries, doc_ids, query_ids, cast(Similarity, similarity), dict(provenance or {}), tokens)
 
 
 def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:

@@ -1,0 +1,110 @@
+"""Retrieval quality of a ranking, query by query, computed by trec_eval (through pytrec_eval)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from embgeo.errors import InputError
+from embgeo.judgements import Judgements
+
+# our name → (trec_eval measure, its key in the results, how many results are shown to it)
+_TREC = {
+    "ndcg@10": ("ndcg_cut.10", "ndcg_cut_10", None),
+    "recall@10": ("recall.10", "recall_10", None),
+    "recall@100": ("recall.100", "recall_100", None),
+    "map@100": ("map_cut.100", "map_cut_100", None),
+    "mrr@10": ("recip_rank", "recip_rank", 10),
+}
+QUALITY_MEASURES = tuple(_TREC)
+
+
+class Evaluator:
+    """Scores rankings of one dataset; built once, used for every store.
+
+    Ties are ordered as trec_eval orders them: equal scores by descending document id, whatever the row order.
+    Queries without a relevant document are not averaged over; `query_rows` names those that are.
+    """
+
+    def __init__(self, judgements: Judgements, doc_ids: Sequence[str], query_ids: Sequence[str]) -> None:
+        judged = set(judgements.judged_queries)
+        self.doc_ids = doc_ids
+        self.query_rows = np.array([row for row, query in enumerate(query_ids) if query in judged], dtype=np.int64)
+        self.query_ids = [query_ids[row] for row in self.query_rows]
+        if not self.query_ids:
+            raise InputError(
+                "at least one query must have a relevant document; the judgements match none of "
+                f"{len(query_ids)} queries. Do the ids agree?"
+            )
+        self._qrels = {query: dict(judgements.qrels[query]) for query in self.query_ids}
+
+    def __call__(
+        self, scores: np.ndarray, rows: np.ndarray, measures: Sequence[str] = ("ndcg@10",)
+    ) -> dict[str, np.ndarray]:
+        """Per-query values, (judged queries,) float64 by measure name.
+
+        `scores` and `rows` are (m, k) over all queries, as a search returns them; rows of −1 are skipped.
+        """
+        results: dict[str, np.ndarray] = {}
+        for shown in {_TREC[name][2] for name in measures}:
+            names = [name for name in measures if _TREC[name][2] == shown]
+            found = self._evaluate(scores[:, :shown], rows[:, :shown], {_TREC[name][0] for name in names})
+            for name in names:
+                results[name] = np.array([found[query][_TREC[name][1]] for query in self.query_ids])
+        return results
+
+    def _evaluate(self, scores: np.ndarray, rows: np.ndarray, measures: set[str]) -> Mapping[str, Mapping[str, float]]:
+        import pytrec_eval
+
+        ranking = {}
+        for query, at in zip(self.query_ids, self.query_rows, strict=True):
+            ranking[query] = {
+                self.doc_ids[row]: value
+                for row, value in zip(rows[at].tolist(), scores[at].tolist(), strict=True)
+                if row >= 0
+            }
+        found: Mapping[str, Mapping[str, float]] = pytrec_eval.RelevanceEvaluator(self._qrels, measures).evaluate(
+            ranking
+        )
+        return found
+
+
+def neighbour_recall(rows: np.ndarray, exact_rows: np.ndarray, k: int = 10) -> np.ndarray:
+    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1].
+
+    Not to be confused with recall on judgements: it asks whether the store returns what float32 returns.
+    """
+    found, true = rows[:, :k], exact_rows[:, :k]
+    hits = ((found[:, :, None] == true[:, None, :]) & (true[:, None, :] >= 0)).any(axis=1).sum(axis=1)
+    return np.asarray(hits / np.maximum((true >= 0).sum(axis=1), 1), dtype=np.float64)
+
+
+def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
+    """Mean nDCG@10 if every tie were ordered worst and best, or None where no tie touches the top 10.
+
+    Ties are looked for within the results given: pass a few more than 10.
+    """
+    tied = (scores[:, 1:11] == scores[:, :10]) & (rows[:, 1:11] >= 0)
+    if not tied[evaluator.query_rows].any():
+        return None
+    band = []
+    for sign in (-1, 1):
+        shifted = rank_scores(scores)
+        for query, at in zip(evaluator.query_ids, evaluator.query_rows, strict=True):
+            judged = evaluator._qrels[query]
+            grades = np.array([judged.get(evaluator.doc_ids[row], 0) if row >= 0 else 0 for row in rows[at]])
+            shifted[at] += sign * grades / (2.0 * (1 + max(judged.values())))
+        order = np.argsort(-shifted, axis=1, kind="stable")[:, :10]
+        top_rows = np.take_along_axis(rows, order, axis=1)
+        places = np.broadcast_to(-np.arange(order.shape[1], dtype=np.float32), order.shape)
+        band.append(float(evaluator(places, top_rows)["ndcg@10"].mean()))
+    return band[0], band[1]
+
+
+def rank_scores(scores: np.ndarray) -> np.ndarray:
+    """Dense integer ranks as float64: equal scores share one, and neighbours differ by one."""
+    steps = np.zeros(scores.shape, dtype=np.float64)
+    with np.errstate(invalid="ignore"):  # −inf − −inf where a ranking is short
+        steps[:, 1:] = (np.diff(scores, axis=1) < 0).cumsum(axis=1)
+    return -steps

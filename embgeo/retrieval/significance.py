@@ -1,0 +1,64 @@
+"""Intervals over queries: paired bootstrap of means, differences and ratios."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 4000
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class QueryBootstrap:
+    """One set of resamples of the queries, shared by every statistic of a run so that comparisons are paired.
+
+    Attributes
+    ----------
+    weights : (resamples, m) float32; how often each query was drawn, divided by m.
+    """
+
+    weights: np.ndarray
+
+    @classmethod
+    def draw(cls, queries: int, seed: int = 0, resamples: int = RESAMPLES) -> QueryBootstrap:
+        rng = np.random.default_rng([seed, 0x0B007])
+        counts = rng.multinomial(queries, np.full(queries, 1 / queries), size=resamples)
+        return cls((counts / queries).astype(np.float32))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """Mean of each resample; `values` (m,) or (m, s)."""
+        return self.weights @ values.astype(np.float32)
+
+    def mean_interval(self, values: np.ndarray) -> tuple[float, float]:
+        """Percentile interval of the mean of `values` (m,)."""
+        return _percentiles(self.means(values))
+
+    def difference(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
+        """Percentile interval of mean(values − baseline), paired by query; None where no query differs.
+
+        With no difference seen in m queries, the share of queries that would change is below 3/m with 95 % confidence
+        (`rule_of_three`): an interval of [0, 0] would claim certainty.
+        """
+        gaps = values - baseline
+        return _percentiles(self.means(gaps)) if np.any(gaps != 0) else None
+
+    def ratio(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
+        """Percentile interval of mean(values) / mean(baseline), paired; None where no query differs or baseline is 0."""
+        if not np.any(values != baseline) or not np.any(baseline):
+            return None
+        below = self.means(baseline)
+        ok = below > 0
+        return _percentiles(self.means(values)[ok] / below[ok])
+
+
+def rule_of_three(queries: int) -> float:
+    """Upper 95 % bound on the share of queries that change when none of `queries` did: 3/m (Hanley & Lippman-Hand 1983)."""
+    return 3.0 / queries
+
+
+def _percentiles(samples: np.ndarray) -> tuple[float, float]:
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(samples, [tail, 100 - tail])
+    return float(low), float(high)
