@@ -1,0 +1,219 @@
+"""The device seam: the heavy kernels once in NumPy and once in torch, behind one small surface.
+
+A `Kernels` object makes matrices on its device (`put`, `squared_distances`), reduces them there, and hands NumPy
+arrays back; a `Space` knows nothing else of devices. Both paths compute distances as |x|² + |y|² − 2xy in float32 and
+mend the pairs where that cancels (near duplicates) in float64, so that they agree within 1e-3 relative on every
+distance and within about 1e-5 on sums; exact duplicates have distance exactly 0, and the matrix is exactly symmetric.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from embgeo.errors import InputError
+
+Reduction = Literal["exp_minus", "exp_minus_two_squared", "inverse_one_plus", "plain", "squared"]
+BLOCK_ELEMENTS = 1 << 19  # elements of a float32 row block that stay in cache
+CANCELLED = 1e-3  # below this share of |x|² + |y|² a squared distance has lost more than half its float32 digits
+MEND_PER_ROW = 20  # more cancelled pairs than this a row: one float64 product is cheaper than pair by pair
+
+
+class Kernels(Protocol):
+    """Kernels of one device. A handle is whatever matrix the device works on; `get` turns it into NumPy."""
+
+    name: str
+
+    def get(self, handle: Any) -> np.ndarray: ...
+
+    def gram(self, X: np.ndarray) -> np.ndarray:
+        """XᵀX, (d, d) float64, products and sums in float64."""
+        ...
+
+    def squared_distances(self, V: np.ndarray, groups: np.ndarray) -> Any:
+        """(n, n) float32 squared Euclidean distances; rows with equal `groups` are identical."""
+        ...
+
+    def scaled_root(self, handle: Any, factor: float) -> Any:
+        """factor · √D, in place."""
+        ...
+
+    def halved(self, handle: Any) -> Any:
+        """D / 2, in place."""
+        ...
+
+    def row_sums(self, handle: Any, reduction: Reduction) -> np.ndarray:
+        """(n,) float64 sums over each row of f(D), the diagonal included."""
+        ...
+
+    def nearest(self, handle: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """(n, k) smallest distances of each row ascending and their indices, the row itself left out."""
+        ...
+
+    def product(self, handle: Any, M: np.ndarray) -> np.ndarray:
+        """D @ M as float64, in float32 arithmetic."""
+        ...
+
+
+def kernels(device: str = "cpu") -> Kernels:
+    """The kernels of a device: "cpu" is NumPy, "torch" is torch on the CPU (for tests), "cuda[:i]" torch on a GPU."""
+    if device == "cpu":
+        return NumpyKernels()
+    if device == "torch" or device.startswith("cuda"):
+        from embgeo.metrics.torch_kernels import TorchKernels
+
+        return TorchKernels("cpu" if device == "torch" else device)
+    raise InputError(f"device must be cpu, cuda or cuda:N; got {device!r}")
+
+
+def row_blocks(n: int, columns: int) -> list[slice]:
+    """Row blocks of an (n, columns) matrix that stay in cache."""
+    size = max(1, BLOCK_ELEMENTS // max(1, columns))
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def in_threads(work: Callable[[slice], Any], blocks: list[slice]) -> list[Any]:
+    """`work` on every block, results in order; NumPy releases the lock inside, so that the cores share the blocks."""
+    threads = min(_threads(), len(blocks))
+    if threads <= 1:
+        return [work(block) for block in blocks]
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(work, blocks))
+
+
+def _threads() -> int:
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(available, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else available
+
+
+class NumpyKernels:
+    """The reference path: BLAS products, NumPy row blocks in threads."""
+
+    name = "cpu"
+
+    def get(self, handle: Any) -> np.ndarray:
+        return handle
+
+    def gram(self, X: np.ndarray) -> np.ndarray:
+        total = np.zeros((X.shape[1], X.shape[1]))
+        for start in range(0, X.shape[0], 8192):
+            block = X[start : start + 8192].astype(np.float64)
+            total += block.T @ block
+        return total
+
+    def squared_distances(self, V: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        n = V.shape[0]
+        norms = np.einsum("ij,ij->i", V, V, dtype=np.float64).astype(np.float32)
+        D = V @ V.T  # the same array twice: BLAS computes one half and mirrors it, exactly symmetric
+        blocks = row_blocks(n, n)
+
+        def finish(block: slice) -> tuple[np.ndarray, np.ndarray]:
+            rows, both = D[block], norms[block, None] + norms[None, :]
+            rows *= -2
+            rows += both
+            np.maximum(rows, 0, out=rows)
+            both *= CANCELLED
+            low, high = np.nonzero(rows < both)
+            low = low + block.start
+            upper = low < high
+            return low[upper], high[upper]
+
+        pairs = in_threads(finish, blocks)
+        D.flat[:: n + 1] = 0
+        low, high = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
+        same = groups[low] == groups[high]
+        D[low[same], high[same]] = D[high[same], low[same]] = 0
+        low, high = low[~same], high[~same]
+        if len(low) > MEND_PER_ROW * n:
+            _mend_all(D, V, groups)
+        else:
+            for start in range(0, len(low), 8192):
+                i, j = low[start : start + 8192], high[start : start + 8192]
+                difference = V[i].astype(np.float64) - V[j]
+                D[i, j] = D[j, i] = np.einsum("ij,ij->i", difference, difference)
+        return D
+
+    def scaled_root(self, handle: np.ndarray, factor: float) -> np.ndarray:
+        def root(block: slice) -> None:
+            np.sqrt(handle[block], out=handle[block])
+            if factor != 1:
+                handle[block] *= np.float32(factor)
+
+        in_threads(root, row_blocks(*handle.shape))
+        return handle
+
+    def halved(self, handle: np.ndarray) -> np.ndarray:
+        handle *= np.float32(0.5)
+        return handle
+
+    def row_sums(self, handle: np.ndarray, reduction: Reduction) -> np.ndarray:
+        apply = _ROW_FUNCTIONS[reduction]
+        # pairwise summation along the contiguous axis: a row's sum is good to 1e-7 in float32
+        sums = in_threads(lambda block: apply(handle[block]).sum(axis=1), row_blocks(*handle.shape))
+        return np.concatenate(sums).astype(np.float64)
+
+    def nearest(self, handle: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        n = handle.shape[0]
+
+        def select(block: slice) -> tuple[np.ndarray, np.ndarray]:
+            rows = handle[block].copy()
+            rows[np.arange(len(rows)), np.arange(block.start, block.stop)] = np.inf
+            if k < n - 1:
+                chosen = np.argpartition(rows, k - 1, axis=1)[:, :k]
+            else:
+                chosen = np.argsort(rows, axis=1, kind="stable")[:, :k]
+            distances = np.take_along_axis(rows, chosen, axis=1)
+            order = np.lexsort((chosen, distances), axis=1)
+            return np.take_along_axis(distances, order, axis=1), np.take_along_axis(chosen, order, axis=1)
+
+        parts = in_threads(select, row_blocks(n, n))
+        return np.concatenate([part[0] for part in parts]), np.concatenate([part[1] for part in parts])
+
+    def product(self, handle: np.ndarray, M: np.ndarray) -> np.ndarray:
+        return (handle @ M.astype(np.float32)).astype(np.float64)
+
+
+def _exp_minus(rows: np.ndarray) -> np.ndarray:
+    values = np.negative(rows)
+    return np.exp(values, out=values)
+
+
+def _exp_minus_two_squared(rows: np.ndarray) -> np.ndarray:
+    values = np.square(rows)
+    values *= -2
+    return np.exp(values, out=values)
+
+
+def _inverse_one_plus(rows: np.ndarray) -> np.ndarray:
+    values = rows + np.float32(1)
+    return np.reciprocal(values, out=values)
+
+
+_ROW_FUNCTIONS: dict[Reduction, Callable[[np.ndarray], np.ndarray]] = {
+    "exp_minus": _exp_minus,
+    "exp_minus_two_squared": _exp_minus_two_squared,
+    "inverse_one_plus": _inverse_one_plus,
+    "plain": np.asarray,
+    "squared": np.square,
+}
+
+
+def _mend_all(D: np.ndarray, V: np.ndarray, groups: np.ndarray) -> None:
+    """Every squared distance again by a float64 product, block by block over the upper triangle."""
+    n = V.shape[0]
+    wide = V.astype(np.float64)
+    norms = np.einsum("ij,ij->i", wide, wide)
+    for start in range(0, n, 512):
+        block = slice(start, min(start + 512, n))
+        rows = norms[block, None] + norms[None, start:] - 2 * (wide[block] @ wide[start:].T)
+        rows[groups[block, None] == groups[None, start:]] = 0
+        upper = np.triu(np.maximum(rows, 0), 1).astype(np.float32)
+        size = block.stop - start
+        upper[:, :size] += upper[:, :size].T
+        D[block, start:] = upper
+        D[start:, block] = upper.T

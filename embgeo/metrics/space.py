@@ -1,0 +1,373 @@
+"""Space: what many measures share, computed once, lazily, and timed apart from the measures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from embgeo.embeddings import Similarity, normalise
+from embgeo.errors import InputError
+from embgeo.metrics.device import Kernels, Reduction, kernels
+from embgeo.metrics.neighbours import nearest_by_blocks
+from embgeo.metrics.registry import Undefined
+
+Metric = Literal["euclidean", "cosine"]
+DENSE_ROWS = 20_000  # 1.6 GB a distance matrix; larger spaces stream blocks
+NEIGHBOUR_TIERS = (16, 128)  # neighbours are computed for the next of these, so that measures share one search
+
+
+class Space:
+    """A sample of document vectors with everything its measures share.
+
+    Nothing is computed before it is asked for, everything is computed once, and no input is written to. Arrays that
+    it hands out are shared: treat them as read-only (they are flagged so where that costs nothing).
+
+    Parameters
+    ----------
+    X : (n, d) float32 rows; n ≥ 1, d ≥ 1, finite.
+    similarity : how the model is searched.
+    rng : seeded generator for the measures that draw; the loop gives each measure its own copy.
+    queries : (m, d) float32 or None.
+    relevant : (pairs, 2) integer array of (query row, document row) of X, or None.
+    tokens : (vocabulary, d) float32 or None.
+    retrieved : (m, k) document rows of X that each query finds, best first, −1 where the document is not in X.
+    device : "cpu", "cuda", "cuda:N".
+
+    Attributes
+    ----------
+    ledger : {quantity: seconds} spent on shared quantities, each without the quantities it needed in turn.
+    """
+
+    def __init__(
+        self,
+        X: np.ndarray,
+        *,
+        similarity: Similarity = "cosine",
+        rng: np.random.Generator | None = None,
+        queries: np.ndarray | None = None,
+        relevant: np.ndarray | None = None,
+        retrieved: np.ndarray | None = None,
+        tokens: np.ndarray | None = None,
+        device: str = "cpu",
+    ) -> None:
+        if X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
+            raise InputError(f"a space needs a 2-D array with rows and dimensions; got shape {X.shape}")
+        self.X = _read_only(np.ascontiguousarray(X, dtype=np.float32))
+        self.similarity = similarity
+        self.rng = rng if rng is not None else np.random.default_rng(0)
+        self.queries = None if queries is None else _read_only(np.ascontiguousarray(queries, dtype=np.float32))
+        self.relevant = relevant
+        self.retrieved = retrieved
+        self.tokens = tokens
+        self.kernels: Kernels = kernels(device)
+        self.device = device
+        self.ledger: dict[str, float] = {}
+        self._timers: list[float] = []
+        self._shared: dict[Any, Any] = {}
+        self._parent: Space | None = None
+        self._rows: np.ndarray | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of documents in the sample."""
+        return self.X.shape[0]
+
+    @property
+    def d(self) -> int:
+        """Dimension."""
+        return self.X.shape[1]
+
+    # -- sharing -----------------------------------------------------------------------------------------------------
+
+    def shared(self, key: Any, compute: Callable[[], Any]) -> Any:
+        """`compute()` once per key; its seconds go into the ledger under the key (the strings in it, for a tuple)."""
+        if key not in self._shared:
+            name = key if isinstance(key, str) else "_".join(part for part in key if isinstance(part, str))
+            with self._timed(name):
+                self._shared[key] = compute()
+        return self._shared[key]
+
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        start = time.perf_counter()
+        self._timers.append(0.0)
+        try:
+            yield
+        finally:
+            elapsed = time.perf_counter() - start
+            own = elapsed - self._timers.pop()
+            self.ledger[name] = self.ledger.get(name, 0.0) + own
+            if self._timers:
+                self._timers[-1] += elapsed
+
+    def subset(self, rows: np.ndarray) -> Space:
+        """The space of some rows; distances that this one holds are cut out of it instead of computed again."""
+        child = Space(
+            self.X[rows], similarity=self.similarity, rng=self.rng, queries=self.queries,
+            relevant=None if self.relevant is None else _rows_of_subset(self.relevant, rows, self.n),
+            retrieved=None if self.retrieved is None else _ids_of_subset(self.retrieved, rows, self.n),
+            tokens=self.tokens, device=self.device,
+        )  # fmt: skip
+        child._parent, child._rows = self, np.asarray(rows)
+        return child
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def norms(self) -> np.ndarray:
+        """(n,) float64 Euclidean norms of the rows."""
+        return _read_only(np.sqrt(np.einsum("ij,ij->i", self.X, self.X, dtype=np.float64)))
+
+    @cached_property
+    def mean(self) -> np.ndarray:
+        """(d,) float64 mean vector."""
+        return _read_only(self.X.mean(axis=0, dtype=np.float64))
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """(n, d) float32 rows divided by their norms; raises `Undefined` when a row is zero."""
+        zero = int((self.norms == 0).sum())
+        if zero:
+            raise Undefined(f"cosine needs rows with a direction; {zero} of {self.n} are zero")
+        return _read_only(normalise(self.X))
+
+    @cached_property
+    def centred(self) -> np.ndarray:
+        """(n, d) float32 rows minus the mean (subtracted in float64)."""
+        return _read_only((self.X - self.mean).astype(np.float32))
+
+    # -- spectra -----------------------------------------------------------------------------------------------------
+
+    @property
+    def gram(self) -> np.ndarray:
+        """(d, d) float64 XᵀX."""
+        return self.shared("gram", lambda: _read_only(self.kernels.gram(self.X)))
+
+    @property
+    def covariance(self) -> np.ndarray:
+        """(d, d) float64 covariance, divided by n − 1; raises `Undefined` for one row."""
+
+        def compute() -> np.ndarray:
+            if self.n < 2:
+                raise Undefined("a covariance needs at least 2 rows; got 1")
+            centred = self.X - self.mean  # float64
+            return _read_only(centred.T @ centred / (self.n - 1))
+
+        return self.shared("covariance", compute)
+
+    @property
+    def gram_spectrum(self) -> np.ndarray:
+        """(min(n, d),) float64 eigenvalues of XᵀX, descending, not negative: the squared singular values of X."""
+
+        def compute() -> np.ndarray:
+            return _spectrum(self.gram if self.d <= self.n else self.X.astype(np.float64) @ self.X.astype(np.float64).T)
+
+        return self.shared("gram_spectrum", compute)
+
+    @property
+    def unit_gram_spectrum(self) -> np.ndarray:
+        """(min(n, d),) float64 eigenvalues of UᵀU with unit rows U, descending."""
+
+        def compute() -> np.ndarray:
+            U = self.unit
+            if abs(self.norms - 1).max() < 1e-6:
+                return self.gram_spectrum
+            wide = U.astype(np.float64)
+            return _spectrum(self.kernels.gram(U) if self.d <= self.n else wide @ wide.T)
+
+        return self.shared("unit_gram_spectrum", compute)
+
+    @property
+    def covariance_spectrum(self) -> np.ndarray:
+        """(min(n, d),) float64 eigenvalues of the covariance, descending; raises `Undefined` for one row."""
+
+        def compute() -> np.ndarray:
+            if self.d <= self.n or self.n < 2:
+                return _spectrum(self.covariance)
+            centred = self.X - self.mean
+            return _spectrum(centred @ centred.T / (self.n - 1))
+
+        return self.shared("covariance_spectrum", compute)
+
+    # -- distances ---------------------------------------------------------------------------------------------------
+
+    @property
+    def duplicates(self) -> Duplicates:
+        """Exact duplicate rows, found once."""
+        return self.shared("duplicates", lambda: Duplicates(self.X))
+
+    def distances(self, metric: Metric = "euclidean") -> np.ndarray:
+        """(n, n) float32 distances, symmetric, exact zeros on the diagonal and between exact duplicates.
+
+        Raises `Undefined` above DENSE_ROWS rows (stream with `iter_distance_blocks`) and for zero rows under cosine.
+        """
+        handle = self.distance_handle(metric)
+        return self.shared(("distances", metric, "host"), lambda: _read_only(self.kernels.get(handle)))
+
+    @property
+    def euclidean(self) -> np.ndarray:
+        """(n, n) float32 Euclidean distances."""
+        return self.distances("euclidean")
+
+    @property
+    def squared_euclidean(self) -> np.ndarray:
+        """(n, n) float32 squared Euclidean distances; a new array at each call, for it is not worth keeping."""
+        return np.square(self.euclidean)
+
+    @property
+    def cosine(self) -> np.ndarray:
+        """(n, n) float32 cosine distances 1 − cos, in [0, 2]."""
+        return self.distances("cosine")
+
+    def distance_handle(self, metric: Metric) -> Any:
+        """The distance matrix where the kernels keep it; pass it to `self.kernels`."""
+        if self.n > DENSE_ROWS:
+            raise Undefined(f"a dense distance matrix is kept for at most {DENSE_ROWS} rows; got {self.n}. Set a cap.")
+        if self._parent is not None and ("distances", metric) in self._parent._shared and self.device == "cpu":
+            whole, rows = self._parent._shared["distances", metric], self._rows
+            return self.shared(("distances", metric), lambda: _cut(whole, rows))
+        return self.shared(("distances", metric), lambda: self._compute_distances(metric))
+
+    def _compute_distances(self, metric: Metric) -> Any:
+        V, factor = self._vectors_for(metric)
+        D = self.kernels.squared_distances(V, self.duplicates.group)
+        return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
+
+    def _vectors_for(self, metric: Metric) -> tuple[np.ndarray, float]:
+        """Rows whose squared distances do not overflow or cancel, and the factor that brings distances back."""
+        if metric == "cosine":
+            return self.unit, 1.0
+        if metric != "euclidean":
+            raise InputError(f"metric must be euclidean or cosine; got {metric!r}")
+        largest = float(np.abs(self.centred).max())
+        if largest == 0:
+            return self.centred, 1.0
+        exponent = int(np.clip(np.floor(np.log2(largest)), -120, 120))
+        return np.ldexp(self.centred, -exponent), float(np.ldexp(1.0, exponent))  # a power of two rounds nothing
+
+    def iter_distance_blocks(self, metric: Metric = "euclidean", rows: int = 1024) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, (≤ rows, n) float32 distances) over all rows; memory stays at one block."""
+        if self.n <= DENSE_ROWS:
+            D = self.distances(metric)
+            for start in range(0, self.n, rows):
+                yield start, D[start : start + rows]
+            return
+        V, factor = self._vectors_for(metric)
+        norms = np.einsum("ij,ij->i", V, V, dtype=np.float64).astype(np.float32)
+        for start in range(0, self.n, rows):
+            block = norms[start : start + rows, None] + norms - 2 * (V[start : start + rows] @ V.T)
+            np.maximum(block, 0, out=block)
+            block[np.arange(len(block)), np.arange(start, start + len(block))] = 0
+            yield start, block / 2 if metric == "cosine" else np.sqrt(block) * np.float32(factor)
+
+    def row_sums(self, metric: Metric, reduction: Reduction) -> np.ndarray:
+        """(n,) float64 sums of f(distance) over each row, the row itself included; streamed when n is large."""
+
+        def compute() -> np.ndarray:
+            if self.n <= DENSE_ROWS:
+                return self.kernels.row_sums(self.distance_handle(metric), reduction)
+            from embgeo.metrics.device import NumpyKernels
+
+            reduce = NumpyKernels().row_sums
+            return np.concatenate([reduce(block, reduction) for _, block in self.iter_distance_blocks(metric)])
+
+        if self.n <= DENSE_ROWS:
+            self.distance_handle(metric)  # so that its seconds are booked under its own name
+        return compute()
+
+    def neighbours(self, k: int, metric: Metric = "euclidean") -> tuple[np.ndarray, np.ndarray]:
+        """(n, k) distances ascending and (n, k) indices of the nearest other rows, exact; ties by index.
+
+        A row is left out of its own list by index, so that duplicates stay in. Raises `Undefined` when k ≥ n.
+        """
+        if not 1 <= k < self.n:
+            raise Undefined(f"{k} neighbours need more than {k} rows; got {self.n}")
+        held = [key[2] for key in self._shared if key[:2] == ("neighbours", metric) and key[2] >= k]
+        tier = min(held, default=min(next((t for t in NEIGHBOUR_TIERS if t >= k), k), self.n - 1))
+
+        def compute() -> tuple[np.ndarray, np.ndarray]:
+            if self.n <= DENSE_ROWS:
+                return self.kernels.nearest(self.distance_handle(metric), tier)
+            return nearest_by_blocks(self, tier, metric)
+
+        D, indices = self.shared(("neighbours", metric, tier), compute)
+        return D[:, :k], indices[:, :k]
+
+    def minimum_spanning_tree(self, metric: Metric = "euclidean") -> Any:
+        """The minimum spanning tree of the distances, as `embgeo.metrics.minimum_spanning_tree` gives it."""
+        from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
+
+        D = self.distances(metric)
+        return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D))
+
+
+class Duplicates:
+    """Groups of exactly equal rows.
+
+    Attributes
+    ----------
+    first : (groups,) row of the first occurrence of each group, ascending.
+    counts : (groups,) size of each group.
+    group : (n,) group of each row, as an index into `first`.
+    """
+
+    def __init__(self, X: np.ndarray) -> None:
+        rows = np.ascontiguousarray(X + np.float32(0))  # −0 becomes 0
+        keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+        _, first, group, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+        order = np.argsort(first)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        self.first = _read_only(first[order])
+        self.counts = _read_only(counts[order])
+        self.group = _read_only(rank[group.ravel()])
+
+    @property
+    def copies(self) -> int:
+        """Rows that repeat an earlier row."""
+        return int(self.counts.sum() - len(self.counts))
+
+
+def _spectrum(symmetric: np.ndarray) -> np.ndarray:
+    # not SciPy: its subset drivers are slower than NumPy's divide and conquer for all eigenvalues
+    eigenvalues = np.linalg.eigvalsh(symmetric)[::-1]
+    return _read_only(np.maximum(eigenvalues, 0.0))
+
+
+def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
+    assert rows is not None
+    out = np.empty((len(rows), len(rows)), np.float32)
+    from embgeo.metrics.device import in_threads, row_blocks
+
+    def copy(block: slice) -> None:
+        np.take(D[rows[block]], rows, axis=1, out=out[block])
+
+    in_threads(copy, row_blocks(len(rows), D.shape[1]))
+    return out
+
+
+def _positions(rows: np.ndarray, n: int) -> np.ndarray:
+    positions = np.full(n, -1, np.int64)
+    positions[rows] = np.arange(len(rows))
+    return positions
+
+
+def _rows_of_subset(relevant: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+    moved = relevant.copy()
+    moved[:, 1] = _positions(rows, n)[relevant[:, 1]]
+    return moved[moved[:, 1] >= 0]
+
+
+def _ids_of_subset(retrieved: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
+    return np.where(retrieved >= 0, _positions(rows, n)[retrieved], -1)
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
