@@ -1,0 +1,5 @@
+"""`python -m embgeo.cli` is `embgeo`."""
+
+from embgeo.cli import main
+
+main()

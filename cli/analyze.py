@@ -1,0 +1,49 @@
+"""embgeo analyze: the shape of the space and the retrieval baseline."""
+
+from __future__ import annotations
+
+import click
+from embgeo.cli.options import Common, with_common
+
+
+@click.command()
+@click.argument("model")
+@click.argument("dataset", required=False)
+@click.option(
+    "--measures", "measure_names", metavar="NAME,…", help="Only these measures or families (`embgeo measures`)."
+)
+@click.option("--quick", is_flag=True, help="Only the cheap measures.")
+@with_common
+def command(model: str, dataset: str | None, measure_names: str | None, quick: bool, common: Common) -> None:
+    """Measure the space of MODEL on DATASET, and how well exact search retrieves in it.
+
+    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors), a folder of a
+    sentence-transformers model, a name of the mteb registry or of the hub. DATASET is a built-in name, a folder
+    in BEIR format or an MTEB retrieval task; it may be left out with vectors:PATH.
+
+    \b
+    Examples:
+      embgeo analyze minilm pydocs
+      embgeo analyze minilm my-corpus/ --quick --html shape.html
+      embgeo analyze vectors:docs.npy --measures dimension,uniformity
+      embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
+    """
+    from embgeo.cli.outcome import finish, say_paths
+    from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
+    from embgeo.cli.words import title
+
+    from embgeo import api
+
+    names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
+    voice = common.voice
+    with voice.progress() as progress:
+        run = api.analyze(model, dataset, measures=names, quick=quick, progress=progress, **common.arguments())
+    voice.line(title(run.result))
+    for drawn in (retrieval_table(run.result), signature_table(run.result)):
+        if drawn is not None:
+            voice.show("", drawn)
+    voice.line()
+    for warning in warning_lines(run.result):
+        voice.line(warning)
+    finish(run, common)
+    say_paths(run, common, voice)

@@ -1,0 +1,72 @@
+"""embgeo compress: the smallest store that keeps the retrieval quality."""
+
+from __future__ import annotations
+
+import shlex
+
+import click
+from embgeo.cli.options import Common, with_common
+
+
+@click.command()
+@click.argument("model")
+@click.argument("dataset", required=False)
+@click.option("--budget", metavar="SIZE", help="96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB the whole store.")
+@click.option(
+    "--keep", metavar="SHARE", help="Keep this much of nDCG@10, e.g. 99%; alone it asks for the smallest store."
+)
+@click.option(
+    "--spec", "specs", multiple=True, metavar="SPEC", help="Judge just this spec, e.g. pca192,rot,int4; repeatable."
+)
+@click.option("--vectors", metavar="COUNT", help="Plan sizes for that many vectors, e.g. 100M.  [default: the corpus]")
+@click.option("--exhaustive", is_flag=True, help="Judge a wider list of specs.")
+@with_common
+def command(
+    model: str,
+    dataset: str | None,
+    budget: str | None,
+    keep: str | None,
+    specs: tuple[str, ...],
+    vectors: str | None,
+    exhaustive: bool,
+    common: Common,
+) -> None:
+    """Judge ways to store the vectors of MODEL on DATASET, recommend one and build it.
+
+    Each spec is judged out of sample on real relevance judgements, with its bytes counted to the last one. The
+    recommended store goes into the run folder; `embgeo search RUN "text"` asks it. MODEL and DATASET as in
+    `embgeo analyze`.
+
+    \b
+    Examples:
+      embgeo compress minilm pydocs --budget 96B
+      embgeo compress minilm my-corpus/ --keep 99%
+      embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
+      embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
+    """
+    from embgeo.cli.outcome import finish, say_paths
+    from embgeo.cli.tables import tradeoff_table, warning_lines
+    from embgeo.cli.words import path_text, plain, recommendation, title
+
+    from embgeo import api
+
+    voice = common.voice
+    with voice.progress() as progress:
+        run = api.compress(
+            model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
+            exhaustive=exhaustive, progress=progress, **common.arguments(),
+        )  # fmt: skip
+    voice.line(title(run.result))
+    voice.show("", tradeoff_table(run.result))
+    voice.line()
+    for warning in warning_lines(run.result):
+        voice.line(warning)
+    finish(run, common)
+    say_paths(run, common, voice)
+    chosen = run.result.get("recommendation") or {}
+    if chosen:
+        voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
+    voice.line()
+    voice.line(recommendation(run.result))
+    if chosen.get("reason"):
+        voice.line(plain(str(chosen["reason"])))

@@ -1,0 +1,52 @@
+"""The root command: the list of commands, and nothing of what they need."""
+
+from __future__ import annotations
+
+import difflib
+from importlib import import_module
+
+import click
+
+from embgeo import __version__
+
+# in the order of a first visit; each is embgeo/cli/<name>.py with a click command called `command`
+COMMANDS = ("analyze", "compress", "search", "report", "measures", "models", "datasets", "cache", "doctor")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are named or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        found: click.Command = import_module(f"embgeo.cli.{name}").command
+        return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, n=2, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, name="embgeo", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="embgeo %(version)s")
+def embgeo() -> None:
+    """Measure an embedding space, and find the smallest vector store that keeps its search quality.
+
+    \b
+    Start here:
+      embgeo analyze minilm pydocs
+      embgeo compress minilm pydocs --budget 96B
+      embgeo compress vectors:docs.npy my-beir-folder --queries-vectors queries.npy --keep 99%
+
+    `embgeo COMMAND --help` shows the options and examples of a command. Exit codes: 0 done, 1 a fault of
+    embgeo, 2 something to mend (a name, a file, a budget, a package), 130 interrupted.
+    """

@@ -1,0 +1,79 @@
+"""embgeo measures: what can be measured and what it means."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embgeo.cli.options import with_voice
+from embgeo.cli.voice import Voice
+
+if TYPE_CHECKING:
+    from embgeo.metrics.registry import Measure
+
+
+@click.command()
+@click.argument("name", required=False)
+@with_voice
+def command(name: str | None, voice: Voice) -> None:
+    """List the measures of the signature, or explain the measure or family NAME.
+
+    \b
+    Examples:
+      embgeo measures
+      embgeo measures twonn_dim
+      embgeo measures dimension --json -
+    """
+    from embgeo.metrics.registry import select
+
+    chosen = select([name] if name else None)
+    if name and len(chosen) == 1 and chosen[0].name == name:
+        _explain(chosen[0], voice)
+    else:
+        from embgeo.cli.tables import table
+
+        rows = [[m.name, m.family, "quick" if m.quick else "", m.summary] for m in chosen]
+        columns = [("measure", "left"), ("family", "left"), ("", "left"), ("meaning", "text")]
+        voice.show(table("", columns, rows))
+    voice.json([facts(m) for m in chosen])
+
+
+def facts(measure: Measure) -> dict[str, Any]:
+    """The declared facts of a measure as JSON values."""
+    return {
+        "name": measure.name,
+        "family": measure.family,
+        "summary": measure.summary,
+        "range": list(measure.range),
+        "better": measure.better,
+        "invariances": sorted(measure.invariances),
+        "needs": sorted(measure.needs),
+        "cost": measure.cost,
+        "cap": measure.cap,
+        "interval": measure.interval,
+        "quick": measure.quick,
+        "source": measure.source,
+    }
+
+
+def _explain(measure: Measure, voice: Voice) -> None:
+    low, high = (_bound(value) for value in measure.range)
+    voice.line(f"{measure.name} ({measure.family})")
+    voice.line(f"  {measure.summary}")
+    rows = {
+        "range": f"{low} to {high}",
+        "better": {"higher": "higher", "lower": "lower"}.get(measure.better, "neither end"),
+        "unchanged by": ", ".join(name.replace("_", " ") for name in sorted(measure.invariances)) or "nothing",
+        "needs": ", ".join(["documents", *sorted(measure.needs)]),
+        "cost": measure.cost + (f", on at most {measure.cap:,} documents" if measure.cap else ""),
+        "interval": "by subsampling" if measure.interval else "none: it moves with the number of documents",
+        "source": measure.source,
+    }
+    for label, text in rows.items():
+        voice.line(f"  {label:13} {text}")
+
+
+def _bound(value: float) -> str:
+    return ("-∞" if value < 0 else "∞") if math.isinf(value) else f"{value:g}"

@@ -1,0 +1,138 @@
+"""The options that commands share, declared once and handed over as one value."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from embgeo.cli.voice import Voice
+
+F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True)
+class Common:
+    """What `analyze` and `compress` both take.
+
+    `library` are arguments of the functions in `embgeo.api` under their own names; `encoder` are fields of
+    EncoderOptions that the user set.
+    """
+
+    library: dict[str, Any]
+    encoder: dict[str, Any]
+    html: Path | None
+    no_html: bool
+    voice: Voice
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments for `embgeo.api.analyze` and `compress`."""
+        from embgeo.encoders.encoder import EncoderOptions
+
+        return {**self.library, "encoder": EncoderOptions(device=self.library["device"], **self.encoder)}
+
+
+def stacked(*decorators: Callable[[F], F]) -> Callable[[F], F]:
+    """Apply click decorators so that the help lists them in the order written."""
+
+    def decorate(function: F) -> F:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
+    state = ctx.find_root().obj
+    if value and state is not None:
+        state.debug = True
+    return value
+
+
+json_option = click.option(
+    "--json", "json_target", metavar="FILE|-", help="Also write the result as JSON; `-` is stdout, words go to stderr."
+)
+voice_flags = stacked(
+    click.option("--quiet", "-q", is_flag=True, help="Print errors only (and what --json - asks for)."),
+    click.option("--verbose", "-v", is_flag=True, help="Say more: the library's log, every finished stage."),
+    click.option(
+        "--debug", is_flag=True, callback=_set_debug, help="As --verbose, with debug messages, and tracebacks."
+    ),
+)
+device_options = stacked(
+    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+                 envvar="EMBGEO_DEVICE", show_envvar=True, help="Where to compute; auto takes a CUDA device when there is one."),
+    click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all]"),
+)
+_compute_options = stacked(
+    click.option("--queries-vectors", type=FILE, metavar="PATH", help="Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH."),
+    click.option("--similarity", type=click.Choice(["auto", "cosine", "dot", "euclidean"]), default="auto", show_default=True,
+                 help="How the model is searched; auto asks its metadata, cosine for bare vectors."),
+    click.option("--split", default="test", show_default=True, help="Which judgements of the dataset to use."),
+    click.option("--drop-own-document", is_flag=True, help="Leave out the document whose id is the query's."),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."),
+    device_options,
+)
+_encoder_options = stacked(
+    click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Texts per batch when encoding."),
+    click.option("--truncate-dim", type=click.IntRange(min=1), metavar="N", help="Keep the model's first N dimensions."),
+    click.option("--max-length", type=click.IntRange(min=1), metavar="N", help="Cut texts after N tokens."),
+    click.option("--revision", help="Revision of a hub model."),
+    click.option("--query-prompt", metavar="TEXT", help="Text put before every query."),
+    click.option("--document-prompt", metavar="TEXT", help="Text put before every document."),
+    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model. Off unless given."),
+)
+_output_options = stacked(
+    click.option("--out", type=FILE, default=Path("embgeo-runs"), show_default=True, help="Where run folders go."),
+    json_option,
+    click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
+    click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
+    voice_flags,
+)
+ENCODER_NAMES = (
+    "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "trust_remote_code",
+)  # fmt: skip
+LIBRARY_NAMES = (
+    "queries_vectors", "similarity", "split", "drop_own_document", "seed", "device", "threads", "out",
+)  # fmt: skip
+
+
+def with_voice(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options --json, --quiet, --verbose, --debug, handed over as `voice`."""
+
+    @functools.wraps(function)
+    def call(*, json_target: str | None, quiet: bool, verbose: bool, debug: bool, **rest: Any) -> Any:
+        from embgeo.cli.voice import Voice
+
+        voice = Voice(json_target, quiet, verbose, debug)
+        with voice.speaking():
+            return function(voice=voice, **rest)
+
+    return stacked(json_option, voice_flags)(call)
+
+
+def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Everything `analyze` and `compress` share, handed over as `common`."""
+
+    @functools.wraps(function)
+    def call(*, json_target: str | None, quiet: bool, verbose: bool, debug: bool, **options: Any) -> Any:
+        from embgeo.cli.voice import Voice
+
+        voice = Voice(json_target, quiet, verbose, debug)
+        library = {name: options.pop(name) for name in LIBRARY_NAMES}
+        given = {name: options.pop(name) for name in ENCODER_NAMES}
+        encoder = {name: value for name, value in given.items() if value not in (None, False)}
+        common = Common(library, encoder, options.pop("html"), options.pop("no_html"), voice)
+        if common.html is not None and common.no_html:
+            raise click.UsageError("--html and --no-html exclude each other; give one of them")
+        with voice.speaking():
+            return function(common=common, **options)
+
+    return stacked(_compute_options, _encoder_options, _output_options)(call)

@@ -1,0 +1,38 @@
+"""embgeo search: ask the store that `embgeo compress` built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from embgeo.cli.options import FILE, device_options, with_voice
+from embgeo.cli.voice import Voice
+
+
+@click.command()
+@click.argument("run", type=FILE)
+@click.argument("query", required=False)
+@click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")
+@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many documents.")
+@device_options
+@with_voice
+def command(
+    run: Path, query: str | None, vector: Path | None, k: int, device: str, threads: int | None, voice: Voice
+) -> None:
+    """Search the store in the run folder RUN with the text QUERY or with a vector.
+
+    \b
+    Examples:
+      embgeo search embgeo-runs/compress-minilm-pydocs-1a2b3c4d "read a file line by line"
+      embgeo search embgeo-runs/compress-minilm-pydocs-1a2b3c4d --vector query.npy -k 3 --json -
+    """
+    if (query is None) == (vector is None):
+        raise click.UsageError("give either a QUERY text or --vector FILE, and not both")
+    from embgeo import api
+    from embgeo.cli.tables import hits_table
+
+    hits = api.search(run, query, vector=vector, k=k, device=device, threads=threads)
+    voice.show(hits_table(hits))
+    voice.json([asdict(hit) for hit in hits])

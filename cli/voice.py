@@ -1,0 +1,210 @@
+"""Where words go: results to stdout, progress and chatter to stderr, JSON where it was asked for."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embgeo.errors import StorageError
+from embgeo.progress import Progress, silent
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+LONG_SECONDS = 2.0
+PLAIN_WIDTH = 80
+
+
+class Voice:
+    """One command's way of speaking, after --json, --quiet, --verbose and --debug.
+
+    With `--json -` everything but the JSON goes to stderr, also what a library prints on its own.
+    """
+
+    def __init__(
+        self, json_target: str | None = None, quiet: bool = False, verbose: bool = False, debug: bool = False
+    ) -> None:
+        if quiet and (verbose or debug):
+            raise click.UsageError("--quiet and --verbose or --debug exclude each other; give one of them")
+        self.json_target = json_target
+        self.quiet = quiet
+        self.verbose = verbose or debug
+        self.debug = debug
+        self._stdout = sys.stdout
+
+    @property
+    def results(self) -> Console:
+        """The console for what the user asked to see."""
+        return _console(stderr=self.json_target == "-", quiet=self.quiet)
+
+    @contextmanager
+    def speaking(self) -> Iterator[None]:
+        """Set logging, warnings and the noise of other libraries for the length of a command, then restore them."""
+        with ExitStack() as stack:
+            for stream in (sys.stdout, sys.stderr):
+                if hasattr(stream, "reconfigure"):
+                    stream.reconfigure(errors="replace")
+            stack.enter_context(
+                _logging(logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.WARNING)
+            )
+            if not self.verbose:
+                stack.enter_context(warnings.catch_warnings())
+                warnings.simplefilter("ignore")
+                # read when transformers and huggingface_hub are imported
+                stack.enter_context(_defaults(HF_HUB_DISABLE_PROGRESS_BARS="1", TRANSFORMERS_VERBOSITY="error"))
+            if self.json_target == "-":
+                self._stdout = sys.stdout
+                stack.enter_context(redirect_stdout(sys.stderr))
+            yield
+
+    def show(self, *parts: RenderableType) -> None:
+        """Print tables and paragraphs."""
+        console = self.results
+        for part in parts:
+            console.print(part)
+
+    def line(self, text: str = "") -> None:
+        """Print one line as it is: no markup, no wrapping, so that paths can be copied."""
+        self.results.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def progress(self) -> Iterator[Progress]:
+        """The callback that draws: bars on a terminal, a line per long stage elsewhere, nothing under --quiet."""
+        if self.quiet:
+            yield silent
+            return
+        console = _console(stderr=True)
+        if sys.stderr.isatty() and not console.is_dumb_terminal:
+            with Bars(console) as bars:
+                yield bars
+        else:
+            yield Lines(console, 0.0 if self.verbose else LONG_SECONDS)
+
+    def json(self, result: Mapping[str, Any] | list[Any]) -> None:
+        """Write the JSON that `--json` asked for, if it did."""
+        if self.json_target is None:
+            return
+        from embgeo.runs import to_json_text
+
+        text = to_json_text(result) + "\n"
+        if self.json_target == "-":
+            self._stdout.write(text)
+            self._stdout.flush()
+            return
+        try:
+            path = Path(self.json_target)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise StorageError(
+                f"--json must name a file that can be written; {self.json_target}: {error.strerror or error}"
+            ) from error
+
+
+class Bars:
+    """Progress bars with rate and time left, one line a stage."""
+
+    def __init__(self, console: Console) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self._bars = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=None),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}", style="progress.data.speed"),
+            TimeRemainingColumn(elapsed_when_finished=True, compact=True),
+            console=console,
+        )
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> Bars:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._bars.add_task(stage, total=total, rate="")
+        task = self._tasks[stage]
+        self._bars.update(task, completed=done, total=total)
+        speed = self._bars.tasks[self._bars.task_ids.index(task)].speed
+        self._bars.update(task, rate=rate_text(speed))
+
+
+class Lines:
+    """One line for each stage that took `shortest` seconds or more, when it ends."""
+
+    def __init__(self, console: Console, shortest: float) -> None:
+        self._console = console
+        self._shortest = shortest
+        self._begun: dict[str, float] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        begun = self._begun.setdefault(stage, time.monotonic())
+        if done < total:
+            return
+        seconds = time.monotonic() - begun
+        del self._begun[stage]
+        if seconds >= self._shortest:
+            rate = rate_text(total / seconds) if seconds else ""
+            self._console.print(
+                f"{stage}: {total} in {seconds:.1f} s{f', {rate}' if rate else ''}",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
+
+
+def rate_text(speed: float | None) -> str:
+    """Items per second as progress shows them, "" when unknown."""
+    if not speed:
+        return ""
+    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
+
+
+def _console(stderr: bool = False, quiet: bool = False) -> Console:
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    # piped output keeps one width whatever the window, so that it can be compared and parsed
+    piped = not stream.isatty()
+    width = PLAIN_WIDTH if piped and "COLUMNS" not in os.environ else None
+    return Console(stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None)
+
+
+@contextmanager
+def _logging(level: int) -> Iterator[None]:
+    logger = logging.getLogger("embgeo")
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    before = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before[0])
+        logger.propagate = before[1]
+
+
+@contextmanager
+def _defaults(**values: str) -> Iterator[None]:
+    """Environment variables for a while, where the user has not set them."""
+    missing = {name: value for name, value in values.items() if name not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for name in missing:
+            os.environ.pop(name, None)
