@@ -1,0 +1,1 @@
+"""Reducers × quantizers on real stores: grammar, codecs, byte account, search, sweep, selection."""

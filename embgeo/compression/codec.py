@@ -1,0 +1,138 @@
+"""A fitted codec: the chain of a spec, frozen, and its account of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.parts import (
+    QUANTIZERS,
+    REDUCERS,
+    FittedQuantizer,
+    FittedReducer,
+    load_parts,
+    numbers_of,
+    restore,
+    state_of,
+)
+from embgeo.compression.reducers.linear import Linear
+from embgeo.compression.spec import Spec, parse
+from embgeo.compression.training import Training
+
+
+@dataclass(frozen=True)
+class FittedCodec:
+    """Documents ↔ codes, and the query side that scores them.
+
+    A score is `queries(Q)` against `decode(codes)` in the reduced space, float query × decoded document; see `score`.
+
+    Attributes
+    ----------
+    spec : what was asked for.
+    similarity : cosine, dot or euclidean.
+    reducers, quantizer : fitted parts; neighbouring linear reducers are folded into one matrix.
+    fit_rows : how many documents it was fitted on.
+    """
+
+    spec: Spec
+    similarity: str
+    reducers: tuple[FittedReducer, ...]
+    quantizer: FittedQuantizer
+    fit_rows: int
+
+    @property
+    def code_bytes(self) -> int:
+        """Marginal bytes per vector."""
+        return self.quantizer.code_bytes
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """Everything a store must hold to decode, by name."""
+        return {
+            f"{place}.{name}": array
+            for place, part in enumerate((*self.reducers, self.quantizer))
+            for name, array in state_of(part).items()
+        }
+
+    @property
+    def state_bytes(self) -> int:
+        """Constant bytes: rotation, axes, ranges, scales."""
+        return sum(array.nbytes for array in self.state.values())
+
+    def reduce(self, X: np.ndarray) -> np.ndarray:
+        """(n, d) documents → (n, r) float32, before quantization."""
+        for part in self.reducers:
+            X = part.documents(X)
+        return X
+
+    def encode(self, X: np.ndarray) -> np.ndarray:
+        """(n, d) float32 documents → (n, code_bytes) uint8."""
+        return self.quantizer.encode(self.reduce(X))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """(n, code_bytes) uint8 → (n, r) float32 in the reduced space."""
+        return self.quantizer.decode(codes)
+
+    def queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m, d) → (m, r) float32 and a bias (m,) to add to every score of that query."""
+        bias = np.zeros(len(Q), np.float32)
+        for part in self.reducers:
+            Q, extra = part.queries(Q, self.similarity)
+            bias = bias + extra
+        return Q, bias
+
+    def manifest(self) -> dict[str, Any]:
+        """JSON facts from which, with `state`, `restore_codec` rebuilds this codec."""
+        kinds = {entry.fitted.__name__ for entry in [*REDUCERS.values(), *QUANTIZERS.values()]}
+        parts = [{"kind": type(part).__name__, **numbers_of(part)} for part in (*self.reducers, self.quantizer)]
+        assert all(part["kind"] in kinds for part in parts)
+        return {"spec": str(self.spec), "similarity": self.similarity, "fit_rows": self.fit_rows, "parts": parts}
+
+
+def fit_codec(spec: Spec, training: Training) -> FittedCodec:
+    """Fit every part of `spec` on the training documents, in order. Queries are never seen.
+
+    Raises SpecError where a part cannot work on this dimension.
+    """
+    spec.width(training.X.shape[1])
+    Z = training.X
+    fitted: list[FittedReducer] = []
+    for part in spec.reducers:
+        step = part.fit(Z, training)
+        Z = step.documents(Z)
+        if fitted and (folded := _fold(fitted[-1], step)) is not None:
+            fitted[-1] = folded
+        else:
+            fitted.append(step)
+    return FittedCodec(
+        spec, training.similarity, tuple(fitted), spec.quantizer.fit(Z, training), len(training.X)
+    )  # fmt: skip
+
+
+def _fold(first: FittedReducer, second: FittedReducer) -> Linear | None:
+    """Two projections as one matrix where the second has no mean of its own."""
+    if isinstance(first, Linear) and isinstance(second, Linear) and second.mean is None:
+        return Linear(first.matrix @ second.matrix, first.mean)
+    return None
+
+
+def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> FittedCodec:
+    """The inverse of `FittedCodec.manifest` and `.state`.
+
+    Raises KeyError, TypeError or SpecError where they do not belong together; `store.py` turns these into one message.
+    """
+    load_parts()
+    kinds = {entry.fitted.__name__: entry.fitted for entry in [*REDUCERS.values(), *QUANTIZERS.values()]}
+    parts = []
+    for place, facts in enumerate(manifest["parts"]):
+        numbers = {name: value for name, value in facts.items() if name != "kind"}
+        prefix = f"{place}."
+        arrays = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        # a field that is neither a number nor stored as an array was None
+        parts.append(restore(kinds[facts["kind"]], arrays, numbers))
+    return FittedCodec(
+        parse(manifest["spec"]), manifest["similarity"], tuple(parts[:-1]), parts[-1], int(manifest["fit_rows"])
+    )

@@ -1,0 +1,155 @@
+"""The two kinds of parts a codec is made of, their registries, and how a fitted part becomes arrays and back.
+
+A part is a frozen value with one printable name (`pca192`, `int8`). `fit` learns from documents and returns a fitted
+part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers. To add one, write
+one file in `reducers/` or `quantizers/` and decorate the class; the grammar, the byte account, the store, the sweep and
+the laws in tests find it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+
+from embgeo.errors import InputError
+
+if TYPE_CHECKING:
+    from embgeo.compression.training import Training
+
+
+class FittedReducer(Protocol):
+    """Maps documents and queries into the space that is quantized."""
+
+    def documents(self, X: np.ndarray) -> np.ndarray:
+        """(n, d) → (n, r) float32."""
+        ...
+
+    def queries(self, Q: np.ndarray, similarity: str) -> tuple[np.ndarray, np.ndarray]:
+        """(m, d) → (m, r) float32 and a bias (m,) that completes the score (the mean's share of q·x)."""
+        ...
+
+
+class Reducer(Protocol):
+    """Fewer or other coordinates; `name` prints and parses."""
+
+    @property
+    def name(self) -> str: ...
+
+    def width(self, dimension: int) -> int:
+        """Output width for an input of `dimension`; raises InputError where it cannot work."""
+        ...
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedReducer:
+        """Learn from Z (n, d): the training rows after the reducers before this one (`training.X` for the first)."""
+        ...
+
+
+class FittedQuantizer(Protocol):
+    """Coordinates ↔ bytes, frozen."""
+
+    @property
+    def code_bytes(self) -> int: ...
+
+    def encode(self, Z: np.ndarray) -> np.ndarray:
+        """(n, r) float32 → (n, code_bytes) uint8; values out of range saturate."""
+        ...
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """(n, code_bytes) uint8 → (n, r) float32."""
+        ...
+
+
+class Quantizer(Protocol):
+    """Fewer bits; `name` prints and parses."""
+
+    bits: ClassVar[float]
+
+    @property
+    def name(self) -> str: ...
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer: ...
+
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A registered part: how it is written, what it does, and the class that a match builds."""
+
+    pattern: re.Pattern[str]
+    example: str
+    summary: str
+    fitted: type
+    build: Callable[..., Any]
+
+
+REDUCERS: dict[str, Entry] = {}
+QUANTIZERS: dict[str, Entry] = {}
+
+
+def reducer(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
+    """Register a reducer class; the pattern's groups become its integer arguments."""
+    return _register(REDUCERS, pattern, example, summary, fitted)
+
+
+def quantizer(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
+    """Register a quantizer class; the pattern's groups become its integer arguments."""
+    return _register(QUANTIZERS, pattern, example, summary, fitted)
+
+
+def _register(
+    registry: dict[str, Entry], pattern: str, example: str, summary: str, fitted: type
+) -> Callable[[type[P]], type[P]]:
+    def add(cls: type[P]) -> type[P]:
+        clash = [entry for entry in [*REDUCERS.values(), *QUANTIZERS.values()] if entry.pattern.fullmatch(example)]
+        if example in registry or clash:
+            raise ValueError(f"{example!r} is taken: a part with that pattern is registered already")
+        registry[example] = Entry(re.compile(pattern), example, summary, fitted, cls)
+        return cls
+
+    return add
+
+
+@cache
+def load_parts() -> None:
+    """Import every file of `reducers/` and `quantizers/`, which registers them."""
+    for package in ("embgeo.compression.reducers", "embgeo.compression.quantizers"):
+        folder = importlib.import_module(package)
+        for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
+            importlib.import_module(f"{package}.{module.name}")
+
+
+def state_of(fitted: Any) -> dict[str, np.ndarray]:
+    """The arrays of a fitted part by field name: what a store must hold to decode."""
+    return {
+        field.name: value for field in fields(fitted) if isinstance(value := getattr(fitted, field.name), np.ndarray)
+    }
+
+
+def numbers_of(fitted: Any) -> dict[str, Any]:
+    """The plain (non-array) fields of a fitted part, JSON values."""
+    return {
+        field.name: value
+        for field in fields(fitted)
+        if not isinstance(value := getattr(fitted, field.name), np.ndarray)
+    }
+
+
+def restore(kind: type[P], arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> P:
+    """Rebuild a fitted part from `state_of` and `numbers_of`."""
+    return kind(**arrays, **numbers)
+
+
+def check_width(name: str, width: int, dimension: int) -> int:
+    """A reduced width must be between 1 and the dimension it reduces."""
+    if not 1 <= width <= dimension:
+        raise InputError(f"{name} needs between 1 and {dimension} dimensions here; got {width}")
+    return width

@@ -1,0 +1,37 @@
+"""The fitted form of every linear reducer: one matrix, perhaps a mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Linear:
+    """z = (x − mean) @ matrix.
+
+    The mean is restored when scoring: q·x̂ = q·mean + (q @ matrix)·z, so queries are projected without centring and
+    carry q·mean as a bias. Under euclidean similarity the queries are centred too and the bias is minus the squared
+    part of q that the projection drops, so that distances of different fits compare.
+
+    Attributes
+    ----------
+    matrix : (d, r) float32 with orthonormal columns.
+    mean : (d,) float32 or None.
+    """
+
+    matrix: np.ndarray
+    mean: np.ndarray | None = None
+
+    def documents(self, X: np.ndarray) -> np.ndarray:
+        return (X if self.mean is None else X - self.mean) @ self.matrix
+
+    def queries(self, Q: np.ndarray, similarity: str) -> tuple[np.ndarray, np.ndarray]:
+        if similarity != "euclidean":
+            bias = np.zeros(len(Q), np.float32) if self.mean is None else Q @ self.mean
+            return Q @ self.matrix, bias
+        centred = Q if self.mean is None else Q - self.mean
+        Z = centred @ self.matrix
+        dropped = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", Z, Z)
+        return Z, -np.maximum(dropped, 0)

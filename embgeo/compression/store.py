@@ -1,0 +1,157 @@
+"""The store: our own container for codes, state and ids, whose size is known before it is written.
+
+The file is a safetensors file (any safetensors reader opens it) with the tensors
+
+    codes        (n, code_bytes) uint8
+    ids          (total id bytes,) uint8, the UTF-8 ids one after another
+    id_ends      (n,) uint64, where each id ends
+    state.*      the codec's arrays
+
+and the metadata entries `embgeo_store` (format version) and `codec` (JSON). It is written in row blocks, so that a
+memory-mapped corpus passes through without being held.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embgeo.compression.codec import FittedCodec, restore_codec
+from embgeo.errors import EmbgeoError, RunFormatError, StorageError
+
+STORE_VERSION = 1
+_DTYPES = {"U8": np.uint8, "U64": np.uint64, "F32": np.float32, "F64": np.float64, "I64": np.int64, "U16": np.uint16}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store in memory (or memory-mapped).
+
+    Attributes
+    ----------
+    codec : the frozen codec.
+    codes : (n, code_bytes) uint8.
+    doc_ids : one id a row.
+    """
+
+    codec: FittedCodec
+    codes: np.ndarray
+    doc_ids: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def predicted_file_bytes(codec: FittedCodec, rows: int, id_bytes: int) -> int:
+    """Exact size of the file that `write_store` writes for `rows` documents whose ids take `id_bytes` in UTF-8."""
+    header, data = _layout(codec, rows, id_bytes)
+    return len(header) + data
+
+
+def write_store(path: Path, codec: FittedCodec, blocks: Iterable[np.ndarray], doc_ids: Sequence[str]) -> int:
+    """Write codes (row blocks in order), state and ids; returns the bytes written.
+
+    The file appears whole or not at all. Raises StorageError when the disk is full or the folder cannot be written,
+    and ValueError when the blocks do not hold one row an id.
+    """
+    encoded = [doc_id.encode("utf-8", "surrogatepass") for doc_id in doc_ids]
+    header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)))
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(header)
+            # state first: float arrays stay aligned whatever the length of codes and ids
+            for array in codec.state.values():
+                file.write(np.ascontiguousarray(array).data)
+            file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
+            rows = 0
+            for block in blocks:
+                file.write(np.ascontiguousarray(block).data)
+                rows += len(block)
+            for raw in encoded:
+                file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        if rows != len(doc_ids):
+            raise ValueError(f"the store needs one row of codes an id; got {rows} rows for {len(doc_ids)} ids")
+        os.replace(partial, path)
+    except OSError as error:
+        raise StorageError(f"the store must be written to {path}: {error.strerror}. Free space or choose --out") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return len(header) + data_bytes
+
+
+def load_store(path: Path) -> Store:
+    """Open a store; codes stay memory-mapped. Raises RunFormatError for a damaged, foreign or newer file."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= size - 8:
+                raise ValueError("its header does not fit the file")
+            header = json.loads(file.read(length))
+        metadata = header.pop("__metadata__")
+        version = int(metadata["embgeo_store"])
+        if version > STORE_VERSION:
+            raise RunFormatError(
+                f"{path} has store format {version}; this embgeo reads up to {STORE_VERSION}. Upgrade embgeo"
+            )
+        arrays = {name: _map(path, entry, 8 + length, size) for name, entry in header.items()}
+        state = {name.removeprefix("state."): np.array(a) for name, a in arrays.items() if name.startswith("state.")}
+        codec = restore_codec(json.loads(metadata["codec"]), state)
+        ids = list(_split(arrays["ids"].tobytes(), arrays["id_ends"]))
+        if len(ids) != len(arrays["codes"]) or arrays["codes"].shape[1:] != (codec.code_bytes,):
+            raise ValueError("codes, ids and codec disagree")
+    except EmbgeoError:
+        raise
+    except OSError as error:
+        raise StorageError(f"the store {path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError) as error:
+        raise RunFormatError(f"{path} is no embgeo store or is damaged: {error}. Run compress again") from error
+    return Store(codec, arrays["codes"], ids)
+
+
+def _layout(codec: FittedCodec, rows: int, id_bytes: int) -> tuple[bytes, int]:
+    """The header (8-byte length included) and the number of data bytes after it."""
+    tensors: list[tuple[str, np.dtype, tuple[int, ...]]] = [
+        *((f"state.{name}", array.dtype, array.shape) for name, array in codec.state.items()),
+        ("id_ends", np.dtype(np.uint64), (rows,)),
+        ("codes", np.dtype(np.uint8), (rows, codec.code_bytes)),
+        ("ids", np.dtype(np.uint8), (id_bytes,)),
+    ]
+    metadata = {"embgeo_store": str(STORE_VERSION), "codec": json.dumps(codec.manifest(), separators=(",", ":"))}
+    header: dict[str, object] = {"__metadata__": metadata}
+    at = 0
+    for name, dtype, shape in tensors:
+        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        header[name] = {"dtype": _NAMES[dtype], "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, at
+
+
+def _map(path: Path, entry: dict[str, object], start: int, size: int) -> np.ndarray:
+    dtype, shape, (begin, end) = _DTYPES[str(entry["dtype"])], tuple(entry["shape"]), entry["data_offsets"]  # type: ignore[arg-type,misc]
+    expected = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64))
+    if begin < 0 or end - begin != expected or start + end > size:
+        raise ValueError("a tensor lies outside the file")
+    if expected == 0:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", offset=start + begin, shape=shape)
+
+
+def _split(raw: bytes, ends: np.ndarray) -> Iterator[str]:
+    begin = 0
+    for end in ends.tolist():
+        if not begin <= end <= len(raw):
+            raise ValueError("the id table is damaged")
+        yield raw[begin:end].decode("utf-8", "surrogatepass")
+        begin = end
