@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from embgeo.judgements import Judgements
 
@@ -21,6 +21,7 @@ class Dataset:
     judgements : checked against the ids (see `check_judgements`).
     warnings : sentences about duplicates, empty texts, shared ids; judgement warnings are not repeated here.
     task : mteb task metadata for instruction-tuned encoders, when the dataset is an MTEB task.
+    facts : where the data came from, for the report (split, folder, revision, Python version); not fingerprinted.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Dataset:
     judgements: Judgements
     warnings: tuple[str, ...] = ()
     task: object | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fingerprint(self) -> str:

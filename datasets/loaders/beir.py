@@ -1,0 +1,266 @@
+"""Folders in BEIR format: corpus.jsonl, queries.jsonl and qrels, with file and line in every complaint."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from embgeo.datasets.checks import build_dataset, id_fault
+from embgeo.datasets.dataset import Dataset
+from embgeo.errors import DataError
+from embgeo.progress import Progress, silent
+
+HEADER_WORDS = frozenset("query-id query_id queryid qid query corpus-id corpus_id score grade relevance label".split())
+QREL_KEYS = ("query-id", "corpus-id", "score")
+QREL_ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".txt", ".trec", ".qrels")
+GRADE = re.compile(r"[+-]?[0-9]+(\.0*)?")
+LARGEST_GRADE = 2**31 - 1  # the evaluation library counts grades in C integers
+LINES_PER_REPORT = 20_000
+
+
+def load_beir(
+    folder: str | Path,
+    *,
+    split: str = "test",
+    drop_own_document: bool = False,
+    name: str | None = None,
+    progress: Progress = silent,
+) -> Dataset:
+    """Read a BEIR folder; a document is `title + " " + text`, stripped, as in MTEB.
+
+    Files may be gzipped. Judgements are looked for as `qrels/<split>.tsv` (three columns with or without a header, or
+    the four of TREC), `qrels/<split>.jsonl`, then `qrels.tsv` or `qrels.jsonl` beside the corpus. Only queries of the
+    chosen split are kept; without any judgements all are, and a warning says so. Blank lines and a byte-order mark
+    are passed over.
+
+    Raises
+    ------
+    DataError
+        Naming file and line, for anything malformed, for an empty corpus, and for a split that does not exist.
+    """
+    folder = Path(folder)
+    corpus = _one_of(folder, "corpus.jsonl")
+    if corpus is None:
+        raise DataError(f"a dataset folder must hold corpus.jsonl or corpus.jsonl.gz; {folder} holds neither")
+    if not split or Path(split).name != split:
+        raise DataError(f"a split is a plain name such as test; got {split!r}")
+    qrels_file, notes = _qrels_file(folder, split)
+    queries_file = _one_of(folder, "queries.jsonl")
+    if queries_file is None and qrels_file is not None:
+        raise DataError(f"{folder} must hold queries.jsonl or queries.jsonl.gz beside its judgements {qrels_file.name}")
+
+    documents = _texts(corpus, progress, titled=True)
+    if not documents:
+        raise DataError(f"the corpus must hold at least one document; {corpus} has none")
+    queries = _texts(queries_file, progress, titled=False) if queries_file else []
+    facts = {"folder": str(folder)}
+    qrels: dict[str, dict[str, int]] = {}
+    if qrels_file is None:
+        notes.append(f"there are no judgements; all {len(queries)} queries are kept" if queries else "no queries")
+    else:
+        qrels = read_qrels(qrels_file, progress)
+        kept = [(query, text) for query, text in queries if query in qrels]
+        if not kept:
+            raise DataError(
+                f"no query of {queries_file} is judged in {qrels_file}; the first judged id is {next(iter(qrels))!r}. "
+                "Do the two belong together?"
+            )
+        queries = kept
+        facts["judgements"] = qrels_file.relative_to(folder).as_posix()
+    return build_dataset(
+        name or folder.resolve().name,
+        documents,
+        queries,
+        qrels,
+        drop_own_document=drop_own_document,
+        facts=facts,
+        notes=notes,
+    )
+
+
+def is_beir_folder(folder: Path) -> bool:
+    return _one_of(folder, "corpus.jsonl") is not None
+
+
+def read_qrels(path: Path, progress: Progress = silent) -> dict[str, dict[str, int]]:
+    """Judgements {query id: {document id: grade}} of one file, in file order.
+
+    Raises `DataError` with file and line for a wrong number of columns, a grade that is not an integer, two different
+    grades for one pair, and a file without judgements.
+    """
+    rows = _json_qrels(path, progress) if ".jsonl" in path.suffixes else _table_qrels(path, progress)
+    qrels: dict[str, dict[str, int]] = {}
+    for number, query, document, grade in rows:
+        judged = qrels.setdefault(query, {})
+        if judged.setdefault(document, grade) != grade:
+            raise DataError(
+                f"{path}:{number}: a pair must have one grade; query {query!r} and document {document!r} have "
+                f"{judged[document]} and {grade}"
+            )
+    if not qrels:
+        raise DataError(f"{path} must hold judgements; it has none")
+    return qrels
+
+
+def _table_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str, int]]:
+    """Rows (line, query, document, grade) of a table; its first data line decides separator and columns."""
+    separator: str | None = None
+    columns = 0
+    for number, line in _lines(path, progress):
+        if not columns:
+            separator = "\t" if "\t" in line else None  # None: any run of blanks
+        cells = [cell.strip() for cell in line.split(separator)]
+        if not columns:
+            if len(cells) not in (3, 4):
+                raise DataError(
+                    f"{path}:{number}: judgements must have 3 tab-separated columns (query id, document id, grade) or "
+                    f"the 4 of TREC (query id, 0, document id, grade); got {len(cells)}"
+                )
+            if not GRADE.fullmatch(cells[-1]) and HEADER_WORDS.intersection(cell.casefold() for cell in cells):
+                continue
+            columns = len(cells)
+        elif len(cells) != columns:
+            raise DataError(f"{path}:{number}: every line must have {columns} columns as the first; got {len(cells)}")
+        query, document = cells[0], cells[-2]
+        _check_id(query, path, number)
+        _check_id(document, path, number)
+        yield number, query, document, _grade(cells[-1], path, number)
+
+
+def _json_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str, int]]:
+    for number, row in _objects(path, progress):
+        for key in QREL_KEYS:
+            if key not in row:
+                raise DataError(f"{path}:{number}: a judgement must have the keys {', '.join(QREL_KEYS)}; {key} is missing")
+        query = _id_text(row["query-id"], path, number)
+        document = _id_text(row["corpus-id"], path, number)
+        score = row["score"]
+        text = str(score) if isinstance(score, int | float | str) and not isinstance(score, bool) else repr(score)
+        yield number, query, document, _grade(text, path, number)
+
+
+def _grade(text: str, path: Path, number: int) -> int:
+    """A whole number; `1.0` is one, `0.5` is not."""
+    if not GRADE.fullmatch(text):
+        raise DataError(f"{path}:{number}: a grade must be an integer; got {text[:40]!r}")
+    digits = text.partition(".")[0]
+    if len(digits) > 11 or abs(int(digits)) > LARGEST_GRADE:
+        raise DataError(f"{path}:{number}: a grade must lie within ±{LARGEST_GRADE}; got {text[:40]}")
+    return int(digits)
+
+
+def _texts(path: Path, progress: Progress, titled: bool) -> list[tuple[str, str]]:
+    """(id, text) of every line of a corpus or of queries."""
+    rows = []
+    first_line: dict[str, int] = {}
+    for number, row in _objects(path, progress):
+        key = "_id" if "_id" in row else "id"
+        for needed in (key, "text"):
+            if needed not in row:
+                shown = '"_id" (or "id")' if needed == key else f'"{needed}"'
+                raise DataError(f"{path}:{number}: the key {shown} is missing")
+        name = _id_text(row[key], path, number)
+        if name in first_line:
+            raise DataError(f"{path}:{number}: ids must be unique; {name!r} stands in line {first_line[name]} already")
+        first_line[name] = number
+        text = _string(row["text"], "text", path, number)
+        if titled:
+            title = row.get("title")
+            text = (_string(title, "title", path, number) + " " + text if title else text).strip()
+        rows.append((name, text))
+    return rows
+
+
+def _string(value: object, key: str, path: Path, number: int) -> str:
+    if not isinstance(value, str):
+        raise DataError(f'{path}:{number}: "{key}" must be a string; got {type(value).__name__}')
+    return value
+
+
+def _id_text(value: object, path: Path, number: int) -> str:
+    """An id as a string; integers are taken, as many exports write them."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise DataError(f"{path}:{number}: an id must be a string or an integer; got {type(value).__name__}")
+    name = str(value)
+    _check_id(name, path, number)
+    return name
+
+
+def _check_id(name: str, path: Path, number: int) -> None:
+    if fault := id_fault(name):
+        raise DataError(f"{path}:{number}: id {name[:40]!r} {fault}; ids must be plain non-empty strings")
+
+
+def _objects(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of a JSON-lines file."""
+    for number, line in _lines(path, progress):
+        try:
+            row = json.loads(line)
+        except RecursionError:
+            raise DataError(f"{path}:{number}: JSON is nested too deeply; a line must be one flat object") from None
+        except json.JSONDecodeError as error:
+            raise DataError(
+                f"{path}:{number}: every line must be one JSON object; {error.msg} at column {error.colno}"
+            ) from None
+        except ValueError as error:  # an integer of thousands of digits
+            raise DataError(f"{path}:{number}: every line must be one JSON object; {error}") from None
+        if not isinstance(row, dict):
+            raise DataError(f"{path}:{number}: every line must be one JSON object; got {type(row).__name__}")
+        yield number, row
+
+
+def _lines(path: Path, progress: Progress) -> Iterator[tuple[int, str]]:
+    """(line number from 1, line without its end) of a UTF-8 file, plain or gzipped; blank lines are passed over."""
+    number = 0
+    stage = f"reading {path.name}"
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as raw:
+            file = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            for number, data in enumerate(file, start=1):
+                if number == 1:
+                    data = data.removeprefix(b"\xef\xbb\xbf")
+                line = data.decode("utf-8").rstrip("\r\n")
+                if line.strip():
+                    yield number, line
+                if number % LINES_PER_REPORT == 0:
+                    progress(stage, min(raw.tell(), size - 1), size)
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"{path}:{number}: the file must be UTF-8; byte {error.start + 1} of the line is "
+            f"0x{error.object[error.start]:02x}. Convert it, or find that line."
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}:{number + 1}: the gzip file is damaged ({error}); fetch it again") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
+    progress(stage, size, size)
+
+
+def _one_of(folder: Path, name: str) -> Path | None:
+    return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:
+    """The judgements of the split, or None where the folder has none at all, with a warning if another was taken."""
+    splits: dict[str, Path] = {}
+    if (folder / "qrels").is_dir():
+        for ending in reversed(QREL_ENDINGS):  # .tsv wins over .jsonl
+            for path in sorted((folder / "qrels").glob(f"*{ending}")):
+                splits[path.name.removesuffix(ending)] = path
+    if split in splits:
+        return splits[split], []
+    if split == "test" and len(splits) == 1:
+        [(other, path)] = splits.items()
+        return path, [f"there is no split test; {other}, the only one, is used"]
+    if splits:
+        raise DataError(f"{folder} has no judgements of the split {split!r}; it has {', '.join(sorted(splits))}")
+    for name in ("qrels.tsv", "qrels.jsonl"):
+        if path := _one_of(folder, name):
+            return path, []
+    return None, []

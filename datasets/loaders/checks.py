@@ -1,0 +1,125 @@
+"""The one place where a loader's texts and judgements become a `Dataset`, and where oddities are counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from embgeo.datasets.dataset import Dataset
+from embgeo.errors import DataError
+from embgeo.judgements import Judgements, check_judgements
+
+
+def build_dataset(
+    name: str,
+    documents: Sequence[tuple[str, str]],
+    queries: Sequence[tuple[str, str]],
+    qrels: Mapping[str, Mapping[str, int]],
+    *,
+    drop_own_document: bool = False,
+    facts: Mapping[str, str] | None = None,
+    task: object | None = None,
+    notes: Sequence[str] = (),
+) -> Dataset:
+    """`Dataset` from (id, text) pairs; every row is kept, so that rows stay aligned with stored vectors.
+
+    Lone surrogates in texts become U+FFFD (no tokenizer or file takes them); `notes` are the loader's own warnings
+    and come first.
+
+    Raises
+    ------
+    DataError
+        For an empty corpus and for ids that are empty, repeat, or hold NUL or lone surrogates.
+    """
+    if not documents:
+        raise DataError(f"the corpus must hold at least one document; {name} has none")
+    doc_ids, doc_texts, broken_documents = _columns(documents, "document", name)
+    query_ids, query_texts, broken_queries = _columns(queries, "query", name)
+    judgements = check_judgements(qrels, doc_ids, query_ids, drop_own_document)
+    warnings = [*notes]
+    for broken, what in ((broken_documents, "documents"), (broken_queries, "queries")):
+        if broken:
+            warnings.append(f"{broken} {what} hold lone surrogates; each is read as U+FFFD")
+    warnings += text_warnings(doc_ids, doc_texts, query_ids, query_texts, judgements)
+    return Dataset(
+        name, doc_ids, doc_texts, query_ids, query_texts, judgements, tuple(warnings), task, dict(facts or {})
+    )
+
+
+def text_warnings(
+    doc_ids: Sequence[str],
+    doc_texts: Sequence[str],
+    query_ids: Sequence[str],
+    query_texts: Sequence[str],
+    judgements: Judgements,
+) -> list[str]:
+    """Sentences about empty and duplicate texts and shared ids; [] when there is nothing to say."""
+    warnings = []
+    for ids, texts, what in ((doc_ids, doc_texts, "documents"), (query_ids, query_texts, "queries")):
+        empty = [i for i, text in zip(ids, texts, strict=True) if not text.strip()]
+        if empty:
+            warnings.append(f"{len(empty)} of {len(ids)} {what} have no text, the first is {empty[0]!r}; they are kept")
+    copies = _copies(doc_ids, doc_texts)
+    if copies:
+        judged = {doc for grades in judgements.qrels.values() for doc, grade in grades.items() if grade > 0}
+        relevant = sum(doc in judged for doc in copies)
+        warnings.append(
+            f"{len(copies)} documents share their text with another, {relevant} of them are judged relevant; a copy "
+            "that is not judged counts as a wrong answer"
+        )
+    repeated = _copies(query_ids, query_texts)
+    if repeated:
+        warnings.append(f"{len(repeated)} queries share their text with another")
+    shared = set(doc_ids).intersection(query_ids)
+    if shared:
+        first = next(query for query in query_ids if query in shared)
+        own = (
+            "each query's own document is dropped from its results"
+            if judgements.drop_own_document
+            else "a query's own document stays in its results, as in MTEB, unless the flag to drop it is set"
+        )
+        warnings.append(f"{len(shared)} ids name both a query and a document, the first is {first!r}; {own}")
+    return warnings
+
+
+def id_fault(name: str) -> str | None:
+    """Why `name` cannot be an id, or None: ids go into files, C strings and result tables."""
+    if not name:
+        return "is empty"
+    if "\0" in name:
+        return "holds a NUL character"
+    return "holds a lone surrogate" if _has_surrogate(name) else None
+
+
+def _columns(rows: Sequence[tuple[str, str]], what: str, where: str) -> tuple[list[str], list[str], int]:
+    """Ids, texts without lone surrogates, and the number of texts that had some."""
+    ids: list[str] = []
+    texts: list[str] = []
+    seen: set[str] = set()
+    broken = 0
+    for name, text in rows:
+        if fault := id_fault(name):
+            raise DataError(f"{what} ids must be plain unique strings; id {name!r} of {where} {fault}")
+        if name in seen:
+            raise DataError(f"{what} ids must be unique; {name!r} of {where} repeats")
+        seen.add(name)
+        if _has_surrogate(text):
+            broken += 1
+            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        ids.append(name)
+        texts.append(text)
+    return ids, texts, broken
+
+
+def _has_surrogate(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _copies(ids: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """Ids of all non-empty texts that occur more than once."""
+    counts = Counter(texts)
+    return [i for i, text in zip(ids, texts, strict=True) if counts[text] > 1 and text.strip()]

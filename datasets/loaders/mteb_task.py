@@ -1,0 +1,174 @@
+"""MTEB retrieval tasks by name, through mteb: from its cache, else from the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from embgeo.datasets.checks import build_dataset
+from embgeo.datasets.dataset import Dataset
+from embgeo.errors import DataError, HubError, unknown_name
+from embgeo.progress import Progress, silent
+
+PROBE_SECONDS = 5.0
+
+
+def mteb_task_names() -> list[str]:
+    """Names of the text retrieval tasks that mteb knows, sorted. Importing mteb takes seconds."""
+    return sorted(_task_classes())
+
+
+def load_mteb_task(
+    name: str, *, split: str = "test", drop_own_document: bool = False, progress: Progress = silent
+) -> Dataset:
+    """An MTEB text retrieval task; `NAME:SUBSET` picks a subset (a language) of a task that has several.
+
+    Texts are joined as mteb joins them: title before text, a query's instruction after it. Tasks that exclude a
+    query's own document in MTEB (`ignore_identical_ids`) do so here. A task that ranks given candidates is refused.
+
+    Raises
+    ------
+    UnknownNameError
+        No such task; near matches are given.
+    DataError
+        The split or subset does not exist, or the task is not plain text retrieval.
+    HubError
+        The data is not cached and the hub cannot be reached (found out within seconds) or does not give it.
+    """
+    import mteb
+
+    task_name, _, subset = name.partition(":")
+    classes = _task_classes()
+    if task_name not in classes:
+        raise unknown_name("MTEB retrieval task", task_name, classes)
+    task = mteb.get_task(task_name)
+    split = _choice("split", split, list(task.eval_splits), task_name, default="test")
+    subset = _choice("subset", subset, list(task.hf_subsets), task_name, default="")
+    task = mteb.get_task(task_name, eval_splits=[split], hf_subsets=[subset])
+    progress(f"fetching {task_name}", 0, 1)
+    fetch(task)
+    progress(f"fetching {task_name}", 1, 1)
+    return convert(task, name, split, subset, drop_own_document)
+
+
+def fetch(task: Any) -> None:
+    """`task.load_data()` with bounded waiting: where the hub does not answer a probe, only the cache is asked."""
+    reachable = hub_answers()
+    try:
+        if reachable:
+            task.load_data()
+        else:
+            with hub_offline():
+                task.load_data()
+    except Exception as error:  # the hub's libraries raise a dozen unrelated types
+        if reachable:
+            reason = f"the hub did not give it: {_first_line(error)}"
+        else:
+            reason = (
+                f"it is not in the local cache and the hub cannot be reached within {PROBE_SECONDS:.0f} s. "
+                "Connect once to fetch it, or use a built-in dataset (pydocs, tiny) or a BEIR folder"
+            )
+        raise HubError(f"the MTEB task {task.metadata.name} must be fetched from the hub; {reason}") from error
+
+
+def convert(task: Any, name: str, split: str, subset: str, drop_own_document: bool = False) -> Dataset:
+    """A loaded task as a `Dataset`; queries without a judgement in the split are left out, as mteb does."""
+    task.convert_v1_dataset_format_to_v2(num_proc=None)
+    try:
+        data: Mapping[str, Any] = task.dataset[subset][split]
+    except KeyError:
+        raise DataError(f"the MTEB task {name} has no data for subset {subset!r}, split {split!r}") from None
+    if data.get("top_ranked"):
+        raise DataError(f"the MTEB task {name} ranks given candidates; embgeo searches whole corpora only")
+    qrels = {
+        str(query): {str(document): int(grade) for document, grade in judged.items()}
+        for query, judged in data["relevant_docs"].items()
+        if judged
+    }
+    documents = [(str(row["id"]), document_text(row)) for row in data["corpus"]]
+    queries = [(str(row["id"]), query_text(row)) for row in data["queries"] if str(row["id"]) in qrels]
+    return build_dataset(
+        name,
+        documents,
+        queries,
+        qrels,
+        drop_own_document=drop_own_document or bool(task.ignore_identical_ids),
+        facts={
+            "source": f"MTEB task {task.metadata.name}",
+            "revision": str(task.metadata.dataset.get("revision")),
+            "split": split,
+            "subset": subset,
+        },
+        task=task.metadata,
+    )
+
+
+def document_text(row: Mapping[str, Any]) -> str:
+    """Title before text, stripped."""
+    title = row.get("title")
+    return f"{title} {row['text']}".strip() if title else str(row["text"]).strip()
+
+
+def query_text(row: Mapping[str, Any]) -> str:
+    """A query with its instruction behind it; a conversation is flattened, with its instruction in front."""
+    text, instruction = row["text"], row.get("instruction")
+    if isinstance(text, list):
+        turns = [turn if isinstance(turn, str) else f"{turn['role']}: {turn['content']}" for turn in text]
+        return " ".join(filter(None, (instruction, "; ".join(turns))))
+    return f"{text} {instruction}" if instruction is not None else str(text)
+
+
+def hub_answers() -> bool:
+    """Whether the hub answers at all, through the proxies that are set; one try."""
+    import huggingface_hub
+    from huggingface_hub import constants
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        huggingface_hub.get_session().head(constants.ENDPOINT, timeout=PROBE_SECONDS)
+    except Exception:  # whichever HTTP library the installed version uses
+        return False
+    return True
+
+
+@contextmanager
+def hub_offline() -> Iterator[None]:
+    """The hub's libraries look at their cache only; without this each retries for over 20 seconds."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE = before
+
+
+def _task_classes() -> dict[str, Any]:
+    """Text retrieval tasks over a whole corpus, by name."""
+    import mteb
+    from mteb.abstasks.retrieval import AbsTaskRetrieval
+
+    tasks = mteb.get_tasks(
+        task_types=["Retrieval"], modalities=["text"], exclusive_modality_filter=True, exclude_superseded=False
+    )
+    return {task.metadata.name: task for task in tasks if isinstance(task, AbsTaskRetrieval)}
+
+
+def _choice(what: str, asked: str, known: list[str], task: str, default: str) -> str:
+    """The asked split or subset; the only one there is when nothing particular was asked."""
+    if asked in known:
+        return asked
+    if asked == default and len(known) == 1:
+        return known[0]
+    some = ", ".join(known[:30]) + (", …" if len(known) > 30 else "")
+    if not asked:
+        raise DataError(f"the MTEB task {task} has several {what}s; name one as {task}:{known[0]}. It has {some}")
+    raise DataError(f"the MTEB task {task} has no {what} {asked!r}; it has {some}")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -1,0 +1,81 @@
+"""From the DATASET that a user types to a `Dataset`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from embgeo.datasets.beir import is_beir_folder, load_beir
+from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.pydocs import load_pydocs
+from embgeo.errors import DataError, InputError, UnknownNameError, unknown_name
+from embgeo.progress import Progress, silent
+
+BUILT_IN = {
+    "pydocs": "docstrings of the running Python's standard library: first paragraph → rest, about 1,800 pairs",
+    "pydocs:scientific": "the same with NumPy, SciPy and scikit-learn, about 6,200 pairs",
+    "tiny": "60 short everyday texts and 40 questions, written for this project",
+}
+
+
+def list_datasets() -> Mapping[str, str]:
+    """Built-in names with one line each; reads and imports nothing heavy. For tasks see `mteb_task_names`."""
+    return dict(BUILT_IN)
+
+
+def resolve_dataset(
+    name: str, *, split: str = "test", drop_own_document: bool = False, progress: Progress = silent
+) -> Dataset:
+    """Load a dataset by built-in name, by folder in BEIR format, or by the name of an MTEB retrieval task.
+
+    Names are tried in that order; a built-in name that is a BEIR folder of the working directory too is refused as
+    ambiguous.
+
+    Parameters
+    ----------
+    split : which judgements (BEIR folders and MTEB tasks).
+    drop_own_document : leave the document with a query's own id out of its results (off, as in MTEB).
+
+    Raises
+    ------
+    UnknownNameError
+        With near matches among the built-in names and the MTEB tasks.
+    DataError, HubError
+        From the loader.
+    """
+    folder = Path(name)
+    if name in BUILT_IN:
+        if is_beir_folder(folder):
+            raise InputError(f"{name!r} is a built-in dataset and a folder here; write ./{name} for the folder")
+        if name == "tiny":
+            return load_beir(
+                tiny_folder(), split=split, drop_own_document=drop_own_document, name="tiny", progress=progress
+            )
+        return load_pydocs(name == "pydocs:scientific", drop_own_document, progress)
+    if folder.is_dir() and name:
+        return load_beir(folder, split=split, drop_own_document=drop_own_document, progress=progress)
+    if folder.exists() and name:
+        raise DataError(f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file")
+    if os.sep in name or name.startswith(("~", ".")):
+        raise DataError(f"the dataset folder {name} does not exist. Built-in: {', '.join(BUILT_IN)}.")
+    from embgeo.datasets.mteb_task import load_mteb_task, mteb_task_names
+
+    tasks = mteb_task_names()
+    if name.partition(":")[0] not in tasks:
+        raise _unknown(name, tasks)
+    return load_mteb_task(name, split=split, drop_own_document=drop_own_document, progress=progress)
+
+
+def tiny_folder() -> Path:
+    """The folder of `tiny`: inside the installed package, or beside the loaders in a checkout."""
+    here = Path(__file__).resolve().parent
+    return next(folder for folder in (here / "tiny", here.parent / "tiny") if folder.is_dir() or folder == here / "..")
+
+
+def _unknown(name: str, tasks: list[str]) -> UnknownNameError:
+    same = [task for task in (*BUILT_IN, *tasks) if task.casefold() == name.casefold()]
+    hint = (
+        f"Built-in: {', '.join(BUILT_IN)}; else a folder in BEIR format, or one of {len(tasks)} MTEB retrieval tasks."
+    )
+    return unknown_name("dataset", same[0] if same else name, (*BUILT_IN, *tasks), hint)
