@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import click
+
 from embgeo.cli.options import Common, with_common
 
 
@@ -28,11 +29,10 @@ def command(model: str, dataset: str | None, measure_names: str | None, quick: b
       embgeo analyze vectors:docs.npy --measures dimension,uniformity
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
     """
+    from embgeo import api
     from embgeo.cli.outcome import finish, say_paths
     from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
     from embgeo.cli.words import title
-
-    from embgeo import api
 
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
     voice = common.voice

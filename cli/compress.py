@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 import click
+
 from embgeo.cli.options import Common, with_common
 
 
@@ -44,11 +45,10 @@ def command(
       embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
     """
+    from embgeo import api
     from embgeo.cli.outcome import finish, say_paths
     from embgeo.cli.tables import tradeoff_table, warning_lines
     from embgeo.cli.words import path_text, plain, recommendation, title
-
-    from embgeo import api
 
     voice = common.voice
     with voice.progress() as progress:

@@ -67,22 +67,43 @@ voice_flags = stacked(
     ),
 )
 device_options = stacked(
-    click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
-                 envvar="EMBGEO_DEVICE", show_envvar=True, help="Where to compute; auto takes a CUDA device when there is one."),
+    click.option(
+        "--device",
+        type=click.Choice(["auto", "cpu", "cuda"]),
+        default="auto",
+        show_default=True,
+        envvar="EMBGEO_DEVICE",
+        show_envvar=True,
+        help="Where to compute; auto takes a CUDA device when there is one.",
+    ),
     click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all]"),
 )
 _compute_options = stacked(
-    click.option("--queries-vectors", type=FILE, metavar="PATH", help="Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH."),
-    click.option("--similarity", type=click.Choice(["auto", "cosine", "dot", "euclidean"]), default="auto", show_default=True,
-                 help="How the model is searched; auto asks its metadata, cosine for bare vectors."),
+    click.option(
+        "--queries-vectors",
+        type=FILE,
+        metavar="PATH",
+        help="Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH.",
+    ),
+    click.option(
+        "--similarity",
+        type=click.Choice(["auto", "cosine", "dot", "euclidean"]),
+        default="auto",
+        show_default=True,
+        help="How the model is searched; auto asks its metadata, cosine for bare vectors.",
+    ),
     click.option("--split", default="test", show_default=True, help="Which judgements of the dataset to use."),
     click.option("--drop-own-document", is_flag=True, help="Leave out the document whose id is the query's."),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."),
+    click.option(
+        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
+    ),
     device_options,
 )
 _encoder_options = stacked(
     click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Texts per batch when encoding."),
-    click.option("--truncate-dim", type=click.IntRange(min=1), metavar="N", help="Keep the model's first N dimensions."),
+    click.option(
+        "--truncate-dim", type=click.IntRange(min=1), metavar="N", help="Keep the model's first N dimensions."
+    ),
     click.option("--max-length", type=click.IntRange(min=1), metavar="N", help="Cut texts after N tokens."),
     click.option("--revision", help="Revision of a hub model."),
     click.option("--query-prompt", metavar="TEXT", help="Text put before every query."),

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embgeo.cli.words import path_text, plain
-
 from embgeo.errors import StorageError
 
 if TYPE_CHECKING:
     from embgeo.cli.options import Common
     from embgeo.cli.voice import Voice
-
     from embgeo.runs import Run
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from embgeo.cli.words import MISSING, figure, fixed, interval, plain
 from rich.table import Table
 from rich.text import Text
+
+from embgeo.cli.words import figure, interval, plain
 
 Row = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ def retrieval_table(result: Mapping[str, Any]) -> Table | None:
     if not measured:
         return None
     rows = [
-        [name, fixed(entry.get("value")), interval(entry.get("ci"), 4)]
+        [name, figure(entry.get("value"), places=4), interval(entry.get("ci"), 4)]
         for name, entry in measured.items()
         if isinstance(entry, Mapping)
     ]
@@ -53,12 +54,9 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
         return None
     rows = []
     for name, entry in signature.items():
-        value = entry.get("value")
-        note = interval(entry.get("ci"))
-        if value is None and entry.get("reason"):
-            note = plain(str(entry["reason"]))
-        seconds = entry.get("seconds")
-        rows.append([name, figure(value), note, f"{entry['n']:,}" if entry.get("n") else MISSING, fixed(seconds, 1)])
+        value, ci = entry.get("value"), entry.get("ci")
+        note = plain(str(entry["reason"])) if value is None and entry.get("reason") else interval(ci)
+        rows.append([name, figure(value, ci), note, figure(entry.get("n")), figure(entry.get("seconds"), places=1)])
     columns = [
         ("measure", "left"),
         ("value", "right"),
@@ -76,19 +74,25 @@ def tradeoff_table(result: Mapping[str, Any]) -> Table:
     chosen = (result.get("recommendation") or {}).get("spec")
     columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), ("ratio", "right")]
     if judged:
-        columns += [("nDCG@10", "right"), ("difference", "right"), ("95 % interval", "left")]
+        columns += [("nDCG@10", "right"), ("change", "right"), ("95 % interval", "left")]
     columns += [("recall", "right"), ("QPS", "right")]
     kept = pareto(result.get("tradeoffs") or [], "ndcg@10" if judged else "recall@10_exact", chosen)
     shown = [baseline, *kept] if baseline else kept
     rows = []
     for row in shown:
         mark = "→" if row.get("spec") == chosen else ""
-        cells = [mark, str(row.get("spec", "")), figure(row.get("bytes_per_vector")), fixed(row.get("ratio"), 1)]
+        cells = [
+            mark,
+            str(row.get("spec", "")),
+            figure(row.get("bytes_per_vector")),
+            figure(row.get("ratio"), places=1),
+        ]
         if judged:
-            difference = "" if row is baseline else fixed(row.get("difference"), sign=True)
-            bounds = "" if row is baseline else interval(row.get("difference_ci"), 4, sign=True)
-            cells += [fixed(row.get("ndcg@10")), difference, bounds]
-        cells += [fixed(row.get("recall@10_exact"), 3), f"{row['qps']:,.0f}" if row.get("qps") else MISSING]
+            paired = row is not baseline
+            change = figure(row.get("difference"), places=4, signed=True) if paired else ""
+            bounds = interval(row.get("difference_ci"), 4, signed=True) if paired else ""
+            cells += [figure(row.get("ndcg@10"), places=4), change, bounds]
+        cells += [figure(row.get("recall@10_exact"), places=3), figure(row.get("qps"), places=0)]
         rows.append(cells)
     return table("Smallest stores for their quality", columns, rows)
 
@@ -119,7 +123,9 @@ def warning_lines(result: Mapping[str, Any]) -> list[str]:
 
 def hits_table(hits: Iterable[Any]) -> Table:
     """Search results, one line each as far as 80 columns go."""
-    rows = [[str(hit.rank), fixed(hit.score), plain(str(hit.id), 28), plain(str(hit.text or ""))] for hit in hits]
+    rows = [
+        [str(hit.rank), figure(hit.score, places=4), plain(str(hit.id), 28), plain(str(hit.text or ""))] for hit in hits
+    ]
     drawn = table("", [("rank", "right"), ("score", "right"), ("id", "left"), ("text", "left")], rows)
     drawn.columns[-1].overflow = "ellipsis"
     return drawn

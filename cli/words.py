@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import math
 import os
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MISSING = "–"
+from embgeo.reports import numbers
+
+PLAIN = str.maketrans({numbers.MINUS: "-", numbers.NARROW: " "})
 
 
-def figure(value: float | None, digits: int = 4) -> str:
-    """`value` with `digits` significant digits, never in a form longer than 10 characters; – for none."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    if value == 0:
-        return "0"
-    if 1e-4 <= abs(value) < 10**digits:
-        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        return f"{value:.{decimals}f}"
-    return f"{value:,.0f}" if 10**digits <= abs(value) < 1e7 else f"{value:.{digits - 1}g}"
+def figure(value: Any, ci: Any = None, places: int | None = None, signed: bool = False) -> str:
+    """A number as reports show it, with an ASCII minus so that piped output can be parsed."""
+    return numbers.number(value, ci, places, signed).translate(PLAIN)
 
 
-def fixed(value: float | None, decimals: int = 4, sign: bool = False) -> str:
-    """`value` with fixed decimals, with + or - when `sign`; – for none."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    return f"{value:{'+' if sign else ''}.{decimals}f}"
+def interval(ci: Any, places: int | None = None, signed: bool = False) -> str:
+    """`low…high`, "" where there is no interval."""
+    ends = numbers.bounds(ci)
+    return "…".join(figure(end, ends, places, signed) for end in ends) if ends else ""
 
 
-def interval(bounds: Sequence[float | None] | None, decimals: int | None = None, sign: bool = False) -> str:
-    """`low…high` in the format of the value beside it; – where there is no interval."""
-    if bounds is None or any(bound is None for bound in bounds):
-        return MISSING
-    low, high = (figure(b) if decimals is None else fixed(b, decimals, sign) for b in bounds)
-    return f"{low}…{high}"
-
-
-def byte_text(count: float | None) -> str:
-    """Bytes with a decimal unit (GB = 10⁹), three digits: 96 B, 20.3 kB, 154 GB."""
-    if count is None or not math.isfinite(count):
-        return MISSING
-    size = float(count)
-    for unit in ("B", "kB", "MB", "GB", "TB"):
-        if size < 999.5 or unit == "TB":
-            return f"{size:.0f} {unit}" if unit == "B" or size >= 99.95 else f"{size:.3g} {unit}"
-        size /= 1000
-    raise AssertionError("unreachable")
+def size(count: Any) -> str:
+    """Bytes in decimal units."""
+    return numbers.byte_size(count).translate(PLAIN)
 
 
 def plain(text: str, limit: int | None = None) -> str:
@@ -89,16 +67,15 @@ def recommendation(result: Mapping[str, Any]) -> str:
     row = result.get("recommendation")
     if not row:
         return "No recommendation: no spec meets the budget and what is to be kept."
-    size = f"{figure(row.get('bytes_per_vector'))} bytes per vector"
+    stored = f"{figure(row.get('bytes_per_vector'))} bytes per vector"
     if row.get("ratio"):
-        size += f", a store {figure(row['ratio'], 3)} times smaller than float32"
-    quality = row.get("ndcg@10")
-    if quality is not None:
-        kept = f"nDCG@10 {fixed(quality)}"
-        if row.get("difference") is not None:
-            kept += f", {fixed(row['difference'], sign=True)} against float32"
-        if row.get("difference_ci"):
-            kept += f" (95 % interval {interval(row['difference_ci'], 4, sign=True)})"
-    else:
-        kept = f"{fixed(row.get('recall@10_exact'), 3)} of the ten exact neighbours found (no relevance judgements)"
-    return f"Recommended: {row['spec']}: {size}; {kept}."
+        stored += f", a store {figure(row['ratio'], places=1)} times smaller than float32"
+    if row.get("ndcg@10") is None:
+        share = figure(row.get("recall@10_exact"), places=3)
+        return f"Recommended: {row['spec']}: {stored}; recall@10 against exact search {share} (no judgements)."
+    kept = f"nDCG@10 {figure(row['ndcg@10'], places=4)}"
+    if row.get("difference") is not None:
+        kept += f", {figure(row['difference'], places=4, signed=True)} against float32"
+    if bounds := interval(row.get("difference_ci"), 4, signed=True):
+        kept += f" (95 % interval {bounds})"
+    return f"Recommended: {row['spec']}: {stored}; {kept}."
