@@ -17,7 +17,7 @@ import numpy as np
 
 from embgeo.errors import InputError
 
-Reduction = Literal["exp_minus", "exp_minus_two_squared", "inverse_one_plus", "plain", "squared"]
+Reduction = Literal["exp_minus", "inverse_one_plus", "plain", "squared"]
 BLOCK_ELEMENTS = 1 << 19  # elements of a float32 row block that stay in cache
 CANCELLED = 1e-3  # below this share of |x|² + |y|² a squared distance has lost more than half its float32 digits
 MEND_PER_ROW = 20  # more cancelled pairs than this a row: one float64 product is cheaper than pair by pair
@@ -46,8 +46,8 @@ class Kernels(Protocol):
         """D / 2, in place."""
         ...
 
-    def row_sums(self, handle: Any, reduction: Reduction) -> np.ndarray:
-        """(n,) float64 sums over each row of f(D), the diagonal included."""
+    def row_sums(self, handle: Any, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
+        """(n,) float64 sums over each row of f(scale · D), the diagonal included."""
         ...
 
     def nearest(self, handle: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -151,11 +151,13 @@ class NumpyKernels:
         handle *= np.float32(0.5)
         return handle
 
-    def row_sums(self, handle: np.ndarray, reduction: Reduction) -> np.ndarray:
-        apply = _ROW_FUNCTIONS[reduction]
-        # pairwise summation along the contiguous axis: a row's sum is good to 1e-7 in float32
-        sums = in_threads(lambda block: apply(handle[block]).sum(axis=1), row_blocks(*handle.shape))
-        return np.concatenate(sums).astype(np.float64)
+    def row_sums(self, handle: np.ndarray, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
+        apply, factor = _ROW_FUNCTIONS[reduction], np.float32(scale)
+
+        def add(block: slice) -> np.ndarray:
+            return apply(handle[block] * factor).sum(axis=1, dtype=np.float64)
+
+        return np.concatenate(in_threads(add, row_blocks(*handle.shape)))
 
     def nearest(self, handle: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         n = handle.shape[0]
@@ -179,24 +181,18 @@ class NumpyKernels:
 
 
 def _exp_minus(rows: np.ndarray) -> np.ndarray:
-    values = np.negative(rows)
-    return np.exp(values, out=values)
-
-
-def _exp_minus_two_squared(rows: np.ndarray) -> np.ndarray:
-    values = np.square(rows)
-    values *= -2
-    return np.exp(values, out=values)
+    np.negative(rows, out=rows)
+    return np.exp(rows, out=rows)
 
 
 def _inverse_one_plus(rows: np.ndarray) -> np.ndarray:
-    values = rows + np.float32(1)
-    return np.reciprocal(values, out=values)
+    rows += np.float32(1)
+    return np.reciprocal(rows, out=rows)
 
 
+# each may overwrite the block it is given: a copy already scaled
 _ROW_FUNCTIONS: dict[Reduction, Callable[[np.ndarray], np.ndarray]] = {
     "exp_minus": _exp_minus,
-    "exp_minus_two_squared": _exp_minus_two_squared,
     "inverse_one_plus": _inverse_one_plus,
     "plain": np.asarray,
     "squared": np.square,

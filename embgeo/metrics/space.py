@@ -12,7 +12,7 @@ import numpy as np
 
 from embgeo.embeddings import Similarity, normalise
 from embgeo.errors import InputError
-from embgeo.metrics.device import Kernels, Reduction, kernels
+from embgeo.metrics.device import Kernels, NumpyKernels, Reduction, in_threads, kernels, row_blocks
 from embgeo.metrics.neighbours import nearest_by_blocks
 from embgeo.metrics.registry import Undefined
 
@@ -162,7 +162,7 @@ class Space:
 
     @property
     def gram_spectrum(self) -> np.ndarray:
-        """(min(n, d),) float64 eigenvalues of XᵀX, descending, not negative: the squared singular values of X."""
+        """(min(n, d),) float64 eigenvalues of XᵀX, descending: the squared singular values of X, 0 below rounding."""
 
         def compute() -> np.ndarray:
             return _spectrum(self.gram if self.d <= self.n else self.X.astype(np.float64) @ self.X.astype(np.float64).T)
@@ -201,13 +201,27 @@ class Space:
         """Exact duplicate rows, found once."""
         return self.shared("duplicates", lambda: Duplicates(self.X))
 
+    @property
+    def distinct(self) -> Space:
+        """The space without repeated rows (the first of each group stays); this one when no row repeats."""
+        if self.duplicates.copies == 0:
+            return self
+        return self.shared("distinct_rows", lambda: self.subset(self.duplicates.first))
+
+    @property
+    def neighbour_metric(self) -> Metric:
+        """The distance whose neighbours a search under this similarity ranks by (cosine stands in for dot)."""
+        return "euclidean" if self.similarity == "euclidean" else "cosine"
+
     def distances(self, metric: Metric = "euclidean") -> np.ndarray:
         """(n, n) float32 distances, symmetric, exact zeros on the diagonal and between exact duplicates.
 
         Raises `Undefined` above DENSE_ROWS rows (stream with `iter_distance_blocks`) and for zero rows under cosine.
         """
         handle = self.distance_handle(metric)
-        return self.shared(("distances", metric, "host"), lambda: _read_only(self.kernels.get(handle)))
+        if isinstance(handle, np.ndarray):
+            return _read_only(handle)
+        return self.shared(("distances", metric, "to_host"), lambda: _read_only(self.kernels.get(handle)))
 
     @property
     def euclidean(self) -> np.ndarray:
@@ -265,20 +279,12 @@ class Space:
             block[np.arange(len(block)), np.arange(start, start + len(block))] = 0
             yield start, block / 2 if metric == "cosine" else np.sqrt(block) * np.float32(factor)
 
-    def row_sums(self, metric: Metric, reduction: Reduction) -> np.ndarray:
-        """(n,) float64 sums of f(distance) over each row, the row itself included; streamed when n is large."""
-
-        def compute() -> np.ndarray:
-            if self.n <= DENSE_ROWS:
-                return self.kernels.row_sums(self.distance_handle(metric), reduction)
-            from embgeo.metrics.device import NumpyKernels
-
-            reduce = NumpyKernels().row_sums
-            return np.concatenate([reduce(block, reduction) for _, block in self.iter_distance_blocks(metric)])
-
+    def row_sums(self, metric: Metric, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
+        """(n,) float64 sums of f(scale · distance) over each row, itself included; streamed when n is large."""
         if self.n <= DENSE_ROWS:
-            self.distance_handle(metric)  # so that its seconds are booked under its own name
-        return compute()
+            return self.kernels.row_sums(self.distance_handle(metric), reduction, scale)
+        reduce = NumpyKernels().row_sums
+        return np.concatenate([reduce(block, reduction, scale) for _, block in self.iter_distance_blocks(metric)])
 
     def neighbours(self, k: int, metric: Metric = "euclidean") -> tuple[np.ndarray, np.ndarray]:
         """(n, k) distances ascending and (n, k) indices of the nearest other rows, exact; ties by index.
@@ -336,13 +342,13 @@ class Duplicates:
 def _spectrum(symmetric: np.ndarray) -> np.ndarray:
     # not SciPy: its subset drivers are slower than NumPy's divide and conquer for all eigenvalues
     eigenvalues = np.linalg.eigvalsh(symmetric)[::-1]
-    return _read_only(np.maximum(eigenvalues, 0.0))
+    noise = max(eigenvalues[0], 0.0) * len(symmetric) * np.finfo(np.float64).eps
+    return _read_only(np.where(eigenvalues > noise, eigenvalues, 0.0))
 
 
 def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
     assert rows is not None
     out = np.empty((len(rows), len(rows)), np.float32)
-    from embgeo.metrics.device import in_threads, row_blocks
 
     def copy(block: slice) -> None:
         np.take(D[rows[block]], rows, axis=1, out=out[block])

@@ -74,15 +74,14 @@ class TorchKernels:
     def halved(self, handle: torch.Tensor) -> torch.Tensor:
         return handle.mul_(0.5)
 
-    def row_sums(self, handle: torch.Tensor, reduction: Reduction) -> np.ndarray:
+    def row_sums(self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
         apply = {
             "exp_minus": lambda D: torch.exp(-D),
-            "exp_minus_two_squared": lambda D: torch.exp(-2 * D.square()),
             "inverse_one_plus": lambda D: 1 / (1 + D),
             "plain": lambda D: D,
             "squared": torch.square,
         }[reduction]
-        parts = [apply(handle[rows]).sum(1, dtype=torch.float64) for rows in self._blocks(len(handle))]
+        parts = [apply(handle[rows] * scale).sum(1, dtype=torch.float64) for rows in self._blocks(len(handle))]
         return torch.cat(parts).cpu().numpy()
 
     def nearest(self, handle: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:
