@@ -108,6 +108,7 @@ _encoder_options = stacked(
     click.option("--revision", help="Revision of a hub model."),
     click.option("--query-prompt", metavar="TEXT", help="Text put before every query."),
     click.option("--document-prompt", metavar="TEXT", help="Text put before every document."),
+    click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Arithmetic of the weights."),
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model. Off unless given."),
 )
 _output_options = stacked(
@@ -118,7 +119,7 @@ _output_options = stacked(
     voice_flags,
 )
 ENCODER_NAMES = (
-    "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "trust_remote_code",
+    "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "dtype", "trust_remote_code",
 )  # fmt: skip
 LIBRARY_NAMES = (
     "queries_vectors", "similarity", "split", "drop_own_document", "seed", "device", "threads", "out",
