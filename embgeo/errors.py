@@ -58,8 +58,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> 
     names = sorted(set(known))
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     message = f"unknown {kind} {name!r}"
-    if near:
-        message += f"; did you mean {' or '.join(near)}?"
+    message += f"; did you mean {' or '.join(near)}?" if near else "."
     if len(names) <= 40:
         message += f" Known: {', '.join(names)}."
     if hint:
