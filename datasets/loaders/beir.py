@@ -114,7 +114,8 @@ def _table_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str
     for number, line in _lines(path, progress):
         if not columns:
             separator = "\t" if "\t" in line else None  # None: any run of blanks
-        cells = [cell.strip() for cell in line.split(separator)]
+        cells = line.split(separator)
+        cells[-1] = cells[-1].strip()
         if not columns:
             if len(cells) not in (3, 4):
                 raise DataError(

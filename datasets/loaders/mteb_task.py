@@ -66,8 +66,8 @@ def fetch(task: Any) -> None:
             reason = f"the hub did not give it: {_first_line(error)}"
         else:
             reason = (
-                f"it is not in the local cache and the hub cannot be reached within {PROBE_SECONDS:.0f} s. "
-                "Connect once to fetch it, or use a built-in dataset (pydocs, tiny) or a BEIR folder"
+                f"the hub cannot be reached and the local cache does not have it ({_first_line(error)}). "
+                "Connect once to fetch it, or use a built-in dataset (pydocs, tiny) or a BEIR folder."
             )
         raise HubError(f"the MTEB task {task.metadata.name} must be fetched from the hub; {reason}") from error
 

@@ -13,9 +13,9 @@ from embgeo.errors import DataError, InputError, UnknownNameError, unknown_name
 from embgeo.progress import Progress, silent
 
 BUILT_IN = {
-    "pydocs": "docstrings of the running Python's standard library: first paragraph → rest, about 1,800 pairs",
+    "pydocs": "docstrings of the running Python's standard library: first paragraph → rest, about 1,850 pairs",
     "pydocs:scientific": "the same with NumPy, SciPy and scikit-learn, about 6,200 pairs",
-    "tiny": "60 short everyday texts and 40 questions, written for this project",
+    "tiny": "65 short everyday texts and 40 graded questions, written for this project",
 }
 
 
@@ -70,7 +70,8 @@ def resolve_dataset(
 def tiny_folder() -> Path:
     """The folder of `tiny`: inside the installed package, or beside the loaders in a checkout."""
     here = Path(__file__).resolve().parent
-    return next(folder for folder in (here / "tiny", here.parent / "tiny") if folder.is_dir() or folder == here / "..")
+    installed = here / "tiny"
+    return installed if installed.is_dir() else here.parent / "tiny"
 
 
 def _unknown(name: str, tasks: list[str]) -> UnknownNameError:
@@ -78,4 +79,6 @@ def _unknown(name: str, tasks: list[str]) -> UnknownNameError:
     hint = (
         f"Built-in: {', '.join(BUILT_IN)}; else a folder in BEIR format, or one of {len(tasks)} MTEB retrieval tasks."
     )
-    return unknown_name("dataset", same[0] if same else name, (*BUILT_IN, *tasks), hint)
+    if same:
+        return UnknownNameError(f"unknown dataset {name!r}; did you mean {same[0]}? Names are case-sensitive.")
+    return unknown_name("dataset", name, (*BUILT_IN, *tasks), hint)
