@@ -1,0 +1,134 @@
+"""The relative neighbourhood graph: counts the loops (H1 bars) of a point cloud without building triangles.
+
+Two points are relative neighbours when no third one lies in their lune, that is, is closer to both than they are to
+each other. In the Rips filtration an edge enters at its length d. With a point inside its lune it is filled at once
+and gives birth to nothing. With an empty lune, boundary included, no triangle holds it at scale d: it either merges
+two components (n − 1 edges do) or gives birth to an H1 bar that lives on past d. So, whatever other ties there are,
+
+    number of H1 bars = |RNG| − (n − 1)
+
+as long as no edge has an empty open lune with a point exactly on its boundary. Such an edge is a *tie* here; then the
+number of bars depends on what the other edges of that length do, and only a real persistence computation knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from embgeo.errors import InputError
+from embgeo.metrics.device import in_threads
+
+HUBS = 8  # central points tried first as witnesses against all edges of a row
+NEAREST = 16  # then the nearest neighbours of the row
+ROWS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class LuneCount:
+    """How many edges of a distance matrix have an empty open lune (`edges`), and how many of those are ties."""
+
+    edges: int
+    ties: int
+
+
+def count_relative_neighbours(D: np.ndarray) -> LuneCount:
+    """Count the edges of the relative neighbourhood graph of distinct points.
+
+    `D` is (n, n) float32, symmetric, zero on the diagonal and positive elsewhere. Comparisons are exact: the count is
+    that of this matrix, as a persistence program would read it.
+
+    Nearly every edge has one of a few witnesses in its lune (the most central points, the row's nearest neighbours),
+    which leaves a few edges a row for a full scan: about n² · 10 comparisons, O(n³) at worst (n = 5,000: 0.3 s on two
+    cores). O(n) memory beside the matrix.
+    """
+    if D.ndim != 2 or D.shape[0] != D.shape[1]:
+        raise InputError(f"distances must be a square matrix; got shape {D.shape}")
+    n = len(D)
+    if n < 2:
+        return LuneCount(0, 0)
+    D = np.ascontiguousarray(D, dtype=np.float32)
+    hubs = np.argsort(D.sum(axis=0), kind="stable")[:HUBS]
+    kernel = _lunes()
+
+    def count(block: slice) -> tuple[int, int]:
+        return kernel(D, hubs, NEAREST, block.start, block.stop)
+
+    # compiled before the threads start; they share small blocks, because early rows hold more pairs than late ones
+    counts = [count(slice(0, 1))]
+    blocks = [slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(1, n, ROWS_AT_ONCE)]
+    counts += in_threads(count, blocks)
+    return LuneCount(sum(edges for edges, _ in counts), sum(ties for _, ties in counts))
+
+
+@cache
+def _lunes() -> Callable[..., Any]:
+    from numba import njit
+
+    # reassociation of max and min only: no sum is taken, so that comparisons stay exact
+    @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
+    def lunes(D: np.ndarray, hubs: np.ndarray, nearest: int, first: int, stop: int) -> tuple[int, int]:  # pragma: no cover
+        n = D.shape[0]
+        alive = np.empty(n, np.int64)
+        near = np.empty(nearest, np.int64)
+        reach = np.empty(nearest, np.float32)
+        edges = 0
+        ties = 0
+        for i in range(first, stop):
+            Di = D[i]
+            found = 0
+            for j in range(n):
+                d = Di[j]
+                if j != i and (found < nearest or d < reach[nearest - 1]):
+                    place = found if found < nearest else nearest - 1
+                    while place > 0 and reach[place - 1] > d:
+                        reach[place] = reach[place - 1]
+                        near[place] = near[place - 1]
+                        place -= 1
+                    reach[place] = d
+                    near[place] = j
+                    found = min(found + 1, nearest)
+            left = 0
+            for j in range(i + 1, n):
+                alive[left] = j
+                left += 1
+            for witness in range(len(hubs) + found):
+                # the nearest neighbour first, for it alone settles about half of the edges
+                if witness == 0:
+                    k = near[0]
+                elif witness <= len(hubs):
+                    k = hubs[witness - 1]
+                else:
+                    k = near[witness - len(hubs)]
+                Dk = D[k]
+                dk = Di[k]
+                kept = 0
+                for a in range(left):
+                    j = alive[a]
+                    alive[kept] = j
+                    kept += not (max(dk, Dk[j]) < Di[j])
+                left = kept
+            for a in range(left):
+                j = alive[a]
+                Dj = D[j]
+                d = Di[j]
+                lowest = d
+                for start in range(0, n, 256):
+                    for k in range(start, min(start + 256, n)):
+                        lowest = min(lowest, max(Di[k], Dj[k]))
+                    if lowest < d:
+                        break
+                if lowest < d:
+                    continue
+                edges += 1
+                for k in range(n):
+                    if max(Di[k], Dj[k]) == d and k != i and k != j:
+                        ties += 1
+                        break
+        return edges, ties
+
+    return lunes
