@@ -124,13 +124,17 @@ def measure(
     return register
 
 
+NOT_MEASURES = frozenset({"device", "interval", "neighbours", "registry", "signature", "space", "torch_kernels"})
+
+
 @cache
 def measures() -> Mapping[str, Measure]:
     """Every registered measure by name; importing the files of this folder registers them."""
     import embgeo.metrics as folder
 
     for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
-        importlib.import_module(f"{folder.__name__}.{module.name}")
+        if not module.ispkg and module.name not in NOT_MEASURES:  # torch_kernels would import torch for nothing
+            importlib.import_module(f"{folder.__name__}.{module.name}")
     return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].family, item[0])))
 
 

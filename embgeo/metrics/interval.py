@@ -1,0 +1,37 @@
+"""Error bars for geometry: the delete-half jackknife."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embgeo.metrics.registry import Measure
+
+MINIMUM_REPLICATES = 5
+LEVEL = 0.95
+
+
+def jackknife_interval(
+    m: Measure, value: float, n: int, halves: list[float]
+) -> tuple[tuple[float, float] | None, str, float | None]:
+    """A 95 % interval of `value` from the measure's values on random halves of the n rows.
+
+    The variance over subsamples of size h = ⌊n/2⌋, times h / (n − h), estimates the variance of the value (Shao & Wu
+    1989); the interval is value ± t · that root, t with one degree less than there are halves, cut to the measure's
+    range. The bootstrap would draw rows twice, and duplicates distort every measure that looks at neighbours.
+
+    Returns (interval or None, method or why there is none, mean of the halves − value or None). The last tells of a
+    measure that moves with n: the interval does not cover that.
+    """
+    if not m.interval:
+        return None, "none: moves with n; see the growth curve", None
+    if len(halves) < MINIMUM_REPLICATES:
+        return None, f"none: defined on {len(halves)} half samples, {MINIMUM_REPLICATES} needed", None
+    from scipy.special import stdtrit
+
+    draws = np.asarray(halves)
+    h = n // 2
+    error = float(draws.std(ddof=1) * np.sqrt(h / (n - h)))
+    reach = float(stdtrit(len(draws) - 1, 0.5 + LEVEL / 2)) * error
+    low, high = m.range
+    ci = (max(value - reach, min(low, value)), min(value + reach, max(high, value)))
+    return ci, f"delete-half jackknife, {len(draws)} subsamples without replacement", float(draws.mean() - value)
