@@ -1,0 +1,180 @@
+"""Search over a store's codes: FAISS where it has the format, our own paths where it has not.
+
+Every searcher holds the codes as they are stored (1 byte, half a byte, one bit a coordinate); none keeps a float32
+copy. `build_searcher` picks one:
+
+    f32                  IndexFlat
+    f16 bf16 int8 int4   IndexScalarQuantizer, our codes and ranges handed over without re-encoding
+    fp8 (e4m3)           one query: a compiled loop over the bytes; batches: decode a block, multiply
+    binary               one query: a 256-entry table a byte; batches: decode a block, multiply
+    anything else, and everything when FAISS is absent: decode a block, multiply
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from embgeo.compression.codec import FittedCodec
+from embgeo.compression.kernels import e4m3_scores, table_scores
+from embgeo.compression.quantizers.binary import FittedSigns
+from embgeo.compression.quantizers.casts import FittedCast
+from embgeo.compression.quantizers.float8 import FittedFloat8
+from embgeo.compression.quantizers.uniform import FittedUniform
+from embgeo.retrieval.exact import score
+from embgeo.retrieval.top_k import TopK
+
+BLOCK_ROWS = 8192
+
+
+class Searcher(Protocol):
+    """A searchable store."""
+
+    name: str
+    ram_bytes: int
+
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        """Scores (m, k) float32, larger is nearer, and rows (m, k) int64, −1 where there are fewer than k."""
+        ...
+
+
+def build_searcher(codec: FittedCodec, codes: np.ndarray, device: str = "cpu") -> Searcher:
+    """The fastest searcher for this codec on this machine; `device="cuda"` decodes and multiplies there with torch."""
+    if device == "cuda":
+        from embgeo.compression.torch_index import TorchSearcher
+
+        return TorchSearcher(codec, codes, device)
+    index = _faiss_index(codec)
+    if index is not None:
+        return FaissSearcher(codec, codes, index)
+    if codec.similarity != "euclidean":
+        if isinstance(codec.quantizer, FittedFloat8) and codec.quantizer.format == "e4m3":
+            return ByteSearcher(codec, codes, "numba e4m3 loop, blocks in batches")
+        if isinstance(codec.quantizer, FittedSigns):
+            return ByteSearcher(codec, codes, "numba byte tables, blocks in batches")
+    return BlockSearcher(codec, codes)
+
+
+@dataclass
+class BlockSearcher:
+    """Decode a block of rows, multiply with all queries, keep the best: right for every codec, fast for batches."""
+
+    codec: FittedCodec
+    codes: np.ndarray
+    name: str = "decode by block"
+
+    @property
+    def ram_bytes(self) -> int:
+        return int(self.codes.nbytes) + self.codec.state_bytes
+
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        Z, bias = self.codec.queries(Q)
+        best = TopK.empty(len(Q), k)
+        for start in range(0, len(self.codes), BLOCK_ROWS):
+            block = self.codec.decode(self.codes[start : start + BLOCK_ROWS])
+            best.merge(score(Z, block, self.codec.similarity), np.arange(start, start + len(block)))
+        return best.scores + bias[:, None], best.rows
+
+
+FEW_QUERIES = 4
+
+
+@dataclass
+class ByteSearcher(BlockSearcher):
+    """Up to a few queries are scored straight from the bytes by a compiled loop; more go by block."""
+
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        if len(Q) > FEW_QUERIES:
+            return super().search(Q, k)
+        Z, bias = self.codec.queries(Q)
+        best = TopK.empty(len(Q), k)
+        scores = np.stack([self._scores(z) for z in Z])
+        best.merge(scores, np.arange(len(self.codes)))
+        return best.scores + bias[:, None], best.rows
+
+    def _scores(self, z: np.ndarray) -> np.ndarray:
+        quantizer = self.codec.quantizer
+        if isinstance(quantizer, FittedFloat8):
+            return e4m3_scores(self.codes, z / quantizer.scale[0])
+        assert isinstance(quantizer, FittedSigns)
+        return table_scores(self.codes, sign_tables(z, quantizer))
+
+
+def sign_tables(z: np.ndarray, quantizer: FittedSigns) -> np.ndarray:
+    """(code_bytes, 256) float32: what each byte of signs adds to the score of query `z`."""
+    padded = np.zeros(8 * quantizer.code_bytes, np.float32)
+    padded[: len(z)] = z * quantizer.magnitude[0]
+    signs = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little").astype(np.float32) * 2 - 1
+    return padded.reshape(-1, 8) @ signs.T
+
+
+class FaissSearcher:
+    """A flat FAISS index that holds our codes byte for byte."""
+
+    def __init__(self, codec: FittedCodec, codes: np.ndarray, index: Any) -> None:
+        import faiss
+
+        expected = faiss.METRIC_L2 if codec.similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
+        if index.metric_type != expected or index.code_size != codec.code_bytes:
+            raise AssertionError(f"FAISS built {index.metric_type}/{index.code_size} for {codec.spec}")
+        for start in range(0, len(codes), 65536):
+            index.add_sa_codes(np.ascontiguousarray(codes[start : start + 65536]))
+        self.codec = codec
+        self.index = index
+        self.name = f"faiss {type(index).__name__}"
+        self.ram_bytes = int(codes.nbytes) + codec.state_bytes
+
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        Z, bias = self.codec.queries(Q)
+        scores, rows = self.index.search(np.ascontiguousarray(Z, np.float32), min(k, self.index.ntotal))
+        if self.codec.similarity == "euclidean":
+            scores = -scores
+        # FAISS leaves equal scores in heap order: put them in row order, as everywhere else
+        order = np.lexsort((rows, -scores))
+        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        if (missing := k - rows.shape[1]) > 0:
+            scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+            rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+        return scores + bias[:, None], rows
+
+
+def faiss_available() -> bool:
+    """Whether a FAISS build is installed (`EMBGEO_NO_FAISS=1` hides it, for tests)."""
+    if os.environ.get("EMBGEO_NO_FAISS"):
+        return False
+    try:
+        import faiss  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _faiss_index(codec: FittedCodec) -> Any | None:
+    """An empty trained index of exactly this format, or None where FAISS has none."""
+    if not faiss_available():
+        return None
+    import faiss
+
+    metric = faiss.METRIC_L2 if codec.similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
+    quantizer = codec.quantizer
+    if isinstance(quantizer, FittedCast):
+        width = quantizer.width
+        if quantizer.format == "f32":
+            return faiss.IndexFlat(width, metric)
+        kind = {"f16": faiss.ScalarQuantizer.QT_fp16, "bf16": faiss.ScalarQuantizer.QT_bf16}[quantizer.format]
+        index = faiss.IndexScalarQuantizer(width, kind, metric)
+    elif isinstance(quantizer, FittedUniform):
+        width = len(quantizer.low)
+        kind = {8: faiss.ScalarQuantizer.QT_8bit, 4: faiss.ScalarQuantizer.QT_4bit}[quantizer.bits]
+        index = faiss.IndexScalarQuantizer(width, kind, metric)
+        # FAISS decodes level c as vmin + (c + ½) / (2^bits − 1) · vdiff
+        step = quantizer.step.astype(np.float64)
+        trained = np.concatenate([quantizer.low - step / 2, step * (2**quantizer.bits - 1)]).astype(np.float32)
+        faiss.copy_array_to_vector(trained, index.sq.trained)
+    else:
+        return None
+    index.is_trained = True
+    return index
