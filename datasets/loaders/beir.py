@@ -15,7 +15,21 @@ from embgeo.datasets.dataset import Dataset
 from embgeo.errors import DataError
 from embgeo.progress import Progress, silent
 
-HEADER_WORDS = frozenset("query-id query_id queryid qid query corpus-id corpus_id score grade relevance label".split())
+HEADER_WORDS = frozenset(
+    [
+        "query-id",
+        "query_id",
+        "queryid",
+        "qid",
+        "query",
+        "corpus-id",
+        "corpus_id",
+        "score",
+        "grade",
+        "relevance",
+        "label",
+    ]
+)
 QREL_KEYS = ("query-id", "corpus-id", "score")
 QREL_ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".txt", ".trec", ".qrels")
 GRADE = re.compile(r"[+-]?[0-9]+(\.0*)?")
@@ -137,7 +151,9 @@ def _json_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str,
     for number, row in _objects(path, progress):
         for key in QREL_KEYS:
             if key not in row:
-                raise DataError(f"{path}:{number}: a judgement must have the keys {', '.join(QREL_KEYS)}; {key} is missing")
+                raise DataError(
+                    f"{path}:{number}: a judgement must have the keys {', '.join(QREL_KEYS)}; {key} is missing"
+                )
         query = _id_text(row["query-id"], path, number)
         document = _id_text(row["corpus-id"], path, number)
         score = row["score"]

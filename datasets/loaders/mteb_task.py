@@ -136,8 +136,9 @@ def hub_answers() -> bool:
 @contextmanager
 def hub_offline() -> Iterator[None]:
     """The hub's libraries look at their cache only; without this each retries for over 20 seconds."""
-    from datasets import config
     from huggingface_hub import constants
+
+    from datasets import config
 
     before = constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE
     constants.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE = True

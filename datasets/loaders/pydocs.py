@@ -30,8 +30,25 @@ SCIENTIFIC = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn"}
 
 # Tests, applications, vendored copies, and other packages that live inside the library folder.
 SKIPPED_FOLDERS = frozenset(
-    "test tests testing idlelib turtledemo lib2to3 pydoc_data ensurepip site-packages dist-packages lib-dynload "
-    "_vendor extern externals array_api_compat array_api_extra __pycache__".split()
+    [
+        "test",
+        "tests",
+        "testing",
+        "idlelib",
+        "turtledemo",
+        "lib2to3",
+        "pydoc_data",
+        "ensurepip",
+        "site-packages",
+        "dist-packages",
+        "lib-dynload",
+        "_vendor",
+        "extern",
+        "externals",
+        "array_api_compat",
+        "array_api_extra",
+        "__pycache__",
+    ]
 )
 
 Blocks = ast.If | ast.Try | ast.With
