@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -70,10 +70,11 @@ class Embeddings:
 
 
 def normalise(X: np.ndarray) -> np.ndarray:
-    """Rows divided by their Euclidean norms (float64 accumulation); a new float32 array. Zero rows stay zero."""
+    """Rows divided by their Euclidean norms (in float64); a new float32 array. Zero rows stay zero."""
     norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
     norms[norms == 0] = 1.0
-    return (X / norms[:, None].astype(np.float32)).astype(np.float32, copy=False)
+    # norms of rows near 3e38 do not fit float32; the division runs in float64, through NumPy's small buffer
+    return np.divide(X, norms[:, None], out=np.empty(X.shape, np.float32), casting="same_kind")
 
 
 def check_embeddings(
@@ -110,10 +111,12 @@ def check_embeddings(
             )
     doc_ids = _check_ids(doc_ids, docs.shape[0], "document")
     query_ids = _check_ids(query_ids, 0 if queries is None else queries.shape[0], "query")
-    return Embeddings(docs, queries, doc_ids, query_ids, cast(Similarity, similarity), dict(provenance or {}), tokens)
+    return Embeddings(docs, queries, doc_ids, query_ids, similarity, dict(provenance or {}), tokens)
 
 
 def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
+    if not isinstance(X, np.ndarray):
+        raise InputError(f"{what} must be a NumPy array; got {type(X).__name__}")
     if X.ndim != 2 or X.shape[1] == 0:
         raise InputError(f"{what} must be a 2-D array (rows, dimension ≥ 1); got shape {X.shape}")
     if X.dtype.kind not in "fiu":
@@ -121,8 +124,8 @@ def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
     bad = zero = 0
     first_bad = first_zero = -1
     for start in range(0, X.shape[0], BLOCK_ROWS):
-        # squares of float32 up to 3e38 overflow float32, not float64
-        block = np.asarray(X[start : start + BLOCK_ROWS], dtype=np.float32)
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf and is counted below
+            block = np.asarray(X[start : start + BLOCK_ROWS], dtype=np.float32)
         finite = np.isfinite(block).all(axis=1)
         if not finite.all():
             first_bad = first_bad if bad else start + int(np.flatnonzero(~finite)[0])
@@ -133,7 +136,7 @@ def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
             zero += int(empty.sum())
     if bad:
         raise InputError(
-            f"{what} must be finite; {bad} of {X.shape[0]} rows are not, the first is row {first_bad}. "
+            f"{what} must be finite in float32; {bad} of {X.shape[0]} rows are not, the first is row {first_bad}. "
             "Drop or impute them."
         )
     if cosine and zero:
