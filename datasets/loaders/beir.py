@@ -15,21 +15,18 @@ from embgeo.datasets.dataset import Dataset
 from embgeo.errors import DataError
 from embgeo.progress import Progress, silent
 
-HEADER_WORDS = frozenset(
-    [
-        "query-id",
-        "query_id",
-        "queryid",
-        "qid",
-        "query",
-        "corpus-id",
-        "corpus_id",
-        "score",
-        "grade",
-        "relevance",
-        "label",
-    ]
-)
+HEADER_WORDS = {
+    "query-id",
+    "query_id",
+    "qid",
+    "query",
+    "corpus-id",
+    "corpus_id",
+    "score",
+    "grade",
+    "relevance",
+    "label",
+}
 QREL_KEYS = ("query-id", "corpus-id", "score")
 QREL_ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".txt", ".trec", ".qrels")
 GRADE = re.compile(r"[+-]?[0-9]+(\.0*)?")
@@ -277,7 +274,5 @@ def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:
         return path, [f"there is no split test; {other}, the only one, is used"]
     if splits:
         raise DataError(f"{folder} has no judgements of the split {split!r}; it has {', '.join(sorted(splits))}")
-    for name in ("qrels.tsv", "qrels.jsonl"):
-        if path := _one_of(folder, name):
-            return path, []
-    return None, []
+    unsplit = _one_of(folder, "qrels.tsv") or _one_of(folder, "qrels.jsonl")
+    return unsplit, []

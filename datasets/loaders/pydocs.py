@@ -29,27 +29,10 @@ MIN_DOCUMENT_WORDS = 12  # shorter rests are a lone ">>> f(1)" or "See RFC 8446,
 SCIENTIFIC = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn"}
 
 # Tests, applications, vendored copies, and other packages that live inside the library folder.
-SKIPPED_FOLDERS = frozenset(
-    [
-        "test",
-        "tests",
-        "testing",
-        "idlelib",
-        "turtledemo",
-        "lib2to3",
-        "pydoc_data",
-        "ensurepip",
-        "site-packages",
-        "dist-packages",
-        "lib-dynload",
-        "_vendor",
-        "extern",
-        "externals",
-        "array_api_compat",
-        "array_api_extra",
-        "__pycache__",
-    ]
-)
+SKIPPED_FOLDERS = {"test", "tests", "testing", "idlelib", "turtledemo", "lib2to3", "pydoc_data", "ensurepip"} | {
+    "site-packages", "dist-packages", "lib-dynload", "_vendor", "extern", "externals", "array_api_compat",
+    "array_api_extra", "__pycache__",
+}  # fmt: skip
 
 Blocks = ast.If | ast.Try | ast.With
 
