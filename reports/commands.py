@@ -1,0 +1,70 @@
+"""The command lines that repeat a run, rebuilt from its stored request."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from embgeo.runs import Run
+
+# where results go is not part of what was asked, and a path would tell about someone's machine
+_LEFT_OUT = {
+    "command",
+    "model",
+    "dataset",
+    "out",
+    "json",
+    "html",
+    "quiet",
+    "verbose",
+    "debug",
+    "config",
+    "spec",
+    "specs",
+}
+
+
+def name_of(entry: Any) -> str:
+    """The name in a stored `model` or `dataset` entry, which is a text or an object with a name; "" without one."""
+    if isinstance(entry, Mapping):
+        entry = entry.get("name")
+    return "" if entry is None else str(entry)
+
+
+def repeat_command(run: Run, specs: list[str] | None = None) -> str:
+    """`embgeo compress MODEL DATASET --option …`; `specs` replaces the specs that were asked for."""
+    request = run.result.get("request")
+    request = request if isinstance(request, Mapping) else {}
+    model = name_of(request.get("model")) or name_of(run.result.get("model"))
+    dataset = name_of(request.get("dataset")) if "dataset" in request else name_of(run.result.get("dataset"))
+    words = ["embgeo", run.command, model, *([dataset] if dataset else [])]
+    for name, value in request.items():
+        if name not in _LEFT_OUT:
+            words += _option(name, value)
+    asked = request.get("specs", request.get("spec"))
+    if specs is None:
+        specs = [str(spec) for spec in asked] if isinstance(asked, list) else []
+    for spec in specs:
+        words += ["--spec", spec]
+    return shlex.join(words)
+
+
+def commands(run: Run) -> list[tuple[str, str]]:
+    """(what it does, command line) of everything a reader may want to repeat."""
+    listed = [("Repeat this run", repeat_command(run))]
+    if run.command == "compress":
+        listed.append(("Search the store it built", shlex.join(["embgeo", "search", run.name, "your query"])))
+    listed.append(("Draw this report again", shlex.join(["embgeo", "report", run.name])))
+    return listed
+
+
+def _option(name: str, value: Any) -> list[str]:
+    flag = "--" + str(name).replace("_", "-")
+    if value is None or value is False or isinstance(value, Mapping):
+        return []
+    if value is True:
+        return [flag]
+    if isinstance(value, list | tuple):
+        return [word for item in value for word in (flag, str(item))]
+    return [flag, str(value)]

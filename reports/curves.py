@@ -1,0 +1,94 @@
+"""Stored curves (spectrum, dimension against scale, …) as small plots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from embgeo.reports import figures
+from embgeo.reports.figures import Figure, figure, series
+from embgeo.reports.numbers import number
+from embgeo.reports.plaintext import plot_text
+
+AXES = {"x": (True, False), "y": (False, True), "xy": (True, True), True: (False, True)}
+
+
+@dataclass(frozen=True)
+class CurvePlot:
+    """One drawn curve: `title` and `description` are text (the description is read out in place of the plot)."""
+
+    title: str
+    description: str
+    figure: Figure
+
+
+def curve_plots(curves: Any) -> list[CurvePlot]:
+    """A plot for each drawable entry of result["curves"], in stored order; what cannot be drawn is left out."""
+    if not isinstance(curves, Mapping):
+        return []
+    plots = (_plot(str(name), curve) for name, curve in curves.items() if isinstance(curve, Mapping))
+    return [plot for plot in plots if plot is not None]
+
+
+def _plot(name: str, curve: Mapping[str, Any]) -> CurvePlot | None:
+    x, y = series(curve.get("x")), series(curve.get("y"))
+    points = [(a, b) for a, b in zip(x, y, strict=False) if a is not None and b is not None]
+    if len(points) < 2:
+        return None
+    log_x, log_y = AXES.get(curve.get("log") or False, (False, False))
+    x_label, y_label = str(curve.get("x_label") or "x"), str(curve.get("y_label") or "y")
+    drawn = figure(
+        [*_band(x, curve), _line(x, y, name)],
+        {"title": {"text": plot_text(x_label)}, "type": "log" if log_x and points[0][0] > 0 else "linear"},
+        {"title": {"text": plot_text(y_label)}, "type": "log" if log_y and all(b > 0 for _, b in points) else "linear"},
+        height=280,
+    )
+    if drawn["layout"]["yaxis"]["type"] == "log":
+        # powers of ten alone are labelled: plotly's own choice repeats 2 and 5 between them
+        drawn["layout"]["yaxis"] |= {"dtick": 1, "exponentformat": "power"}
+    (first_x, first_y), (last_x, last_y) = points[0], points[-1]
+    description = (
+        f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "
+        f"{len(points)} points."
+    )
+    title = str(curve.get("title") or name.replace("_", " ").capitalize())
+    return CurvePlot(title, description, drawn)
+
+
+def _line(x: list[float | None], y: list[float | None], name: str) -> dict[str, Any]:
+    markers = len(x) <= 25
+    return {
+        "type": "scatter",
+        "mode": "lines+markers" if markers else "lines",
+        "name": plot_text(name),
+        "x": x,
+        "y": y,
+        "line": {"color": figures.ACCENT, "width": 2},
+        "marker": {"size": 6, "color": figures.ACCENT},
+        "hovertemplate": "%{x:,.4~g}<br><b>%{y:,.4~g}</b><extra></extra>",
+    }
+
+
+def _band(x: list[float | None], curve: Mapping[str, Any]) -> list[dict[str, Any]]:
+    low, high = series(curve.get("lo")), series(curve.get("hi"))
+    rows = [
+        (a, lo, hi)
+        for a, lo, hi in zip(x, low, high, strict=False)
+        if a is not None and lo is not None and hi is not None
+    ]
+    if len(rows) < 2:
+        return []
+    # one closed outline: down the upper edge, back along the lower
+    return [
+        {
+            "type": "scatter",
+            "mode": "lines",
+            "x": [a for a, _, _ in rows] + [a for a, _, _ in reversed(rows)],
+            "y": [hi for _, _, hi in rows] + [lo for _, lo, _ in reversed(rows)],
+            "fill": "toself",
+            "fillcolor": "var(--plot-band)",
+            "line": {"width": 0},
+            "hoverinfo": "skip",
+        }
+    ]

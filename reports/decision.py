@@ -1,0 +1,104 @@
+"""The decision of a compress run in plain words, from its stored rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, number, percent, times
+from embgeo.reports.tradeoff import pareto
+
+Row = Mapping[str, Any]
+PLANNED = 100_000_000
+
+
+def headline(best: Row, baseline: Row) -> str:
+    """`int4 with … keeps 99.4 % (98.6–100.2) of nDCG@10 at 192 B per vector instead of 1,536 B.`, less the spec."""
+    instead = (
+        f" instead of {byte_size(baseline['bytes_per_vector'])}" if finite(baseline.get("bytes_per_vector")) else ""
+    )
+    size = f"at {byte_size(best.get('bytes_per_vector'))} per vector{instead}"
+    if finite(best.get("retained")) is not None:
+        return f"keeps {percent(best.get('retained'), best.get('retained_ci'))} of nDCG@10 {size}."
+    if finite(best.get("recall@10_exact")) is not None:
+        return f"returns {percent(best.get('recall@10_exact'))} of the exact ten nearest {size}."
+    return f"stores a vector {size}."
+
+
+def details(best: Row, baseline: Row, queries: Any, planned: Any) -> list[str]:
+    """Sentences under the headline: absolute quality, confidence, whole-store sizes, the planned size."""
+    said = []
+    if finite(best.get("ndcg@10")) is not None:
+        over = f" over {count(queries)} queries" if finite(queries) else ""
+        sentence = f"nDCG@10 is {number(best.get('ndcg@10'), places=4)}"
+        if finite(baseline.get("ndcg@10")) is not None:
+            sentence += f" against {number(baseline.get('ndcg@10'), places=4)} for float32"
+        if finite(best.get("difference")) is not None:
+            sentence += (
+                f": a difference of {estimate(best.get('difference'), best.get('difference_ci'), 4, signed=True)}"
+                f", 95 % interval paired by query{over}"
+            )
+        said.append(sentence + ", each document encoded by a codec that was not fitted on it.")
+        said += _verdict(best)
+    else:
+        said.append("There are no relevance judgements, so quality here is agreement with exact float32 search only.")
+    sizes = finite(best.get("store_bytes")), finite(baseline.get("store_bytes"))
+    if None not in sizes:
+        factor = f", {times(best.get('ratio'))} smaller" if finite(best.get("ratio")) else ""
+        said.append(f"The whole store takes {byte_size(sizes[0])} instead of {byte_size(sizes[1])}{factor}.")
+    said += _planned(best, baseline, finite(planned) or PLANNED)
+    return said
+
+
+def alternatives(best: Row, rows: Sequence[Row]) -> list[str]:
+    """What would change the decision: the tied rows, the next cheaper and the next better step of the front."""
+    size, quality = finite(best.get("bytes_per_vector")), "ndcg@10"
+    usable = [row for row in rows if finite(row.get("bytes_per_vector")) and finite(row.get(quality)) is not None]
+    if size is None or not usable:
+        return []
+    said = []
+    tied = [str(row.get("spec")) for row in rows if row.get("tied") is True and row.get("spec") != best.get("spec")]
+    if tied:
+        shown = ", ".join(tied[:6]) + (f" and {len(tied) - 6} more" if len(tied) > 6 else "")
+        said.append(f"Statistically no different on these queries: {shown}.")
+    front = pareto(usable, quality)
+    smaller = [row for row in front if float(row["bytes_per_vector"]) < size]
+    larger = [row for row in front if float(row["bytes_per_vector"]) > size]
+    if smaller:
+        said.append(f"Smaller: {_step(smaller[-1])}.")
+    if larger:
+        said.append(f"Better: {_step(larger[0])}.")
+    return said
+
+
+def _verdict(best: Row) -> list[str]:
+    ci = bounds(best.get("difference_ci"))
+    if ci is None:
+        return []
+    if ci[0] == ci[1] == 0:
+        return ["No query changed, so the interval is empty: more queries are needed to bound the loss."]
+    if ci[1] < 0:
+        return ["The loss is real: the whole interval lies below zero."]
+    if ci[0] > 0:
+        return ["The interval lies above zero: no loss on these queries."]
+    return [f"The interval includes zero; a loss of up to {number(-ci[0], places=4)} cannot be excluded."]
+
+
+def _planned(best: Row, baseline: Row, vectors: float) -> list[str]:
+    new, old = (_at(row, vectors) for row in (best, baseline))
+    if new is None or old is None:
+        return []
+    amount = f"{number(vectors / 1e6)} million" if vectors >= 1e6 else count(vectors)
+    return [f"At {amount} vectors: {byte_size(new)} instead of {byte_size(old)}, ids not counted."]
+
+
+def _at(row: Row, vectors: float) -> float | None:
+    marginal = finite(row.get("bytes_per_vector"))
+    return None if marginal is None else marginal * vectors + (finite(row.get("constant_bytes")) or 0.0)
+
+
+def _step(row: Row) -> str:
+    text = f"{row.get('spec')} at {byte_size(row.get('bytes_per_vector'))} per vector"
+    if finite(row.get("difference")) is not None:
+        text += f", {estimate(row.get('difference'), row.get('difference_ci'), 4, signed=True)} against float32"
+    return text

@@ -1,0 +1,62 @@
+"""What every plot shares. A figure is a plain dict in plotly's schema; colours are names of the page's palette.
+
+"var(--plot-1)" and the like are replaced by the page's script with the colours of the current theme, so that one
+figure serves light, dark and print.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from embgeo.reports.numbers import finite
+
+INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--rule)"
+ACCENT, SECOND, THIRD, FAINT = "var(--plot-1)", "var(--plot-2)", "var(--plot-3)", "var(--plot-faint)"
+SURFACE = "var(--surface)"
+
+Figure = dict[str, Any]
+
+
+def figure(
+    data: list[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], height: int = 320, **layout: Any
+) -> Figure:
+    """A figure in the house style: no frame, thin horizontal grid, small type, legend above."""
+    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "tickcolor": MUTED, "automargin": True}
+    style = {
+        "height": height,
+        "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
+        "font": {"size": 13, "color": INK, "family": "system-ui, sans-serif"},
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "xaxis": {**axis, "showgrid": False, "showline": True, "ticks": "outside", **x},
+        "yaxis": {**axis, **y},
+        "hoverlabel": {"bgcolor": SURFACE, "bordercolor": MUTED, "font": {"color": INK, "size": 13}, "align": "left"},
+        "showlegend": False,
+    }
+    return {"data": data, "layout": {**style, **layout}}
+
+
+def series(values: Any) -> list[float | None]:
+    """A stored list as numbers; what is missing stays None, which plotly draws as a gap."""
+    return [finite(value) for value in values] if isinstance(values, list | tuple) else []
+
+
+def log_ticks(values: list[float], gap: float = 0.09) -> list[float]:
+    """Those of `values` that can stand as labels of a log axis without overlap: at least `gap` of its span apart."""
+    positive = sorted({value for value in values if value > 0})
+    if len(positive) < 2:
+        return positive
+    least = gap * (math.log10(positive[-1]) - math.log10(positive[0]))
+    kept = [positive[0]]
+    for value in positive[1:-1]:
+        if math.log10(value / kept[-1]) >= least and math.log10(positive[-1] / value) >= least:
+            kept.append(value)
+    return [*kept, positive[-1]]
+
+
+def log_range(values: list[float], pad: float = 0.06) -> list[float]:
+    """Range of a log axis (in powers of ten) around positive `values`, with room at both ends."""
+    low, high = math.log10(min(values)), math.log10(max(values))
+    room = max(pad * (high - low), 0.05)
+    return [low - room, high + room]

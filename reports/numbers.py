@@ -1,0 +1,143 @@
+"""How numbers read in a report: as many digits as the interval supports, units attached, "—" for what is missing.
+
+Every number of a report passes through here. Arguments come from JSON, so anything that is no finite number (None,
+NaN, text) is missing, never an error.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+MISSING = "—"
+MINUS = "\u2212"
+NARROW = "\u202f"  # narrow no-break space before a unit
+_BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
+
+
+def finite(value: Any) -> float | None:
+    """`value` as a float, or None when it is no finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def bounds(ci: Any) -> tuple[float, float] | None:
+    """A stored interval [lo, hi] as floats, or None when it is not one."""
+    if not isinstance(ci, list | tuple) or len(ci) != 2:
+        return None
+    low, high = finite(ci[0]), finite(ci[1])
+    return None if low is None or high is None else (low, high)
+
+
+def decimals(value: Any, ci: Any = None) -> int:
+    """Decimals that `value` deserves: the interval's width keeps two significant digits, without one the value four.
+
+    At most 6. 0.64508 with (0.600, 0.690) gets 3; 1388.67 with (1350, 1420) gets 0.
+    """
+    ends = bounds(ci)
+    width = ends[1] - ends[0] if ends else 0.0
+    if width > 0:
+        return min(6, max(0, 1 - math.floor(math.log10(width))))
+    number = finite(value)
+    if number is None or number == 0 or number == int(number):
+        return 0
+    return min(6, max(0, 3 - math.floor(math.log10(abs(number)))))
+
+
+def number(value: Any, ci: Any = None, places: int | None = None, signed: bool = False) -> str:
+    """`value` with grouped thousands and a true minus; `places` overrides the digits taken from `ci`.
+
+    Beyond 10⁹, or below 10⁻⁴ without an interval, in powers of ten.
+    """
+    x = finite(value)
+    if x is None:
+        return MISSING
+    if places is None and (abs(x) >= 1e9 or (0 < abs(x) < 1e-4 and bounds(ci) is None)):
+        return _power(x)
+    text = f"{x:{'+' if signed else ''},.{decimals(x, ci) if places is None else places}f}"
+    if not any(digit in text for digit in "123456789"):
+        if x and places is None and decimals(x, ci) == 6:
+            return _power(x)
+        text = text.lstrip("+-")  # no sign on what rounds to zero
+    return text.replace("-", MINUS)
+
+
+def interval(ci: Any, places: int | None = None, signed: bool = False, scale: float = 1.0) -> str:
+    """`(0.600–0.690)`; `to` instead of the dash where a sign would blur it. "" without an interval."""
+    ends = bounds(ci)
+    if ends is None:
+        return ""
+    low, high = (number(end * scale, [e * scale for e in ends], places, signed) for end in ends)
+    signs = any(sign in low + high for sign in ("+", MINUS, "⁻"))
+    return f"({low}{' to ' if signs else '–'}{high})"
+
+
+def estimate(value: Any, ci: Any = None, places: int | None = None, signed: bool = False) -> str:
+    """`0.645 (0.600–0.690)`, both with the digits that the interval supports."""
+    return f"{number(value, ci, places, signed)} {interval(ci, places, signed)}".rstrip()
+
+
+def percent(value: Any, ci: Any = None, places: int = 1) -> str:
+    """A share as `99.4 % (98.6–100.2)`."""
+    x = finite(value)
+    if x is None:
+        return MISSING
+    return f"{number(100 * x, places=places)}{NARROW}% {interval(ci, places, scale=100)}".rstrip()
+
+
+def byte_size(value: Any) -> str:
+    """Bytes in decimal units as storage is sold: `1,536 B`, `7.96 MB`, `154 GB`. Below 10,000 exactly."""
+    x = finite(value)
+    if x is None:
+        return MISSING
+    if abs(x) < 10_000:
+        return f"{number(x, places=0 if x == int(x) else 2)}{NARROW}B"
+    power = min(len(_BYTE_UNITS) - 1, int(math.log10(abs(x)) // 3))
+    if float(f"{abs(x) / 1000**power:.3g}") == 1000 and power < len(_BYTE_UNITS) - 1:
+        power += 1
+    scaled = x / 1000**power
+    places = _three(abs(scaled))
+    return f"{number(scaled, places=places)}{NARROW}{_BYTE_UNITS[power]}"
+
+
+def duration(seconds: Any) -> str:
+    """Seconds as `3.40 ms`, `12.3 s`, `2 min 05 s`."""
+    x = finite(seconds)
+    if x is None or x < 0:
+        return MISSING
+    if x < 1:
+        return f"{number(1000 * x, places=_three(1000 * x))}{NARROW}ms"
+    if x < 99.95:
+        return f"{number(x, places=_three(x))}{NARROW}s"
+    minutes, rest = divmod(round(x), 60)
+    if minutes < 60:
+        return f"{minutes}{NARROW}min {rest:02d}{NARROW}s"
+    return f"{minutes // 60}{NARROW}h {minutes % 60:02d}{NARROW}min"
+
+
+def times(ratio: Any) -> str:
+    """A factor as `7.7×`."""
+    x = finite(ratio)
+    return MISSING if x is None else f"{number(x, places=0 if abs(x) >= 100 else 1)}×"
+
+
+def count(value: Any) -> str:
+    """A whole number with grouped thousands: `5,183`."""
+    return number(value, places=0)
+
+
+def _three(x: float) -> int:
+    return 2 if x < 9.995 else 1 if x < 99.95 else 0
+
+
+def _power(x: float) -> str:
+    mantissa, _, exponent = f"{x:.3g}".partition("e")
+    if not exponent:
+        mantissa, _, exponent = f"{x:.2e}".partition("e")
+    digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa.replace('-', MINUS)}{NARROW}×{NARROW}10{digits}"

@@ -1,0 +1,100 @@
+"""One self-contained HTML file from stored runs: nothing is computed again, nothing is fetched."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from embgeo import __version__
+from embgeo.errors import InputError, StorageError
+from embgeo.reports.islands import content_security_policy, island, script_text
+from embgeo.reports.plaintext import shown, visible
+from embgeo.reports.sections import section
+from embgeo.reports.signature_table import side_by_side
+from embgeo.runs import Run
+
+
+def write_report(runs: Sequence[Run], path: Path) -> Path:
+    """Draw `runs` into one HTML file at `path`, whole or not at all, and return the path.
+
+    The file opens from disk without a network, in light, dark and print.
+
+    Raises
+    ------
+    InputError
+        `runs` is empty.
+    StorageError
+        The file cannot be written.
+    """
+    text = report_html(runs)
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(partial, path)
+    except OSError as error:
+        raise StorageError(
+            f"the report must be written to {path}; {error.strerror or error}. "
+            "Free some space, or choose a writable file with --html."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def report_html(runs: Sequence[Run]) -> str:
+    """The page of `write_report` as text."""
+    if not runs:
+        raise InputError("a report needs at least one run; got none")
+    sections = [section(run, f"run-{number}") for number, run in enumerate(runs, 1)]
+    scripts = [script_text(_static("plotly-basic.min.js")), script_text(_static("report.js"))]
+    first = sections[0]
+    title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs compared"
+    analyzed = [run for run in runs if run.command == "analyze"]
+    page = (
+        _templates()
+        .get_template("page.html")
+        .render(
+            title=title,
+            sections=sections,
+            comparison=side_by_side(analyzed) if len(analyzed) > 1 else [],
+            compared=[s for s in sections if s.command == "analyze"],
+            policy=content_security_policy(scripts),
+            style=_static("report.css"),
+            scripts=scripts,
+            version=__version__,
+        )
+    )
+    # what is left of half surrogate pairs would not encode
+    return page.encode("utf-8", "replace").decode()
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("embgeo.reports"),
+        autoescape=True,
+        finalize=shown,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["island"] = island
+    environment.filters["short"] = _short
+    return environment
+
+
+def _short(text: Any, longest: int = 80) -> str:
+    return visible(str(text), longest)
+
+
+def _static(name: str) -> str:
+    return (files("embgeo.reports") / "static" / name).read_text(encoding="utf-8")

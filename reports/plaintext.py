@@ -1,0 +1,41 @@
+"""Text from strangers, made fit to be shown: what cannot be seen is made visible, nothing is dropped silently."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from markupsafe import Markup
+
+LONGEST = 2000
+# what turns the reading direction, and invisible marks of the same kind
+_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f]")
+_OTHER = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
+_PLOT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " "})
+
+
+def visible(text: str, longest: int = LONGEST) -> str:
+    """`text` with control and direction-turning characters replaced by visible signs, cut at `longest` characters.
+
+    NUL becomes ␀, U+202E becomes [U+202E], half a surrogate pair becomes �. HTML is left to the escaping that follows.
+    """
+    if len(text) > longest:
+        text = text[: longest - 1] + "…"
+    text = _BIDI.sub(lambda match: f"[U+{ord(match.group()):04X}]", text)
+    text = _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group())), text)
+    return _OTHER.sub("\ufffd", text)
+
+
+def shown(value: Any) -> Any:
+    """What Jinja prints: strings made visible, our own markup untouched, None as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, Markup) or not isinstance(value, str):
+        return value
+    return visible(value)
+
+
+def plot_text(text: str, longest: int = 120) -> str:
+    """`text` for a plotly label, which reads a few HTML tags and entities: escaped, on one line."""
+    return visible(text, longest).translate(_PLOT_ESCAPES)

@@ -1,0 +1,158 @@
+"""The table of all codecs: every number of a row that a decision may hang on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embgeo.reports.numbers import (
+    MISSING,
+    bounds,
+    byte_size,
+    decimals,
+    duration,
+    finite,
+    interval,
+    number,
+    percent,
+    times,
+)
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: `explain` is the sentence shown on demand; `better` is which end sorts first."""
+
+    key: str
+    label: str
+    explain: str
+    text: Callable[[Row, int], str]
+    interval: Callable[[Row, int], str] = lambda row, places: ""
+    numeric: bool = True
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`sort` is the raw number ("" when missing), `note` what stands small beside the text."""
+
+    text: str
+    note: str
+    sort: str
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """`marks` are short words for what is special: recommended, front, tied, over budget, failed."""
+
+    spec: str
+    marks: list[str]
+    reason: str
+    cells: list[Cell]
+
+
+def _plain(key: str, places: int | None = None) -> Callable[[Row, int], str]:
+    return lambda row, most: number(row.get(key), places=most if places is None else places)
+
+
+def _bytes(key: str) -> Callable[[Row, int], str]:
+    return lambda row, most: byte_size(row.get(key))
+
+
+def _time(key: str, scale: float = 1.0) -> Callable[[Row, int], str]:
+    return lambda row, most: MISSING if finite(row.get(key)) is None else duration(float(row[key]) * scale)
+
+
+def _tie_band(row: Row, most: int) -> str:
+    band = row.get("tie_band")
+    if bounds(band):
+        return interval(band, 4).strip("()")
+    return number(band)
+
+
+COLUMNS = (
+    Column("bytes_per_vector", "Bytes / vector", "Marginal bytes: what one more vector adds to the store",
+           lambda row, most: number(row.get("bytes_per_vector"))),
+    Column("ratio", "Smaller", "Float32 store divided by this store, constants included",
+           lambda row, most: times(row.get("ratio"))),
+    Column("ndcg@10", "nDCG@10", "Quality on the judgements, each document encoded by a codec not fitted on it",
+           _plain("ndcg@10"), lambda row, most: interval(row.get("ndcg@10_ci"), most)),
+    Column("difference", "Difference", "This row minus float32, paired by query, with its 95 % interval",
+           lambda row, most: number(row.get("difference"), places=most, signed=True),
+           lambda row, most: interval(row.get("difference_ci"), most, signed=True)),
+    Column("retained", "Retained", "This row's nDCG@10 divided by that of float32",
+           lambda row, most: percent(row.get("retained")),
+           lambda row, most: interval(row.get("retained_ci"), 1, scale=100)),
+    Column("in_sample_ndcg@10", "nDCG@10 in sample",
+           "The same with the codec fitted on all documents: flattering where a codebook memorises",
+           _plain("in_sample_ndcg@10")),
+    Column("recall@10_exact", "Recall@10 of exact", "Share of float32's first ten that this store also returns",
+           _plain("recall@10_exact", 3)),
+    Column("store_bytes", "Store", "Codes, constants and ids together", _bytes("store_bytes")),
+    Column("constant_bytes", "Constants", "Rotations, ranges, codebooks: paid once", _bytes("constant_bytes")),
+    Column("disk_bytes", "Disk", "Size of the store on disk", _bytes("disk_bytes")),
+    Column("ram_bytes", "RAM", "Memory while searching", _bytes("ram_bytes")),
+    Column("qps", "Queries / s", "Searched in batches; see the protocol below",
+           lambda row, most: number(row.get("qps"), places=0)),
+    Column("single_query_ms", "One query", "Time of a single query", _time("single_query_ms", 1e-3)),
+    Column("fit_seconds", "Fit", "Time to fit the codec", _time("fit_seconds")),
+    Column("encode_seconds", "Encode", "Time to encode all documents", _time("encode_seconds")),
+    Column("query_side", "Query side", "What a query is turned into before it meets the codes",
+           lambda row, most: str(row.get("query_side") or MISSING), numeric=False),
+    Column("tie_band", "Tie band", "How far equal scores could move nDCG@10", _tie_band),
+)  # fmt: skip
+
+
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """Columns in which at least one row has something to say."""
+    return [column for column in COLUMNS if any(row.get(column.key) is not None for row in rows)]
+
+
+def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str | None) -> list[TableRow]:
+    """All rows in stored order. Digits are chosen once for a column, so that its points stand under each other."""
+    most = {column.key: _places(column.key, rows) for column in columns}
+    return [
+        TableRow(
+            spec=str(row.get("spec", MISSING)),
+            marks=_marks(row, recommended),
+            reason="; ".join(_reasons(row)),
+            cells=[
+                Cell(
+                    column.text(row, most[column.key]),
+                    column.interval(row, most[column.key]),
+                    _sort_key(row.get(column.key)) if column.numeric else str(row.get(column.key) or ""),
+                )
+                for column in columns
+            ],
+        )
+        for row in rows
+    ]
+
+
+def _places(key: str, rows: Sequence[Row]) -> int:
+    needed = [decimals(row.get(key), row.get(f"{key}_ci")) for row in rows if finite(row.get(key)) is not None]
+    return max(3, min(4, max(needed, default=3)))
+
+
+def _sort_key(value: Any) -> str:
+    x = finite(value)
+    return "" if x is None else repr(x)
+
+
+def _marks(row: Row, recommended: str | None) -> list[str]:
+    marks = []
+    if recommended is not None and row.get("spec") == recommended:
+        marks.append("recommended")
+    for key, wanted, mark in (("tied", True, "tied"), ("pareto", True, "front"), ("fits_budget", False, "over budget")):
+        if row.get(key) is wanted:
+            marks.append(mark)
+    if row.get("status") not in (None, "ok"):
+        marks.append(str(row["status"]))
+    return marks
+
+
+def _reasons(row: Row) -> list[str]:
+    found = [row.get(key) for key in ("reason", "note", "notes", "warnings")]
+    return [str(item) for entry in found if entry for item in (entry if isinstance(entry, list) else [entry])]

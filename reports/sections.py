@@ -1,0 +1,159 @@
+"""What the page shows of one run: everything as text, ready for the templates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embgeo.reports.commands import commands, name_of, repeat_command
+from embgeo.reports.csvtext import csv_text
+from embgeo.reports.curves import CurvePlot, curve_plots
+from embgeo.reports.decision import alternatives, details, headline
+from embgeo.reports.facts import Fact, FactTable, fact_tables, facts
+from embgeo.reports.figures import Figure
+from embgeo.reports.numbers import byte_size, finite
+from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
+from embgeo.reports.row_table import Column, Row, TableRow, columns_of, table_rows
+from embgeo.reports.signature_table import Family, families
+from embgeo.reports.tradeoff import tradeoff_figures
+from embgeo.runs import Run
+
+
+@dataclass(frozen=True)
+class Section:
+    """What every run has. `id` is unique on the page."""
+
+    id: str
+    command: str
+    model: str
+    dataset: str
+    corpus: str
+    created: str
+    warnings: list[str]
+    environment: list[Fact]
+    request: list[Fact]
+    commands: list[tuple[str, str]]
+    result: Mapping[str, Any]
+    csv: str
+    file: str
+
+
+@dataclass(frozen=True)
+class AnalyzeSection(Section):
+    portrait: list[str]
+    retrieval: list[tuple[str, str, str]]
+    families: list[Family]
+    curves: list[CurvePlot]
+    retrievability: list[Fact]
+    retrievability_tables: list[FactTable]
+
+
+@dataclass(frozen=True)
+class CompressSection(Section):
+    spec: str
+    headline: str
+    details: list[str]
+    reason: str
+    alternatives: list[str]
+    figures: dict[str, Figure]
+    columns: list[Column]
+    rows: list[TableRow]
+    byte_rows: list[list[str]]
+    budget: list[Fact]
+    protocol: list[Fact]
+    protocol_tables: list[FactTable]
+
+
+def section(run: Run, id: str) -> Section:
+    """The section of one run; missing or damaged parts of the result become empty, never an error."""
+    shared = _shared(run, id)
+    return _compress(run, shared) if run.command == "compress" else _analyze(run, shared)
+
+
+def _shared(run: Run, id: str) -> dict[str, Any]:
+    result = run.result
+    warnings = result.get("warnings")
+    return {
+        "id": id,
+        "command": run.command,
+        "model": name_of(result.get("model")) or "unnamed model",
+        "dataset": name_of(result.get("dataset")) or "unnamed vectors",
+        "corpus": corpus_line(result),
+        "created": str(result.get("created") or ""),
+        "warnings": [str(warning) for warning in warnings] if isinstance(warnings, list) else [],
+        "environment": [Fact("embgeo", str(result.get("embgeo", ""))), *facts(result.get("environment"))],
+        "request": facts(result.get("request")),
+        "commands": commands(run),
+        "result": result,
+        "file": run.name,
+    }
+
+
+def _analyze(run: Run, shared: dict[str, Any]) -> AnalyzeSection:
+    result = run.result
+    return AnalyzeSection(
+        **shared,
+        csv=csv_text(_records(result.get("signature"), "measure")),
+        portrait=portrait(result),
+        retrieval=retrieval_rows(result.get("retrieval")),
+        families=families(result.get("signature")),
+        curves=curve_plots(result.get("curves")),
+        retrievability=facts(result.get("retrievability")),
+        retrievability_tables=fact_tables(result.get("retrievability")),
+    )
+
+
+def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
+    result = run.result
+    baseline, best = _row(result.get("baseline")), _row(result.get("recommendation"))
+    rows = [row for row in result.get("tradeoffs") or [] if isinstance(row, Mapping)]
+    if baseline and all(row.get("spec") != baseline.get("spec") for row in rows):
+        rows = [baseline, *rows]
+    spec = str(best["spec"]) if best.get("spec") else None
+    budget = result.get("budget")
+    dataset = result.get("dataset")
+    queries = dataset.get("queries") if isinstance(dataset, Mapping) else None
+    planned = budget.get("vectors") if isinstance(budget, Mapping) else None
+    repeats = {str(row.get("spec")): repeat_command(run, [str(row.get("spec"))]) for row in rows}
+    columns = columns_of(rows)
+    return CompressSection(
+        **shared,
+        csv=csv_text(rows),
+        spec=spec or "",
+        headline=headline(best, baseline) if spec else "No codec could be recommended.",
+        details=details(best, baseline, queries, planned) if spec else [],
+        reason=str(best.get("reason") or ""),
+        alternatives=alternatives(best, rows),
+        figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget, baseline), repeats),
+        columns=columns,
+        rows=table_rows(rows, columns, spec),
+        byte_rows=_byte_rows(rows, baseline, spec),
+        budget=facts(budget),
+        protocol=facts(result.get("protocol")),
+        protocol_tables=fact_tables(result.get("protocol")),
+    )
+
+
+def budget_limit(budget: Any, baseline: Row) -> float | None:
+    """The budget in bytes per vector, for the line in the plot; None when it is not of that kind."""
+    if not isinstance(budget, Mapping):
+        return None
+    return finite(budget.get("bytes_per_vector"))
+
+
+def _byte_rows(rows: Sequence[Row], baseline: Row, spec: str | None) -> list[list[str]]:
+    """Where each byte goes, for float32, the recommendation and the front."""
+    shown = [row for row in rows if row.get("spec") in (baseline.get("spec"), spec) or row.get("pareto") is True]
+    keys = ("bytes_per_vector", "constant_bytes", "store_bytes", "disk_bytes", "ram_bytes")
+    return [[str(row.get("spec", "")), *(byte_size(row.get(key)) for key in keys)] for row in shown]
+
+
+def _row(entry: Any) -> Row:
+    return entry if isinstance(entry, Mapping) else {}
+
+
+def _records(entries: Any, key: str) -> list[Mapping[str, Any]]:
+    if not isinstance(entries, Mapping):
+        return []
+    return [{key: name, **entry} for name, entry in entries.items() if isinstance(entry, Mapping)]

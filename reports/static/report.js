@@ -1,0 +1,145 @@
+/* What the page does by itself: theme, plots in the theme's colours, sorting, filtering, metric switch, downloads. */
+(() => {
+  "use strict";
+  const root = document.documentElement;
+  const all = (selector, from = document) => [...from.querySelectorAll(selector)];
+  const paper = window.matchMedia("print");
+
+  // Colours: figures name them "var(--ink)"; the browser says what that is in the current theme.
+  const probe = document.body.appendChild(document.createElement("span"));
+  probe.hidden = true;
+  function painted(value, seen) {
+    if (typeof value === "string") {
+      if (!/^var\(--[a-z0-9-]+\)$/.test(value)) return value;
+      if (!(value in seen)) {
+        probe.style.color = value;
+        seen[value] = getComputedStyle(probe).color;
+      }
+      return seen[value];
+    }
+    if (Array.isArray(value)) return value.map((item) => painted(item, seen));
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, painted(item, seen)]));
+    }
+    return value;
+  }
+
+  const plots = all("script[data-figures]").map((data) => ({
+    box: document.getElementById(data.dataset.figures),
+    figures: JSON.parse(data.textContent),
+    key: null,
+  }));
+  function draw(plot) {
+    const figure = painted(plot.figures[plot.key ?? Object.keys(plot.figures)[0]], {});
+    figure.layout.dragmode = window.matchMedia("(pointer: fine)").matches ? "zoom" : false;
+    if (paper.matches) figure.layout.width = 660;
+    else figure.layout.autosize = true;
+    return Plotly.react(plot.box, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+  }
+  const drawAll = () => plots.forEach(draw);
+
+  // Theme: what the system says until the reader chooses.
+  const themes = ["auto", "light", "dark"];
+  const toggle = document.querySelector("[data-action=theme]");
+  function setTheme(name) {
+    if (name === "auto") delete root.dataset.theme;
+    else root.dataset.theme = name;
+    toggle.textContent = `Theme: ${name}`;
+  }
+  function remember(name) {
+    try {
+      if (name) localStorage.setItem("embgeo-theme", name);
+      return localStorage.getItem("embgeo-theme");
+    } catch {
+      return null; // storage is off for files in some browsers
+    }
+  }
+  const remembered = remember();
+  if (themes.includes(remembered)) setTheme(remembered);
+  toggle.addEventListener("click", () => {
+    const next = themes[(themes.indexOf(root.dataset.theme ?? "auto") + 1) % themes.length];
+    setTheme(next);
+    remember(next);
+    drawAll();
+  });
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+  document.querySelector("[data-action=print]").addEventListener("click", () => window.print());
+  let closed = [];
+  paper.addEventListener("change", () => {
+    if (paper.matches) {
+      closed = all("details:not([open])");
+      closed.forEach((item) => (item.open = true));
+    } else closed.forEach((item) => (item.open = false));
+    drawAll();
+  });
+
+  for (const control of all("[data-switch]")) {
+    const plot = plots.find((item) => item.box.id === control.dataset.switch);
+    control.addEventListener("change", () => {
+      plot.key = control.value;
+      draw(plot);
+    });
+  }
+
+  // Sorting: numbers by their raw value, missing ones last either way.
+  function sort(table, column, ascending) {
+    const body = table.tBodies[0];
+    const value = (row) => row.cells[column].dataset.value;
+    const order = (a, b) => {
+      const [x, y] = [value(a), value(b)];
+      if (x === "" || y === "") return (x === "") - (y === "");
+      const difference = isNaN(x) || isNaN(y) ? x.localeCompare(y, "en", { numeric: true }) : x - y;
+      return ascending ? difference : -difference;
+    };
+    body.append(...[...body.rows].sort(order));
+  }
+  for (const table of all("table.sortable")) {
+    for (const button of all("button[data-sort]", table)) {
+      button.addEventListener("click", () => {
+        const head = button.parentElement;
+        const ascending = head.getAttribute("aria-sort") !== "ascending";
+        all("[aria-sort]", table).forEach((cell) => cell.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+        sort(table, Number(button.dataset.sort), ascending);
+      });
+    }
+  }
+
+  // Filtering: words of the spec, and the marks of a row.
+  function filter(table) {
+    const words = document.querySelector(`[data-filter="${table.id}"]`).value.toLowerCase().split(/\s+/).filter(Boolean);
+    const boxes = all(`input[data-for="${table.id}"]:checked`);
+    let shown = 0;
+    for (const row of table.tBodies[0].rows) {
+      const text = row.cells[0].textContent.toLowerCase();
+      const marks = row.dataset.marks.split("|");
+      const kept =
+        words.every((word) => text.includes(word)) &&
+        boxes.every(({ dataset }) =>
+          dataset.mark ? marks.includes(dataset.mark) : !marks.includes(dataset.unmark));
+      row.hidden = !kept;
+      shown += kept;
+    }
+    const total = table.tBodies[0].rows.length;
+    document.querySelector(`[data-count="${table.id}"]`).textContent = shown === total ? "" : `${shown} of ${total} shown`;
+  }
+  for (const table of all("table.sortable")) {
+    for (const input of all(`[data-filter="${table.id}"], [data-for="${table.id}"]`)) {
+      input.addEventListener("input", () => filter(table));
+    }
+  }
+
+  for (const button of all("[data-download]")) {
+    button.addEventListener("click", () => {
+      const text = document.getElementById(button.dataset.download).textContent;
+      const csv = button.dataset.name.endsWith(".csv");
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(new Blob([csv ? JSON.parse(text) : text], { type: csv ? "text/csv" : "application/json" }));
+      link.download = button.dataset.name;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    });
+  }
+
+  drawAll();
+})();

@@ -1,0 +1,246 @@
+"""The trade-off plot: bytes per vector against quality, with the front, the budget and the recommendation."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from embgeo.reports import figures
+from embgeo.reports.figures import Figure, figure, log_range, log_ticks
+from embgeo.reports.numbers import bounds, byte_size, estimate, finite, number, percent
+from embgeo.reports.plaintext import plot_text
+
+QUALITIES = {"ndcg@10": "nDCG@10, out of sample", "recall@10_exact": "Recall@10 against exact neighbours"}
+Row = Mapping[str, Any]
+
+
+def tradeoff_figures(
+    rows: Sequence[Row], baseline: Row, recommended: str | None, limit: float | None, commands: Mapping[str, str]
+) -> dict[str, Figure]:
+    """One figure for each quality that any row has, by the row's key.
+
+    `limit` is the budget in bytes per vector; `commands` gives the re-run line of a spec for the hover.
+    """
+    drawn = {}
+    for key, label in QUALITIES.items():
+        points = [row for row in rows if _bytes(row) and finite(row.get(key)) is not None]
+        if points:
+            drawn[key] = _figure(key, label, points, baseline, recommended, limit, commands)
+    return drawn
+
+
+def pareto(rows: Sequence[Row], key: str) -> list[Row]:
+    """Rows that no smaller or equal row beats in `key`, by rising bytes; a stored "pareto" flag is for nDCG only."""
+    best: list[Row] = []
+    for row in sorted(rows, key=lambda row: (_bytes(row), -(finite(row.get(key)) or 0.0))):
+        if not best or (finite(row.get(key)) or 0.0) > (finite(best[-1].get(key)) or 0.0):
+            best.append(row)
+    return best
+
+
+def _figure(
+    key: str,
+    label: str,
+    rows: Sequence[Row],
+    baseline: Row,
+    recommended: str | None,
+    limit: float | None,
+    commands: Mapping[str, str],
+) -> Figure:
+    flagged = key == "ndcg@10" and any(isinstance(row.get("pareto"), bool) for row in rows)
+    front = sorted((row for row in rows if row.get("pareto") is True), key=_bytes) if flagged else pareto(rows, key)
+    floor, low, high = _window(rows, key)
+    groups: dict[str, list[Row]] = {name: [] for name in STYLES}
+    for row in rows:
+        groups[_group(row, front, recommended)].append(row)
+    data = [_front_line(front, key, floor)]
+    for name, members in groups.items():
+        if members:
+            data.append(_markers(name, members, key, baseline, floor, commands))
+    ticks = log_ticks([_bytes(row) for row in rows])
+    x = {
+        "type": "log",
+        "title": {"text": "Bytes per vector"},
+        "range": log_range([_bytes(row) for row in rows] + ([limit] if limit else [])),
+        "tickvals": ticks,
+        "ticktext": [number(tick) for tick in ticks],
+        "tickangle": 0,
+    }
+    y = {"title": {"text": label}, "range": [low, high], "tickformat": ".2f"}
+    shapes, notes = _reference_lines(key, baseline, limit, low, high)
+    best = groups["best"]
+    if best:
+        notes.append(_label(best[0], key, low, high))
+    return figure(
+        data,
+        x,
+        y,
+        height=460,
+        shapes=shapes,
+        annotations=notes,
+        showlegend=True,
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "itemclick": False,
+            "itemdoubleclick": False,
+        },
+        margin={"l": 56, "r": 20, "t": 24, "b": 48},
+    )
+
+
+def _bytes(row: Row) -> float:
+    return finite(row.get("bytes_per_vector")) or 0.0
+
+
+def _group(row: Row, front: Sequence[Row], recommended: str | None) -> str:
+    if recommended is not None and row.get("spec") == recommended:
+        return "best"
+    if row.get("tied") is True:
+        return "tied"
+    if any(row is member for member in front):
+        return "front"
+    return "over" if row.get("fits_budget") is False else "rest"
+
+
+STYLES: dict[str, tuple[str, dict[str, Any]]] = {
+    "rest": ("other", {"symbol": "circle", "size": 8, "color": figures.MUTED}),
+    "over": ("over budget", {"symbol": "circle-open", "size": 8, "color": figures.MUTED, "line": {"width": 1.5}}),
+    "tied": ("tied with the recommended", {"symbol": "diamond", "size": 10, "color": figures.THIRD}),
+    "front": ("best at its size", {"symbol": "circle", "size": 10, "color": figures.ACCENT}),
+    "best": (
+        "recommended",
+        {"symbol": "star", "size": 18, "color": figures.SECOND, "line": {"width": 1, "color": figures.SURFACE}},
+    ),
+}
+
+
+def _markers(
+    group: str, rows: list[Row], key: str, baseline: Row, floor: float, commands: Mapping[str, str]
+) -> dict[str, Any]:
+    name, marker = STYLES[group]
+    values = [finite(row.get(key)) or 0.0 for row in rows]
+    low, high = zip(*(_error(row, key, baseline, value) for row, value in zip(rows, values, strict=True)), strict=True)
+    below = [value < floor for value in values]
+    marker = dict(marker)
+    if any(below):
+        # a codec that ruins the ranking would squash the rest: it sits on the floor as an arrow, its value in the hover
+        marker["symbol"] = ["triangle-down-open" if b else marker["symbol"] for b in below]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": [_bytes(row) for row in rows],
+        "y": [max(value, floor) for value in values],
+        "error_y": {
+            "type": "data",
+            "symmetric": False,
+            "array": [None if b else h for b, h in zip(below, high, strict=True)],
+            "arrayminus": [None if b else lo for b, lo in zip(below, low, strict=True)],
+            "color": figures.FAINT if group in ("rest", "over") else marker["color"],
+            "thickness": 1,
+            "width": 0,
+        },
+        "marker": marker,
+        "text": [_hover(row, commands) for row in rows],
+        "hovertemplate": "%{text}<extra></extra>",
+    }
+
+
+def _error(row: Row, key: str, baseline: Row, value: float) -> tuple[float, float]:
+    """Bar lengths below and above: the interval of the paired difference, laid around the row's value."""
+    reference = finite(baseline.get(key))
+    ci = bounds(row.get("difference_ci")) if key == "ndcg@10" and reference is not None else None
+    if ci is None or reference is None:
+        own = bounds(row.get(f"{key}_ci"))
+        return (0.0, 0.0) if own is None else (max(0.0, value - own[0]), max(0.0, own[1] - value))
+    return max(0.0, value - reference - ci[0]), max(0.0, reference + ci[1] - value)
+
+
+def _hover(row: Row, commands: Mapping[str, str]) -> str:
+    spec = str(row.get("spec", ""))
+    lines = [
+        f"<b>{plot_text(spec)}</b>",
+        f"{byte_size(row.get('bytes_per_vector'))} per vector",
+        f"nDCG@10 {estimate(row.get('ndcg@10'), row.get('ndcg@10_ci'), 4)}",
+        f"difference {estimate(row.get('difference'), row.get('difference_ci'), 4, signed=True)}",
+        f"retained {percent(row.get('retained'), row.get('retained_ci'))}",
+        f"recall@10 of exact {number(row.get('recall@10_exact'), places=3)}",
+    ]
+    if spec in commands:
+        lines.append(f"<i>{plot_text(commands[spec])}</i>")
+    return "<br>".join(lines)
+
+
+def _front_line(front: Sequence[Row], key: str, floor: float) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "x": [_bytes(row) for row in front],
+        "y": [max(finite(row.get(key)) or 0.0, floor) for row in front],
+        "line": {"color": figures.ACCENT, "width": 1.5, "shape": "hv"},
+        "hoverinfo": "skip",
+        "showlegend": False,
+    }
+
+
+def _window(rows: Sequence[Row], key: str) -> tuple[float, float, float]:
+    """(floor, axis low, axis high): values under 60 % of the best are drawn on the floor."""
+    values = [finite(row.get(key)) or 0.0 for row in rows]
+    top = max(values)
+    kept = [value for value in values if value >= 0.6 * top] or values
+    ends = [end for row in rows for end in bounds(row.get(f"{key}_ci") if key != "ndcg@10" else None) or ()]
+    room = max(max(kept) - min(kept), 0.02 * abs(top), 1e-6)
+    floor = min(kept) - (0.15 * room if len(kept) < len(values) else 0.0)
+    return floor, floor - 0.2 * room, max([top + 0.25 * room, *(end for end in ends if end <= top + 0.3 * room)])
+
+
+def _reference_lines(
+    key: str, baseline: Row, limit: float | None, low: float, high: float
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    shapes, notes = [], []
+    value = finite(baseline.get(key))
+    if value is not None and low <= value <= high:
+        shapes.append(_rule(x0=0, x1=1, xref="paper", y0=value, y1=value, dash="dot"))
+        name = plot_text(str(baseline.get("spec") or "float32"))
+        notes.append(
+            {"text": f"{name} {number(value, places=3)}", "x": 0, "xref": "paper", "xanchor": "left", "y": value,
+             "yanchor": "bottom", "showarrow": False, "font": {"size": 12, "color": figures.MUTED}}
+        )  # fmt: skip
+    if limit:
+        shapes.append(_rule(x0=limit, x1=limit, y0=0, y1=1, yref="paper", dash="dash"))
+        notes.append(
+            {"text": f"budget {byte_size(limit)}", "x": _log10(limit), "y": 0, "yref": "paper", "yanchor": "bottom",
+             "xanchor": "left", "xshift": 4, "showarrow": False, "font": {"size": 12, "color": figures.MUTED}}
+        )  # fmt: skip
+    return shapes, notes
+
+
+def _rule(dash: str, **ends: Any) -> dict[str, Any]:
+    return {"type": "line", "layer": "below", "line": {"color": figures.MUTED, "width": 1.25, "dash": dash}, **ends}
+
+
+def _label(row: Row, key: str, low: float, high: float) -> dict[str, Any]:
+    value = finite(row.get(key)) or 0.0
+    lower_half = value < (low + high) / 2
+    return {
+        "text": f"<b>{plot_text(str(row.get('spec', '')), 40)}</b>",
+        "x": _log10(_bytes(row)),
+        "y": max(value, low),
+        "ax": 28,
+        "ay": -44 if lower_half else 56,
+        "arrowcolor": figures.SECOND,
+        "arrowwidth": 1,
+        "arrowhead": 0,
+        "standoff": 9,
+        "font": {"color": figures.INK, "size": 13},
+        "bgcolor": figures.SURFACE,
+    }
+
+
+def _log10(value: float) -> float:
+    """Annotations of a log axis are placed by power of ten, shapes by value: plotly's own rule."""
+    return math.log10(value)
