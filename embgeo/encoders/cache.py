@@ -1,0 +1,201 @@
+"""The disk cache around any encoder: killed at any moment, the same call goes on where it stopped."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embgeo.encoders.atomic_file import storage_errors
+from embgeo.encoders.batch_plan import BatchPlan, plan_batches
+from embgeo.encoders.cache_entry import CacheEntry
+from embgeo.encoders.encoder import Encoder, Role
+from embgeo.errors import InputError, StorageError
+from embgeo.progress import Progress, silent
+
+FORMAT = 1
+SHARD_SECONDS = 5.0
+SHARD_BYTES = 1 << 26
+ATTEMPTS = 3
+STAGES: dict[Role, str] = {"document": "encoding documents", "query": "encoding queries"}
+
+
+@dataclass(frozen=True)
+class CachedEncoding:
+    """A line of `embgeo cache`: one set of texts encoded by one model; `finished` or still growing."""
+
+    key: str
+    model: str
+    role: str
+    texts: int
+    dimension: int
+    bytes: int
+    modified: datetime.datetime
+    finished: bool
+
+
+def encode_texts(
+    encoder: Encoder,
+    texts: Sequence[str],
+    role: Role,
+    cache_dir: Path | None,
+    progress: Progress = silent,
+    *,
+    shard_seconds: float = SHARD_SECONDS,
+) -> np.ndarray:
+    """Vectors of `texts` in their order, (n, d) float32; a read-only memory map when cached, a new array when not.
+
+    One call has one batch plan, sorted by length. Batches are kept on disk in shards, a shard every `shard_seconds` of
+    work and at least every 64 MiB, each with a checksum. After a kill the same call encodes only what is missing and
+    its matrix is bit-identical to the uninterrupted one. Damaged shards and matrices are encoded again with a warning.
+    A text that occurs twice is encoded twice: leaving it out would change the batches of its neighbours.
+
+    Raises
+    ------
+    StorageError
+        Disk full or no permission; the batches kept so far stay.
+    InputError
+        The encoder returned something else than float rows of shape (batch, dimension).
+    """
+    texts = list(texts)
+    plan = plan_batches(texts, int(encoder.identity["batch_size"]))
+    if not texts:
+        return np.empty((0, encoder.dimension), np.float32)
+    if cache_dir is None:
+        vectors = np.empty((len(texts), encoder.dimension), np.float32)
+        for batch in range(plan.batches):
+            vectors[plan.rows(batch)] = _encode(encoder, texts, plan, batch, role)
+            progress(STAGES[role], min((batch + 1) * plan.batch_size, len(texts)), len(texts))
+        return vectors
+    key = cache_key(encoder, texts, role)
+    entry = CacheEntry(_encodings(cache_dir) / key, plan, encoder.dimension)
+    if (done := entry.finished()) is not None:
+        return done
+    entry.prepare({
+        "format": FORMAT, "model": encoder.name, "role": role, "texts": len(texts), "dimension": encoder.dimension,
+        "identity": dict(encoder.identity),
+    })  # fmt: skip
+    for _ in range(ATTEMPTS):
+        _encode_missing(encoder, texts, role, entry, progress, shard_seconds)
+        entry.assemble()
+        # asked even when our own assembly failed: another process may have finished and dropped the shards
+        if (done := entry.finished()) is not None:
+            entry.drop_shards()
+            return done
+    raise StorageError(
+        f"the cache must read back what it wrote; {entry.folder} was damaged {ATTEMPTS} times in a row. "
+        "Check the disk or point EMBGEO_CACHE_DIR elsewhere."
+    )
+
+
+def cache_key(encoder: Encoder, texts: Sequence[str], role: Role) -> str:
+    """SHA-256 of canonical JSON over the encoder's identity, the role and the ordered texts."""
+    digest = hashlib.sha256()
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(data)}\n".encode() + data)
+    what = {"format": FORMAT, "identity": dict(encoder.identity), "role": role, "texts": digest.hexdigest()}
+    canonical = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def cache_directory() -> Path:
+    """`EMBGEO_CACHE_DIR`, or the platform's cache folder for embgeo; not created here."""
+    if given := os.environ.get("EMBGEO_CACHE_DIR"):
+        return Path(given).expanduser()
+    import platformdirs
+
+    return platformdirs.user_cache_path("embgeo")
+
+
+def cache_entries(cache_dir: Path | None = None) -> list[CachedEncoding]:
+    """What the cache holds, newest first; folders it cannot read are listed with an empty model."""
+    root = _encodings(cache_dir or cache_directory())
+    entries = [_describe(folder) for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
+    return sorted(entries, key=lambda entry: entry.modified, reverse=True)
+
+
+def clear_cache(cache_dir: Path | None = None, keys: Iterable[str] | None = None) -> list[CachedEncoding]:
+    """Remove the entries of these keys (all when None) and return them; unknown keys are left out."""
+    root = cache_dir or cache_directory()
+    wanted = None if keys is None else set(keys)
+    removed = [entry for entry in cache_entries(root) if wanted is None or entry.key in wanted]
+    for entry in removed:
+        folder = _encodings(root) / entry.key
+        with storage_errors(folder):
+            shutil.rmtree(folder)
+    return removed
+
+
+def _encode_missing(
+    encoder: Encoder, texts: Sequence[str], role: Role, entry: CacheEntry, progress: Progress, shard_seconds: float
+) -> None:
+    """Encode the batches that no shard holds; consecutive ones share a shard until it is due."""
+    missing = entry.missing_batches()
+    plan, total = entry.plan, len(texts)
+    done = total - sum(len(plan.rows(batch)) for batch in missing)
+    kept: list[np.ndarray] = []
+    first, size, due = -1, 0, time.monotonic() + shard_seconds
+    if missing and done:
+        progress(STAGES[role], done, total)
+
+    def flush() -> None:
+        nonlocal kept, size, due
+        ready, kept, size, due = kept, [], 0, time.monotonic() + shard_seconds
+        if ready:
+            entry.write_shard(first, np.concatenate(ready))
+
+    try:
+        for batch in missing:
+            if kept and first + len(kept) != batch:
+                flush()
+            vectors = _encode(encoder, texts, plan, batch, role)
+            first = first if kept else batch
+            kept.append(vectors)
+            size += vectors.nbytes
+            done += len(vectors)
+            if size >= SHARD_BYTES or time.monotonic() >= due:
+                flush()
+            progress(STAGES[role], done, total)
+    except BaseException:
+        # Ctrl-C, or an encoder that failed: what is done stays done
+        flush()
+        raise
+    flush()
+
+
+def _encode(encoder: Encoder, texts: Sequence[str], plan: BatchPlan, batch: int, role: Role) -> np.ndarray:
+    rows = plan.rows(batch)
+    vectors = np.asarray(encoder.encode_batch([texts[row] for row in rows], role))
+    if vectors.shape != (len(rows), encoder.dimension) or vectors.dtype.kind != "f":
+        raise InputError(
+            f"encoder {encoder.name} must give float rows of shape ({len(rows)}, {encoder.dimension}); "
+            f"got {vectors.dtype} of shape {vectors.shape}"
+        )
+    return vectors.astype(np.float32, copy=False)
+
+
+def _encodings(cache_dir: Path) -> Path:
+    return cache_dir / "encodings"
+
+
+def _describe(folder: Path) -> CachedEncoding:
+    files = [path.stat() for path in folder.iterdir()]
+    try:
+        facts = json.loads((folder / "entry.json").read_text("utf-8"))
+        model, role, texts, dimension = facts["model"], facts["role"], int(facts["texts"]), int(facts["dimension"])
+    except (OSError, ValueError, KeyError, TypeError):
+        model, role, texts, dimension = "", "", 0, 0
+    modified = max((stat.st_mtime for stat in files), default=folder.stat().st_mtime)
+    return CachedEncoding(
+        folder.name, model, role, texts, dimension, sum(stat.st_size for stat in files),
+        datetime.datetime.fromtimestamp(modified, datetime.UTC), (folder / "finished.json").is_file(),
+    )  # fmt: skip

