@@ -7,7 +7,7 @@ import click
 from embgeo.cli.options import Common, with_common
 
 
-@click.command()
+@click.command(short_help="The shape of the space, and how well it retrieves.")
 @click.argument("model")
 @click.argument("dataset", required=False)
 @click.option(
@@ -30,7 +30,7 @@ def command(model: str, dataset: str | None, measure_names: str | None, quick: b
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
     """
     from embgeo import api
-    from embgeo.cli.outcome import finish, say_paths
+    from embgeo.cli.outcome import finish
     from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
     from embgeo.cli.words import title
 
@@ -44,6 +44,5 @@ def command(model: str, dataset: str | None, measure_names: str | None, quick: b
             voice.show("", drawn)
     voice.line()
     for warning in warning_lines(run.result):
-        voice.line(warning)
+        voice.sentence(warning)
     finish(run, common)
-    say_paths(run, common, voice)

@@ -9,7 +9,7 @@ import click
 from embgeo.cli.options import Common, with_common
 
 
-@click.command()
+@click.command(short_help="The smallest store that keeps the quality.")
 @click.argument("model")
 @click.argument("dataset", required=False)
 @click.option("--budget", metavar="SIZE", help="96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB the whole store.")
@@ -46,7 +46,7 @@ def command(
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
     """
     from embgeo import api
-    from embgeo.cli.outcome import finish, say_paths
+    from embgeo.cli.outcome import finish
     from embgeo.cli.tables import tradeoff_table, warning_lines
     from embgeo.cli.words import path_text, plain, recommendation, title
 
@@ -60,13 +60,12 @@ def command(
     voice.show("", tradeoff_table(run.result))
     voice.line()
     for warning in warning_lines(run.result):
-        voice.line(warning)
+        voice.sentence(warning)
     finish(run, common)
-    say_paths(run, common, voice)
     chosen = run.result.get("recommendation") or {}
     if chosen:
         voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
     voice.line()
-    voice.line(recommendation(run.result))
+    voice.sentence(recommendation(run.result))
     if chosen.get("reason"):
-        voice.line(plain(str(chosen["reason"])))
+        voice.sentence(plain(str(chosen["reason"])))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embgeo.metrics.registry import Measure
 
 
-@click.command()
+@click.command(short_help="What is measured and what it means.")
 @click.argument("name", required=False)
 @with_voice
 def command(name: str | None, voice: Voice) -> None:

@@ -119,7 +119,8 @@ _output_options = stacked(
     voice_flags,
 )
 ENCODER_NAMES = (
-    "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "dtype", "trust_remote_code",
+    "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "dtype",
+    "trust_remote_code",
 )  # fmt: skip
 LIBRARY_NAMES = (
     "queries_vectors", "similarity", "split", "drop_own_document", "seed", "device", "threads", "out",

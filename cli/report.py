@@ -10,7 +10,7 @@ from embgeo.cli.options import FILE, with_voice
 from embgeo.cli.voice import Voice
 
 
-@click.command()
+@click.command(short_help="Draw the HTML again from stored runs.")
 @click.argument("folders", metavar="RUN...", type=FILE, nargs=-1, required=True)
 @click.option("--html", type=FILE, metavar="FILE", help="Where to write it.  [default: report.html in the first RUN]")
 @with_voice
@@ -22,11 +22,11 @@ def command(folders: tuple[Path, ...], html: Path | None, voice: Voice) -> None:
       embgeo report embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo report embgeo-runs/* --html all.html
     """
-    from embgeo.cli.outcome import write_html
     from embgeo.cli.words import path_text, plain
+    from embgeo.reports import write_report
     from embgeo.runs import load_run
 
     runs = [load_run(folder) for folder in folders]
-    path = write_html(runs, html or runs[0].folder / "report.html")
+    path = write_report(runs, html or runs[0].folder / "report.html")
     voice.line(f"report  {plain(path_text(path))}")
     voice.json({"report": str(path), "runs": [str(run.folder) for run in runs]})

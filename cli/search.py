@@ -11,7 +11,7 @@ from embgeo.cli.options import FILE, device_options, with_voice
 from embgeo.cli.voice import Voice
 
 
-@click.command()
+@click.command(short_help="Ask the store that compress built.")
 @click.argument("run", type=FILE)
 @click.argument("query", required=False)
 @click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")

@@ -13,13 +13,13 @@ from embgeo.cli.words import figure, interval, plain
 Row = Mapping[str, Any]
 
 
-def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str | Text]]) -> Table:
-    """A table without rules, one space between columns; a column is (heading, "left" | "right" | "text").
+def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str | Text]], gap: int = 2) -> Table:
+    """A table without rules, `gap` spaces between columns; a column is (heading, "left" | "right" | "text").
 
     "text" columns fold; the others never break.
     """
     drawn = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, 1), collapse_padding=True,
+        title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, gap, 0, 0),
         pad_edge=False, header_style="dim",
     )  # fmt: skip
     for heading, kind in columns:
@@ -94,7 +94,7 @@ def tradeoff_table(result: Mapping[str, Any]) -> Table:
             cells += [figure(row.get("ndcg@10"), places=4), change, bounds]
         cells += [figure(row.get("recall@10_exact"), places=3), figure(row.get("qps"), places=0)]
         rows.append(cells)
-    return table("Smallest stores for their quality", columns, rows)
+    return table("Smallest stores for their quality", columns, rows, gap=1)
 
 
 def pareto(rows: Iterable[Row], quality: str, always: str | None = None) -> list[Row]:

@@ -70,11 +70,23 @@ class Voice:
         """Print tables and paragraphs."""
         console = self.results
         for part in parts:
-            console.print(part)
+            if console.is_terminal:
+                console.print(part)
+                continue
+            # cells are padded to their column; a file or a pipe wants no trailing spaces
+            with console.capture() as captured:
+                console.print(part)
+            for line in captured.get().splitlines():
+                self.line(line.rstrip())
 
     def line(self, text: str = "") -> None:
         """Print one line as it is: no markup, no wrapping, so that paths can be copied."""
         self.results.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def sentence(self, text: str) -> None:
+        """Print a sentence: wrapped between words on a terminal, one line elsewhere."""
+        console = self.results
+        console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
     @contextmanager
     def progress(self) -> Iterator[Progress]:

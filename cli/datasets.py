@@ -1,0 +1,77 @@
+"""embgeo datasets: what a DATASET can be, and what is in one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from embgeo.cli.options import with_voice
+from embgeo.cli.voice import Voice
+
+if TYPE_CHECKING:
+    from embgeo.datasets.dataset import Dataset
+
+
+@click.command(short_help="What a dataset can be, and what is in one.")
+@click.argument("name", required=False)
+@click.option("--split", default="test", show_default=True, help="Which judgements of NAME to count.")
+@with_voice
+def command(name: str | None, split: str, voice: Voice) -> None:
+    """List the built-in datasets; with NAME, read one and count it, or find MTEB tasks by part of a name.
+
+    A folder in BEIR format is checked line by line, so this is how to try a corpus of your own.
+
+    \b
+    Examples:
+      embgeo datasets
+      embgeo datasets my-corpus/
+      embgeo datasets nfcorpus
+    """
+    from embgeo.cli.tables import table
+    from embgeo.datasets.registry import list_datasets, resolve_dataset
+
+    built_in = list_datasets()
+    if name is None:
+        rows = [[known, meaning] for known, meaning in built_in.items()]
+        rows.append(["FOLDER", "corpus.jsonl, queries.jsonl and qrels/*.tsv (BEIR format; .jsonl.gz as well)"])
+        rows.append(["MTEB task", "any retrieval task of mteb; needs the hub unless cached"])
+        voice.show(table("", [("DATASET", "left"), ("what it is", "text")], rows))
+        voice.json([{"name": known, "summary": meaning} for known, meaning in built_in.items()])
+        return
+    if name in built_in or Path(name).exists():
+        with voice.progress() as progress:
+            dataset = resolve_dataset(name, split=split, progress=progress)
+        describe(dataset, voice)
+        return
+    from embgeo.datasets.mteb_task import mteb_task_names
+    from embgeo.errors import unknown_name
+
+    tasks = mteb_task_names()
+    found = [task for task in tasks if name.casefold() in task.casefold()]
+    if not found:
+        raise unknown_name("dataset", name, [*built_in, *tasks], "A folder in BEIR format will do as well.")
+    for task in found:
+        voice.line(f"{task}  (MTEB; needs the hub unless cached)")
+    voice.json(found)
+
+
+def describe(dataset: Dataset, voice: Voice) -> None:
+    """Counts and warnings of a dataset that was read."""
+    from embgeo.cli.words import figure, plain
+
+    judgements = dataset.judgements
+    facts: dict[str, Any] = {
+        "documents": len(dataset.doc_ids),
+        "queries": len(dataset.query_ids),
+        "judgements": len(judgements),
+        "judged queries": len(judgements.judged_queries),
+    }
+    warnings = [*dataset.warnings, *judgements.warnings]
+    voice.line(plain(dataset.name))
+    for label, value in facts.items():
+        voice.line(f"  {label:15} {figure(value):>10}")
+    for warning in warnings:
+        voice.sentence(f"warning: {plain(warning)}")
+    voice.json({"name": dataset.name, **facts, "fingerprint": dataset.fingerprint, "warnings": warnings})

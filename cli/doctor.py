@@ -1,0 +1,37 @@
+"""embgeo doctor: what is installed, what is missing, and the line that mends it."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import asdict
+
+import click
+
+from embgeo.cli.options import with_voice
+from embgeo.cli.voice import Voice
+
+
+@click.command(short_help="What is installed, what is missing, how to mend it.")
+@with_voice
+@click.pass_context
+def command(ctx: click.Context, voice: Voice) -> None:
+    """Check Python, torch, faiss, the packaged model and the cache; exit 2 if something needed does not work."""
+    from embgeo.cli.checkup import examine
+
+    findings = []
+    for finding in examine():
+        findings.append(finding)
+        voice.line(hanging(f"{finding.status:5}  {finding.check:21}  {finding.found}"))
+        if finding.mend:
+            voice.line(f"{'':5}  {'':21}  → {finding.mend}")
+    wrong = [finding.check for finding in findings if finding.status == "error"]
+    voice.line()
+    voice.line(f"to mend: {', '.join(wrong)}" if wrong else "all that is needed works")
+    voice.json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
+    if wrong:
+        ctx.exit(2)
+
+
+def hanging(line: str) -> str:
+    """Wrapped at 80 columns under its third column; paths and pip lines are never broken."""
+    return textwrap.fill(line, 80, subsequent_indent=" " * 30, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,42 @@
+"""embgeo models: what a MODEL can be."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from embgeo.cli.options import with_voice
+from embgeo.cli.voice import Voice
+
+
+@click.command(short_help="What a model can be.")
+@click.argument("name", required=False)
+@with_voice
+def command(name: str | None, voice: Voice) -> None:
+    """Say what a MODEL can be, in the order it is looked up; with NAME, find registered models by part of a name.
+
+    \b
+    Examples:
+      embgeo models
+      embgeo models bge-small
+    """
+    from embgeo.cli.tables import table
+    from embgeo.encoders.resolve import known_models
+
+    if name is None:
+        known = known_models()
+        rows = [[model.name, "hub" if model.needs_hub else "", model.summary] for model in known]
+        voice.show(table("", [("MODEL", "left"), ("needs", "left"), ("what it is", "text")], rows))
+        voice.json([asdict(model) for model in known])
+        return
+    from embgeo.encoders.resolve import model_names
+    from embgeo.errors import unknown_name
+
+    names = model_names()
+    found = [model for model in names if name.casefold() in model.casefold()]
+    if not found:
+        raise unknown_name("model", name, names, "A folder, vectors:PATH or any hub name ORG/NAME will do as well.")
+    for model in found:
+        voice.line(model)
+    voice.json(found)
