@@ -30,8 +30,8 @@ class Kernels(Protocol):
 
     def get(self, handle: Any) -> np.ndarray: ...
 
-    def gram(self, X: np.ndarray) -> np.ndarray:
-        """XᵀX, (d, d) float64, products and sums in float64."""
+    def scatter(self, X: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """(X − mean)ᵀ(X − mean), (d, d) float64, differences, products and sums in float64."""
         ...
 
     def squared_distances(self, V: np.ndarray, groups: np.ndarray) -> Any:
@@ -44,6 +44,10 @@ class Kernels(Protocol):
 
     def halved(self, handle: Any) -> Any:
         """D / 2, in place."""
+        ...
+
+    def half_square(self, handle: Any) -> Any:
+        """D² / 2 as a new matrix."""
         ...
 
     def row_sums(self, handle: Any, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
@@ -99,10 +103,10 @@ class NumpyKernels:
     def get(self, handle: Any) -> np.ndarray:
         return handle
 
-    def gram(self, X: np.ndarray) -> np.ndarray:
+    def scatter(self, X: np.ndarray, mean: np.ndarray) -> np.ndarray:
         total = np.zeros((X.shape[1], X.shape[1]))
         for start in range(0, X.shape[0], 8192):
-            block = X[start : start + 8192].astype(np.float64)
+            block = X[start : start + 8192] - mean
             total += block.T @ block
         return total
 
@@ -150,6 +154,16 @@ class NumpyKernels:
     def halved(self, handle: np.ndarray) -> np.ndarray:
         handle *= np.float32(0.5)
         return handle
+
+    def half_square(self, handle: np.ndarray) -> np.ndarray:
+        out = np.empty_like(handle)
+
+        def square(block: slice) -> None:
+            np.square(handle[block], out=out[block])
+            out[block] *= np.float32(0.5)
+
+        in_threads(square, row_blocks(*handle.shape))
+        return out
 
     def row_sums(self, handle: np.ndarray, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
         apply, factor = _ROW_FUNCTIONS[reduction], np.float32(scale)

@@ -138,6 +138,11 @@ class Space:
         return _read_only(normalise(self.X))
 
     @cached_property
+    def has_unit_rows(self) -> bool:
+        """Whether every row has norm 1 to float32 rounding: then cosine follows from Euclidean distances."""
+        return bool(np.abs(self.norms - 1).max() < 1e-6)
+
+    @cached_property
     def centred(self) -> np.ndarray:
         """(n, d) float32 rows minus the mean (subtracted in float64)."""
         return _read_only((self.X - self.mean).astype(np.float32))
@@ -147,39 +152,41 @@ class Space:
     @property
     def gram(self) -> np.ndarray:
         """(d, d) float64 XᵀX."""
-        return self.shared("gram", lambda: _read_only(self.kernels.gram(self.X)))
+        scatter = self.scatter
+        return self.shared("gram", lambda: _read_only(scatter + self.n * np.outer(self.mean, self.mean)))
+
+    @property
+    def scatter(self) -> np.ndarray:
+        """(d, d) float64 (X − mean)ᵀ(X − mean)."""
+        return self.shared("scatter", lambda: _read_only(self.kernels.scatter(self.X, self.mean)))
 
     @property
     def covariance(self) -> np.ndarray:
         """(d, d) float64 covariance, divided by n − 1; raises `Undefined` for one row."""
 
-        def compute() -> np.ndarray:
-            if self.n < 2:
-                raise Undefined("a covariance needs at least 2 rows; got 1")
-            centred = self.X - self.mean  # float64
-            return _read_only(centred.T @ centred / (self.n - 1))
-
-        return self.shared("covariance", compute)
+        if self.n < 2:
+            raise Undefined("a covariance needs at least 2 rows; got 1")
+        return _read_only(self.scatter / (self.n - 1))
 
     @property
     def gram_spectrum(self) -> np.ndarray:
         """(min(n, d),) float64 eigenvalues of XᵀX, descending: the squared singular values of X, 0 below rounding."""
 
-        def compute() -> np.ndarray:
-            return _spectrum(self.gram if self.d <= self.n else self.X.astype(np.float64) @ self.X.astype(np.float64).T)
-
-        return self.shared("gram_spectrum", compute)
+        smaller = self.gram if self.d <= self.n else self.X.astype(np.float64) @ self.X.astype(np.float64).T
+        return self.shared("gram_spectrum", lambda: _spectrum(smaller))
 
     @property
     def unit_gram_spectrum(self) -> np.ndarray:
         """(min(n, d),) float64 eigenvalues of UᵀU with unit rows U, descending."""
 
+        if self.has_unit_rows:
+            return self.gram_spectrum
+
         def compute() -> np.ndarray:
-            U = self.unit
-            if abs(self.norms - 1).max() < 1e-6:
-                return self.gram_spectrum
-            wide = U.astype(np.float64)
-            return _spectrum(self.kernels.gram(U) if self.d <= self.n else wide @ wide.T)
+            if self.d <= self.n:
+                return _spectrum(self.kernels.scatter(self.unit, np.zeros(self.d)))
+            wide = self.unit.astype(np.float64)
+            return _spectrum(wide @ wide.T)
 
         return self.shared("unit_gram_spectrum", compute)
 
@@ -187,9 +194,11 @@ class Space:
     def covariance_spectrum(self) -> np.ndarray:
         """(min(n, d),) float64 eigenvalues of the covariance, descending; raises `Undefined` for one row."""
 
+        if self.d <= self.n or self.n < 2:
+            covariance = self.covariance
+            return self.shared("covariance_spectrum", lambda: _spectrum(covariance))
+
         def compute() -> np.ndarray:
-            if self.d <= self.n or self.n < 2:
-                return _spectrum(self.covariance)
             centred = self.X - self.mean
             return _spectrum(centred @ centred.T / (self.n - 1))
 
@@ -200,7 +209,11 @@ class Space:
     @property
     def duplicates(self) -> Duplicates:
         """Exact duplicate rows, found once."""
-        return self.shared("duplicates", lambda: Duplicates(self.X))
+        if self._parent is not None and "duplicates" in self._parent._shared:
+            keys = self._parent.duplicates.group[self._rows]
+        else:
+            keys = _row_keys(self.X)
+        return self.shared("duplicates", lambda: Duplicates(keys))
 
     @property
     def distinct(self) -> Space:
@@ -249,6 +262,8 @@ class Space:
         return self.shared(("distances", metric), lambda: self._compute_distances(metric))
 
     def _compute_distances(self, metric: Metric) -> Any:
+        if metric == "cosine" and self.has_unit_rows:  # ‖u − v‖² = 2 (1 − cos)
+            return self.kernels.half_square(self.distance_handle("euclidean"))
         V, factor = self._vectors_for(metric)
         D = self.kernels.squared_distances(V, self.duplicates.group)
         return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
@@ -302,6 +317,11 @@ class Space:
                 return self.kernels.nearest(self.distance_handle(metric), tier)
             return nearest_by_blocks(self, tier, metric)
 
+        if metric == "cosine" and self.has_unit_rows:  # the same neighbours
+            D, indices = self.neighbours(k, "euclidean")
+            return np.square(D) * np.float32(0.5), indices
+        if self.n <= DENSE_ROWS:
+            self.distance_handle(metric)  # first, so that its seconds are booked under its own name
         D, indices = self.shared(("neighbours", metric, tier), compute)
         return D[:, :k], indices[:, :k]
 
@@ -314,7 +334,7 @@ class Space:
 
 
 class Duplicates:
-    """Groups of exactly equal rows.
+    """Groups of exactly equal rows, from (n,) keys that are equal exactly when rows are.
 
     Attributes
     ----------
@@ -323,9 +343,7 @@ class Duplicates:
     group : (n,) group of each row, as an index into `first`.
     """
 
-    def __init__(self, X: np.ndarray) -> None:
-        rows = np.ascontiguousarray(X + np.float32(0))  # −0 becomes 0
-        keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    def __init__(self, keys: np.ndarray) -> None:
         _, first, group, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         order = np.argsort(first)
         rank = np.empty(len(order), np.int64)
@@ -347,6 +365,12 @@ def _spectrum(symmetric: np.ndarray) -> np.ndarray:
         eigenvalues = np.linalg.eigvalsh(symmetric)[::-1]
     noise = max(eigenvalues[0], 0.0) * len(symmetric) * np.finfo(np.float64).eps
     return _read_only(np.where(eigenvalues > noise, eigenvalues, 0.0))
+
+
+def _row_keys(X: np.ndarray) -> np.ndarray:
+    """(n,) opaque keys, equal exactly when rows are."""
+    rows = np.ascontiguousarray(X + np.float32(0))  # −0 becomes 0
+    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
 
 
 def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

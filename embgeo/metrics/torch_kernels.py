@@ -25,10 +25,11 @@ class TorchKernels:
     def get(self, handle: torch.Tensor) -> np.ndarray:
         return handle.cpu().numpy()
 
-    def gram(self, X: np.ndarray) -> np.ndarray:
+    def scatter(self, X: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        middle = self._put(mean)
         total = torch.zeros((X.shape[1], X.shape[1]), dtype=torch.float64, device=self.device)
         for start in range(0, X.shape[0], 8192):
-            block = self._put(X[start : start + 8192]).double()
+            block = self._put(X[start : start + 8192]) - middle
             total += block.T @ block
         return total.cpu().numpy()
 
@@ -73,6 +74,9 @@ class TorchKernels:
 
     def halved(self, handle: torch.Tensor) -> torch.Tensor:
         return handle.mul_(0.5)
+
+    def half_square(self, handle: torch.Tensor) -> torch.Tensor:
+        return handle.square().mul_(0.5)
 
     def row_sums(self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
         apply = {

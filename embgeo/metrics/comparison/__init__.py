@@ -1,0 +1,1 @@
+"""Two representations of the same documents compared: how much of one survives in the other."""
