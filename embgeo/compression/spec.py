@@ -66,9 +66,7 @@ def _match(part: str, registry: dict[str, Entry]) -> Any:
 
 
 def _unreadable(text: str, part: str, position: int, last: bool) -> SpecError:
-    kind, registry, other = (
-        ("quantizer", QUANTIZERS, REDUCERS) if last else ("reducer", REDUCERS, QUANTIZERS)
-    )
+    kind, registry, other = ("quantizer", QUANTIZERS, REDUCERS) if last else ("reducer", REDUCERS, QUANTIZERS)
     place = f"spec {text!r}, character {position + 1}"
     if _match(part, other) is not None:
         order = "a spec ends with its one quantizer, reducers stand before it"

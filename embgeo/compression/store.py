@@ -82,7 +82,9 @@ def write_store(path: Path, codec: FittedCodec, blocks: Iterable[np.ndarray], do
             raise ValueError(f"the store needs one row of codes an id; got {rows} rows for {len(doc_ids)} ids")
         os.replace(partial, path)
     except OSError as error:
-        raise StorageError(f"the store must be written to {path}: {error.strerror}. Free space or choose --out") from error
+        raise StorageError(
+            f"the store must be written to {path}: {error.strerror}. Free space or choose --out"
+        ) from error
     finally:
         partial.unlink(missing_ok=True)
     return len(header) + data_bytes

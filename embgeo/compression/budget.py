@@ -1,0 +1,77 @@
+"""Budgets as people write them: `96B`, `8x`, `25%`, `4GB`, `512MiB`; and `--keep 99%`, `--vectors 100M`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from embgeo.errors import InputError
+
+_UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS |= {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}
+_COUNTS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "B": 10**9}
+_FORMS = "96B (per vector), 8x, 25%, 4GB, 512MiB (whole store)"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """A limit on bytes.
+
+    Attributes
+    ----------
+    text : as written.
+    per_vector : limit on the marginal bytes per vector, or None.
+    store : limit on the whole store, constants included, in bytes for `vectors` vectors, or None.
+    vectors : how many vectors the store is planned for.
+    """
+
+    text: str
+    per_vector: float | None
+    store: float | None
+    vectors: int
+
+    def allows(self, bytes_per_vector: float, constant_bytes: float) -> bool:
+        """Whether a codec of that size fits."""
+        if self.per_vector is not None:
+            return bytes_per_vector <= self.per_vector
+        assert self.store is not None
+        return self.vectors * bytes_per_vector + constant_bytes <= self.store
+
+
+def parse_budget(text: str, dimension: int, vectors: int) -> Budget:
+    """Read a budget. `8x` and `25%` are shares of the float32 store of `vectors` × `dimension`.
+
+    `B` limits the marginal bytes per vector; larger units limit the whole store. Raises InputError.
+    """
+    whole = 4.0 * dimension * vectors
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z%]+)\s*", text)
+    if match:
+        amount, unit = float(match[1]), match[2]
+        if amount > 0:
+            if unit == "B":
+                return Budget(text, amount, None, vectors)
+            if unit in ("x", "X"):
+                return Budget(text, None, whole / amount, vectors)
+            if unit == "%":
+                return Budget(text, None, whole * amount / 100, vectors)
+            if unit in _UNITS:
+                return Budget(text, None, amount * _UNITS[unit], vectors)
+    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}")
+
+
+def parse_keep(text: str) -> float:
+    """`99%` or `0.99` → 0.99. Raises InputError outside (0, 1]."""
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(%?)\s*", text)
+    share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
+    if not 0 < share <= 1:
+        raise InputError(f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}")
+    return share
+
+
+def parse_vectors(text: str) -> int:
+    """`100M`, `5k`, `250000` → a number of vectors. Raises InputError."""
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKMGB]?)\s*", text)
+    count = round(float(match[1]) * _COUNTS[match[2]]) if match else 0
+    if count < 1:
+        raise InputError(f"--vectors must be a positive number such as 250000, 5k or 100M; got {text!r}")
+    return count

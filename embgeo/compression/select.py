@@ -1,0 +1,147 @@
+"""Choosing one row among many without flattering it.
+
+The rule is a function of per-query quality and weights of the queries, so that cross-fitting and the bootstrap can
+repeat it: among the rows allowed, the highest mean wins, and rows that are statistically tied with it go to the smaller
+store. Tied means: the 95 % interval of the paired difference holds zero, and the estimated loss is under 1 % (without
+that second condition, few queries would make everything a tie).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embgeo.retrieval.significance import LEVEL, QueryBootstrap
+
+Z95 = 1.959963984540054
+TIE_MARGIN = 0.01
+QUERY_FOLDS = 5
+SELECTION_RESAMPLES = 400
+
+
+@dataclass(frozen=True)
+class Field:
+    """The rows that compete.
+
+    Attributes
+    ----------
+    quality : (rows, queries) float64 per-query quality, out of sample over documents.
+    sizes : (rows,) what is paid; ties go to the smaller.
+    allowed : (rows,) bool, within the budget.
+    baseline : (queries,) quality of float32.
+    keep : share of the baseline's quality that must be kept, or None.
+    minimise : prefer bytes to quality among the rows that keep enough (`--keep` without a budget).
+    """
+
+    quality: np.ndarray
+    sizes: np.ndarray
+    allowed: np.ndarray
+    baseline: np.ndarray
+    keep: float | None = None
+    minimise: bool = False
+
+
+def kept(field: Field, weights: np.ndarray) -> np.ndarray:
+    """(rows,) bool: quality shown to be at least `keep` of the baseline's (one-sided 5 %, Holm over the allowed rows)."""
+    if field.keep is None:
+        return np.ones(len(field.sizes), bool)
+    from scipy.stats import norm
+
+    mean, error = _moments(field.quality - field.keep * field.baseline, weights)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        score = np.where(error > 0, mean / error, np.where(mean >= 0, np.inf, -np.inf))
+    p = np.where(field.allowed, norm.sf(score), np.inf)
+    order = np.argsort(p, kind="stable")
+    passed = np.zeros(len(p), bool)
+    for place, row in enumerate(order):
+        if p[row] > 0.05 / max(int(field.allowed.sum()) - place, 1):
+            break
+        passed[row] = True
+    return passed
+
+
+def choose(field: Field, weights: np.ndarray) -> tuple[int, np.ndarray]:
+    """The row chosen under `weights` (queries,) and which rows are tied with the best; −1 where nothing is allowed."""
+    enough = field.allowed & kept(field, weights)
+    # where nothing provably keeps enough, the best within the budget is still the best answer there is
+    candidates = enough if enough.any() else field.allowed
+    if not candidates.any():
+        return -1, np.zeros(len(field.sizes), bool)
+    means = field.quality @ weights / weights.sum()
+    best = int(np.where(candidates, means, -np.inf).argmax())
+    loss, error = _moments(field.quality[best] - field.quality, weights)
+    tied = candidates & (loss <= Z95 * error) & (loss <= TIE_MARGIN * means[best])
+    tied[best] = True
+    pool = enough if field.minimise and enough.any() else tied
+    order = np.lexsort((-means, field.sizes))
+    return int(next(row for row in order if pool[row])), tied
+
+
+def _moments(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean of each row of `values` (rows, queries), and its standard error."""
+    count = weights.sum()
+    mean = values @ weights / count
+    variance = np.maximum((values**2) @ weights / count - mean**2, 0)
+    return mean, np.sqrt(variance / max(count - 1, 1))
+
+
+@dataclass(frozen=True)
+class CrossFitted:
+    """What choosing by this rule delivers on queries that had no part in the choice.
+
+    Attributes
+    ----------
+    value, interval : mean quality and its 95 % interval; the interval repeats the choice in every resample.
+    difference, difference_interval : the same minus float32 on the same queries.
+    chosen : {row: share of the queries judged by it}.
+    """
+
+    value: float
+    interval: tuple[float, float]
+    difference: float
+    difference_interval: tuple[float, float]
+    chosen: dict[int, float]
+
+
+def cross_fit(field: Field, seed: int, resamples: int = SELECTION_RESAMPLES) -> CrossFitted | None:
+    """Choose on four fifths of the queries, judge on the rest, in turn; None with fewer queries than folds or no row."""
+    m = field.quality.shape[1]
+    if m < 2 * QUERY_FOLDS or not field.allowed.any():
+        return None
+    fold = np.random.default_rng([seed, 0xC0F0]).permutation(m) % QUERY_FOLDS
+    value, difference, shares = _judge(field, np.ones(m), fold)
+    samples = np.array(
+        [_judge(field, weights, fold)[:2] for weights in QueryBootstrap.draw(m, seed, resamples).weights * m]
+    )
+    tail = 100 * (1 - LEVEL) / 2
+    low, high = np.percentile(samples, [tail, 100 - tail], axis=0)
+    return CrossFitted(
+        value, (float(low[0]), float(high[0])), difference, (float(low[1]), float(high[1])), shares
+    )  # fmt: skip
+
+
+def _judge(field: Field, weights: np.ndarray, fold: np.ndarray) -> tuple[float, float, dict[int, float]]:
+    total, base = 0.0, 0.0
+    shares: dict[int, float] = {}
+    for number in range(QUERY_FOLDS):
+        held = np.where(fold == number, weights, 0.0)
+        rest = weights - held
+        if rest.sum() == 0:
+            rest = weights
+        row, _ = choose(field, rest)
+        total += float(field.quality[row] @ held)
+        base += float(field.baseline @ held)
+        shares[row] = shares.get(row, 0.0) + float(held.sum() / weights.sum())
+    count = float(weights.sum())
+    return total / count, (total - base) / count, shares
+
+
+def pareto_front(sizes: np.ndarray, quality: np.ndarray) -> np.ndarray:
+    """(rows,) bool: no other row is at most as large and better, or smaller and as good."""
+    front = np.zeros(len(sizes), bool)
+    best = -np.inf
+    for row in np.lexsort((-quality, sizes)):
+        if quality[row] > best:
+            front[row], best = True, quality[row]
+    return front

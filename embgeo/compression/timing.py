@@ -1,0 +1,76 @@
+"""Search speed by protocol: warm-up, interleaved repeats, median and spread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from embgeo.compression.index import Searcher
+from embgeo.progress import Progress, silent
+
+BATCH = 256
+SINGLES = 10
+REPEATS = 5
+SECONDS_PER_SEARCHER = 2.0
+K = 10
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median speed of one searcher, with the fastest and slowest repeat.
+
+    Attributes
+    ----------
+    qps, qps_range : queries per second in batches of `batch`.
+    single_query_ms, single_query_ms_range : one query at a time.
+    """
+
+    qps: float
+    qps_range: tuple[float, float]
+    single_query_ms: float
+    single_query_ms_range: tuple[float, float]
+    batch: int
+    repeats: int
+
+
+def time_searchers(searchers: Sequence[Searcher], Q: np.ndarray, progress: Progress = silent) -> list[Timing]:
+    """Time top-10 searches; each searcher warms up once, then repeats go round so that a slow moment hits all alike.
+
+    A searcher that needs over two seconds in all is repeated less often, at least twice.
+    """
+    batch = Q[:BATCH]
+    singles = [Q[i : i + 1] for i in range(min(SINGLES, len(Q)))]
+    batch_seconds: list[list[float]] = [[] for _ in searchers]
+    single_seconds: list[list[float]] = [[] for _ in searchers]
+    spent = [0.0 for _ in searchers]
+    for searcher in searchers:
+        searcher.search(singles[0], K)
+    for repeat in range(REPEATS + 1):  # the first round is the warm-up
+        for place, searcher in enumerate(searchers):
+            if repeat > 2 and spent[place] > SECONDS_PER_SEARCHER:
+                continue
+            started = time.perf_counter()
+            searcher.search(batch, K)
+            middle = time.perf_counter()
+            for query in singles:
+                searcher.search(query, K)
+            ended = time.perf_counter()
+            spent[place] += ended - started
+            if repeat:
+                batch_seconds[place].append(middle - started)
+                single_seconds[place].append((ended - middle) / len(singles))
+        progress("timing", repeat + 1, REPEATS + 1)
+    return [
+        Timing(
+            qps=len(batch) / float(np.median(whole)),
+            qps_range=(len(batch) / max(whole), len(batch) / min(whole)),
+            single_query_ms=1e3 * float(np.median(one)),
+            single_query_ms_range=(1e3 * min(one), 1e3 * max(one)),
+            batch=len(batch),
+            repeats=len(whole),
+        )
+        for whole, one in zip(batch_seconds, single_seconds, strict=True)
+    ]

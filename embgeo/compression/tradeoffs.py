@@ -1,0 +1,172 @@
+"""From a sweep to the JSON contract: rows, budget, recommendation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.budget import Budget
+from embgeo.compression.select import CrossFitted, Field, choose, cross_fit, kept, pareto_front
+from embgeo.compression.sweep import Outcome, Sweep
+from embgeo.errors import BudgetError
+from embgeo.retrieval.significance import QueryBootstrap, rule_of_three
+
+FEW_QUERIES = 10
+
+
+def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vectors: int | None) -> list[dict[str, Any]]:
+    """One ROW of DESIGN's contract per outcome, the baseline first."""
+    base = sweep.baseline
+    whole = documents * base.codec.code_bytes
+    rows = []
+    for outcome in [base, *sweep.outcomes]:
+        judged = sweep.measure == "ndcg@10"
+        mean = float(outcome.quality.mean())
+        own = bootstrap.mean_interval(outcome.quality)
+        is_base = outcome is base
+        difference = None if is_base else bootstrap.difference(outcome.quality, base.quality)
+        unchanged = not is_base and difference is None
+        store = documents * outcome.codec.code_bytes + outcome.codec.state_bytes
+        row: dict[str, Any] = {
+            "spec": str(outcome.spec),
+            "bytes_per_vector": outcome.codec.code_bytes,
+            "constant_bytes": outcome.codec.state_bytes,
+            "ram_bytes": outcome.ram_bytes,
+            "disk_bytes": outcome.file_bytes,
+            "store_bytes": store,
+            "id_bytes": outcome.file_bytes - store,
+            "ratio": whole / store,
+            "ndcg@10": mean if judged else None,
+            "ndcg@10_ci": own if judged else None,
+            "difference": 0.0 if is_base else mean - float(base.quality.mean()),
+            "difference_ci": difference,
+            "retained": mean / float(base.quality.mean()) if base.quality.any() else None,
+            "retained_ci": bootstrap.ratio(outcome.quality, base.quality),
+            "in_sample_ndcg@10": float(outcome.in_sample.mean()) if judged else None,
+            "recall@10_exact": float(outcome.recall.mean()),
+            "recall@10_exact_ci": bootstrap.mean_interval(outcome.recall),
+            "qps": outcome.timing.qps,
+            "qps_range": outcome.timing.qps_range,
+            "single_query_ms": outcome.timing.single_query_ms,
+            "single_query_ms_range": outcome.timing.single_query_ms_range,
+            "fit_seconds": outcome.fit_seconds,
+            "encode_seconds": outcome.encode_seconds,
+            "query_side": "float32 query × decoded document",
+            "searcher": outcome.searcher,
+            "tie_band": outcome.band,
+            "changed_queries": int(np.count_nonzero(outcome.quality != base.quality)),
+        }
+        if unchanged:
+            row["changed_bound"] = rule_of_three(len(base.quality))
+            row["note"] = (
+                f"no query changes: with 95 % confidence fewer than {100 * row['changed_bound']:.2g} % of queries would "
+                f"(3/{len(base.quality)})"
+            )
+        if vectors is not None:
+            planned = vectors * outcome.codec.code_bytes + outcome.codec.state_bytes
+            row["planned"] = {
+                "vectors": vectors,
+                "store_bytes": planned,
+                "ratio": vectors * base.codec.code_bytes / planned,
+            }
+        rows.append(row)
+    return rows
+
+
+def recommend(
+    sweep: Sweep, rows: list[dict[str, Any]], budget: Budget | None, keep: float | None, vectors: int, seed: int
+) -> dict[str, Any]:
+    """Mark `rows` (pareto, fits_budget, tied) and return the recommended one with its reason.
+
+    Raises BudgetError when no row fits; the message gives the smallest size reached.
+    """
+    outcomes = [sweep.baseline, *sweep.outcomes]
+    field = competition(sweep, budget, keep, vectors)
+    marginal = np.array([o.codec.code_bytes for o in outcomes])
+    if not field.allowed.any():
+        assert budget is not None
+        raise BudgetError(_impossible(budget, outcomes, vectors))
+    everything = np.ones(len(sweep.baseline.quality))
+    chosen, tied = choose(field, everything)
+    passes = kept(field, everything)
+    front = pareto_front(field.sizes, field.quality.mean(axis=1))
+    for place, row in enumerate(rows):
+        row["pareto"], row["fits_budget"], row["tied"] = (
+            bool(front[place]),
+            bool(field.allowed[place]),
+            bool(tied[place]),
+        )
+        if keep is not None:
+            row["keeps"] = bool(passes[place])
+    delivered = cross_fit(field, seed)
+    recommendation = dict(rows[chosen])
+    ties = [rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if tied[place] and place != chosen]
+    recommendation["tied_with"] = ties
+    recommendation["cross_fitted"] = _delivered(delivered, rows)
+    recommendation["reason"] = _reason(recommendation, sweep, budget, keep, ties, bool(passes[chosen]))
+    return recommendation
+
+
+def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors: int) -> Field:
+    """The field that `choose` decides: what is paid is bytes per vector unless the budget is on the whole store."""
+    outcomes = [sweep.baseline, *sweep.outcomes]
+    code = np.array([o.codec.code_bytes for o in outcomes], dtype=np.float64)
+    constant = np.array([o.codec.state_bytes for o in outcomes], dtype=np.float64)
+    whole = budget is not None and budget.per_vector is None
+    # constants break ties between equal codes
+    sizes = vectors * code + constant if whole else code + constant / 1e15
+    allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(code, constant, strict=True)])
+    quality = np.stack([o.quality for o in outcomes])
+    return Field(quality, sizes, allowed, sweep.baseline.quality, keep, minimise=keep is not None and budget is None)
+
+
+def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
+    if budget.per_vector is not None:
+        least = min(outcomes, key=lambda o: o.codec.code_bytes)
+        return (
+            f"no codec of this sweep fits {budget.text} per vector; the smallest is {least.spec} with "
+            f"{least.codec.code_bytes} bytes. Raise --budget or name smaller ones with --spec"
+        )
+    sizes = [vectors * o.codec.code_bytes + o.codec.state_bytes for o in outcomes]
+    place = int(np.argmin(sizes))
+    return (
+        f"no codec of this sweep fits {budget.text} for {vectors} vectors ({budget.store:.0f} bytes); the smallest is "
+        f"{outcomes[place].spec} with {sizes[place]} bytes. Raise --budget or name smaller ones with --spec"
+    )
+
+
+def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if delivered is None:
+        return None
+    return {
+        "value": delivered.value,
+        "ci": delivered.interval,
+        "difference": delivered.difference,
+        "difference_ci": delivered.difference_interval,
+        "chosen": {rows[place]["spec"]: share for place, share in delivered.chosen.items()},
+        "meaning": "what choosing by this rule delivers on queries that had no part in the choice",
+    }
+
+
+def _reason(
+    row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: float | None, ties: list[str], passes: bool
+) -> str:
+    name = "nDCG@10" if sweep.measure == "ndcg@10" else "recall@10 of the exact neighbours"
+    if row["retained"] is None:
+        share = f"{name} of the float32 baseline is 0, so nothing can be said of what is kept"
+    elif row.get("changed_bound") is not None or row["retained_ci"] is None:
+        share = f"keeps {name} of every query"
+    else:
+        low, high = row["retained_ci"]
+        share = f"keeps {100 * row['retained']:.1f} % ({100 * low:.1f}–{100 * high:.1f}) of {name}"
+    base = sweep.baseline.codec.code_bytes
+    text = f"{row['spec']} {share} at {row['bytes_per_vector']} bytes a vector instead of {base}"
+    if budget is not None:
+        text += f", within {budget.text}"
+    if ties:
+        listed = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
+        text += f"; statistically tied with it: {listed}"
+    if keep is not None:
+        text += f"; at least {100 * keep:g} % kept: " + ("shown" if passes else "not shown with these queries")
+    return text
