@@ -16,7 +16,8 @@ from embgeo.embeddings import SIMILARITIES
 from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts, readable
 from embgeo.encoders.fingerprint import folder_fingerprint
 from embgeo.encoders.hub import HubAnswer, ask_hub, cached_folder, offline
-from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, loading_failed, quiet_loading
+from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, loading_failed
+from embgeo.encoders.silence import quiet_encoding, quiet_loading
 from embgeo.errors import EmbgeoError, InputError, MissingExtraError
 
 # used where the dataset is no mteb task: what mteb itself tells instruction models on retrieval tasks at large
@@ -114,7 +115,7 @@ class MtebEncoder:
         from datasets import Dataset
 
         rows = DataLoader(Dataset.from_dict({"text": [readable(text) for text in texts]}), batch_size=len(texts))
-        with warnings.catch_warnings(action="ignore"):
+        with quiet_encoding():
             vectors = self.wrapper.encode(
                 rows, task_metadata=self.task, hf_split="test", hf_subset="default", prompt_type=PromptType(role),
                 batch_size=len(texts), show_progress_bar=False,
@@ -145,8 +146,9 @@ def load_mteb(name: str, meta: Any, options: EncoderOptions, task: object | None
         except EmbgeoError:
             raise
         except ImportError as error:
-            line = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise MissingExtraError(f"model {name!r} needs a package that is not installed: {line[:300]}") from error
+            # mteb's second line is the pip line
+            reason = " ".join(str(error).splitlines()[:2]) or type(error).__name__
+            raise MissingExtraError(f"model {name!r} needs a package that is not installed: {reason}") from error
         except Exception as error:
             raise loading_failed(name, error, options) from error
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +12,12 @@ import numpy as np
 from embgeo.embeddings import SIMILARITIES
 from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts, readable
 from embgeo.encoders.fingerprint import folder_fingerprint
+from embgeo.encoders.silence import quiet_loading
 from embgeo.errors import DataError, EmbgeoError, InputError
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-logger = logging.getLogger("embgeo")
 TOKENIZER_BLOCK = 1024
 
 
@@ -156,23 +153,6 @@ def loading_failed(name: str, error: Exception, options: EncoderOptions) -> Data
     if "trust_remote_code" in str(error) and not options.trust_remote_code:
         return DataError(f"model {name!r} ships its own code; read it, then allow it with --trust-remote-code")
     return DataError(f"model {name!r} could not be loaded: {type(error).__name__}: {line[:300]}")
-
-
-@contextlib.contextmanager
-def quiet_loading() -> Iterator[None]:
-    """No weight-loading bar and no loader warnings on the terminal; hub downloads keep their own bar."""
-    from transformers.utils import logging as transformers_logging
-
-    shown = transformers_logging.is_progress_bar_enabled()
-    transformers_logging.disable_progress_bar()
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            yield
-        for warning in caught:
-            logger.debug("while loading: %s", warning.message)
-    finally:
-        if shown:
-            transformers_logging.enable_progress_bar()
 
 
 def _limit_length(name: str, model: SentenceTransformer, max_length: int | None) -> None:
