@@ -14,10 +14,7 @@ import click
 from embgeo.errors import EmbgeoError
 
 INTERRUPTED = 130
-GO_ON = (
-    "interrupted. Texts encoded so far are kept: run the same command again and it goes on from there "
-    "(no run folder was written)."
-)
+GO_ON = "interrupted. Texts encoded so far are kept: run the same command again and it goes on from there."
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 

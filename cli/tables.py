@@ -122,10 +122,9 @@ def warning_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def hits_table(hits: Iterable[Any]) -> Table:
-    """Search results, one line each as far as 80 columns go."""
+    """Search results with the beginning of each text."""
     rows = [
-        [str(hit.rank), figure(hit.score, places=4), plain(str(hit.id), 28), plain(str(hit.text or ""))] for hit in hits
+        [str(hit.rank), figure(hit.score, places=4), plain(str(hit.id), 32), plain(str(hit.text or ""), 160)]
+        for hit in hits
     ]
-    drawn = table("", [("rank", "right"), ("score", "right"), ("id", "left"), ("text", "left")], rows)
-    drawn.columns[-1].overflow = "ellipsis"
-    return drawn
+    return table("", [("rank", "right"), ("score", "right"), ("id", "left"), ("text", "text")], rows)

@@ -1,0 +1,260 @@
+"""What `embgeo` prints: fixed at 80 columns, clean JSON on stdout, reports where they were asked for."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import embgeo
+from embgeo.cli.failures import run
+from embgeo.runs import Run, save_run
+
+DATASET = {"name": "scifact", "documents": 5183, "queries": 300, "qrels": 339}
+Call = Callable[..., Run]
+
+
+def row(spec: str, size: float, ratio: float, ndcg: float, ci: tuple[float, float], recall: float, qps: float) -> dict:
+    return {
+        "spec": spec, "bytes_per_vector": size, "ratio": ratio, "ndcg@10": ndcg, "difference": ndcg - 0.6451,
+        "difference_ci": list(ci), "recall@10_exact": recall, "qps": qps,
+    }  # fmt: skip
+
+
+ROWS = [
+    row("int8", 384, 4.0, 0.6466, (-0.0012, 0.0031), 0.994, 1234),
+    row("f16", 768, 2.0, 0.6451, (0, 0), 1.0, 900),  # larger and no better than int8: not on the front
+    row("pcac192,rot,fp8raw", 192, 7.98, 0.6455, (-0.005, 0.007), 0.92, 812),
+    row("pca192,rot,int4", 96, 15.66, 0.6412, (-0.012, 0.0031), 0.874, 12345),
+]
+
+
+def analyze(model: str, dataset: str | None, **options: Any) -> Run:
+    options["progress"]("encode documents", 5183, 5183)
+    print("a library that prints")
+    measured = {"n": 5183, "seconds": 0.412, "status": "ok", "reason": None}
+    return save_run(
+        options["out"],
+        {
+            "command": "analyze",
+            "model": model,
+            "dataset": DATASET,
+            "similarity": "cosine",
+            "retrieval": {
+                "ndcg@10": {"value": 0.64508, "ci": [0.6001, 0.6899]},
+                "recall@100": {"value": 0.925, "ci": [0.9, 0.95]},
+            },
+            "signature": {
+                "twonn_dim": {**measured, "value": 15.3135, "ci": [15.1, 15.5]},
+                "iso_score": {
+                    **measured, "value": None, "ci": None, "status": "undefined",
+                    "reason": "all rows are equal after normalisation, so there is no variance to share",
+                },
+            },
+            "warnings": ["3 documents are copies: \x1b[31m[bold]a\u202e"],
+        },
+    )  # fmt: skip
+
+
+def compress(model: str, dataset: str | None, **options: Any) -> Run:
+    chosen = {**ROWS[3], "reason": "Highest nDCG@10 within 96B."}
+    baseline = {"spec": "f32", "bytes_per_vector": 1536, "ratio": 1.0, "ndcg@10": 0.6451, "recall@10_exact": 1.0}
+    return save_run(
+        options["out"],
+        {
+            "command": "compress", "model": model, "dataset": DATASET, "similarity": "cosine",
+            "baseline": {**baseline, "qps": 560}, "tradeoffs": ROWS, "recommendation": chosen, "warnings": [],
+        },
+    )  # fmt: skip
+
+
+@pytest.fixture
+def fake_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType:
+    """`embgeo.api` that answers at once, in a working directory of its own."""
+    module = types.ModuleType("embgeo.api")
+    vars(module).update(analyze=analyze, compress=compress)
+    monkeypatch.setitem(sys.modules, "embgeo.api", module)
+    monkeypatch.setattr(embgeo, "api", module, raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    return module
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_analyze_prints_baseline_signature_warnings_and_paths(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "minilm", "scifact", "--out", "runs"]) == 0
+    folder = next(Path("runs").iterdir()).name
+    assert (
+        capsys.readouterr().out
+        == f"""\
+a library that prints
+minilm × scifact: 5,183 documents, 300 queries, cosine
+
+Retrieval with exact search
+measure      value  95 % interval
+ndcg@10     0.6451  0.6001…0.6899
+recall@100  0.9250  0.9000…0.9500
+
+Signature
+measure    value  interval, or why none                                   n    s
+twonn_dim  15.31  15.10…15.50                                         5,183  0.4
+iso_score      —  all rows are equal after normalisation, so there    5,183  0.4
+                  is no variance to share
+
+warning: 3 documents are copies: [31m[bold]a
+run     runs/{folder}
+report  runs/{folder}/report.html
+"""
+    )
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_compress_prints_the_front_the_paths_and_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compress", "minilm", "scifact", "--budget", "96B", "--out", "my runs"]) == 0
+    folder = next(Path("my runs").iterdir()).name
+    assert (
+        capsys.readouterr().out
+        == f"""\
+minilm × scifact: 5,183 documents, 300 queries, cosine
+
+Smallest stores for their quality
+  spec               B/vec ratio nDCG@10  change 95 % interval   recall    QPS
+  f32                1,536   1.0  0.6451                          1.000    560
+  int8                 384   4.0  0.6466 +0.0015 -0.0012…+0.0031  0.994  1,234
+  pcac192,rot,fp8raw   192   8.0  0.6455 +0.0004 -0.0050…+0.0070  0.920    812
+→ pca192,rot,int4       96  15.7  0.6412 -0.0039 -0.0120…+0.0031  0.874 12,345
+
+run     my runs/{folder}
+report  my runs/{folder}/report.html
+search  embgeo search 'my runs/{folder}' "your query"
+
+Recommended: pca192,rot,int4: 96 bytes per vector, a store 15.7 times smaller than float32; \
+nDCG@10 0.6412, -0.0039 against float32 (95 % interval -0.0120…+0.0031).
+Highest nDCG@10 within 96B.
+"""
+    )
+
+
+@pytest.mark.usefixtures("fake_api")
+@pytest.mark.parametrize("command", ["analyze", "compress"])
+def test_tables_fit_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "minilm", "scifact"]) == 0
+    tables = capsys.readouterr().out.partition("\nrun ")[0]
+    assert max(map(len, tables.splitlines())) <= 80
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_json_to_stdout_is_json_alone_and_words_go_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "minilm", "scifact", "--json", "-"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["signature"]["twonn_dim"]["value"] == 15.3135
+    assert "a library that prints" in err
+    assert "Signature" in err
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_quiet_with_json_says_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compress", "minilm", "scifact", "--json", "-", "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["recommendation"]["spec"] == "pca192,rot,int4"
+    assert err == ""
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_json_file_and_html_copy_are_written_where_asked() -> None:
+    assert run(["compress", "minilm", "scifact", "--json", "a/b.json", "--html", "c/d.html", "--quiet"]) == 0
+    inside = next(Path("embgeo-runs").glob("compress-*/report.html"))
+    assert Path("c/d.html").read_bytes() == inside.read_bytes()
+    assert json.loads(Path("a/b.json").read_text())["baseline"]["spec"] == "f32"
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_no_html_writes_no_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["analyze", "minilm", "scifact", "--no-html"]) == 0
+    assert not list(Path().rglob("*.html"))
+    assert "report" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_report_draws_stored_runs_again(capsys: pytest.CaptureFixture[str]) -> None:
+    run(["analyze", "minilm", "scifact", "--no-html"])
+    run(["compress", "minilm", "scifact", "--no-html"])
+    folders = sorted(map(str, Path("embgeo-runs").iterdir()))
+    capsys.readouterr()
+    assert run(["report", *folders, "--html", "both.html"]) == 0
+    assert capsys.readouterr().out == "report  both.html\n"
+    page = Path("both.html").read_text(encoding="utf-8")
+    assert "twonn_dim" in page
+    assert "pca192,rot,int4" in page
+
+
+def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleType) -> None:
+    seen: dict[str, Any] = {}
+
+    def record(model: str, dataset: str | None, **options: Any) -> Run:
+        seen.update(options, model=model, dataset=dataset)
+        return compress(model, dataset, **options)
+
+    fake_api.__dict__["compress"] = record
+    words = (
+        "compress minilm corpus --budget 25% --keep 99% --spec int8 --spec pca192,rot,int4 --vectors 100M --exhaustive "
+        "--similarity dot --split dev --drop-own-document --seed 7 --device cpu --threads 1 --batch-size 8 "
+        "--truncate-dim 128 --max-length 64 --revision main --query-prompt q: --document-prompt= --trust-remote-code "
+        "--queries-vectors q.npy --out there --no-html --quiet"
+    )
+    assert run(words.split()) == 0
+    encoder = seen.pop("encoder")
+    seen.pop("progress")
+    assert seen == {
+        "model": "minilm", "dataset": "corpus", "budget": "25%", "keep": "99%", "specs": ["int8", "pca192,rot,int4"],
+        "vectors": "100M", "exhaustive": True, "similarity": "dot", "split": "dev", "drop_own_document": True,
+        "seed": 7, "device": "cpu", "threads": 1, "queries_vectors": Path("q.npy"), "out": Path("there"),
+    }  # fmt: skip
+    assert (encoder.device, encoder.batch_size, encoder.truncate_dim, encoder.max_length) == ("cpu", 8, 128, 64)
+    assert (encoder.revision, encoder.query_prompt, encoder.document_prompt) == ("main", "q:", "")
+    assert encoder.trust_remote_code
+
+
+def test_defaults_are_left_to_the_library(fake_api: types.ModuleType) -> None:
+    from embgeo.encoders.encoder import EncoderOptions
+
+    seen: dict[str, Any] = {}
+
+    def record(model: str, dataset: str | None, **options: Any) -> Run:
+        seen.update(options)
+        return analyze(model, dataset, **options)
+
+    fake_api.__dict__["analyze"] = record
+    assert run(["analyze", "minilm", "corpus", "--measures", "dimension, uniformity", "--no-html", "--quiet"]) == 0
+    assert seen["encoder"] == EncoderOptions()
+    assert seen["measures"] == ["dimension", "uniformity"]
+    assert seen["threads"] is None
+
+
+def test_search_shows_ranks_scores_and_harmless_text(
+    fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from dataclasses import dataclass
+
+    @dataclass
+    class Hit:
+        rank: int
+        id: str
+        score: float
+        text: str
+
+    hits = [Hit(1, "os.read", 0.71234, "Read\nat most\x1b[2J n bytes " + "x" * 90), Hit(2, "[b]", -0.5, "")]
+    fake_api.__dict__["search"] = lambda run, query, **options: hits[: options["k"]]
+    assert run(["search", "a-run", "read a file"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["rank", "score", "id", "text"]
+    assert lines[1] == "   1   0.7123  os.read  Read at most [2J n bytes"
+    assert lines[-1] == "   2  -0.5000  [b]"
+    assert max(map(len, lines)) <= 80
+    assert run(["search", "a-run", "read a file", "-k", "1", "--json", "-"]) == 0
+    assert [hit["id"] for hit in json.loads(capsys.readouterr().out)] == ["os.read"]
