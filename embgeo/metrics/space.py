@@ -19,7 +19,7 @@ from embgeo.metrics.registry import Undefined
 
 Metric = Literal["euclidean", "cosine"]
 DENSE_ROWS = 20_000  # 1.6 GB a distance matrix; larger spaces stream blocks
-NEIGHBOUR_TIERS = (16, 128)  # neighbours are computed for the next of these, so that measures share one search
+NEIGHBOUR_TIERS = (32, 128)  # neighbours are computed for the next of these, so that measures share one search
 
 
 class Space:
