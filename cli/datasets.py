@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def command(name: str | None, split: str, voice: Voice) -> None:
         voice.show(table("", [("DATASET", "left"), ("what it is", "text")], rows))
         voice.json([{"name": known, "summary": meaning} for known, meaning in built_in.items()])
         return
-    if name in built_in or Path(name).exists():
+    path_like = os.sep in name or name.startswith((".", "~"))
+    if name in built_in or path_like or Path(name).exists():
         with voice.progress() as progress:
             dataset = resolve_dataset(name, split=split, progress=progress)
         describe(dataset, voice)

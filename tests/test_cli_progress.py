@@ -1,0 +1,108 @@
+"""Progress: bars on a terminal, a line per long stage elsewhere, nothing under --quiet; never on stdout."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from embgeo.cli import voice as voices
+from embgeo.cli.voice import Voice, rate_text
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Clock:
+    """`time` whose monotonic clock is set by hand."""
+
+    now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    hand = Clock()
+    monkeypatch.setattr(voices, "time", hand)
+    return hand
+
+
+def test_a_pipe_gets_one_line_for_each_long_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Voice().progress() as progress:
+        progress("encode documents", 0, 100)
+        progress("encode documents", 50, 100)
+        clock.now = 4.0
+        progress("encode documents", 100, 100)
+        progress("search", 0, 10)
+        clock.now = 4.5
+        progress("search", 10, 10)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "encode documents: 100 in 4.0 s, 25/s\n"
+
+
+def test_verbose_names_short_stages_too(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Voice(verbose=True).progress() as progress:
+        progress("search", 0, 10)
+        clock.now = 0.5
+        progress("search", 10, 10)
+        progress("nothing", 0, 0)
+    assert capsys.readouterr().err == "search: 10 in 0.5 s, 20/s\nnothing: 0 in 0.0 s\n"
+
+
+def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Voice().progress() as progress:
+        for done in range(0, 11, 5):
+            progress("encode [documents]", done, 10)
+    drawn = terminal.getvalue()
+    assert "encode [documents]" in drawn
+    assert "10/10" in drawn
+    assert capsys.readouterr().out == ""
+
+
+def test_a_dumb_terminal_gets_no_control_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "dumb")
+    with Voice(verbose=True).progress() as progress:
+        progress("encode", 10, 10)
+    assert terminal.getvalue().startswith("encode: 10 in ")
+    assert "\x1b" not in terminal.getvalue()
+
+
+def test_quiet_draws_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Voice(quiet=True).progress() as progress:
+        progress("encode", 0, 10)
+        clock.now = 60.0
+        progress("encode", 10, 10)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("speed", "text"), [(None, ""), (0.0, ""), (2.34, "2.3/s"), (26.0, "26/s"), (5183.2, "5,183/s")]
+)
+def test_rates_have_the_digits_that_matter(speed: float | None, text: str) -> None:
+    assert rate_text(speed) == text
+
+
+def test_the_voice_leaves_logging_warnings_and_environment_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    import logging
+    import os
+    import warnings
+
+    monkeypatch.delenv("TRANSFORMERS_VERBOSITY", raising=False)
+    logger = logging.getLogger("embgeo")
+    before = (logger.level, list(logger.handlers), logger.propagate, list(warnings.filters), dict(os.environ))
+    with Voice(json_target="-").speaking():
+        assert sys.stdout is sys.stderr
+        assert os.environ["TRANSFORMERS_VERBOSITY"] == "error"
+    assert before == (logger.level, list(logger.handlers), logger.propagate, list(warnings.filters), dict(os.environ))

@@ -1,0 +1,115 @@
+"""What is in the tree is in the wheel, and the tree hides nobody else's package."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOTS = ("embgeo", "cli", "reports", "datasets/loaders", "datasets/tiny")
+# left by tools, or notes for people
+IGNORED = {"__pycache__", ".DS_Store", "README.md"}
+
+
+@pytest.fixture(scope="module")
+def setuptools_table(repository: Path) -> dict:
+    table = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    return table["tool"]["setuptools"]
+
+
+def folder_of(package: str, table: dict) -> str:
+    """Where setuptools looks for `package`: the longest mapped prefix, then the rest as folders."""
+    parts = package.split(".")
+    for length in range(len(parts), 0, -1):
+        mapped = table["package-dir"].get(".".join(parts[:length]))
+        if mapped is not None:
+            return "/".join([mapped, *parts[length:]])
+    return "/".join(parts)
+
+
+def files(repository: Path) -> list[Path]:
+    found = [path for root in ROOTS for path in (repository / root).rglob("*") if path.is_file()]
+    return [path.relative_to(repository) for path in found if not IGNORED & set(path.parts)]
+
+
+def covered(file: Path, table: dict) -> bool:
+    """Whether the wheel will hold `file`, by the package list and the package-data patterns."""
+    for package in table["packages"]:
+        folder = folder_of(package, table)
+        if not file.is_relative_to(folder):
+            continue
+        inside = file.relative_to(folder)
+        if file.suffix == ".py" and len(inside.parts) == 1:
+            return True
+        # fnmatch's * crosses folders, setuptools' does not: compare part by part
+        for pattern in table["package-data"].get(package, []):
+            wanted = pattern.split("/")
+            if len(wanted) == len(inside.parts) and all(map(fnmatch, inside.parts, wanted)):
+                return True
+    return False
+
+
+def test_every_file_of_the_tree_is_in_the_wheel(repository: Path, setuptools_table: dict) -> None:
+    tree = files(repository)
+    assert len(tree) > 50
+    assert [str(file) for file in tree if not covered(file, setuptools_table)] == []
+
+
+def test_the_guard_sees_a_file_that_no_package_holds(setuptools_table: dict) -> None:
+    for stray in (
+        "embgeo/newroom/codec.py",
+        "reports/templates/deep/page.html",
+        "reports/extra/plot.js",
+        "cli/notes.txt",
+    ):
+        assert not covered(Path(stray), setuptools_table)
+
+
+def test_the_bundled_plot_library_ships_with_its_licence(repository: Path, setuptools_table: dict) -> None:
+    for name in ("plotly-basic.min.js", "LICENSE.plotly"):
+        file = Path("reports/static") / name
+        assert (repository / file).is_file()
+        assert covered(file, setuptools_table)
+
+
+def test_every_listed_package_exists(repository: Path, setuptools_table: dict) -> None:
+    for package in setuptools_table["packages"]:
+        assert (repository / folder_of(package, setuptools_table)).is_dir(), package
+
+
+def test_nothing_in_the_root_hides_the_datasets_of_hugging_face(repository: Path) -> None:
+    assert not (repository / "datasets" / "__init__.py").exists()
+    assert not (repository / "conftest.py").exists()
+    # `python -c` and `python -m pytest` put the root first on the path
+    done = subprocess.run(
+        [sys.executable, "-c", "import datasets; print(datasets.Dataset.__module__)"],
+        cwd=repository, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "datasets.arrow_dataset"
+
+
+def test_the_constraints_pin_torch_and_name_no_machine(repository: Path) -> None:
+    lines = (repository / "constraints.txt").read_text(encoding="utf-8").split("\n")
+    pins = [line for line in lines if line and not line.startswith("#")]
+    assert "torch==2.13.0" in pins
+    for pin in pins:
+        name, equals, version = pin.partition("==")
+        assert equals
+        assert name
+        assert "+" not in version
+        assert "/" not in pin
+
+
+def test_every_dependency_is_pinned(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    pins = (repository / "constraints.txt").read_text(encoding="utf-8").lower().replace("_", "-")
+    # the gpu extra is another build of what the cpu extra pins
+    extras = [need for name, needs in project["optional-dependencies"].items() if name != "gpu" for need in needs]
+    for need in [*project["dependencies"], *extras]:
+        name = need.partition(">")[0].partition("=")[0].lower().replace("_", "-")
+        assert f"\n{name}==" in f"\n{pins}", need
