@@ -6,7 +6,6 @@ import contextlib
 import json
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
@@ -121,9 +120,7 @@ def _malformed(path: Path, kind: str) -> Iterator[None]:
         raise
     except PermissionError:
         raise DataError(f"{path} cannot be read: permission denied") from None
-    except (
-        ValueError, KeyError, TypeError, EOFError, OSError, MemoryError, OverflowError, RecursionError,
-        SyntaxError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
-    ) as error:  # fmt: skip
+    except Exception as error:
+        # broad on purpose: NumPy's header parser alone raises six kinds on damaged bytes (found by hypothesis)
         line = (str(error).splitlines() or [type(error).__name__])[0]
         raise DataError(f"{path} is not a whole {kind} file: {line[:200]}") from error
