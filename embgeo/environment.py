@@ -27,7 +27,7 @@ def environment(threads: int | None = None, device: str | None = None) -> dict[s
         "cpu": _cpu_model(),
         "cpu_count": os.cpu_count(),
         "memory_bytes": _memory_bytes(),
-        "threads": threads or _usable_cpus(),
+        "threads": threads or usable_cpus(),
     }
     if device is not None:
         facts["device"] = device
@@ -45,7 +45,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _usable_cpus() -> int:
+def usable_cpus() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -43,7 +43,7 @@ class Field:
 
 
 def kept(field: Field, weights: np.ndarray) -> np.ndarray:
-    """(rows,) bool: quality shown to be at least `keep` of the baseline's (one-sided 5 %, Holm over the allowed rows)."""
+    """(rows,) bool: quality shown to be at least `keep` of float32's (one-sided 5 %, Holm over the allowed rows)."""
     if field.keep is None:
         return np.ones(len(field.sizes), bool)
     from scipy.stats import norm
@@ -105,7 +105,7 @@ class CrossFitted:
 
 
 def cross_fit(field: Field, seed: int, resamples: int = SELECTION_RESAMPLES) -> CrossFitted | None:
-    """Choose on four fifths of the queries, judge on the rest, in turn; None with fewer queries than folds or no row."""
+    """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten queries or no row."""
     m = field.quality.shape[1]
     if m < 2 * QUERY_FOLDS or not field.allowed.any():
         return None

@@ -60,8 +60,8 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
         if unchanged:
             row["changed_bound"] = rule_of_three(len(base.quality))
             row["note"] = (
-                f"no query changes: with 95 % confidence fewer than {100 * row['changed_bound']:.2g} % of queries would "
-                f"(3/{len(base.quality)})"
+                f"no query changes: fewer than {100 * row['changed_bound']:.2g} % of queries would, with 95 % "
+                f"confidence (3/{len(base.quality)})"
             )
         if vectors is not None:
             planned = vectors * outcome.codec.code_bytes + outcome.codec.state_bytes

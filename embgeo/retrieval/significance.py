@@ -45,7 +45,7 @@ class QueryBootstrap:
         return _percentiles(self.means(gaps)) if np.any(gaps != 0) else None
 
     def ratio(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
-        """Percentile interval of mean(values) / mean(baseline), paired; None where no query differs or baseline is 0."""
+        """Percentile interval of mean(values) / mean(baseline), paired; None without change or with a zero baseline."""
         if not np.any(values != baseline) or not np.any(baseline):
             return None
         below = self.means(baseline)
@@ -54,7 +54,7 @@ class QueryBootstrap:
 
 
 def rule_of_three(queries: int) -> float:
-    """Upper 95 % bound on the share of queries that change when none of `queries` did: 3/m (Hanley & Lippman-Hand 1983)."""
+    """Upper 95 % bound on the share of queries that change when none of m did: 3/m (Hanley & Lippman-Hand 1983)."""
     return 3.0 / queries
 
 

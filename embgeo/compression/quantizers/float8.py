@@ -97,7 +97,7 @@ class Float8E5M2:
 @quantizer(r"fp8raw", example="fp8raw", summary="float8 e4m3 without scaling: a bare cast", fitted=FittedFloat8)
 @dataclass(frozen=True)
 class Float8Raw:
-    """The bare cast to e4m3, as published storage studies use it; unit vectors of many dimensions reach its subnormals."""
+    """The bare cast to e4m3 of published storage studies; unit vectors of many dimensions reach its subnormals."""
 
     bits: ClassVar[float] = 8
     name: ClassVar[str] = "fp8raw"

@@ -67,7 +67,7 @@ def _fit(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
 @quantizer(r"int8", example="int8", summary="256 even levels a coordinate between its extremes", fitted=FittedUniform)
 @dataclass(frozen=True)
 class Int8:
-    """One byte a coordinate; the range of each dimension is that of the documents it was fitted on. State: 8·r bytes."""
+    """One byte a coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
 
     bits: ClassVar[float] = 8
     name: ClassVar[str] = "int8"

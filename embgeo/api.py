@@ -1,0 +1,333 @@
+"""analyze, compress, search: what the command line calls and a notebook can call too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.grid import default_specs
+from embgeo.compression.index import build_searcher
+from embgeo.compression.spec import parse
+from embgeo.compression.store import load_store, write_store
+from embgeo.compression.sweep import Sweep, sweep
+from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
+from embgeo.encoders.encoder import EncoderOptions, choose_device
+from embgeo.environment import environment
+from embgeo.errors import InputError, RunFormatError
+from embgeo.metrics.registry import select
+from embgeo.metrics.signature import compute_signature
+from embgeo.progress import Progress, silent
+from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
+from embgeo.retrieval.exact import exact_search
+from embgeo.retrieval.significance import LEVEL, RESAMPLES, QueryBootstrap
+from embgeo.runs import Run, load_run, save_run
+from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
+from embgeo.threads import limited_threads
+
+DEFAULT_OUT = Path("embgeo-runs")
+STORE_FILE = "store.safetensors"
+SNIPPETS_MOST = 50_000
+
+
+def analyze(
+    model: str,
+    dataset: str | None = None,
+    *,
+    measures: list[str] | None = None,
+    quick: bool = False,
+    similarity: str = "auto",
+    queries_vectors: Path | None = None,
+    split: str = "test",
+    drop_own_document: bool = False,
+    encoder: EncoderOptions | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    out: Path = DEFAULT_OUT,
+    progress: Progress = silent,
+) -> Run:
+    """What the embedding space of `model` on `dataset` looks like, and how well exact search retrieves in it.
+
+    Parameters follow the command line (`embgeo analyze --help`); `encoder` holds the encoder's options, `progress` is
+    called while work goes on. Returns the stored run. Raises the errors of `embgeo.errors`.
+    """
+    encoder = encoder or EncoderOptions(device=device)
+    with limited_threads(threads) as used:
+        chosen = select(measures, quick)
+        subject = load_subject(
+            model, dataset, similarity=similarity, queries_vectors=queries_vectors, split=split,
+            drop_own_document=drop_own_document, encoder=encoder, progress=progress,
+            tokens=any("tokens" in m.needs for m in chosen),
+        )  # fmt: skip
+        retrieval, retrieved, arrays = _baseline(subject, seed, progress)
+        signature = compute_signature(
+            subject.embeddings, judgements=subject.judgements, retrieved=retrieved, names=measures, quick=quick,
+            seed=seed, device=choose_device(device), progress=progress,
+        )  # fmt: skip
+        for name, rows in signature.rows.items():
+            arrays[f"rows/{name}/sample"] = signature.samples[name]
+            arrays |= {f"rows/{name}/{key}": np.asarray(values) for key, values in rows.items()}
+        request = {
+            "model": model, "dataset": dataset, "measures": measures, "quick": quick, "seed": seed, "device": device,
+            "similarity": similarity, "queries_vectors": queries_vectors, "split": split,
+            "drop_own_document": drop_own_document, "encoder": asdict(encoder),
+        }  # fmt: skip
+        result = {
+            "command": "analyze",
+            **_facts(subject, request, used),
+            **signature.to_json(),
+            "retrieval": retrieval,
+            "warnings": [*subject.warnings, *_query_warnings(subject)],
+        }
+    return save_run(out, result, arrays, *_snippets(subject))
+
+
+def compress(
+    model: str,
+    dataset: str | None = None,
+    *,
+    budget: str | None = None,
+    keep: str | None = None,
+    specs: list[str] | None = None,
+    vectors: str | None = None,
+    exhaustive: bool = False,
+    similarity: str = "auto",
+    queries_vectors: Path | None = None,
+    split: str = "test",
+    drop_own_document: bool = False,
+    encoder: EncoderOptions | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    threads: int | None = None,
+    out: Path = DEFAULT_OUT,
+    progress: Progress = silent,
+) -> Run:
+    """Judge ways to store the vectors, recommend one within `budget` and `keep`, and build it into the run folder.
+
+    Parameters follow the command line (`embgeo compress --help`). Without judgements the rows are compared by recall
+    against exact neighbours; without queries, documents stand in for them and do not find themselves.
+    Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
+    """
+    encoder = encoder or EncoderOptions(device=device)
+    # whatever can be refused is refused before anything is encoded
+    share = parse_keep(keep) if keep is not None else None
+    planned = parse_vectors(vectors) if vectors is not None else None
+    asked = [parse(text) for text in dict.fromkeys(specs or [])]
+    if budget is not None:
+        parse_budget(budget, 1, 1)
+    with limited_threads(threads) as used:
+        subject = load_subject(
+            model, dataset, similarity=similarity, queries_vectors=queries_vectors, split=split,
+            drop_own_document=drop_own_document, encoder=encoder, progress=progress,
+        )  # fmt: skip
+        embeddings = subject.embeddings
+        warnings = [*subject.warnings, *_query_warnings(subject)]
+        drop_own = subject.judgements is not None and subject.judgements.drop_own_document
+        if not len(embeddings.query_ids):
+            embeddings, drop_own = with_document_queries(embeddings, seed), True
+            warnings.append(
+                f"no queries: {len(embeddings.query_ids)} documents stand in for them, self matches removed. "
+                "Documents are not queries: take the quality as weaker evidence"
+            )
+        evaluator = (
+            Evaluator(subject.judgements, embeddings.doc_ids, embeddings.query_ids) if subject.judgements else None
+        )
+        if evaluator is None:
+            warnings.append(
+                "no judgements: rows are compared by recall of the exact neighbours, weaker evidence"
+            )
+        count = planned or len(embeddings)
+        limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
+        chosen = asked or default_specs(embeddings.dimension)
+        place = choose_device(device)
+        result = sweep(embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress)
+        bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
+        rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
+        best = recommend(result, rows, limit, share, count, seed)
+        outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
+        request = {
+            "model": model, "dataset": dataset, "budget": budget, "keep": keep, "specs": specs, "vectors": vectors,
+            "exhaustive": exhaustive, "seed": seed, "device": device, "similarity": similarity,
+            "queries_vectors": queries_vectors, "split": split, "drop_own_document": drop_own_document,
+            "encoder": asdict(encoder),
+        }  # fmt: skip
+        full = {
+            "command": "compress",
+            **_facts(subject, request, used),
+            "quality": result.measure,
+            "baseline": rows[0],
+            "tradeoffs": rows[1:],
+            "recommendation": best,
+            "budget": None if limit is None else asdict(limit),
+            "keep": share,
+            "protocol": _protocol(result, seed, used, place),
+            "warnings": warnings,
+        }
+
+        def build(folder: Path) -> None:
+            progress("writing the store", 0, 1)
+            blocks = (outcome.codec.encode(block) for _, block in subject.embeddings.blocks())
+            write_store(folder / STORE_FILE, outcome.codec, blocks, subject.embeddings.doc_ids)
+            progress("writing the store", 1, 1)
+
+        arrays = {
+            "query_rows": np.arange(len(embeddings.query_ids)) if evaluator is None else evaluator.query_rows,
+            **{f"quality/{o.spec}": o.quality.astype(np.float32) for o in [result.baseline, *result.outcomes]},
+            **{f"recall/{o.spec}": o.recall.astype(np.float32) for o in result.outcomes},
+        }
+        return save_run(out, full, arrays, *_snippets(subject), write=build)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One found document; `text` is its beginning when the run kept texts."""
+
+    rank: int
+    id: str
+    score: float
+    text: str | None
+
+
+def search(
+    run: Path | Run,
+    query: str | None = None,
+    *,
+    vector: Path | None = None,
+    k: int = 10,
+    device: str = "auto",
+    threads: int | None = None,
+) -> list[Hit]:
+    """Ask the store that `compress` built with a text (the run's own model encodes it) or the first row of a file.
+
+    Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
+    """
+    if (query is None) == (vector is None):
+        raise InputError("search needs either a query text or a vector file")
+    if k < 1:
+        raise InputError(f"k must be at least 1; got {k}")
+    run = run if isinstance(run, Run) else load_run(run)
+    if run.command != "compress" or not (run.folder / STORE_FILE).exists():
+        raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
+    with limited_threads(threads):
+        store = load_store(run.folder / STORE_FILE)
+        Q = _query_from_file(vector) if vector is not None else _query_from_text(run, query or "", device)
+        dimension = int(run.result["dataset"]["dimension"])
+        if Q.shape[1] != dimension:
+            raise InputError(f"the query must have the store's dimension {dimension}; got {Q.shape[1]}")
+        from embgeo.embeddings import check_embeddings
+
+        checked = check_embeddings(Q, Q, similarity=store.codec.similarity)
+        searcher = build_searcher(store.codec, store.codes, choose_device(device))
+        scores, rows = searcher.search(checked.query_matrix(), min(k, len(store)))
+    texts = run.documents
+    return [
+        Hit(rank, store.doc_ids[row], float(value), texts.get(store.doc_ids[row]))
+        for rank, (value, row) in enumerate(zip(scores[0], rows[0], strict=True), start=1)
+        if row >= 0
+    ]
+
+
+def _query_from_file(path: Path) -> np.ndarray:
+    from embgeo.encoders.precomputed import load_vectors
+
+    return np.array(load_vectors(Path(path)).docs[:1], dtype=np.float32)
+
+
+def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
+    from embgeo.encoders.resolve import resolve_encoder
+
+    asked = run.result["request"]
+    name = str(asked["model"])
+    if name.startswith(VECTORS):
+        raise InputError(f"this store was built from {name}, which cannot encode a text; give --vector FILE")
+    if not query.strip():
+        raise InputError("a query must hold text; got an empty one")
+    options = EncoderOptions(**{**asked["encoder"], "device": device})
+    encoder = resolve_encoder(name, options)
+    fingerprints = run.result["model"].get("weights"), encoder.identity.get("weights")
+    if fingerprints[0] != fingerprints[1]:
+        raise InputError(f"the store was built with other weights of {name} than are installed now; run compress again")
+    return encoder.encode_batch([query], "query")
+
+
+def _facts(subject: Subject, request: Mapping[str, Any], threads: int) -> dict[str, Any]:
+    return {
+        "model": subject.model,
+        "dataset": subject.dataset,
+        "similarity": subject.embeddings.similarity,
+        "request": request,
+        "environment": environment(threads),
+    }
+
+
+def _baseline(
+    subject: Subject, seed: int, progress: Progress
+) -> tuple[dict[str, Any] | None, np.ndarray | None, dict[str, np.ndarray]]:
+    """Exact retrieval: the measures with intervals, the rows found, and the raw arrays of the run."""
+    embeddings, judgements = subject.embeddings, subject.judgements
+    if not len(embeddings.query_ids):
+        return None, None, {}
+    drop = judgements is not None and judgements.drop_own_document
+    scores, rows = exact_search(embeddings, min(100, len(embeddings)), drop_own_document=drop, progress=progress)
+    arrays = {"retrieved/rows": rows.astype(np.int32), "retrieved/scores": scores}
+    if judgements is None:
+        return None, rows, arrays
+    evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids)
+    values = evaluator(scores, rows, QUALITY_MEASURES)
+    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed)
+    retrieval = {
+        name: {"value": float(per_query.mean()), "ci": bootstrap.mean_interval(per_query)}
+        for name, per_query in values.items()
+    }
+    arrays["query_rows"] = evaluator.query_rows
+    arrays |= {f"quality/{name}": per_query.astype(np.float32) for name, per_query in values.items()}
+    return retrieval, rows, arrays
+
+
+def _query_warnings(subject: Subject) -> list[str]:
+    judged = len(subject.judgements.judged_queries) if subject.judgements else 0
+    if 0 < judged < FEW_QUERIES:
+        return [f"only {judged} judged queries: the intervals over queries say little"]
+    return []
+
+
+def _snippets(subject: Subject) -> tuple[Any, Any]:
+    """(id, text) pairs for the run; a large corpus keeps no texts."""
+    e = subject.embeddings
+    if subject.doc_texts is None or len(e) > SNIPPETS_MOST:
+        return None, None
+    return zip(e.doc_ids, subject.doc_texts, strict=True), zip(e.query_ids, subject.query_texts or (), strict=True)
+
+
+def _protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, Any]:
+    timing = result.baseline.timing
+    return {
+        "out_of_sample": (
+            f"{result.folds} document folds (identical vectors together), each encoded by a codec fitted on the "
+            "others, all ranked together"
+        ),
+        "folds": result.folds,
+        "fit_rows": result.fit_rows,
+        "fit_rows_most": FIT_ROWS,
+        "interval": f"{100 * LEVEL:g} % percentile bootstrap over queries, paired, {RESAMPLES} resamples",
+        "ties": "equal scores by descending document id (trec_eval); tie_band is the range over other orders",
+        "speed": (
+            f"top 10, {threads} threads, one warm-up round, {timing.repeats} repeats"
+            f"{', interleaved over the specs' if result.interleaved else ''}; median; qps in batches of "
+            f"{timing.batch}, single_query_ms one query at a time"
+        ),
+        "selection": (
+            "highest quality within budget and keep; among rows tied with it (95 % interval of the paired difference "
+            "holds 0 and the estimated loss is under 1 %) the smallest"
+        ),
+        "seed": seed,
+        "threads": threads,
+        "device": device,
+        "queries": len(result.query_ids),
+    }
