@@ -159,7 +159,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "safetensors that is a list": ("x.safetensors", tensors([1, 2]), "not a whole .safetensors"),
     "safetensors of integers": ("x.safetensors", tensors({"docs": {**F32, "dtype": "I32"}}), "must be one of"),
     "safetensors of bytes": (
-        "x.safetensors", tensors({"docs": {**F32, "dtype": "U8"}}, bytes(12)), "must be float16",
+        "x.safetensors", tensors({"docs": {"dtype": "U8", "shape": [4, 3], "data_offsets": [0, 12]}}, bytes(12)), "must be float16",
     ),
     "safetensors ids that are no JSON": (
         "x.safetensors", tensors({"docs": F32, "__metadata__": {"doc_ids": "a, b"}}), "not a whole .safetensors",
