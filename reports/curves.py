@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from embgeo.reports import figures
-from embgeo.reports.figures import Figure, figure, series
+from embgeo.reports.figures import Figure, figure, log_range, log_ticks, series
 from embgeo.reports.numbers import number
 from embgeo.reports.plaintext import plot_text
 
+SMALLEST_SHOWN = 1e-6  # of the largest value, on a log axis
 AXES = {"x": (True, False), "y": (False, True), "xy": (True, True), True: (False, True)}
 
 
@@ -44,9 +45,15 @@ def _plot(name: str, curve: Mapping[str, Any]) -> CurvePlot | None:
         {"title": {"text": plot_text(y_label)}, "type": "log" if log_y and all(b > 0 for _, b in points) else "linear"},
         height=280,
     )
-    if drawn["layout"]["yaxis"]["type"] == "log":
-        # powers of ten alone are labelled: plotly's own choice repeats 2 and 5 between them
-        drawn["layout"]["yaxis"] |= {"dtick": 1, "exponentformat": "power"}
+    layout = drawn["layout"]
+    if layout["xaxis"]["type"] == "log":
+        ticks = log_ticks([a for a, _ in points], gap=0.1)
+        layout["xaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks], "tickangle": 0}
+    if layout["yaxis"]["type"] == "log":
+        # rounding noise around zero (the last eigenvalue of a centred spectrum) would take most of the axis
+        top = max(b for _, b in points)
+        shown = [b for _, b in points if b >= top * SMALLEST_SHOWN]
+        layout["yaxis"] |= {"range": log_range(shown), "dtick": 1, "exponentformat": "power"}
     (first_x, first_y), (last_x, last_y) = points[0], points[-1]
     description = (
         f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "

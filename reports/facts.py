@@ -9,7 +9,6 @@ from typing import Any
 from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, number
 
 LONGEST_TABLE = 50
-_COUNTS = ("n", "seed", "documents", "queries", "qrels", "vectors", "threads", "count", "k", "repeats", "folds")
 
 
 @dataclass(frozen=True)
@@ -55,24 +54,33 @@ def leaf(name: str, value: Any) -> str:
             return byte_size(value)
         if name.endswith("seconds"):
             return duration(value)
-        return count(value) if isinstance(value, int) or name in _COUNTS else number(value)
+        return count(value) if float(value) == int(value) else _trimmed(number(value))
     if isinstance(value, list | tuple):
         return ", ".join(leaf(name, item) for item in value) or MISSING
     return str(value)
 
 
 def label(name: str) -> str:
-    """`cpu_count` as `Cpu count`; names that are words of their own (nDCG@10, faiss-cpu) stay."""
+    """`never_retrieved` as `Never retrieved`; names that are words of their own (nDCG@10, faiss-cpu, k) stay."""
     words = name.replace("_", " ").strip()
-    return words[:1].upper() + words[1:] if words.islower() and "-" not in words and "@" not in words else words
+    if len(words) < 2 or not words.islower() or "-" in words or "@" in words:
+        return words
+    words = " ".join(word.upper() if word in ("cpu", "gpu", "id", "ram", "qps") else word for word in words.split())
+    return words[:1].upper() + words[1:]
+
+
+def _trimmed(text: str) -> str:
+    return text.rstrip("0").rstrip(".") if "." in text and text[-1].isdigit() else text
 
 
 def _walk(entry: Mapping[str, Any], prefix: str) -> Iterator[Fact]:
     for name, value in entry.items():
         if isinstance(value, Mapping):
-            yield from _walk(value, f"{prefix}{name} · ")
+            yield from _walk(value, f"{prefix}{label(str(name))}: ")
         elif not _is_table(value):
-            yield Fact(prefix + label(str(name)), leaf(str(name), value))
+            yield Fact(
+                prefix + (label(str(name)) if not prefix else str(name).replace("_", " ")), leaf(str(name), value)
+            )
 
 
 def _is_table(value: Any) -> bool:

@@ -23,7 +23,7 @@ def figure(
 ) -> Figure:
     """A figure in the house style: no frame, thin horizontal grid, small type, legend above."""
     axis = {"gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "tickcolor": MUTED, "automargin": True}
-    style = {
+    style: dict[str, Any] = {
         "height": height,
         "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
         "font": {"size": 13, "color": INK, "family": "system-ui, sans-serif"},
@@ -34,6 +34,8 @@ def figure(
         "hoverlabel": {"bgcolor": SURFACE, "bordercolor": MUTED, "font": {"color": INK, "size": 13}, "align": "left"},
         "showlegend": False,
     }
+    for each in (style["xaxis"], style["yaxis"]):
+        each["title"] = {**each.get("title", {}), "font": {"size": 13}}
     return {"data": data, "layout": {**style, **layout}}
 
 

@@ -21,7 +21,7 @@ def portrait(result: Mapping[str, Any]) -> list[str]:
     signature = result.get("signature")
     values = _Values(signature if isinstance(signature, Mapping) else {})
     said = _retrieval(result.get("retrieval"))
-    rank, local = values.text("effective_rank"), values.text("twonn_dim")
+    rank, local = values.whole("effective_rank"), values.whole("twonn_dim")
     if local:
         said.append(f"Seen from close by, the documents fill about {local} dimensions (TwoNN).")
     if rank:
@@ -75,6 +75,11 @@ class _Values:
         if not isinstance(entry, Mapping) or finite(entry.get("value")) is None:
             return ""
         return number(entry["value"], entry.get("ci"))
+
+    def whole(self, name: str) -> str:
+        entry = self.entries.get(name)
+        x = finite(entry.get("value")) if isinstance(entry, Mapping) else None
+        return "" if x is None else number(x, places=0 if abs(x) >= 10 else 1)
 
     @staticmethod
     def failed(entry: Any) -> bool:

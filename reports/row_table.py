@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,6 @@ from embgeo.reports.numbers import (
     MISSING,
     bounds,
     byte_size,
-    decimals,
     duration,
     finite,
     interval,
@@ -20,6 +20,7 @@ from embgeo.reports.numbers import (
 )
 
 Row = Mapping[str, Any]
+QUALITY_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -111,8 +112,8 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
 
 
 def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str | None) -> list[TableRow]:
-    """All rows in stored order. Digits are chosen once for a column, so that its points stand under each other."""
-    most = {column.key: _places(column.key, rows) for column in columns}
+    """All rows, smallest first. A column has one number of digits, so that its points stand under each other."""
+    rows = sorted(rows, key=_size)
     return [
         TableRow(
             spec=str(row.get("spec", MISSING)),
@@ -120,8 +121,8 @@ def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str 
             reason="; ".join(_reasons(row)),
             cells=[
                 Cell(
-                    column.text(row, most[column.key]),
-                    column.interval(row, most[column.key]),
+                    column.text(row, QUALITY_PLACES),
+                    column.interval(row, QUALITY_PLACES),
                     _sort_key(row.get(column.key)) if column.numeric else str(row.get(column.key) or ""),
                 )
                 for column in columns
@@ -131,9 +132,9 @@ def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str 
     ]
 
 
-def _places(key: str, rows: Sequence[Row]) -> int:
-    needed = [decimals(row.get(key), row.get(f"{key}_ci")) for row in rows if finite(row.get(key)) is not None]
-    return max(3, min(4, max(needed, default=3)))
+def _size(row: Row) -> tuple[float, float]:
+    size, quality = finite(row.get("bytes_per_vector")), finite(row.get("ndcg@10"))
+    return math.inf if size is None else size, math.inf if quality is None else -quality
 
 
 def _sort_key(value: Any) -> str:
@@ -142,12 +143,14 @@ def _sort_key(value: Any) -> str:
 
 
 def _marks(row: Row, recommended: str | None) -> list[str]:
-    marks = []
-    if recommended is not None and row.get("spec") == recommended:
-        marks.append("recommended")
-    for key, wanted, mark in (("tied", True, "tied"), ("pareto", True, "front"), ("fits_budget", False, "over budget")):
-        if row.get(key) is wanted:
-            marks.append(mark)
+    best = recommended is not None and row.get("spec") == recommended
+    marks = ["recommended"] if best else []
+    if row.get("tied") is True and not best:
+        marks.append("tied")
+    if row.get("pareto") is True:
+        marks.append("front")
+    if row.get("fits_budget") is False:
+        marks.append("over budget")
     if row.get("status") not in (None, "ok"):
         marks.append(str(row["status"]))
     return marks

@@ -82,12 +82,21 @@ def _shared(run: Run, id: str) -> dict[str, Any]:
         "corpus": corpus_line(result),
         "created": str(result.get("created") or ""),
         "warnings": [str(warning) for warning in warnings] if isinstance(warnings, list) else [],
-        "environment": [Fact("embgeo", str(result.get("embgeo", ""))), *facts(result.get("environment"))],
+        "environment": _environment(result),
         "request": facts(result.get("request")),
         "commands": commands(run),
         "result": result,
         "file": run.name,
     }
+
+
+def _environment(result: Mapping[str, Any]) -> list[Fact]:
+    stored = result.get("environment")
+    stored = stored if isinstance(stored, Mapping) else {}
+    versions = stored.get("versions")
+    rest = {name: value for name, value in stored.items() if name != "versions"}
+    named = [Fact(str(name), str(value)) for name, value in versions.items()] if isinstance(versions, Mapping) else []
+    return [*named, *facts(rest)] or [Fact("embgeo", str(result.get("embgeo", "")))]
 
 
 def _analyze(run: Run, shared: dict[str, Any]) -> AnalyzeSection:

@@ -71,7 +71,7 @@ def _figure(
     shapes, notes = _reference_lines(key, baseline, limit, low, high)
     best = groups["best"]
     if best:
-        notes.append(_label(best[0], key, low, high))
+        notes.append(_label(best[0], key, low))
     return figure(
         data,
         x,
@@ -88,7 +88,7 @@ def _figure(
             "itemclick": False,
             "itemdoubleclick": False,
         },
-        margin={"l": 56, "r": 20, "t": 24, "b": 48},
+        margin={"l": 56, "r": 20, "t": 24, "b": 56},
     )
 
 
@@ -152,11 +152,11 @@ def _markers(
 
 def _error(row: Row, key: str, baseline: Row, value: float) -> tuple[float, float]:
     """Bar lengths below and above: the interval of the paired difference, laid around the row's value."""
-    reference = finite(baseline.get(key))
-    ci = bounds(row.get("difference_ci")) if key == "ndcg@10" and reference is not None else None
+    reference, ci = finite(baseline.get(key)), bounds(row.get("difference_ci"))
+    if key != "ndcg@10":
+        reference, ci = 0.0, bounds(row.get(f"{key}_ci"))
     if ci is None or reference is None:
-        own = bounds(row.get(f"{key}_ci"))
-        return (0.0, 0.0) if own is None else (max(0.0, value - own[0]), max(0.0, own[1] - value))
+        return 0.0, 0.0
     return max(0.0, value - reference - ci[0]), max(0.0, reference + ci[1] - value)
 
 
@@ -223,15 +223,15 @@ def _rule(dash: str, **ends: Any) -> dict[str, Any]:
     return {"type": "line", "layer": "below", "line": {"color": figures.MUTED, "width": 1.25, "dash": dash}, **ends}
 
 
-def _label(row: Row, key: str, low: float, high: float) -> dict[str, Any]:
+def _label(row: Row, key: str, low: float) -> dict[str, Any]:
+    """The recommendation's name, above its star: the front is the upper edge of the cloud, so nothing lies there."""
     value = finite(row.get(key)) or 0.0
-    lower_half = value < (low + high) / 2
     return {
         "text": f"<b>{plot_text(str(row.get('spec', '')), 40)}</b>",
         "x": _log10(_bytes(row)),
         "y": max(value, low),
-        "ax": 28,
-        "ay": -44 if lower_half else 56,
+        "ax": 34,
+        "ay": -36,
         "arrowcolor": figures.SECOND,
         "arrowwidth": 1,
         "arrowhead": 0,

@@ -3,7 +3,6 @@
   "use strict";
   const root = document.documentElement;
   const all = (selector, from = document) => [...from.querySelectorAll(selector)];
-  const paper = window.matchMedia("print");
 
   // Colours: figures name them "var(--ink)"; the browser says what that is in the current theme.
   const probe = document.body.appendChild(document.createElement("span"));
@@ -29,12 +28,18 @@
     figures: JSON.parse(data.textContent),
     key: null,
   }));
+  let printing = false;
   function draw(plot) {
     const figure = painted(plot.figures[plot.key ?? Object.keys(plot.figures)[0]], {});
     figure.layout.dragmode = window.matchMedia("(pointer: fine)").matches ? "zoom" : false;
-    if (paper.matches) figure.layout.width = 660;
+    if (printing) figure.layout.width = plot.box.closest(".grid") ? 330 : 680;
     else figure.layout.autosize = true;
-    return Plotly.react(plot.box, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+    Plotly.react(plot.box, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+    // with a view box, paper of any width can shrink the drawing instead of cutting it
+    const { width, height } = plot.box._fullLayout;
+    plot.box.style.setProperty("--ratio", width / height);
+    if (printing) all("svg.main-svg", plot.box).forEach((svg) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`));
+    else all("svg.main-svg", plot.box).forEach((svg) => svg.removeAttribute("viewBox"));
   }
   const drawAll = () => plots.forEach(draw);
 
@@ -64,12 +69,21 @@
   });
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   document.querySelector("[data-action=print]").addEventListener("click", () => window.print());
-  let closed = [];
-  paper.addEventListener("change", () => {
-    if (paper.matches) {
-      closed = all("details:not([open])");
-      closed.forEach((item) => (item.open = true));
-    } else closed.forEach((item) => (item.open = false));
+
+  // Paper: light, everything unfolded; afterwards as before.
+  let before = null;
+  window.addEventListener("beforeprint", () => {
+    before = { theme: root.dataset.theme ?? "auto", closed: all("details:not([open], .screen)") };
+    before.closed.forEach((item) => (item.open = true));
+    printing = true;
+    setTheme("light");
+    drawAll();
+  });
+  window.addEventListener("afterprint", () => {
+    if (!before) return;
+    before.closed.forEach((item) => (item.open = false));
+    printing = false;
+    setTheme(before.theme);
     drawAll();
   });
 
