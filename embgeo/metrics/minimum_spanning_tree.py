@@ -54,7 +54,7 @@ def _prim() -> Callable[..., Any]:
     from numba import njit
 
     @njit(cache=True, nogil=True)
-    def prim(D: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:  # pragma: no cover (compiled)
+    def prim(D: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         n = len(members)
         outside = members.copy()  # points not yet in the tree fill the first `left` places
         nearest = np.full(n, np.inf, np.float32)  # their distance to the tree

@@ -71,7 +71,7 @@ def _lunes() -> Callable[..., Any]:
 
     # reassociation of max and min only: no sum is taken, so that comparisons stay exact
     @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-    def lunes(D: np.ndarray, hubs: np.ndarray, nearest: int, first: int, stop: int) -> tuple[int, int]:  # pragma: no cover
+    def lunes(D: np.ndarray, hubs: np.ndarray, nearest: int, first: int, stop: int) -> tuple[int, int]:
         n = D.shape[0]
         alive = np.empty(n, np.int64)
         near = np.empty(nearest, np.int64)

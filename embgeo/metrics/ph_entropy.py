@@ -1,0 +1,55 @@
+"""Persistent entropy of H0: how evenly the corpus falls apart into components as the scale grows."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+
+from embgeo.metrics.registry import Reading, Undefined, measure
+from embgeo.metrics.space import Space
+
+
+def persistent_entropy(lifetimes: np.ndarray) -> float:
+    """−Σ p log₂ p with p the positive lifetimes divided by their sum; from 0 (one bar) to log₂ of their number.
+
+    >>> persistent_entropy(np.array([1.0, 1.0, 2.0, 0.0]))  # p = 1/4, 1/4, 1/2: 0.5 + 0.5 + 0.5
+    1.5
+    """
+    bars = np.asarray(lifetimes, dtype=np.float64)
+    bars = bars[bars > 0]
+    if not len(bars):
+        raise Undefined("persistent entropy needs two distinct documents; all are equal")
+    p = bars / bars.sum()
+    return float(-(p * np.log2(p)).sum()) + 0.0
+
+
+def _reading(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
+    deaths = space.minimum_spanning_tree(metric).lengths
+    value = persistent_entropy(deaths)
+    bars = int((deaths > 0).sum())
+    return Reading(value, details={"bars": bars, "largest_possible": float(np.log2(bars))})
+
+
+_FACTS: dict[str, Any] = {
+    "family": "topology",
+    "summary": "How alike the gaps between neighbouring documents are: near log2(n) they are all of one size, lower "
+    "means tight groups beside wide gaps.",
+    "range": (0.0, float("inf")),
+    "better": "neither",
+    "cost": "n²",
+    "source": "Atienza et al. 2020, eq. 1; H0 bars as minimum spanning tree edges",
+    "interval": False,
+}
+
+
+@measure("ph_entr_euclidean", invariances={"rotation", "translation", "scale", "row_order", "duplicates"}, **_FACTS)
+def ph_entropy_euclidean(space: Space) -> Reading:
+    """Of the positive H0 lifetimes under Euclidean distance, in bits. Grows with log₂ n, so it has no interval."""
+    return _reading(space, "euclidean")
+
+
+@measure("ph_entr_cosine", invariances={"rotation", "scale", "row_order", "duplicates"}, **_FACTS)
+def ph_entropy_cosine(space: Space) -> Reading:
+    """The same under cosine distance 1 − cos; raises `Undefined` for zero rows."""
+    return _reading(space, "cosine")
