@@ -1,0 +1,132 @@
+"""Retrievability: which documents the queries bring up at all."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from embgeo.metrics.registry import Reading, Undefined, measure
+from embgeo.metrics.space import Space
+
+K = 100
+SOURCE = "Azzopardi & Vinay 2008, eq. 1 (cut-off at k = 100)"
+
+
+@measure(
+    "retrievability_gini",
+    family="retrievability",
+    summary="How unequally queries bring documents up: 0 all alike, 1 a single one; compare with random retrieval.",
+    range=(0.0, 1.0),
+    better="lower",
+    invariances={"row_order"},
+    cost="m n d",
+    source=SOURCE,
+    needs={"queries"},
+    interval=False,
+)
+def retrievability_gini(space: Space) -> Reading:
+    """Gini coefficient of r(d), the number of queries that bring document d into their top 100.
+
+    It depends on queries · k / documents: the details hold the value expected when every query draws its k documents
+    at random, the Gini over the documents found at least once (`gini_found`), and the largest r. Counts per document
+    are in `rows`. Search is exact by the model's similarity. Raises `Undefined` when 100 documents or fewer are there
+    to be found: every query then finds all.
+
+    >>> gini(np.array([0, 0, 0, 4]))  # one document takes all: 1 − 1/n
+    0.75
+    """
+    counts, k = retrieval_counts(space)
+    m = 0 if space.queries is None else len(space.queries)
+    return Reading(
+        gini(counts),
+        details={
+            "k": k,
+            "queries": m,
+            "gini_found": gini(counts[counts > 0]),
+            "gini_of_random_retrieval": gini_of_random_retrieval(m, k / space.n),
+            "largest_count": int(counts.max()),
+        },
+        rows={"retrievability": counts},
+    )
+
+
+@measure(
+    "never_retrieved_share",
+    family="retrievability",
+    summary="Share of documents that no query brings into its top 100; compare with random retrieval.",
+    range=(0.0, 1.0),
+    better="lower",
+    invariances={"row_order"},
+    cost="m n d",
+    source=SOURCE,
+    needs={"queries"},
+    interval=False,
+)
+def never_retrieved_share(space: Space) -> Reading:
+    """Share of documents with r(d) = 0; the details hold (1 − k/n)^m, the share under random retrieval.
+
+    Raises `Undefined` when 100 documents or fewer are there to be found.
+
+    >>> X = np.eye(200, dtype=np.float32)
+    >>> never_retrieved_share(Space(X, queries=X[:1])).value  # one query finds 100 of 200
+    0.5
+    """
+    counts, k = retrieval_counts(space)
+    m = 0 if space.queries is None else len(space.queries)
+    return Reading(float((counts == 0).mean()), details={"k": k, "of_random_retrieval": (1 - k / space.n) ** m})
+
+
+def retrieval_counts(space: Space) -> tuple[np.ndarray, int]:
+    """(n,) int64 r(d) and k; from the given results where they reach 100 deep, searched otherwise."""
+    if space.queries is None or len(space.queries) == 0:
+        raise Undefined("retrievability needs queries")
+    if space.n <= K:
+        raise Undefined(f"{space.n} documents are all in every top {K}; needs more than {K}")
+    given = space.retrieved
+    if given is not None and given.shape[1] >= K:
+        found = given[:, :K]
+    else:
+        found = space.shared("query_results", lambda: _top(space, K))
+    return np.bincount(found[found >= 0], minlength=space.n).astype(np.int64), K
+
+
+def _top(space: Space, k: int) -> np.ndarray:
+    """(m, k) documents of highest similarity to each query, in no order."""
+    Q = space.queries
+    assert Q is not None
+    parts = []
+    X = space.unit if space.similarity == "cosine" else space.X
+    half_squares = 0.5 * np.square(space.norms).astype(np.float32) if space.similarity == "euclidean" else 0
+    for start in range(0, len(Q), 256):
+        scores = Q[start : start + 256] @ X.T - half_squares  # for cosine a query's own length changes no order
+        parts.append(np.argpartition(-scores, k - 1, axis=1)[:, :k])
+    return np.concatenate(parts)
+
+
+def gini(counts: np.ndarray) -> float:
+    """Gini coefficient of non-negative counts, Σ (2i − n − 1) x_i / (n Σ x) over ascending x; 0 when all are zero.
+
+    >>> gini(np.array([5, 5, 5]))
+    0.0
+    """
+    x = np.sort(np.asarray(counts, np.float64))
+    total = x.sum()
+    if len(x) == 0 or total == 0:
+        return 0.0
+    ranks = 2 * np.arange(1, len(x) + 1) - len(x) - 1
+    return float(max(ranks @ x / (len(x) * total), 0.0))
+
+
+def gini_of_random_retrieval(queries: int, share: float) -> float:
+    """Gini expected when each of the queries finds each document with probability `share`: r is binomial.
+
+    E|r − r'| / (2 E r) with E|r − r'| = 2 Σ F (1 − F).
+
+    >>> gini_of_random_retrieval(1, 0.25)  # r is 0 or 1: 1 − share
+    0.75
+    """
+    from scipy.special import bdtr
+
+    if queries == 0 or not 0 < share < 1:
+        return 0.0
+    below = bdtr(np.arange(queries, dtype=np.float64), queries, share)
+    return float((below * (1 - below)).sum() / (queries * share))
