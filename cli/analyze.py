@@ -38,7 +38,7 @@ def command(model: str, dataset: str | None, measure_names: str | None, quick: b
     voice = common.voice
     with voice.progress() as progress:
         run = api.analyze(model, dataset, measures=names, quick=quick, progress=progress, **common.arguments())
-    voice.line(title(run.result))
+    voice.sentence(title(run.result))
     for drawn in (retrieval_table(run.result), signature_table(run.result)):
         if drawn is not None:
             voice.show("", drawn)

@@ -56,16 +56,12 @@ def command(
             model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
             exhaustive=exhaustive, progress=progress, **common.arguments(),
         )  # fmt: skip
-    voice.line(title(run.result))
+    voice.sentence(title(run.result))
     voice.show("", tradeoff_table(run.result))
     voice.line()
     for warning in warning_lines(run.result):
         voice.sentence(warning)
     finish(run, common)
-    chosen = run.result.get("recommendation") or {}
-    if chosen:
-        voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
+    voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
     voice.line()
     voice.sentence(recommendation(run.result))
-    if chosen.get("reason"):
-        voice.sentence(plain(str(chosen["reason"])))

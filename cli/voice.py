@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 LONG_SECONDS = 2.0
 PLAIN_WIDTH = 80
+DETAIL = ": "  # "trade-offs: int8" is the stage "trade-offs", now at int8
 
 
 class Voice:
@@ -146,10 +147,11 @@ class Bars:
         self._bars.stop()
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._bars.add_task(stage, total=total, rate="")
-        task = self._tasks[stage]
-        self._bars.update(task, completed=done, total=total)
+        name = stage.partition(DETAIL)[0]
+        if name not in self._tasks:
+            self._tasks[name] = self._bars.add_task(name, total=total, rate="")
+        task = self._tasks[name]
+        self._bars.update(task, completed=done, total=total, description=name if done >= total else stage)
         speed = self._bars.tasks[self._bars.task_ids.index(task)].speed
         self._bars.update(task, rate=rate_text(speed))
 
@@ -163,15 +165,16 @@ class Lines:
         self._begun: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        begun = self._begun.setdefault(stage, time.monotonic())
+        name = stage.partition(DETAIL)[0]
+        begun = self._begun.setdefault(name, time.monotonic())
         if done < total:
             return
         seconds = time.monotonic() - begun
-        del self._begun[stage]
+        del self._begun[name]
         if seconds >= self._shortest:
             rate = rate_text(total / seconds) if seconds else ""
             self._console.print(
-                f"{stage}: {total} in {seconds:.1f} s{f', {rate}' if rate else ''}",
+                f"{name}: {total} in {seconds:.1f} s{f', {rate}' if rate else ''}",
                 markup=False, highlight=False, soft_wrap=True,
             )  # fmt: skip
 

@@ -63,19 +63,5 @@ def title(result: Mapping[str, Any]) -> str:
 
 
 def recommendation(result: Mapping[str, Any]) -> str:
-    """The recommendation of a compress result in one sentence with its numbers."""
-    row = result.get("recommendation")
-    if not row:
-        return "No recommendation: no spec meets the budget and what is to be kept."
-    stored = f"{figure(row.get('bytes_per_vector'))} bytes per vector"
-    if row.get("ratio"):
-        stored += f", a store {figure(row['ratio'], places=1)} times smaller than float32"
-    if row.get("ndcg@10") is None:
-        share = figure(row.get("recall@10_exact"), places=3)
-        return f"Recommended: {row['spec']}: {stored}; recall@10 against exact search {share} (no judgements)."
-    kept = f"nDCG@10 {figure(row['ndcg@10'], places=4)}"
-    if row.get("difference") is not None:
-        kept += f", {figure(row['difference'], places=4, signed=True)} against float32"
-    if bounds := interval(row.get("difference_ci"), 4, signed=True):
-        kept += f" (95 % interval {bounds})"
-    return f"Recommended: {row['spec']}: {stored}; {kept}."
+    """The recommendation of a compress result, which words it itself, as one sentence."""
+    return f"Recommended: {plain(str(result['recommendation']['reason'])).rstrip('.')}."

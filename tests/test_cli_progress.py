@@ -55,6 +55,14 @@ def test_verbose_names_short_stages_too(clock: Clock, capsys: pytest.CaptureFixt
     assert capsys.readouterr().err == "search: 10 in 0.5 s, 20/s\nnothing: 0 in 0.0 s\n"
 
 
+def test_details_after_a_colon_are_one_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Voice().progress() as progress:
+        for done, spec in enumerate(["f32", "int8", "binary"]):
+            clock.now = float(done)
+            progress(f"trade-offs: {spec}", done, 2)
+    assert capsys.readouterr().err == "trade-offs: 2 in 2.0 s, 1.0/s\n"
+
+
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -63,9 +71,14 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     with Voice().progress() as progress:
         for done in range(0, 11, 5):
             progress("encode [documents]", done, 10)
+            progress(f"trade-offs: spec{done}", done, 10)
     drawn = terminal.getvalue()
     assert "encode [documents]" in drawn
     assert "10/10" in drawn
+    # what stands at the end, after the cursor went up a last time: one line a stage, no detail
+    last = drawn.rpartition("\x1b[1A\x1b[2K")[2]
+    assert last.count("trade-offs") == 1
+    assert "spec" not in last
     assert capsys.readouterr().out == ""
 
 
