@@ -176,7 +176,7 @@ def compress(
             write_store(folder / STORE_FILE, outcome.codec, blocks, subject.embeddings.doc_ids)
             progress("writing the store", 1, 1)
 
-        arrays = {
+        arrays: dict[str, np.ndarray] = {
             "query_rows": np.arange(len(embeddings.query_ids)) if evaluator is None else evaluator.query_rows,
             **{f"quality/{o.spec}": o.quality.astype(np.float32) for o in [result.baseline, *result.outcomes]},
             **{f"recall/{o.spec}": o.recall.astype(np.float32) for o in result.outcomes},

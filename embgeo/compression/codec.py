@@ -126,7 +126,7 @@ def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) 
     """
     load_parts()
     kinds = {entry.fitted.__name__: entry.fitted for entry in [*REDUCERS.values(), *QUANTIZERS.values()]}
-    parts = []
+    parts: list[Any] = []
     for place, facts in enumerate(manifest["parts"]):
         numbers = {name: value for name, value in facts.items() if name != "kind"}
         prefix = f"{place}."

@@ -33,8 +33,11 @@ BLOCK_ROWS = 8192
 class Searcher(Protocol):
     """A searchable store."""
 
-    name: str
-    ram_bytes: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def ram_bytes(self) -> int: ...
 
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         """Scores (m, k) float32, larger is nearer, and rows (m, k) int64, −1 where there are fewer than k."""

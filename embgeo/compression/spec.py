@@ -23,7 +23,7 @@ class Spec:
     quantizer: Quantizer
 
     def __str__(self) -> str:
-        return ",".join(part.name for part in (*self.reducers, self.quantizer))
+        return ",".join([*(part.name for part in self.reducers), self.quantizer.name])
 
     def width(self, dimension: int) -> int:
         """Coordinates that the quantizer sees; raises SpecError where a reducer cannot reduce `dimension`."""

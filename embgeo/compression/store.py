@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -140,9 +141,10 @@ def _layout(codec: FittedCodec, rows: int, id_bytes: int) -> tuple[bytes, int]:
     return len(text).to_bytes(8, "little") + text, at
 
 
-def _map(path: Path, entry: dict[str, object], start: int, size: int) -> np.ndarray:
-    dtype, shape, (begin, end) = _DTYPES[str(entry["dtype"])], tuple(entry["shape"]), entry["data_offsets"]  # type: ignore[arg-type,misc]
-    expected = np.dtype(dtype).itemsize * int(np.prod(shape, dtype=np.int64))
+def _map(path: Path, entry: dict[str, Any], start: int, size: int) -> np.ndarray:
+    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    begin, end = entry["data_offsets"]
+    expected = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     if begin < 0 or end - begin != expected or start + end > size:
         raise ValueError("a tensor lies outside the file")
     if expected == 0:
