@@ -12,8 +12,8 @@ from embgeo.metrics.space import Space
 @measure(
     "mag_area",
     family="magnitude",
-    summary="The effective number of different documents, averaged from far away (all look alike) to close up (nearly "
-    "all differ): higher means a more diverse store.",
+    summary="The effective number of different documents, averaged over how closely one looks: higher means more "
+    "diverse.",
     range=(1.0, float("inf")),
     better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
@@ -27,6 +27,10 @@ def mag_area(space: Space) -> Reading:
 
     Euclidean distances between the distinct rows. About proportional to n, so it has no interval; divide by n to
     compare samples of different size. Raises `Undefined` for fewer than two distinct rows.
+
+    >>> pair = np.array([[0], [1]], np.float32)  # 2 / (1 + e^−t) up to T = ln 19: 2 ln 10 / ln 19
+    >>> round(mag_area(Space(pair)).value, 2)
+    1.56
     """
     magnitude = magnitude_of(space)
     area = float(np.trapezoid(magnitude.values, magnitude.scales) / magnitude.scales[-1])

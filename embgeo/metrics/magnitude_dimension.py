@@ -12,8 +12,7 @@ from embgeo.metrics.space import Space
 @measure(
     "mag_dim",
     family="magnitude",
-    summary="How fast new documents become distinguishable as you look more closely, as a dimension; its weights mark "
-    "the outliers at the edge of the corpus.",
+    summary="How fast documents become distinguishable as you look closer, as a dimension; its weights mark outliers.",
     range=(0.0, float("inf")),
     better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
@@ -31,6 +30,10 @@ def mag_dim(space: Space) -> Reading:
     `rows["weight"]` is each document's magnitude weight at the upper end of the steepest step, duplicates sharing
     theirs: near 1 for documents that stand alone at the edge of the cloud, near 0 (or below) deep inside it.
     Raises `Undefined` for fewer than two distinct rows.
+
+    >>> pair = np.array([[0], [1]], np.float32)  # M = 2 / (1 + e^−t), slope t / (e^t + 1), largest 0.278 at t = 1.278
+    >>> round(mag_dim(Space(pair)).value, 2)
+    0.28
     """
     magnitude = magnitude_of(space)
     slopes, scales = magnitude.profile

@@ -66,8 +66,7 @@ def _dimension(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
 
 _FACTS: dict[str, Any] = {
     "family": "dimension",
-    "summary": "The number of directions the corpus really spreads in, judged by how slowly gaps close as documents "
-    "are added.",
+    "summary": "The number of directions the corpus spreads in, judged by how gaps close as documents are added.",
     "range": (-float("inf"), float("inf")),
     "better": "neither",
     "cost": "n²",
@@ -84,11 +83,20 @@ def ph_dim_euclidean(space: Space) -> Reading:
     Subsamples are drawn from the distinct rows (m of them) at m/10, …, 9m/10, without replacement; the size schedule
     is the published one at m = 5,000. `published_ph_dimension` gives the published single-draw value.
     Raises `Undefined` below 100 distinct rows, or when the length grows faster than the points.
+
+    >>> line = np.linspace(0, 1, 2000, dtype=np.float32)[:, None]  # its length stays 1, however many points
+    >>> round(ph_dim_euclidean(Space(line)).value, 1)
+    1.0
     """
     return _dimension(space, "euclidean")
 
 
 @measure("ph_dim_cosine", invariances={"rotation", "scale", "duplicates"}, **_FACTS)
 def ph_dim_cosine(space: Space) -> Reading:
-    """The same under cosine distance 1 − cos. About half of `ph_dim_euclidean`, since 1 − cos is a squared distance."""
+    """The same under cosine distance 1 − cos. About half of `ph_dim_euclidean`, since 1 − cos is a squared distance.
+
+    >>> angles = np.random.default_rng(0).random(1000)  # n gaps of about 1/n: n · (1/n)² falls like 1/n
+    >>> round(ph_dim_cosine(Space(np.c_[np.cos(angles), np.sin(angles)].astype("f4"))).value, 1)
+    0.5
+    """
     return _dimension(space, "cosine")

@@ -33,8 +33,8 @@ def _reading(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
 
 _FACTS: dict[str, Any] = {
     "family": "topology",
-    "summary": "How alike the gaps between neighbouring documents are: near log2(n) they are all of one size, lower "
-    "means tight groups beside wide gaps.",
+    "summary": "How alike the gaps between neighbouring documents are: log2(n) when all are of one size, lower with "
+    "tight groups and wide gaps.",
     "range": (0.0, float("inf")),
     "better": "neither",
     "cost": "n²",
@@ -45,11 +45,22 @@ _FACTS: dict[str, Any] = {
 
 @measure("ph_entr_euclidean", invariances={"rotation", "translation", "scale", "row_order", "duplicates"}, **_FACTS)
 def ph_entropy_euclidean(space: Space) -> Reading:
-    """Of the positive H0 lifetimes under Euclidean distance, in bits. Grows with log₂ n, so it has no interval."""
+    """Of the positive H0 lifetimes under Euclidean distance, in bits. Grows with log₂ n, so it has no interval.
+
+    From 0 to log₂ of the number of bars. Duplicates make no bar. Raises `Undefined` when all rows are equal.
+
+    >>> X = np.array([[0], [1], [2], [4]], np.float32)  # gaps 1, 1, 2: shares 1/4, 1/4, 1/2
+    >>> ph_entropy_euclidean(Space(X)).value
+    1.5
+    """
     return _reading(space, "euclidean")
 
 
 @measure("ph_entr_cosine", invariances={"rotation", "scale", "row_order", "duplicates"}, **_FACTS)
 def ph_entropy_cosine(space: Space) -> Reading:
-    """The same under cosine distance 1 − cos; raises `Undefined` for zero rows."""
+    """The same under cosine distance 1 − cos; raises `Undefined` for zero rows.
+
+    >>> ph_entropy_cosine(Space(np.eye(3, dtype=np.float32))).value  # two bars of length 1
+    1.0
+    """
     return _reading(space, "cosine")
