@@ -1,10 +1,11 @@
 """Does the cache cost anything while encoding? Decides whether encoding with resume may stay on by default.
 
 Plain `SentenceTransformer.encode` and `encode_texts` (a fresh cache, so every shard is written and the matrix assembled
-and verified) encode the same texts in one run, block by block in alternating order, so that a busy machine slows both.
+and verified) encode the same texts in one run, block by block in alternating order, so that a busy machine slows both;
+CPU seconds stand beside the clock's.
 The bar is a ratio of at least 0.95 in throughput.
 
-    python benchmarks/encoding.py [--texts 300] [--blocks 3] [--device cpu] [--corpus corpus.jsonl]
+    python benchmarks/encoding.py [--texts 300] [--blocks 6] [--device cpu] [--corpus corpus.jsonl]
 
 Without a corpus the texts are docstrings of the running Python's standard library.
 """
@@ -15,7 +16,6 @@ import argparse
 import importlib
 import inspect
 import json
-import statistics
 import sys
 import tempfile
 import time
@@ -27,21 +27,9 @@ from embgeo.encoders.cache import encode_texts
 from embgeo.encoders.encoder import EncoderOptions
 from embgeo.encoders.resolve import resolve_encoder
 
-MODULES = [
-    "argparse",
-    "asyncio",
-    "collections",
-    "csv",
-    "datetime",
-    "decimal",
-    "email",
-    "functools",
-    "http",
-    "inspect",
-    "json",
-    "logging",
-    "pathlib",
-]
+MODULES = (
+    "argparse", "asyncio", "collections", "csv", "datetime", "decimal", "email", "http", "inspect", "json", "logging",
+)  # fmt: skip
 
 
 def docstrings() -> list[str]:
@@ -64,7 +52,7 @@ def corpus(path: Path) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--texts", type=int, default=300)
-    parser.add_argument("--blocks", type=int, default=3)
+    parser.add_argument("--blocks", type=int, default=6)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--corpus", type=Path)
     given = parser.parse_args()
@@ -73,27 +61,29 @@ def main() -> None:
     model = encoder.model  # type: ignore[attr-defined]
     model.encode(texts[:32], batch_size=32)  # warm-up
 
-    seconds: dict[str, list[float]] = {"plain": [], "embgeo": []}
+    wall: dict[str, list[float]] = {"plain": [], "embgeo": []}
+    work: dict[str, list[float]] = {"plain": [], "embgeo": []}
     worst = 0.0
     for block in range(given.blocks):
         part = texts[block :: given.blocks]
         results = {}
         for way in ("plain", "embgeo") if block % 2 else ("embgeo", "plain"):
             with tempfile.TemporaryDirectory() as folder:
-                start = time.perf_counter()
+                start, start_work = time.perf_counter(), time.process_time()
                 if way == "plain":
                     results[way] = model.encode(part, batch_size=32, show_progress_bar=False)
                 else:
                     results[way] = np.array(encode_texts(encoder, part, "document", Path(folder)))
-                seconds[way].append(time.perf_counter() - start)
+                wall[way].append(time.perf_counter() - start)
+                work[way].append(time.process_time() - start_work)
         worst = max(worst, float(np.abs(results["plain"] - results["embgeo"]).max()))
-    for way, taken in seconds.items():
-        print(f"{way:8} {len(texts) / sum(taken):8.1f} texts/s   {sum(taken):7.2f} s for {len(texts)} texts")
-    ratios = [plain / ours for plain, ours in zip(seconds["plain"], seconds["embgeo"], strict=True)]
-    total = sum(seconds["plain"]) / sum(seconds["embgeo"])
-    print(f"throughput with resume / plain: {total:.3f} (per block: {', '.join(f'{r:.3f}' for r in ratios)}; "
-          f"median {statistics.median(ratios):.3f}); largest difference of a component {worst:.1e}")  # fmt: skip
-    sys.exit(0 if total >= 0.95 else 1)
+    for way, taken in wall.items():
+        print(f"{way:8} {len(texts) / sum(taken):7.1f} texts/s  {sum(taken):6.2f} s, {sum(work[way]):6.2f} s of CPU")
+    ratio, work_ratio = (sum(taken["plain"]) / sum(taken["embgeo"]) for taken in (wall, work))
+    print(f"throughput with resume / plain: {ratio:.3f} by the clock, {work_ratio:.3f} by CPU")
+    print("by block:", ", ".join(f"{plain / ours:.3f}" for plain, ours in zip(*wall.values(), strict=True)))
+    print(f"largest difference of a component: {worst:.1e}")
+    sys.exit(0 if ratio >= 0.95 else 1)
 
 
 if __name__ == "__main__":

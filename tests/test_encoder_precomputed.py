@@ -119,6 +119,7 @@ def tensors(header: object, data: bytes = bytes(48)) -> bytes:
 
 PICKLED = npy(np.array([{"a": 1}], object), allow_pickle=True)
 F32 = {"dtype": "F32", "shape": [4, 3], "data_offsets": [0, 48]}
+U8 = {**F32, "dtype": "U8"}
 HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "empty npy": ("x.npy", b"", "not a whole .npy"),
     "text as npy": ("x.npy", b"hello world, not numbers", "not a whole .npy"),
@@ -159,7 +160,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "safetensors that is a list": ("x.safetensors", tensors([1, 2]), "not a whole .safetensors"),
     "safetensors of integers": ("x.safetensors", tensors({"docs": {**F32, "dtype": "I32"}}), "must be one of"),
     "safetensors of bytes": (
-        "x.safetensors", tensors({"docs": {"dtype": "U8", "shape": [4, 3], "data_offsets": [0, 12]}}, bytes(12)), "must be float16",
+        "x.safetensors", tensors({"docs": {**U8, "data_offsets": [0, 12]}}, bytes(12)), "must be float16",
     ),
     "safetensors ids that are no JSON": (
         "x.safetensors", tensors({"docs": F32, "__metadata__": {"doc_ids": "a, b"}}), "not a whole .safetensors",

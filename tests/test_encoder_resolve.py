@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -258,21 +257,17 @@ def test_unreachable_hub_is_one_line_within_bounds(name: str) -> None:
     assert "\n" not in message
 
 
-def test_hub_copy_on_this_machine_is_used_without_the_hub(minilm_folder: Path, tmp_path: Path) -> None:
-    """A child process, because the hub's client reads its cache folder when it is imported."""
+@pytest.mark.usefixtures("dead_hub")
+def test_hub_copy_on_this_machine_is_used_without_the_hub(minilm_folder: Path, minilm: Any, tmp_path: Path) -> None:
     commit = "0" * 40
-    repository = tmp_path / "hub" / "models--nobody--copied-model"
+    repository = tmp_path / "models--nobody--copied-model"
     shutil.copytree(minilm_folder, repository / "snapshots" / commit)
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(commit)
-    code = (
-        "from embgeo.encoders.resolve import resolve_encoder; e = resolve_encoder('nobody/copied-model');"
-        "print(e.dimension, e.identity['revision'], len(e.identity['weights']))"
-    )
-    environment = {**os.environ, "HF_HOME": str(tmp_path), "HF_ENDPOINT": "http://127.0.0.1:9"}
-    environment.pop("HF_HUB_CACHE", None)
-    run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-    assert run.stdout.split() == ["384", commit, "64"], run.stderr
+    encoder = resolve_encoder("nobody/copied-model", options())
+    np.testing.assert_array_equal(encoder.encode_batch(PAIR, "query"), minilm.encode_batch(PAIR, "query"))
+    assert encoder.identity["revision"] == commit
+    assert encoder.identity["weights"] == folder_fingerprint(minilm_folder)
 
 
 @pytest.mark.parametrize(
