@@ -153,7 +153,7 @@ class Bars:
         task = self._tasks[name]
         self._bars.update(task, completed=done, total=total, description=name if done >= total else stage)
         speed = self._bars.tasks[self._bars.task_ids.index(task)].speed
-        self._bars.update(task, rate=rate_text(speed))
+        self._bars.update(task, rate=rate_text(speed) if total > 1 else "")
 
 
 class Lines:
@@ -172,11 +172,11 @@ class Lines:
         seconds = time.monotonic() - begun
         del self._begun[name]
         if seconds >= self._shortest:
-            rate = rate_text(total / seconds) if seconds else ""
+            counted = f"{total} in " if total > 1 else ""
+            rate = rate_text(total / seconds) if counted and seconds else ""
             self._console.print(
-                f"{name}: {total} in {seconds:.1f} s{f', {rate}' if rate else ''}",
-                markup=False, highlight=False, soft_wrap=True,
-            )  # fmt: skip
+                f"{name}: {counted}{seconds:.1f} s{rate and ', '}{rate}", markup=False, highlight=False, soft_wrap=True
+            )
 
 
 def rate_text(speed: float | None) -> str:

@@ -51,8 +51,8 @@ def test_verbose_names_short_stages_too(clock: Clock, capsys: pytest.CaptureFixt
         progress("search", 0, 10)
         clock.now = 0.5
         progress("search", 10, 10)
-        progress("nothing", 0, 0)
-    assert capsys.readouterr().err == "search: 10 in 0.5 s, 20/s\nnothing: 0 in 0.0 s\n"
+        progress("loading", 1, 1)
+    assert capsys.readouterr().err == "search: 10 in 0.5 s, 20/s\nloading: 0.0 s\n"
 
 
 def test_details_after_a_colon_are_one_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
