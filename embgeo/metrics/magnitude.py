@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
-from embgeo.metrics.device import in_threads
+from embgeo.metrics.device import in_threads, row_blocks
 from embgeo.metrics.distinct import distinct_distances
 from embgeo.metrics.registry import Undefined
 from embgeo.metrics.space import Space
@@ -22,7 +23,7 @@ CONVERGED = 0.95  # share of n that the magnitude reaches at the largest scale
 TOLERANCE = 1e-4  # relative residual ‖1 − Zw‖ / ‖1‖; the magnitude's own error is of the order of its square
 ROUNDS = 3  # restarts from the true residual
 ITERATIONS = 300
-BLOCK_ROWS = 64
+THREADED_ROWS = 1500  # below this a product is shorter than the wait for a second BLAS thread
 EXTRAPOLATION = {1: (1.0,), 2: (2.0, -1.0), 3: (3.0, -3.0, 1.0)}  # newest first, equally spaced scales
 
 
@@ -85,7 +86,7 @@ class HostSimilarity:
         self._ssymv = ssymv
         self._D = D
         self._Z = np.zeros_like(D)
-        self._blocks = [slice(start, min(start + BLOCK_ROWS, self.n)) for start in range(0, self.n, BLOCK_ROWS)]
+        self._blocks = row_blocks(self.n, self.n)
 
     def set_scale(self, t: float) -> None:
         factor = np.float32(-t)
@@ -252,7 +253,8 @@ def magnitude_of(space: Space) -> MagnitudeFunction:
 
     def compute() -> MagnitudeFunction:
         similarity: Similarity = HostSimilarity(D) if space.device == "cpu" else _on_device(space, D)
-        return magnitude_function(similarity, _typical_gap(D))
+        with threadpool_limits(1 if len(D) < THREADED_ROWS else None, user_api="blas"):
+            return magnitude_function(similarity, _typical_gap(D))
 
     return space.shared("magnitude", compute)
 
