@@ -7,15 +7,17 @@ The file is a safetensors file (any safetensors reader opens it) with the tensor
     id_ends      (n,) uint64, where each id ends
     state.*      the codec's arrays
 
-and the metadata entries `embgeo_store` (format version) and `codec` (JSON). It is written in row blocks, so that a
+and the metadata entries `embgeo_store` (format version), `codec` (JSON) and `codec_sha256` (of that JSON and the state:
+a codec with one flipped number would still decode, to other vectors). It is written in row blocks, so that a
 memory-mapped corpus passes through without being held.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.codec import FittedCodec, restore_codec
-from embgeo.errors import EmbgeoError, RunFormatError, StorageError
+from embgeo.errors import RunFormatError, StorageError
 
 STORE_VERSION = 1
 _DTYPES = {"U8": np.uint8, "U64": np.uint64, "F32": np.float32, "F64": np.float64, "I64": np.int64, "U16": np.uint16}
@@ -108,15 +110,17 @@ def load_store(path: Path) -> Store:
             )
         arrays = {name: _map(path, entry, 8 + length, size) for name, entry in header.items()}
         state = {name.removeprefix("state."): np.array(a) for name, a in arrays.items() if name.startswith("state.")}
+        if metadata["codec_sha256"] != _checksum(metadata["codec"], state):
+            raise ValueError("its codec does not match its checksum")
         codec = restore_codec(json.loads(metadata["codec"]), state)
         ids = list(_split(arrays["ids"].tobytes(), arrays["id_ends"]))
         if len(ids) != len(arrays["codes"]) or arrays["codes"].shape[1:] != (codec.code_bytes,):
             raise ValueError("codes, ids and codec disagree")
-    except EmbgeoError:
+    except RunFormatError:
         raise
     except OSError as error:
         raise StorageError(f"the store {path} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError, UnicodeDecodeError) as error:
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise RunFormatError(f"{path} is no embgeo store or is damaged: {error}. Run compress again") from error
     return Store(codec, arrays["codes"], ids)
 
@@ -129,7 +133,12 @@ def _layout(codec: FittedCodec, rows: int, id_bytes: int) -> tuple[bytes, int]:
         ("codes", np.dtype(np.uint8), (rows, codec.code_bytes)),
         ("ids", np.dtype(np.uint8), (id_bytes,)),
     ]
-    metadata = {"embgeo_store": str(STORE_VERSION), "codec": json.dumps(codec.manifest(), separators=(",", ":"))}
+    manifest = json.dumps(codec.manifest(), separators=(",", ":"))
+    metadata = {
+        "embgeo_store": str(STORE_VERSION),
+        "codec": manifest,
+        "codec_sha256": _checksum(manifest, codec.state),
+    }
     header: dict[str, object] = {"__metadata__": metadata}
     at = 0
     for name, dtype, shape in tensors:
@@ -139,6 +148,13 @@ def _layout(codec: FittedCodec, rows: int, id_bytes: int) -> tuple[bytes, int]:
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text, at
+
+
+def _checksum(manifest: str, state: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(manifest.encode())
+    for name in sorted(state):
+        digest.update(name.encode() + np.ascontiguousarray(state[name]).tobytes())
+    return digest.hexdigest()
 
 
 def _map(path: Path, entry: dict[str, Any], start: int, size: int) -> np.ndarray:
