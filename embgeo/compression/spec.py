@@ -58,7 +58,8 @@ def parse(text: str) -> Spec:
 
 def _match(part: str, registry: dict[str, Entry]) -> Any:
     for entry in registry.values():
-        if match := entry.pattern.fullmatch(part):
+        # no part needs a number of 19 digits, and Python refuses to read thousands of them
+        if len(part) < 64 and (match := entry.pattern.fullmatch(part)):
             built = entry.build(*(int(group) for group in match.groups()))
             # one spelling each: pca0192 and pca192 must not be two rows
             return built if built.name == part else None
@@ -67,7 +68,8 @@ def _match(part: str, registry: dict[str, Entry]) -> Any:
 
 def _unreadable(text: str, part: str, position: int, last: bool) -> SpecError:
     kind, registry, other = ("quantizer", QUANTIZERS, REDUCERS) if last else ("reducer", REDUCERS, QUANTIZERS)
-    place = f"spec {text!r}, character {position + 1}"
+    place = f"spec {text[:80]!r}, character {position + 1}"
+    part = part[:80]
     if _match(part, other) is not None:
         order = "a spec ends with its one quantizer, reducers stand before it"
         return SpecError(f"{place}: {part!r} stands where a {kind} must be; {order}, as in pca192,rot,int4")
