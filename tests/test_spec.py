@@ -1,0 +1,123 @@
+"""The grammar of codecs: print and parse are inverse, and what cannot be read is pointed at."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embgeo.compression.grid import default_specs
+from embgeo.compression.parts import QUANTIZERS, REDUCERS, Entry, load_parts, quantizer
+from embgeo.compression.spec import Spec, parse
+from embgeo.errors import SpecError
+
+load_parts()
+
+
+def parts(registry: dict[str, Entry]) -> st.SearchStrategy[str]:
+    """Every registered part, its numbers drawn."""
+    return st.sampled_from(sorted(registry.values(), key=lambda entry: entry.example)).flatmap(
+        lambda entry: (
+            st.integers(1, 5000).map(lambda n: re.sub(r"\d+", str(n), entry.example))
+            if entry.pattern.groups
+            else st.just(entry.example)
+        )
+    )
+
+
+specs = st.tuples(st.lists(parts(REDUCERS), max_size=4), parts(QUANTIZERS)).map(lambda t: ",".join([*t[0], t[1]]))
+
+
+@given(specs)
+def test_a_parsed_spec_prints_and_parses_to_itself(text: str) -> None:
+    spec = parse(text)
+    assert isinstance(spec, Spec)
+    assert str(spec) == text
+    assert parse(str(spec)) == spec
+
+
+@given(st.text(alphabet="pcatrunc0123456789,ifbnyr84@+ \t\n١", max_size=24))
+def test_any_text_parses_to_itself_or_is_refused_with_a_reason(text: str) -> None:
+    try:
+        spec = parse(text)
+    except SpecError:
+        return
+    assert str(spec) == text
+
+
+@pytest.mark.parametrize("entry", [*REDUCERS.values(), *QUANTIZERS.values()], ids=lambda entry: entry.example)
+def test_every_example_is_spelled_as_its_pattern_says(entry: Entry) -> None:
+    assert entry.pattern.fullmatch(entry.example)
+    assert entry.summary
+    assert not set(entry.example) & set(" '\"$*?()[]{}<>|&;\\!#~`"), "no character that a shell would eat"
+
+
+# what is written, the part that is at fault, the character where it begins
+UNREADABLE = [
+    ("int9", "int9", 1),
+    ("pca192", "pca192", 1),
+    ("int8,pca192", "int8", 1),
+    ("int8,int8", "int8", 1),
+    ("pca192,int9", "int9", 8),
+    ("pca192,rto,int4", "rto", 8),
+    ("pca192,", "", 8),
+    (",int8", "", 1),
+    ("pca192, int8", " int8", 8),
+    ("pca,int8", "pca", 1),
+    ("pca-5,int8", "pca-5", 1),
+    ("pca1.5,int8", "pca1.5", 1),
+    ("pca0192,int8", "pca0192", 1),
+    ("pca١٩٢,int8", "pca١٩٢", 1),
+    ("PCA192,int8", "PCA192", 1),
+    ("pca192;int8", "pca192;int8", 1),
+    ("rot,rot,binary2", "binary2", 9),
+    ("pca" + "9" * 5000 + ",int8", "pca9", 1),
+]
+
+
+@pytest.mark.parametrize(("text", "part", "character"), UNREADABLE, ids=[text[:20] for text, _, _ in UNREADABLE])
+def test_an_unreadable_spec_is_pointed_at(text: str, part: str, character: int) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(text)
+    assert f"character {character}:" in str(caught.value)
+    assert f": '{part}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "  ", "\t"])
+def test_an_empty_spec_names_examples(text: str) -> None:
+    with pytest.raises(SpecError, match=r"at least a quantizer.*int8"):
+        parse(text)
+
+
+def test_a_near_miss_is_suggested() -> None:
+    with pytest.raises(SpecError, match=r"Did you mean .*binary"):
+        parse("pca8,binray")
+
+
+def test_a_wrong_order_is_explained() -> None:
+    with pytest.raises(SpecError, match="ends with its one quantizer"):
+        parse("int8,rot")
+
+
+@pytest.mark.parametrize("text", ["pca385,int8", "pca0,int8", "trunc192,pca193,int8", "pcac500,rot,int4"])
+def test_a_reducer_that_cannot_reduce_is_refused_before_any_fit(text: str) -> None:
+    with pytest.raises(SpecError, match=re.escape(text)):
+        parse(text).width(384)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 7, 13, 64, 384, 768, 1536])
+def test_the_default_grid_fits_every_dimension(dimension: int) -> None:
+    grid = default_specs(dimension)
+    assert str(grid[0]) == "f32"
+    assert len({str(spec) for spec in grid}) == len(grid)
+    assert all(1 <= spec.width(dimension) <= dimension for spec in grid)
+    if dimension >= 64:
+        assert 25 <= len(grid) <= 40, "about thirty specs by default"
+
+
+def test_a_taken_name_cannot_be_registered_again() -> None:
+    with pytest.raises(ValueError, match="taken"):
+        quantizer(r"int\d", example="int8", summary="", fitted=object)(object)
