@@ -124,7 +124,7 @@ def measure(
     return register
 
 
-NOT_MEASURES = frozenset({"device", "interval", "neighbours", "registry", "signature", "space", "torch_kernels"})
+NOT_MEASURES = frozenset({"device", "interval", "kmeans", "neighbours", "registry", "signature", "space", "torch_kernels"})
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.metrics.kmeans import kmeans_labels
 from embgeo.metrics.registry import Reading, Undefined, measure
 from embgeo.metrics.space import Space
 
@@ -41,14 +42,13 @@ def silhouette(space: Space) -> Reading:
     distinct = len(space.duplicates.first)
     if distinct < 4:
         raise Undefined(f"a silhouette of 3 clusters needs at least 4 distinct rows; got {distinct}")
-    from sklearn.cluster import KMeans
-
     D = space.distance_handle("euclidean")
-    X = space._vectors_for("euclidean")[0]  # the same rows up to shift and a power of two: safe at any norm
+    X, factor = space._vectors_for("euclidean")  # the same rows up to shift and a power of two: safe at any norm
+    distances = space.euclidean if factor == 1 else space.euclidean / np.float32(factor)
     counts = [k for k in CLUSTER_COUNTS if k < distinct]
     scores = []
     for k in counts:
-        labels = KMeans(n_clusters=k, random_state=KMEANS_SEED).fit(X).labels_
+        labels = kmeans_labels(X, distances, k, KMEANS_SEED)
         scores.append(mean_silhouette(space, D, labels))
     best = int(np.argmax(scores))
     return Reading(
