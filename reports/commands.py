@@ -9,20 +9,24 @@ from typing import Any
 from embgeo.runs import Run
 
 # where results go is not part of what was asked, and a path would tell about someone's machine
-_LEFT_OUT = {
-    "command",
-    "model",
-    "dataset",
-    "out",
-    "json",
-    "html",
-    "quiet",
-    "verbose",
-    "debug",
-    "config",
-    "spec",
-    "specs",
-}
+_LEFT_OUT = frozenset(
+    (
+        "command",
+        "model",
+        "dataset",
+        "out",
+        "json",
+        "html",
+        "quiet",
+        "verbose",
+        "debug",
+        "config",
+        "spec",
+        "specs",
+        "encoder",
+    )
+)
+_DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0}
 
 
 def name_of(entry: Any) -> str:
@@ -32,6 +36,13 @@ def name_of(entry: Any) -> str:
     return "" if entry is None else str(entry)
 
 
+def title_of(entry: Any) -> str:
+    """The name for a heading: of a path, its last part alone."""
+    scheme, colon, path = name_of(entry).rpartition("vectors:")
+    tail = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+    return f"{scheme}{colon}{tail}" if colon or path.startswith(("/", ".", "~")) else path
+
+
 def repeat_command(run: Run, specs: list[str] | None = None) -> str:
     """`embgeo compress MODEL DATASET --option …`; `specs` replaces the specs that were asked for."""
     request = run.result.get("request")
@@ -39,8 +50,10 @@ def repeat_command(run: Run, specs: list[str] | None = None) -> str:
     model = name_of(request.get("model")) or name_of(run.result.get("model"))
     dataset = name_of(request.get("dataset")) if "dataset" in request else name_of(run.result.get("dataset"))
     words = ["embgeo", run.command, model, *([dataset] if dataset else [])]
-    for name, value in request.items():
-        if name not in _LEFT_OUT:
+    encoder = request.get("encoder")
+    options = {**(encoder if isinstance(encoder, Mapping) else {}), **request}
+    for name, value in options.items():
+        if name not in _LEFT_OUT and not (name in _DEFAULTS and value == _DEFAULTS[name]):
             words += _option(name, value)
     asked = request.get("specs", request.get("spec"))
     if specs is None:
@@ -66,5 +79,5 @@ def _option(name: str, value: Any) -> list[str]:
     if value is True:
         return [flag]
     if isinstance(value, list | tuple):
-        return [word for item in value for word in (flag, str(item))]
+        return [flag, ",".join(str(item) for item in value)]
     return [flag, str(value)]

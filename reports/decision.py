@@ -9,25 +9,30 @@ from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, n
 from embgeo.reports.tradeoff import pareto
 
 Row = Mapping[str, Any]
+JUDGED = "ndcg@10"
 PLANNED = 100_000_000
 
 
-def headline(best: Row, baseline: Row) -> str:
-    """`int4 with … keeps 99.4 % (98.6–100.2) of nDCG@10 at 192 B per vector instead of 1,536 B.`, less the spec."""
+def headline(best: Row, baseline: Row, quality: str = JUDGED) -> str:
+    """`keeps 99.4 % (98.6–100.2) of nDCG@10 at 192 B per vector instead of 1,536 B.`, to follow the spec."""
     instead = (
         f" instead of {byte_size(baseline['bytes_per_vector'])}" if finite(baseline.get("bytes_per_vector")) else ""
     )
     size = f"at {byte_size(best.get('bytes_per_vector'))} per vector{instead}"
-    if finite(best.get("retained")) is not None:
+    if quality == JUDGED and finite(best.get("retained")) is not None:
         return f"keeps {percent(best.get('retained'), best.get('retained_ci'))} of nDCG@10 {size}."
     if finite(best.get("recall@10_exact")) is not None:
-        return f"returns {percent(best.get('recall@10_exact'))} of the exact ten nearest {size}."
+        share = percent(best.get("recall@10_exact"), best.get("recall@10_exact_ci"))
+        return f"returns {share} of the ten documents that exact search returns, {size}."
     return f"stores a vector {size}."
 
 
-def details(best: Row, baseline: Row, queries: Any, planned: Any) -> list[str]:
+def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
     """Sentences under the headline: absolute quality, confidence, whole-store sizes, the planned size."""
     said = []
+    protocol, planned = result.get("protocol"), best.get("planned")
+    queries = protocol.get("queries") if isinstance(protocol, Mapping) else None
+    vectors = planned.get("vectors") if isinstance(planned, Mapping) else None
     if finite(best.get("ndcg@10")) is not None:
         over = f" over {count(queries)} queries" if finite(queries) else ""
         sentence = f"nDCG@10 is {number(best.get('ndcg@10'), places=4)}"
@@ -40,19 +45,23 @@ def details(best: Row, baseline: Row, queries: Any, planned: Any) -> list[str]:
             )
         said.append(sentence + ", each document encoded by a codec that was not fitted on it.")
         said += _verdict(best)
+        said += _delivered(best.get("cross_fitted"))
     else:
         said.append("There are no relevance judgements, so quality here is agreement with exact float32 search only.")
     sizes = finite(best.get("store_bytes")), finite(baseline.get("store_bytes"))
     if None not in sizes:
         factor = f", {times(best.get('ratio'))} smaller" if finite(best.get("ratio")) else ""
         said.append(f"The whole store takes {byte_size(sizes[0])} instead of {byte_size(sizes[1])}{factor}.")
-    said += _planned(best, baseline, finite(planned) or PLANNED)
+    said += _planned(best, baseline, finite(vectors) or PLANNED)
+    if finite(result.get("keep")) is not None and isinstance(best.get("keeps"), bool):
+        proof = "is shown" if best["keeps"] else "cannot be shown with these queries"
+        said.append(f"That at least {percent(result['keep'], places=0)} is kept {proof}.")
     return said
 
 
-def alternatives(best: Row, rows: Sequence[Row]) -> list[str]:
+def alternatives(best: Row, rows: Sequence[Row], quality: str = JUDGED) -> list[str]:
     """What would change the decision: the tied rows, the next cheaper and the next better step of the front."""
-    size, quality = finite(best.get("bytes_per_vector")), "ndcg@10"
+    size = finite(best.get("bytes_per_vector"))
     usable = [row for row in rows if finite(row.get("bytes_per_vector")) and finite(row.get(quality)) is not None]
     if size is None or not usable:
         return []
@@ -72,16 +81,27 @@ def alternatives(best: Row, rows: Sequence[Row]) -> list[str]:
 
 
 def _verdict(best: Row) -> list[str]:
+    if finite(best.get("changed_bound")) is not None:
+        bound = percent(best["changed_bound"])
+        return [f"No query changed; with 95 % confidence fewer than {bound} of queries would."]
     ci = bounds(best.get("difference_ci"))
     if ci is None:
         return []
-    if ci[0] == ci[1] == 0:
-        return ["No query changed, so the interval is empty: more queries are needed to bound the loss."]
     if ci[1] < 0:
         return ["The loss is real: the whole interval lies below zero."]
     if ci[0] > 0:
         return ["The interval lies above zero: no loss on these queries."]
     return [f"The interval includes zero; a loss of up to {number(-ci[0], places=4)} cannot be excluded."]
+
+
+def _delivered(choice: Any) -> list[str]:
+    if not isinstance(choice, Mapping) or finite(choice.get("value")) is None:
+        return []
+    change = estimate(choice.get("difference"), choice.get("difference_ci"), 4, signed=True)
+    return [
+        "Chosen and judged on different queries, this rule delivers "
+        f"{estimate(choice['value'], choice.get('ci'), 4)}, {change} against float32."
+    ]
 
 
 def _planned(best: Row, baseline: Row, vectors: float) -> list[str]:

@@ -41,11 +41,13 @@ def portrait(result: Mapping[str, Any]) -> list[str]:
 
 
 def retrieval_rows(retrieval: Any) -> list[tuple[str, str, str]]:
-    """(measure, value, interval) of result["retrieval"], in stored order."""
+    """(measure, value, interval) of result["retrieval"], the usual ones first."""
     if not isinstance(retrieval, Mapping):
         return []
     rows = []
-    for name, entry in retrieval.items():
+    order = [name for name in NAMES if name in retrieval]
+    for name in [*order, *(name for name in retrieval if name not in NAMES)]:
+        entry = retrieval[name]
         entry = entry if isinstance(entry, Mapping) else {"value": entry}
         if finite(entry.get("value")) is None and "ci" not in entry:
             continue

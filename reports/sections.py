@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embgeo.reports.commands import commands, name_of, repeat_command
+from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import csv_text
 from embgeo.reports.curves import CurvePlot, curve_plots
 from embgeo.reports.decision import alternatives, details, headline
 from embgeo.reports.facts import Fact, FactTable, fact_tables, facts
 from embgeo.reports.figures import Figure
-from embgeo.reports.numbers import byte_size, finite
+from embgeo.reports.numbers import MISSING, byte_size, finite
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
 from embgeo.reports.row_table import Column, Row, TableRow, columns_of, table_rows
 from embgeo.reports.signature_table import Family, families
@@ -47,6 +47,7 @@ class AnalyzeSection(Section):
     curves: list[CurvePlot]
     retrievability: list[Fact]
     retrievability_tables: list[FactTable]
+    documents: list[FactTable]
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ def _shared(run: Run, id: str) -> dict[str, Any]:
     return {
         "id": id,
         "command": run.command,
-        "model": name_of(result.get("model")) or "unnamed model",
-        "dataset": name_of(result.get("dataset")) or "unnamed vectors",
+        "model": title_of(result.get("model")) or "unnamed model",
+        "dataset": title_of(result.get("dataset")) or "unnamed vectors",
         "corpus": corpus_line(result),
         "created": str(result.get("created") or ""),
         "warnings": [str(warning) for warning in warnings] if isinstance(warnings, list) else [],
         "environment": _environment(result),
-        "request": facts(result.get("request")),
+        "request": [fact for fact in facts(result.get("request")) if fact.text != MISSING],
         "commands": commands(run),
         "result": result,
         "file": run.name,
@@ -106,11 +107,31 @@ def _analyze(run: Run, shared: dict[str, Any]) -> AnalyzeSection:
         csv=csv_text(_records(result.get("signature"), "measure")),
         portrait=portrait(result),
         retrieval=retrieval_rows(result.get("retrieval")),
-        families=families(result.get("signature")),
+        families=families(result.get("signature"), result.get("details")),
         curves=curve_plots(result.get("curves")),
         retrievability=facts(result.get("retrievability")),
         retrievability_tables=fact_tables(result.get("retrievability")),
+        documents=_listed_documents(run),
     )
+
+
+def _listed_documents(run: Run) -> list[FactTable]:
+    """Lists of documents among the details of the measures (hubs, outliers), with their text where the run has it."""
+    details = run.result.get("details")
+    tables = []
+    for measure, entry in details.items() if isinstance(details, Mapping) else ():
+        for name, items in entry.items() if isinstance(entry, Mapping) else ():
+            if isinstance(items, list) and items and all(isinstance(item, Mapping) for item in items):
+                tables += fact_tables({f"{measure}: {name}": [_with_text(item, run) for item in items]})
+    return tables
+
+
+def _with_text(item: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
+    known = item.get("id", item.get("document"))
+    if known is None or "text" in item:
+        return item
+    text = run.documents.get(str(known))
+    return item if text is None else {**item, "text": text[:80]}
 
 
 def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
@@ -121,40 +142,42 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         rows = [baseline, *rows]
     spec = str(best["spec"]) if best.get("spec") else None
     budget = result.get("budget")
-    dataset = result.get("dataset")
-    queries = dataset.get("queries") if isinstance(dataset, Mapping) else None
-    planned = budget.get("vectors") if isinstance(budget, Mapping) else None
+    protocol = result.get("protocol")
+    selection = protocol.get("selection") if isinstance(protocol, Mapping) else None
+    quality = str(result.get("quality") or "ndcg@10")
     repeats = {str(row.get("spec")): repeat_command(run, [str(row.get("spec"))]) for row in rows}
     columns = columns_of(rows)
     return CompressSection(
         **shared,
         csv=csv_text(rows),
         spec=spec or "",
-        headline=headline(best, baseline) if spec else "No codec could be recommended.",
-        details=details(best, baseline, queries, planned) if spec else [],
-        reason=str(best.get("reason") or ""),
-        alternatives=alternatives(best, rows),
-        figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget, baseline), repeats),
+        headline=headline(best, baseline, quality) if spec else "No codec could be recommended.",
+        details=details(best, baseline, result) if spec else [],
+        reason=str(selection or best.get("reason") or ""),
+        alternatives=alternatives(best, rows, quality),
+        figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget), repeats, quality),
         columns=columns,
         rows=table_rows(rows, columns, spec),
         byte_rows=_byte_rows(rows, baseline, spec),
-        budget=facts(budget),
+        budget=[fact for fact in facts(budget) if fact.text != MISSING],
         protocol=facts(result.get("protocol")),
         protocol_tables=fact_tables(result.get("protocol")),
     )
 
 
-def budget_limit(budget: Any, baseline: Row) -> float | None:
-    """The budget in bytes per vector, for the line in the plot; None when it is not of that kind."""
+def budget_limit(budget: Any) -> float | None:
+    """The budget in bytes per vector, for the line in the plot; one on the whole store is shared among its vectors."""
     if not isinstance(budget, Mapping):
         return None
-    return finite(budget.get("bytes_per_vector"))
+    store, vectors = finite(budget.get("store")), finite(budget.get("vectors"))
+    shared = store / vectors if store is not None and vectors else None
+    return finite(budget.get("per_vector")) or shared
 
 
 def _byte_rows(rows: Sequence[Row], baseline: Row, spec: str | None) -> list[list[str]]:
     """Where each byte goes, for float32, the recommendation and the front."""
     shown = [row for row in rows if row.get("spec") in (baseline.get("spec"), spec) or row.get("pareto") is True]
-    keys = ("bytes_per_vector", "constant_bytes", "store_bytes", "disk_bytes", "ram_bytes")
+    keys = ("bytes_per_vector", "constant_bytes", "store_bytes", "id_bytes", "disk_bytes", "ram_bytes")
     return [[str(row.get("spec", "")), *(byte_size(row.get(key)) for key in keys)] for row in shown]
 
 

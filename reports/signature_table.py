@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embgeo.metrics.registry import Measure, measures
+from embgeo.reports.facts import facts
 from embgeo.reports.numbers import MISSING, count, duration, finite, interval, number
 from embgeo.runs import Run
 
@@ -40,6 +41,7 @@ class SignatureRow:
     better: str
     cost: str
     problem: str
+    facts: str
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,9 @@ class Family:
     rows: list[SignatureRow]
 
 
-def families(signature: Any) -> list[Family]:
-    """Rows of result["signature"] by family, families in the order above."""
+def families(signature: Any, details: Any = None) -> list[Family]:
+    """Rows of result["signature"] by family, families in the order above; `details` are result["details"]."""
+    details = details if isinstance(details, Mapping) else {}
     if not isinstance(signature, Mapping):
         return []
     known = measures()
@@ -58,7 +61,8 @@ def families(signature: Any) -> list[Family]:
     for name, entry in signature.items():
         fact = known.get(str(name))
         family = fact.family if fact else "other"
-        grouped.setdefault(family, []).append(_row(str(name), entry if isinstance(entry, Mapping) else {}, fact))
+        row = _row(str(name), entry if isinstance(entry, Mapping) else {}, fact, details.get(name))
+        grouped.setdefault(family, []).append(row)
     order = [*FAMILIES, *sorted(set(grouped) - set(FAMILIES))]
     return [Family(name, FAMILIES.get(name, ""), grouped[name]) for name in order if name in grouped]
 
@@ -90,7 +94,7 @@ def _value(entry: Mapping[str, Any]) -> str:
     return number(entry.get("value"), entry.get("ci"))
 
 
-def _row(name: str, entry: Mapping[str, Any], fact: Measure | None) -> SignatureRow:
+def _row(name: str, entry: Mapping[str, Any], fact: Measure | None, details: Any) -> SignatureRow:
     missing = finite(entry.get("value")) is None
     status = str(entry.get("status") or "")
     problem = str(entry.get("reason") or (status if status not in ("", "ok") else "no value")) if missing else ""
@@ -106,4 +110,7 @@ def _row(name: str, entry: Mapping[str, Any], fact: Measure | None) -> Signature
         better=fact.better if fact and fact.better != "neither" else "",
         cost=" · ".join([*([f"n {rows}"] if rows != MISSING else []), *([took] if took != MISSING else [])]),
         problem=problem,
+        facts=" · ".join(
+            f"{item.label} {item.text}" for item in facts(details) if not item.label.startswith("Half sample")
+        ),
     )

@@ -16,22 +16,28 @@ Row = Mapping[str, Any]
 
 
 def tradeoff_figures(
-    rows: Sequence[Row], baseline: Row, recommended: str | None, limit: float | None, commands: Mapping[str, str]
+    rows: Sequence[Row],
+    baseline: Row,
+    recommended: str | None,
+    limit: float | None,
+    commands: Mapping[str, str],
+    judged_by: str = "ndcg@10",
 ) -> dict[str, Figure]:
     """One figure for each quality that any row has, by the row's key.
 
-    `limit` is the budget in bytes per vector; `commands` gives the re-run line of a spec for the hover.
+    `limit` is the budget in bytes per vector; `commands` gives the re-run line of a spec for the hover. `judged_by` is
+    the quality that the rows' difference and "pareto" flag are about.
     """
     drawn = {}
     for key, label in QUALITIES.items():
         points = [row for row in rows if _bytes(row) and finite(row.get(key)) is not None]
         if points:
-            drawn[key] = _figure(key, label, points, baseline, recommended, limit, commands)
+            drawn[key] = _figure(key, label, points, baseline, recommended, limit, commands, key == judged_by)
     return drawn
 
 
 def pareto(rows: Sequence[Row], key: str) -> list[Row]:
-    """Rows that no smaller or equal row beats in `key`, by rising bytes; a stored "pareto" flag is for nDCG only."""
+    """Rows that no smaller or equal row beats in `key`, by rising bytes; the stored "pareto" flag knows one quality."""
     best: list[Row] = []
     for row in sorted(rows, key=lambda row: (_bytes(row), -(finite(row.get(key)) or 0.0))):
         if not best or (finite(row.get(key)) or 0.0) > (finite(best[-1].get(key)) or 0.0):
@@ -47,8 +53,9 @@ def _figure(
     recommended: str | None,
     limit: float | None,
     commands: Mapping[str, str],
+    judged: bool,
 ) -> Figure:
-    flagged = key == "ndcg@10" and any(isinstance(row.get("pareto"), bool) for row in rows)
+    flagged = judged and any(isinstance(row.get("pareto"), bool) for row in rows)
     front = sorted((row for row in rows if row.get("pareto") is True), key=_bytes) if flagged else pareto(rows, key)
     floor, low, high = _window(rows, key)
     groups: dict[str, list[Row]] = {name: [] for name in STYLES}
@@ -57,7 +64,7 @@ def _figure(
     data = [_front_line(front, key, floor)]
     for name, members in groups.items():
         if members:
-            data.append(_markers(name, members, key, baseline, floor, commands))
+            data.append(_markers(name, members, key, baseline if judged else {}, floor, commands))
     ticks = log_ticks([_bytes(row) for row in rows])
     x = {
         "type": "log",
@@ -151,9 +158,9 @@ def _markers(
 
 
 def _error(row: Row, key: str, baseline: Row, value: float) -> tuple[float, float]:
-    """Bar lengths below and above: the interval of the paired difference, laid around the row's value."""
+    """Bar lengths below and above: the interval of the paired difference, without a baseline that of the row itself."""
     reference, ci = finite(baseline.get(key)), bounds(row.get("difference_ci"))
-    if key != "ndcg@10":
+    if not baseline:
         reference, ci = 0.0, bounds(row.get(f"{key}_ci"))
     if ci is None or reference is None:
         return 0.0, 0.0
