@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -47,7 +48,7 @@ def parse_budget(text: str, dimension: int, vectors: int) -> Budget:
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z%]+)\s*", text)
     if match:
         amount, unit = float(match[1]), match[2]
-        if amount > 0:
+        if 0 < amount < math.inf:
             if unit == "B":
                 return Budget(text, amount, None, vectors)
             if unit in ("x", "X"):
@@ -71,7 +72,7 @@ def parse_keep(text: str) -> float:
 def parse_vectors(text: str) -> int:
     """`100M`, `5k`, `250000` → a number of vectors. Raises InputError."""
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKMGB]?)\s*", text)
-    count = round(float(match[1]) * _COUNTS[match[2]]) if match else 0
-    if count < 1:
+    count = float(match[1]) * _COUNTS[match[2]] if match else 0.0
+    if not 0.5 < count < 2**63:
         raise InputError(f"--vectors must be a positive number such as 250000, 5k or 100M; got {text!r}")
-    return count
+    return round(count)
