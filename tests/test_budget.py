@@ -1,0 +1,104 @@
+"""Budgets as people write them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.errors import InputError
+
+# written, bytes for one vector, bytes for the whole store; 1,000 vectors of 384 float32 take 1,536,000 bytes
+FORMS = [
+    ("96B", 96, None),
+    ("0.5B", 0.5, None),
+    (" 48 B ", 48, None),
+    ("8x", None, 192_000),
+    ("8X", None, 192_000),
+    ("2.5x", None, 614_400),
+    ("25%", None, 384_000),
+    ("12.5 %", None, 192_000),
+    ("4GB", None, 4 * 10**9),
+    ("4GiB", None, 4 * 2**30),
+    ("512MiB", None, 512 * 2**20),
+    ("512MB", None, 512 * 10**6),
+    ("1kB", None, 1000),
+    ("1KB", None, 1000),
+    ("1KiB", None, 1024),
+    (".5TB", None, 5 * 10**11),
+]
+
+
+@pytest.mark.parametrize(("text", "per_vector", "store"), FORMS)
+def test_a_budget_means_what_is_written(text: str, per_vector: float | None, store: float | None) -> None:
+    budget = parse_budget(text, dimension=384, vectors=1000)
+    assert (budget.text, budget.per_vector, budget.vectors) == (text, per_vector, 1000)
+    assert budget.store == (None if store is None else pytest.approx(store, rel=1e-12))
+
+
+def test_bytes_per_vector_are_marginal_and_leave_constants_out() -> None:
+    budget = parse_budget("96B", 384, 1000)
+    assert budget.allows(96, constant_bytes=10**9)
+    assert not budget.allows(97, 0)
+
+
+def test_a_whole_store_pays_for_its_constants() -> None:
+    budget = parse_budget("8x", 384, 1000)  # 192,000 bytes
+    assert budget.allows(192, 0)
+    assert budget.allows(191, 1000)
+    assert not budget.allows(192, 1)
+
+
+def test_planned_vectors_make_constants_cheap() -> None:
+    """d²·4 = 589,824 bytes of rotation: a third of a store of 1,000 vectors, nothing for a million."""
+    assert not parse_budget("8x", 384, 1_000).allows(180, 589_824)
+    assert parse_budget("8x", 384, 1_000_000).allows(180, 589_824)
+
+
+BAD = ["", "96", "B", "-96B", "0B", "0x", "0%", "96b", "4gb", "4 G", "x8", "1e3B", "nanB", "infB", "96 bytes", "9 6B"]
+
+
+@pytest.mark.parametrize("text", BAD)
+def test_what_is_no_budget_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="a budget must be a positive size such as 96B"):
+        parse_budget(text, 384, 1000)
+
+
+@given(st.text(max_size=12))
+def test_any_text_is_a_budget_or_an_input_error(text: str) -> None:
+    try:
+        budget = parse_budget(text, 384, 1000)
+    except InputError:
+        return
+    assert (budget.per_vector or budget.store or 0) > 0
+
+
+@pytest.mark.parametrize(("text", "share"), [("99%", 0.99), ("0.99", 0.99), ("100%", 1), ("1", 1), ("97.5 %", 0.975)])
+def test_keep_is_a_share(text: str, share: float) -> None:
+    assert parse_keep(text) == pytest.approx(share, rel=1e-12)
+
+
+@pytest.mark.parametrize("text", ["", "0", "0%", "101%", "99", "-1", "x", "nan", "1.01"])
+def test_what_is_no_share_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--keep must be a share"):
+        parse_keep(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count"), [("250000", 250_000), ("5k", 5000), ("100M", 10**8), ("1.5M", 1_500_000), ("2B", 2 * 10**9)]
+)
+def test_vectors_are_counted(text: str, count: int) -> None:
+    assert parse_vectors(text) == count
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "0.2", "many", "5 q", "1e6"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="--vectors must be a positive number"):
+        parse_vectors(text)
+
+
+def test_an_endless_number_is_refused_not_a_crash() -> None:
+    for read in (parse_keep, parse_vectors, lambda text: parse_budget(text, 384, 10)):
+        with pytest.raises(InputError):
+            read("9" * 400 + ("B" if read not in (parse_keep, parse_vectors) else ""))

@@ -1,0 +1,169 @@
+"""Searchers: whatever path is taken, the answer is that of decoding and multiplying."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from embgeo.compression import index as module
+from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.index import BlockSearcher, ByteSearcher, FaissSearcher, build_searcher, faiss_available
+from embgeo.compression.parts import QUANTIZERS, load_parts
+from embgeo.compression.quantizers.float8 import FORMATS, levels
+from embgeo.compression.spec import parse
+from embgeo.compression.training import Training
+from embgeo.embeddings import normalise
+
+load_parts()
+N, M, D, K = 700, 21, 24, 10
+SIMILARITIES = ("cosine", "dot", "euclidean")
+QUANTIZED = [entry.example for entry in QUANTIZERS.values() if not entry.pattern.groups]
+SPECS = [*QUANTIZED, *(f"{front},{q}" for front in ("pcac13", "trunc12", "pca16,rot") for q in QUANTIZED)]
+
+
+def vectors(rows: int, similarity: str, seed: int) -> np.ndarray:
+    X = np.random.default_rng(seed).standard_normal((rows, D)).astype(np.float32) + np.float32(0.1)
+    return normalise(X) if similarity == "cosine" else X
+
+
+def stored(text: str, similarity: str, rows: int = N) -> tuple[FittedCodec, np.ndarray]:
+    X = vectors(rows, similarity, 0)
+    codec = fit_codec(parse(text), Training(X, similarity))
+    return codec, codec.encode(X)
+
+
+def oracle(codec: FittedCodec, codes: np.ndarray, Q: np.ndarray) -> np.ndarray:
+    """(m, n) float64 scores from decoded rows, one product at a time in the head."""
+    Z, bias = codec.queries(Q)
+    decoded = codec.decode(codes).astype(np.float64)
+    Z = Z.astype(np.float64)
+    if codec.similarity == "euclidean":
+        return -((Z[:, None, :] - decoded[None, :, :]) ** 2).sum(axis=2) + bias[:, None]
+    return Z @ decoded.T + bias[:, None]
+
+
+def agrees(found: tuple[np.ndarray, np.ndarray], truth: np.ndarray, k: int) -> None:
+    """Ids equal up to ties within the tolerance: each row found scores what is claimed, and none better is missing."""
+    scores, rows = found
+    kept = min(k, truth.shape[1])
+    tolerance = 2e-5 * max(1.0, float(np.abs(truth).max()))  # float32 sums of 24 products
+    assert scores.shape == rows.shape == (len(truth), k)
+    assert (rows[:, kept:] == -1).all()
+    assert np.isneginf(scores[:, kept:]).all()
+    scores, rows = scores[:, :kept], rows[:, :kept]
+    assert (np.diff(scores, axis=1) <= 0).all()
+    assert all(len(set(row)) == kept for row in rows.tolist())
+    np.testing.assert_allclose(scores, np.take_along_axis(truth, rows, axis=1), atol=tolerance)
+    np.testing.assert_allclose(scores, -np.sort(-truth, axis=1)[:, :kept], atol=tolerance)
+
+
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("text", SPECS)
+def test_a_searcher_returns_what_decoding_returns(text: str, similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    codec, codes = stored(text, similarity)
+    Q = vectors(M, similarity, 1)
+    truth = oracle(codec, codes, Q)
+    searcher = build_searcher(codec, codes)
+    agrees(searcher.search(Q, K), truth, K)
+    for row in range(3):
+        agrees(searcher.search(Q[row : row + 1], K), truth[row : row + 1], K)
+    agrees(BlockSearcher(codec, codes).search(Q, K), truth, K)
+    monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
+    plain = build_searcher(codec, codes)
+    assert "faiss" not in plain.name
+    agrees(plain.search(Q, K), truth, K)
+
+
+@pytest.mark.parametrize("text", ["f32", "int8", "int4", "fp8", "binary"])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_more_neighbours_than_documents_are_padded(text: str, similarity: str) -> None:
+    codec, codes = stored(text, similarity, rows=7)
+    Q = vectors(M, similarity, 1)
+    agrees(build_searcher(codec, codes).search(Q, 12), oracle(codec, codes, Q), 12)
+    agrees(build_searcher(codec, codes).search(Q[:1], 12), oracle(codec, codes, Q[:1]), 12)
+
+
+def test_blocks_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    codec, codes = stored("fp8", "cosine")
+    Q = vectors(M, "cosine", 1)
+    whole = BlockSearcher(codec, codes).search(Q, K)
+    monkeypatch.setattr(module, "BLOCK_ROWS", 64)
+    cut = BlockSearcher(codec, codes).search(Q, K)
+    np.testing.assert_array_equal(cut[1], whole[1])
+    np.testing.assert_allclose(cut[0], whole[0], atol=1e-6)
+
+
+def test_a_memory_mapped_store_is_searched_as_one_in_memory(tmp_path) -> None:
+    for text in ("int8", "fp8", "binary", "int4"):
+        codec, codes = stored(text, "cosine")
+        np.save(tmp_path / "codes.npy", codes)
+        mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+        Q = vectors(1, "cosine", 1)
+        one, two = build_searcher(codec, codes).search(Q, K), build_searcher(codec, mapped).search(Q, K)
+        np.testing.assert_array_equal(one[1], two[1])
+
+
+@pytest.mark.parametrize("text", ["fp8", "fp8raw", "binary"])
+def test_one_query_at_a_time_reads_the_bytes_by_a_compiled_loop(text: str) -> None:
+    codec, codes = stored(text, "cosine")
+    searcher = build_searcher(codec, codes)
+    assert isinstance(searcher, ByteSearcher)
+    assert searcher.ram_bytes == codes.nbytes + codec.state_bytes, "no second copy beside the codes"
+
+
+def test_the_e4m3_loop_reads_every_byte_as_ml_dtypes_does() -> None:
+    from embgeo.compression.kernels import e4m3_scores
+
+    codes = np.arange(256, dtype=np.uint8)[:, None]
+    values = np.arange(256, dtype=np.uint8).view(FORMATS["e4m3"]).astype(np.float32)
+    never_written = ~np.isfinite(values)
+    assert never_written.sum() == 2
+    np.testing.assert_array_equal(e4m3_scores(codes, np.ones(1, np.float32))[~never_written], values[~never_written])
+    np.testing.assert_array_equal(levels("e4m3")[never_written], 0)
+
+
+def test_equal_scores_come_in_row_order_whichever_path() -> None:
+    X = np.repeat(vectors(5, "cosine", 0), 20, axis=0)
+    Q = vectors(6, "cosine", 1)
+    for text in ("f32", "int8", "fp8", "binary"):
+        codec = fit_codec(parse(text), Training(X, "cosine"))
+        for searcher in (build_searcher(codec, codec.encode(X)), BlockSearcher(codec, codec.encode(X))):
+            scores, rows = searcher.search(Q, 100)
+            for s, r in zip(scores, rows, strict=True):
+                for value in np.unique(s):
+                    assert (np.diff(r[s == value]) > 0).all(), f"{text} through {searcher.name}"
+
+
+@pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("text", ["f32", "f16", "bf16", "int8", "int4", "pca13,int4"])
+def test_faiss_holds_our_bytes_under_our_metric(text: str, similarity: str) -> None:
+    import faiss
+
+    codec, codes = stored(text, similarity)
+    searcher = build_searcher(codec, codes)
+    assert isinstance(searcher, FaissSearcher)
+    wanted = faiss.METRIC_L2 if similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
+    assert searcher.index.metric_type == wanted
+    assert searcher.index.ntotal == N
+    held = faiss.vector_to_array(searcher.index.codes).reshape(N, -1)
+    np.testing.assert_array_equal(held, codes)
+    back = np.stack([searcher.index.reconstruct(row) for row in range(20)])
+    np.testing.assert_allclose(back, codec.decode(codes[:20]), atol=1e-5)
+
+
+@pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
+def test_a_faiss_index_of_the_wrong_metric_is_not_served() -> None:
+    """Trap 12: the planted index is right in all but the metric."""
+    import faiss
+
+    codec, codes = stored("f32", "cosine")
+    with pytest.raises(AssertionError, match="FAISS built"):
+        FaissSearcher(codec, codes, faiss.IndexFlatL2(D))
+    with pytest.raises(AssertionError, match="FAISS built"):
+        FaissSearcher(codec, codes, faiss.IndexFlatIP(D + 1))
+
+
+def test_faiss_is_hidden_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
+    assert not faiss_available()
