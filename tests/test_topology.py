@@ -1,0 +1,221 @@
+"""Kernels of topology: spanning tree, relative neighbours, bars, and the measures made of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from oracles import slow_topology as slow
+
+from embgeo.errors import InputError
+from embgeo.metrics.euler_characteristic import RIPS, SPANNING_TREE, count_bars, euler_characteristic
+from embgeo.metrics.lifetimes import lifetime_mean_cosine, lifetime_mean_euclidean, midlife_mean_euclidean
+from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.metrics.persistence import h1_persistence, rips_bars
+from embgeo.metrics.ph_dimension import ph_dim_cosine, ph_dim_euclidean, published_ph_dimension
+from embgeo.metrics.ph_entropy import persistent_entropy, ph_entropy_euclidean
+from embgeo.metrics.registry import Undefined
+from embgeo.metrics.relative_neighbourhood import count_relative_neighbours
+from embgeo.metrics.space import Space
+
+
+def gaussian(n: int, d: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((n, d)).astype(np.float32)
+
+
+def on_line(*points: float) -> Space:
+    return Space(np.array(points, np.float32)[:, None])
+
+
+def hamming_cube(n: int, d: int, seed: int = 0) -> np.ndarray:
+    """(n, n) Hamming distances between n different corners of the d-cube."""
+    corners = np.random.default_rng(seed).choice(2**d, n, replace=False)
+    bits = (corners[:, None] >> np.arange(d)) & 1
+    return (bits[:, None, :] != bits[None]).sum(-1).astype(np.float32)
+
+
+# -- spanning tree ---
+
+
+def test_tree_of_four_points_on_a_line() -> None:
+    # 0, 1, 3, 7: gaps 1, 2, 4 are the three shortest edges that join all
+    tree = minimum_spanning_tree(on_line(0, 1, 3, 7).euclidean)
+    assert tree.lengths.tolist() == [1, 2, 4]
+    assert sorted(map(sorted, tree.edges.tolist())) == [[0, 1], [1, 2], [2, 3]]
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 3), (5, 1), (120, 4), (257, 40)])
+def test_tree_lengths_agree_with_scipy(n: int, d: int) -> None:
+    D = Space(gaussian(n, d)).euclidean
+    tree = minimum_spanning_tree(D)
+    assert tree.lengths == pytest.approx(slow.spanning_lengths(D), rel=1e-6)
+    assert np.array_equal(tree.lengths, D[tree.edges[:, 0], tree.edges[:, 1]])
+
+
+def test_a_subsample_gets_the_tree_of_its_submatrix() -> None:
+    D = Space(gaussian(200, 5)).euclidean
+    rows = np.random.default_rng(1).choice(200, 70, replace=False)
+    assert np.array_equal(
+        minimum_spanning_tree(D, rows).lengths, minimum_spanning_tree(D[np.ix_(rows, rows)].copy()).lengths
+    )
+
+
+def test_tree_of_fewer_than_two_points_is_empty_and_bad_matrices_are_refused() -> None:
+    assert len(minimum_spanning_tree(np.zeros((1, 1), np.float32)).lengths) == 0
+    with pytest.raises(InputError, match="square"):
+        minimum_spanning_tree(np.zeros((2, 3), np.float32))
+    with pytest.raises(InputError, match="rows of the matrix"):
+        minimum_spanning_tree(np.zeros((3, 3), np.float32), np.array([0, 3]))
+
+
+# -- relative neighbours and the count of loops ---
+
+
+@pytest.mark.parametrize(("n", "d"), [(2, 2), (3, 2), (40, 2), (60, 10), (90, 60)])
+def test_lunes_agree_with_the_triple_loop(n: int, d: int) -> None:
+    D = Space(gaussian(n, d)).euclidean
+    count = count_relative_neighbours(D)
+    assert (count.edges, count.ties) == slow.lunes(D)
+
+
+def test_lune_ties_agree_with_the_triple_loop_on_a_hamming_cube() -> None:
+    D = hamming_cube(60, 8)
+    count = count_relative_neighbours(D)
+    assert (count.edges, count.ties) == slow.lunes(D)
+    assert count.ties > 0
+
+
+def test_a_square_has_four_pieces_and_one_loop() -> None:
+    # sides 1, diagonals √2: the sides' lunes hold no corner (it is √2 from one end), the diagonals' lunes hold two
+    square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+    components, loops, details = count_bars(Space(square).euclidean)
+    assert (components, loops, details["route"]) == (4, 1, SPANNING_TREE)
+
+
+def test_an_equilateral_triangle_is_a_tie_and_has_no_loop() -> None:
+    # each corner lies on the boundary of the opposite lune; open lunes would count 3 − 2 = 1 loop
+    D = 1 - np.eye(3, dtype=np.float32)
+    components, loops, details = count_bars(D)
+    assert (components, loops) == (3, 0)
+    assert details == {"route": RIPS, "ties": 3}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bars_agree_with_a_whole_rips_complex_on_random_subsets(seed: int) -> None:
+    D = Space(gaussian(90, 3 + 5 * seed, seed)).euclidean
+    components, loops, details = count_bars(D)
+    assert (components, loops) == slow.rips_bar_counts(D)
+    assert details["route"] == SPANNING_TREE
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bars_on_a_hamming_cube_need_the_real_complex(seed: int) -> None:
+    D = hamming_cube(60, 8, seed)
+    components, loops, details = count_bars(D)
+    assert (components, loops) == slow.rips_bar_counts(D)
+    assert details["route"] == RIPS
+    # what the shortcut would have said, under either tie rule
+    edges, ties = slow.lunes(D)
+    assert edges - 59 != loops
+    assert edges - ties - 59 != loops
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bars_of_real_documents_agree_with_gudhi_on_random_subsets(shared_data, seed: int) -> None:
+    X = np.load(shared_data / "scifact" / "minilm-docs.npy", mmap_mode="r")
+    rows = np.sort(np.random.default_rng(seed).choice(len(X), 250, replace=False))
+    D = Space(np.array(X[rows], np.float32)).euclidean
+    components, loops, details = count_bars(D)
+    assert details["route"] == SPANNING_TREE
+    assert [components, loops] == [len(bars) for bars in rips_bars(D, 1)]
+
+
+def test_duplicates_make_no_bars() -> None:
+    X = gaussian(50, 4)
+    assert euler_characteristic(Space(np.repeat(X, 3, axis=0))).value == euler_characteristic(Space(X)).value
+
+
+def test_one_document_is_one_piece() -> None:
+    assert euler_characteristic(Space(np.ones((7, 2), np.float32))).value == 1
+
+
+# -- persistence diagrams ---
+
+
+def test_a_circle_has_one_wide_loop_and_a_ball_has_none() -> None:
+    angles = 2 * np.pi * np.arange(60) / 60
+    # jitter, or all 60 sides tie; a loop born near 2 sin(π/60) = 0.105 and filled near √3
+    jitter = np.random.default_rng(0).uniform(-0.02, 0.02, 60)
+    circle = np.c_[np.cos(angles + jitter), np.sin(angles + jitter)].astype(np.float32)
+    reading = h1_persistence(Space(circle))
+    assert reading.value == pytest.approx(1 - 0.125 / np.sqrt(3), abs=0.03)
+    ball = gaussian(400, 2)
+    ball /= np.maximum(1, np.linalg.norm(ball, axis=1, keepdims=True))
+    assert h1_persistence(Space(ball)).value < 0.7
+
+
+def test_a_torus_has_two_wide_loops() -> None:
+    u, v = np.random.default_rng(3).uniform(0, 2 * np.pi, (2, 900))
+    # a flat torus in four dimensions: both loops have the same width
+    torus = np.c_[np.cos(u), np.sin(u), np.cos(v), np.sin(v)].astype(np.float32)
+    bars = rips_bars(Space(torus[:400]).euclidean, 1)[1]
+    share = np.sort(1 - bars[:, 0] / bars[:, 1])[::-1]
+    assert share[1] > 0.6 > share[2]
+
+
+def test_diagrams_of_one_two_and_equal_points() -> None:
+    assert [len(bars) for bars in rips_bars(np.zeros((1, 1), np.float32), 1)] == [1, 0]
+    assert [len(bars) for bars in rips_bars(1 - np.eye(2, dtype=np.float32), 1)] == [2, 0]
+    assert [len(bars) for bars in rips_bars(np.zeros((2, 2), np.float32), 1)] == [1, 0]
+    with pytest.raises(Undefined, match="distinct"):
+        h1_persistence(Space(np.ones((5, 3), np.float32)))
+
+
+# -- entropy and lifetimes ---
+
+
+def test_entropy_and_lifetimes_of_four_points_on_a_line() -> None:
+    # 0, 1, 2, 4: deaths 1, 1, 2; p = 1/4, 1/4, 1/2 gives 1.5 bits; mean 4/3; midlife 2/3
+    space = on_line(0, 1, 2, 4)
+    assert ph_entropy_euclidean(space).value == pytest.approx(1.5)
+    assert lifetime_mean_euclidean(space).value == pytest.approx(4 / 3)
+    assert midlife_mean_euclidean(space) == pytest.approx(2 / 3)
+
+
+def test_entropy_is_largest_for_equal_gaps_and_falls_with_one_wide_gap() -> None:
+    assert persistent_entropy(np.ones(16)) == pytest.approx(4)
+    assert persistent_entropy(np.r_[np.ones(16), 1e6]) < 0.01
+
+
+def test_equal_documents_have_no_lifetimes() -> None:
+    with pytest.raises(Undefined):
+        ph_entropy_euclidean(Space(np.ones((5, 2), np.float32)))
+    with pytest.raises(Undefined):
+        lifetime_mean_cosine(Space(np.ones((5, 2), np.float32)))
+
+
+# -- dimension ---
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 5])
+def test_dimension_of_a_cube_is_near_its_own(d: int) -> None:
+    X = np.random.default_rng(d).random((2000, d)).astype(np.float32)
+    # boundary effects of a finite sample bias it upwards with d
+    assert ph_dim_euclidean(Space(X)).value == pytest.approx(d, abs=0.1 + 0.12 * d)
+
+
+def test_dimension_does_not_see_the_ambient_space() -> None:
+    flat = np.random.default_rng(0).random((1500, 2)).astype(np.float32)
+    basis = np.linalg.qr(gaussian(30, 2))[0].astype(np.float32)
+    assert ph_dim_euclidean(Space(flat @ basis.T)).value == pytest.approx(ph_dim_euclidean(Space(flat)).value, rel=0.01)
+
+
+def test_dimension_is_steadier_than_the_published_draw() -> None:
+    D = Space(gaussian(1500, 8)).euclidean
+    published = [published_ph_dimension(D, cap=1500, seed=seed) for seed in range(12)]
+    ours = [ph_dim_euclidean(Space(gaussian(1500, 8), rng=np.random.default_rng(seed))).value for seed in range(12)]
+    assert np.std(ours) < np.std(published) / 2
+
+
+def test_too_few_documents_have_no_dimension() -> None:
+    with pytest.raises(Undefined, match="100 distinct"):
+        ph_dim_cosine(Space(gaussian(99, 3)))
