@@ -97,10 +97,10 @@ def fit_codec(spec: Spec, training: Training) -> FittedCodec:
 
     Raises SpecError where a part cannot work on this dimension.
     """
-    spec.width(training.X.shape[1])
+    spec.code_bytes(training.X.shape[1])
     Z = training.X
     fitted: list[FittedReducer] = []
-    for part in spec.reducers:
+    for part in (*spec.reducers, *spec.quantizer.before):
         step = part.fit(Z, training)
         Z = step.documents(Z)
         if fitted and (folded := _fold(fitted[-1], step)) is not None:

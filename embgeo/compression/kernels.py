@@ -68,3 +68,56 @@ def _e4m3_kernel() -> Any:
                 out[i] = total
 
     return kernel
+
+
+def pack_bits(levels: np.ndarray, bits: np.ndarray, code_bytes: int) -> np.ndarray:
+    """(n, r) uint8 levels, coordinate j in bits[j] bits → (n, code_bytes) uint8, lowest bit first."""
+    codes = np.zeros((len(levels), code_bytes), np.uint8)
+    _pack_kernel()(levels, np.ascontiguousarray(bits, np.uint8), codes)
+    return codes
+
+
+def unpack_bits(codes: np.ndarray, bits: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """The inverse of `pack_bits`, each level looked up in tables[j] (r, 256): (n, r) float32."""
+    out = np.empty((len(codes), len(bits)), np.float32)
+    _unpack_kernel()(np.ascontiguousarray(codes), np.ascontiguousarray(bits, np.uint8), tables, out)
+    return out
+
+
+@cache
+def _pack_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(levels, bits, codes):  # type: ignore[no-untyped-def]
+        for i in numba.prange(levels.shape[0]):
+            at = 0
+            for j in range(levels.shape[1]):
+                for b in range(bits[j]):
+                    codes[i, at >> 3] |= ((levels[i, j] >> b) & 1) << (at & 7)
+                    at += 1
+
+    return kernel
+
+
+@cache
+def _unpack_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(codes, bits, tables, out):  # type: ignore[no-untyped-def]
+        last = codes.shape[1] - 1
+        for i in numba.prange(codes.shape[0]):
+            at = 0
+            for j in range(out.shape[1]):
+                byte = at >> 3
+                window = np.uint32(0)
+                if bits[j] > 0:
+                    window = np.uint32(codes[i, byte])
+                    if byte < last:
+                        window |= np.uint32(codes[i, byte + 1]) << np.uint32(8)
+                level = (window >> np.uint32(at & 7)) & np.uint32((1 << bits[j]) - 1)
+                out[i, j] = tables[j, level]
+                at += bits[j]
+
+    return kernel

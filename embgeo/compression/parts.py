@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -67,12 +67,20 @@ class FittedQuantizer(Protocol):
 
 
 class Quantizer(Protocol):
-    """Fewer bits; `name` prints and parses."""
+    """Fewer bits; `name` prints and parses.
 
-    bits: ClassVar[float]
+    `before` are reducers that belong to the quantizer and come just before it (its own axes), not printed apart.
+    """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def before(self) -> tuple[Reducer, ...]: ...
+
+    def code_bytes(self, width: int) -> int:
+        """Marginal bytes of a vector of `width` coordinates; raises InputError where it cannot work on that width."""
+        ...
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer: ...
 

@@ -34,6 +34,14 @@ class Spec:
                 raise SpecError(f"spec {str(self)!r}: {error}") from None
         return dimension
 
+    def code_bytes(self, dimension: int) -> int:
+        """Marginal bytes per vector, known before anything is fitted; raises SpecError where a part cannot work."""
+        width = self.width(dimension)
+        try:
+            return self.quantizer.code_bytes(width)
+        except InputError as error:
+            raise SpecError(f"spec {str(self)!r}: {error}") from None
+
 
 def parse(text: str) -> Spec:
     """Read a spec; raises SpecError that points at the part that cannot be read."""

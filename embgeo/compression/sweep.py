@@ -123,7 +123,7 @@ def sweep(
 
         ordered.insert(0, parse("f32"))
     for spec in ordered:
-        spec.width(embeddings.dimension)
+        spec.code_bytes(embeddings.dimension)
 
     sample = fit_sample(embeddings, seed)
     rows = embeddings.rows(sample)
@@ -139,7 +139,7 @@ def sweep(
     best = _out_of_sample(task, ordered, rows, fold_of[sample], fold_of, seed, tick)
     shipped = Training(rows, embeddings.similarity, seed)
     ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
-    per_vector = sum(fit_width_bytes(spec, embeddings.dimension) for spec in ordered)
+    per_vector = sum(spec.code_bytes(embeddings.dimension) for spec in ordered)
     interleaved = per_vector * len(embeddings) <= KEEP_SEARCHERS_BYTES
     built: list[_Built] = []
     searchers: list[Searcher] = []
@@ -174,11 +174,6 @@ def sweep(
     query_ids = list(evaluator.query_ids if evaluator else embeddings.query_ids)
     measure = "ndcg@10" if evaluator else "recall@10_exact"
     return Sweep(measure, outcomes[0], outcomes[1:], query_ids, folds, len(sample), interleaved)
-
-
-def fit_width_bytes(spec: Spec, dimension: int) -> int:
-    """An upper bound of the code bytes of a spec, before anything is fitted."""
-    return int(spec.width(dimension) * spec.quantizer.bits / 8) + 1
 
 
 def _out_of_sample(

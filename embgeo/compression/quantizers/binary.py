@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.parts import quantizer
+from embgeo.compression.parts import Reducer, quantizer
 from embgeo.compression.training import Training
 
 
@@ -42,8 +42,11 @@ class Binary:
     (SciFact × MiniLM: nDCG@10 .588 against .623).
     """
 
-    bits: ClassVar[float] = 1
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "binary"
+
+    def code_bytes(self, width: int) -> int:
+        return (width + 7) // 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedSigns:
         width = Z.shape[1]

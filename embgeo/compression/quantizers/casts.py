@@ -8,7 +8,7 @@ from typing import ClassVar
 import ml_dtypes
 import numpy as np
 
-from embgeo.compression.parts import quantizer
+from embgeo.compression.parts import Reducer, quantizer
 from embgeo.compression.training import Training
 
 FORMATS: dict[str, np.dtype] = {
@@ -45,8 +45,11 @@ class FittedCast:
 class Float32:
     """IEEE single precision, unchanged."""
 
-    bits: ClassVar[float] = 32
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "f32"
+
+    def code_bytes(self, width: int) -> int:
+        return 4 * width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
         return FittedCast(self.name, Z.shape[1])
@@ -57,8 +60,11 @@ class Float32:
 class Float16:
     """IEEE half precision; saturates at 65504."""
 
-    bits: ClassVar[float] = 16
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "f16"
+
+    def code_bytes(self, width: int) -> int:
+        return 2 * width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
         return FittedCast(self.name, Z.shape[1])
@@ -69,8 +75,11 @@ class Float16:
 class BFloat16:
     """bfloat16: 8 significant bits."""
 
-    bits: ClassVar[float] = 16
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "bf16"
+
+    def code_bytes(self, width: int) -> int:
+        return 2 * width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
         return FittedCast(self.name, Z.shape[1])

@@ -9,7 +9,7 @@ from typing import ClassVar
 import ml_dtypes
 import numpy as np
 
-from embgeo.compression.parts import quantizer
+from embgeo.compression.parts import Reducer, quantizer
 from embgeo.compression.training import Training
 
 FORMATS: dict[str, np.dtype] = {
@@ -75,8 +75,11 @@ class Float8:
     A larger value in a new document saturates. Source: Micikevicius et al. 2022, "FP8 formats for deep learning".
     """
 
-    bits: ClassVar[float] = 8
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "fp8"
+
+    def code_bytes(self, width: int) -> int:
+        return width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
         return _scaled("e4m3", Z)
@@ -87,8 +90,11 @@ class Float8:
 class Float8E5M2:
     """float8 e5m2: more range, one mantissa bit less than `fp8`."""
 
-    bits: ClassVar[float] = 8
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "fp8e5m2"
+
+    def code_bytes(self, width: int) -> int:
+        return width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
         return _scaled("e5m2", Z)
@@ -99,8 +105,11 @@ class Float8E5M2:
 class Float8Raw:
     """The bare cast to e4m3 of published storage studies; unit vectors of many dimensions reach its subnormals."""
 
-    bits: ClassVar[float] = 8
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "fp8raw"
+
+    def code_bytes(self, width: int) -> int:
+        return width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
         return FittedFloat8("e4m3", Z.shape[1], np.ones(1, np.float32))

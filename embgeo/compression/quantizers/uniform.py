@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.parts import quantizer
+from embgeo.compression.parts import Reducer, quantizer
 from embgeo.compression.training import Training
 
 QUANTILE_ROWS = 20_000
@@ -69,8 +69,11 @@ def _fit(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
 class Int8:
     """One byte a coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
 
-    bits: ClassVar[float] = 8
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "int8"
+
+    def code_bytes(self, width: int) -> int:
+        return width
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
         return _fit(8, Z.min(axis=0), Z.max(axis=0))
@@ -85,8 +88,11 @@ class Int4:
     The quantiles come from at most 20,000 rows. State: 8·r bytes.
     """
 
-    bits: ClassVar[float] = 4
+    before: ClassVar[tuple[Reducer, ...]] = ()
     name: ClassVar[str] = "int4"
+
+    def code_bytes(self, width: int) -> int:
+        return (width + 1) // 2
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
         sample = Z if len(Z) <= QUANTILE_ROWS else Z[:: -(-len(Z) // QUANTILE_ROWS)]
