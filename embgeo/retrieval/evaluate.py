@@ -85,7 +85,7 @@ def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tupl
 
     Ties are looked for within the results given: pass a few more than 10.
     """
-    tied = (scores[:, 1:11] == scores[:, :10]) & (rows[:, 1:11] >= 0)
+    tied = (scores[:, 1:11] == scores[:, : scores.shape[1] - 1][:, :10]) & (rows[:, 1:11] >= 0)
     if not tied[evaluator.query_rows].any():
         return None
     band = []
