@@ -13,7 +13,7 @@ from embgeo.compression.training import Training, principal_axes, second_moment
 
 @dataclass(frozen=True)
 class AllocatedAxes:
-    """PCA about the origin, cut after the last axis that gets a bit of `budget` bytes; part of `adaptive`, not written."""
+    """PCA about the origin, cut after the last axis that gets a bit of `budget` bytes; a part of `adaptive`."""
 
     budget: int
     name = "axes"
