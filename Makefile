@@ -13,11 +13,9 @@ RUNS := embgeo-runs
 
 demo: $(VENV)/.demo
 	$(BIN)/embgeo analyze minilm pydocs --out $(RUNS) --html $(RUNS)/demo-analyze.html
-	$(BIN)/embgeo compress minilm pydocs --budget 96B --out $(RUNS) --html $(RUNS)/demo-compress.html --json $(RUNS)/demo.json
+	$(BIN)/embgeo compress minilm pydocs --budget 96B --out $(RUNS) --html $(RUNS)/demo-compress.html
 	@echo
 	@echo "Reports: $(RUNS)/demo-analyze.html and $(RUNS)/demo-compress.html"
-	@$(BIN)/python -c "import json; from embgeo.cli.words import recommendation; \
-	print(recommendation(json.load(open('$(RUNS)/demo.json', encoding='utf-8'))))"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
