@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from embgeo import __version__
 from embgeo.errors import InputError, StorageError
@@ -55,7 +56,7 @@ def report_html(runs: Sequence[Run]) -> str:
     if not runs:
         raise InputError("a report needs at least one run; got none")
     sections = [section(run, f"run-{number}") for number, run in enumerate(runs, 1)]
-    scripts = [script_text(_static("plotly-basic.min.js")), script_text(_static("report.js"))]
+    scripts, policy = _scripts()
     first = sections[0]
     title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs compared"
     analyzed = [run for run in runs if run.command == "analyze"]
@@ -67,7 +68,7 @@ def report_html(runs: Sequence[Run]) -> str:
             sections=sections,
             comparison=side_by_side(analyzed) if len(analyzed) > 1 else [],
             compared=[s for s in sections if s.command == "analyze"],
-            policy=content_security_policy(scripts),
+            policy=policy,
             style=_static("report.css"),
             scripts=scripts,
             version=__version__,
@@ -90,6 +91,13 @@ def _templates() -> jinja2.Environment:
     environment.filters["island"] = island
     environment.filters["short"] = _short
     return environment
+
+
+@cache
+def _scripts() -> tuple[list[Markup], str]:
+    """The inline scripts and the policy that allows them alone; checking and hashing 1.2 MB is done once."""
+    scripts = [script_text(_static("plotly-basic.min.js")), script_text(_static("report.js"))]
+    return scripts, content_security_policy(scripts)
 
 
 def _short(text: Any, longest: int = 80) -> str:

@@ -137,7 +137,8 @@ def _with_text(item: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
 def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
     result = run.result
     baseline, best = _row(result.get("baseline")), _row(result.get("recommendation"))
-    rows = [row for row in result.get("tradeoffs") or [] if isinstance(row, Mapping)]
+    stored = result.get("tradeoffs")
+    rows = [row for row in stored if isinstance(row, Mapping)] if isinstance(stored, list) else []
     if baseline and all(row.get("spec") != baseline.get("spec") for row in rows):
         rows = [baseline, *rows]
     spec = str(best["spec"]) if best.get("spec") else None

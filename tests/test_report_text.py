@@ -1,0 +1,159 @@
+"""Strangers' text stays text, commands repeat the run, CSV is no formula."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+
+from embgeo.reports.commands import commands, repeat_command, title_of
+from embgeo.reports.csvtext import csv_text
+from embgeo.reports.curves import curve_plots
+from embgeo.reports.facts import fact_tables, facts
+from embgeo.reports.islands import content_security_policy, island, script_text
+from embgeo.reports.plaintext import plot_text, visible
+from embgeo.reports.tradeoff import pareto, tradeoff_figures
+from embgeo.runs import Run
+
+HOSTILE = ["</script><script>alert(1)</script>", "<!--", "a & b", "\u2028\u2029", "\x00\ud800", "\u202eevil"]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_data_cannot_leave_its_script_element(text):
+    markup = str(island({"text": text}))
+    assert not set("<>&\u2028\u2029\x00") & set(markup)
+    assert markup.isascii()
+    assert json.loads(markup) == {"text": text}
+
+
+def test_an_island_has_no_nan():
+    assert str(island([float("nan"), float("inf")])) == "[null,null]"
+
+
+@pytest.mark.parametrize("source", ["</SCRIPT >", "a<!--b", "a\r\nb", "\0"])
+def test_a_script_that_html_would_rewrite_is_refused(source):
+    with pytest.raises(ValueError, match="must hold no"):
+        script_text(source)
+
+
+def test_the_policy_names_the_hash_of_each_script():
+    # sha256 of "alert(1)", as `openssl dgst -sha256 -binary | base64` prints it
+    assert "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='" in content_security_policy(["alert(1)"])
+    assert content_security_policy([]).startswith("default-src 'none';")
+
+
+def test_what_cannot_be_seen_is_made_visible():
+    assert visible("a\x00b\x1b\x7f") == "a␀b␛\ufffd"
+    assert visible("x\u202ey\u2066") == "x[U+202E]y[U+2066]"
+    assert visible("\ud800") == "\ufffd"
+    assert visible("tab\tnew\nline 😀 é") == "tab\tnew\nline 😀 é"
+    assert visible("x" * 50, longest=10) == "x" * 9 + "…"
+
+
+def test_plot_labels_hold_no_markup():
+    assert plot_text("<a href='x'>&amp;</a>\nb") == "&lt;a href='x'&gt;&amp;amp;&lt;/a&gt; b"
+
+
+def test_csv_reads_back_and_runs_no_formula():
+    text = csv_text([{"spec": "=1+1", "difference": -0.5, "difference_ci": [-1, 0]}, {"spec": "a,b\n", "extra": None}])
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert rows[0] == {
+        "spec": "'=1+1",
+        "difference": "-0.5",
+        "difference_ci_low": "-1",
+        "difference_ci_high": "0",
+        "extra": "",
+    }
+    assert rows[1]["spec"] == "a,b\n"
+    assert csv_text([]) == ""
+
+
+def run_of(**result: object) -> Run:
+    return Run(Path("embgeo-runs/analyze-x-12345678"), {"command": "analyze", **result})
+
+
+def test_the_repeat_command_gives_back_what_was_asked():
+    request = {
+        "model": "my model; rm -rf ~", "dataset": "pydocs", "specs": ["int8", "pca96,int4"], "budget": "96B", "seed": 3,
+        "similarity": "auto", "measures": ["twonn_dim", "hubs"], "quick": True, "exhaustive": False, "keep": None,
+        "encoder": {"batch_size": 32, "truncate_dim": 128}, "out": "/home/someone",
+    }  # fmt: skip
+    words = shlex.split(repeat_command(run_of(request=request)))
+    assert words[:4] == ["embgeo", "analyze", "my model; rm -rf ~", "pydocs"]
+    assert words[4:] == [
+        "--truncate-dim", "128", "--budget", "96B", "--seed", "3", "--measures", "twonn_dim,hubs", "--quick",
+        "--spec", "int8", "--spec", "pca96,int4",
+    ]  # fmt: skip
+    assert shlex.split(repeat_command(run_of(request=request), ["f16"]))[-2:] == ["--spec", "f16"]
+    assert not any("/home" in line for _, line in commands(run_of(request=request)))
+
+
+def test_a_run_without_a_request_still_has_a_command():
+    assert repeat_command(run_of(model="minilm")) == "embgeo analyze minilm"
+    assert repeat_command(run_of(model={"name": "m"}, dataset={"name": "d"}, request=None)) == "embgeo analyze m d"
+
+
+def test_headings_show_no_folders():
+    assert title_of("vectors:/home/me/x/docs.npy") == "vectors:docs.npy"
+    assert title_of({"name": "/data/scifact/"}) == "scifact"
+    assert title_of("sentence-transformers/all-MiniLM-L6-v2") == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_facts_flatten_any_shape():
+    entry = {"k": 100, "gini": 0.33886, "timing": {"batch": 256, "wait_seconds": 0.25}, "ids": ["a", "b"], "none": None}
+    listed = {fact.label: fact.text for fact in facts(entry)}
+    assert listed == {
+        "k": "100", "Gini": "0.3389", "Timing: batch": "256", "Timing: wait seconds": "250\u202fms", "Ids": "a, b",
+        "None": "—",
+    }  # fmt: skip
+    assert [fact.text for fact in facts(["x", 1])] == ["x", "1"]
+    assert facts(None) == []
+    (table,) = fact_tables({"hubs": [{"id": i, "text": "t"} for i in range(60)], "k": 1})
+    assert (table.header, len(table.rows), table.left_out) == (["ID", "Text"], 50, 10)
+
+
+def test_curves_are_drawn_by_name_or_by_measure_and_name():
+    line = {"x": [1, 2, 4], "y": [3, 2, None], "log": "x", "lo": [1, 1, 1], "hi": [4, 4, 4]}
+    plots = curve_plots({"spectrum": line, "lid": {"distribution": line}, "bad": {"x": [1], "y": [2]}, "odd": 3})
+    assert [plot.title for plot in plots] == ["spectrum", "lid: distribution"]
+    assert plots[0].figure["layout"]["xaxis"]["type"] == "log"
+    assert [trace["type"] for trace in plots[0].figure["data"]] == ["scatter", "scatter"]
+    assert curve_plots(None) == []
+
+
+def test_points_in_no_order_are_drawn_as_points():
+    (plot,) = curve_plots({"diagram": {"x": [0.5, 0.2, 0.9], "y": [1, 2, 3]}})
+    assert plot.figure["data"][0]["mode"] == "markers"
+
+
+ROWS = [
+    {"spec": "f32", "bytes_per_vector": 1536, "ndcg@10": 0.645, "recall@10_exact": 1.0},
+    {"spec": "int8", "bytes_per_vector": 384, "ndcg@10": 0.647, "recall@10_exact": 0.99},
+    {"spec": "bad", "bytes_per_vector": 384, "ndcg@10": 0.5, "recall@10_exact": 0.8},
+    {"spec": "zero", "bytes_per_vector": 192, "ndcg@10": 0.0, "recall@10_exact": 0.0},
+    {"spec": "none", "bytes_per_vector": 96, "ndcg@10": None},
+]
+
+
+def test_the_front_keeps_rows_that_nothing_smaller_beats():
+    assert [row["spec"] for row in pareto(ROWS[:4], "ndcg@10")] == ["zero", "int8"]
+    assert [row["spec"] for row in pareto(ROWS[:4], "recall@10_exact")] == ["zero", "int8", "f32"]
+
+
+def test_a_ruined_row_does_not_squash_the_plot():
+    figure = tradeoff_figures(ROWS, ROWS[0], "int8", 200.0, {})["ndcg@10"]
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert 0.3 < low < 0.5 < 0.647 < high
+    drawn = [y for trace in figure["data"] for y in trace["y"]]
+    assert min(drawn) >= low
+    assert {trace.get("name") for trace in figure["data"]} >= {"recommended", "best at its size", "other"}
+
+
+def test_a_quality_that_no_row_has_is_not_offered():
+    rows = [{"spec": "a", "bytes_per_vector": 4, "recall@10_exact": 0.5}]
+    assert list(tradeoff_figures(rows, {}, None, None, {})) == ["recall@10_exact"]
+    assert tradeoff_figures([], {}, None, None, {}) == {}
