@@ -92,12 +92,73 @@ class FittedCodec:
         return {"spec": str(self.spec), "similarity": self.similarity, "fit_rows": self.fit_rows, "parts": parts}
 
 
-def fit_codec(spec: Spec, training: Training) -> FittedCodec:
+@dataclass(frozen=True)
+class TieredCodec:
+    """Two codes of every document: one that is searched, one that rescores the candidates.
+
+    Attributes
+    ----------
+    search, rescore : the fitted codecs; a row's code is that of `search` followed by that of `rescore`.
+    factor : candidates per result.
+    """
+
+    spec: Spec
+    search: FittedCodec
+    rescore: FittedCodec
+    factor: int
+
+    @property
+    def similarity(self) -> str:
+        return self.search.similarity
+
+    @property
+    def fit_rows(self) -> int:
+        return self.search.fit_rows
+
+    @property
+    def code_bytes(self) -> int:
+        """Marginal bytes per vector, both codes: the copy kept for rescoring is not free."""
+        return self.search.code_bytes + self.rescore.code_bytes
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        return {
+            **{f"search.{name}": array for name, array in self.search.state.items()},
+            **{f"rescore.{name}": array for name, array in self.rescore.state.items()},
+        }
+
+    @property
+    def state_bytes(self) -> int:
+        return self.search.state_bytes + self.rescore.state_bytes
+
+    def encode(self, X: np.ndarray) -> np.ndarray:
+        return np.hstack([self.search.encode(X), self.rescore.encode(X)])
+
+    def manifest(self) -> dict[str, Any]:
+        return {
+            "spec": str(self.spec),
+            "search": self.search.manifest(),
+            "rescore": self.rescore.manifest(),
+            "factor": self.factor,
+        }
+
+
+Codec = FittedCodec | TieredCodec
+
+
+def fit_codec(spec: Spec, training: Training) -> Codec:
     """Fit every part of `spec` on the training documents, in order. Queries are never seen.
 
     Raises SpecError where a part cannot work on this dimension.
     """
     spec.code_bytes(training.X.shape[1])
+    if spec.rescorer is None:
+        return _fit_tier(spec, training)
+    search, rescore = (_fit_tier(tier, training) for tier in spec.tiers)
+    return TieredCodec(spec, search, rescore, spec.factor)
+
+
+def _fit_tier(spec: Spec, training: Training) -> FittedCodec:
     Z = training.X
     fitted: list[FittedReducer] = []
     for part in (*spec.reducers, *spec.quantizer.before):
@@ -119,11 +180,23 @@ def _fold(first: FittedReducer, second: FittedReducer) -> Linear | None:
     return None
 
 
-def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> FittedCodec:
+def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> Codec:
     """The inverse of `FittedCodec.manifest` and `.state`.
 
     Raises KeyError, TypeError or SpecError where they do not belong together; `store.py` turns these into one message.
     """
+    if "rescore" in manifest:
+        search, rescore = (
+            _restore_tier(
+                manifest[tier], {n.removeprefix(f"{tier}."): a for n, a in state.items() if n.startswith(tier)}
+            )
+            for tier in ("search", "rescore")
+        )
+        return TieredCodec(parse(manifest["spec"]), search, rescore, int(manifest["factor"]))
+    return _restore_tier(manifest, state)
+
+
+def _restore_tier(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> FittedCodec:
     load_parts()
     kinds = {entry.fitted.__name__: entry.fitted for entry in [*REDUCERS.values(), *QUANTIZERS.values()]}
     parts: list[Any] = []

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec
+from embgeo.compression.codec import Codec, FittedCodec, TieredCodec
 from embgeo.compression.kernels import e4m3_scores, table_scores
 from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
@@ -44,8 +44,12 @@ class Searcher(Protocol):
         ...
 
 
-def build_searcher(codec: FittedCodec, codes: np.ndarray, device: str = "cpu") -> Searcher:
+def build_searcher(codec: Codec, codes: np.ndarray, device: str = "cpu") -> Searcher:
     """The fastest searcher for this codec on this machine; `device="cuda"` decodes and multiplies there with torch."""
+    if isinstance(codec, TieredCodec):
+        width = codec.search.code_bytes
+        first = build_searcher(codec.search, np.ascontiguousarray(codes[:, :width]), device)
+        return TieredSearcher(codec, first, codes[:, width:])
     if device == "cuda":
         from embgeo.compression.torch_index import TorchSearcher
 
@@ -59,6 +63,50 @@ def build_searcher(codec: FittedCodec, codes: np.ndarray, device: str = "cpu") -
         if isinstance(codec.quantizer, FittedSigns):
             return ByteSearcher(codec, codes, "numba byte tables, blocks in batches")
     return BlockSearcher(codec, codes)
+
+
+@dataclass
+class TieredSearcher:
+    """Search the first tier, rescore factor · k candidates with the second, which may stay on disk."""
+
+    codec: TieredCodec
+    first: Searcher
+    rescore_codes: np.ndarray
+
+    @property
+    def name(self) -> str:
+        return f"{self.first.name}, rescored"
+
+    @property
+    def ram_bytes(self) -> int:
+        """The first tier and both codecs; the second tier's codes are read from disk, a few rows a query."""
+        return self.first.ram_bytes + self.codec.rescore.state_bytes
+
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        _, rows = self.first.search(Q, min(k * self.codec.factor, len(self.rescore_codes)))
+        Z, bias = self.codec.rescore.queries(Q)
+        candidates = np.maximum(rows, 0)
+        decoded = self.codec.rescore.decode(self.rescore_codes[candidates.ravel()])
+        scores = pair_scores(Z, decoded.reshape(*rows.shape, -1), self.codec.similarity) + bias[:, None]
+        return best_of(np.where(rows >= 0, scores, -np.inf).astype(np.float32), rows, k)
+
+
+def pair_scores(Z: np.ndarray, documents: np.ndarray, similarity: str) -> np.ndarray:
+    """(m, c) scores of each query (m, r) with its own candidates (m, c, r)."""
+    if similarity == "euclidean":
+        gaps = documents - Z[:, None, :]
+        return -np.einsum("mcr,mcr->mc", gaps, gaps)
+    return np.einsum("mcr,mr->mc", documents, Z)
+
+
+def best_of(scores: np.ndarray, rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """The k best of each row, descending, equal scores in row order; padded with −inf and −1."""
+    order = np.lexsort((rows, -scores))[:, :k]
+    scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+    if (missing := k - rows.shape[1]) > 0:
+        scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
+        rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+    return scores, rows
 
 
 @dataclass
@@ -136,11 +184,7 @@ class FaissSearcher:
         if self.codec.similarity == "euclidean":
             scores = -scores
         # FAISS leaves equal scores in heap order: put them in row order, as everywhere else
-        order = np.lexsort((rows, -scores))
-        scores, rows = np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
-        if (missing := k - rows.shape[1]) > 0:
-            scores = np.pad(scores, ((0, 0), (0, missing)), constant_values=-np.inf)
-            rows = np.pad(rows, ((0, 0), (0, missing)), constant_values=-1)
+        scores, rows = best_of(scores, rows, k)
         return scores + bias[:, None], rows
 
 

@@ -1,6 +1,10 @@
 """The grammar of codecs: text ↔ Spec.
 
-    spec = {reducer ","} quantizer          pca192,rot,int4 · trunc256,fp8 · binary
+    spec = {reducer ","} quantizer ["+" quantizer "@" factor]
+
+    pca192,rot,int4 · trunc256,fp8 · binary · binary+int8@4
+
+The part behind "+" rescores: factor · k candidates of the first search, with a second code of the whole vector.
 
 `parse(str(spec)) == spec`. The parts are found in the registries of `parts.py`.
 """
@@ -8,6 +12,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +22,22 @@ from embgeo.errors import InputError, SpecError
 
 @dataclass(frozen=True)
 class Spec:
-    """A codec by name: reducers in order, then one quantizer."""
+    """A codec by name: reducers in order, one quantizer, and perhaps a second one that rescores candidates."""
 
     reducers: tuple[Reducer, ...]
     quantizer: Quantizer
+    rescorer: Quantizer | None = None
+    factor: int = 1
 
     def __str__(self) -> str:
-        return ",".join([*(part.name for part in self.reducers), self.quantizer.name])
+        text = ",".join([*(part.name for part in self.reducers), self.quantizer.name])
+        return text if self.rescorer is None else f"{text}+{self.rescorer.name}@{self.factor}"
+
+    @property
+    def tiers(self) -> tuple[Spec, ...]:
+        """The codecs that are fitted: the one that is searched, then the one that rescores, if any."""
+        first = Spec(self.reducers, self.quantizer)
+        return (first,) if self.rescorer is None else (first, Spec((), self.rescorer))
 
     def width(self, dimension: int) -> int:
         """Coordinates that the quantizer sees; raises SpecError where a reducer cannot reduce `dimension`."""
@@ -35,10 +49,11 @@ class Spec:
         return dimension
 
     def code_bytes(self, dimension: int) -> int:
-        """Marginal bytes per vector, known before anything is fitted; raises SpecError where a part cannot work."""
+        """Marginal bytes per vector, both tiers, known before a fit; SpecError where a part cannot work."""
         width = self.width(dimension)
         try:
-            return self.quantizer.code_bytes(width)
+            second = 0 if self.rescorer is None else self.rescorer.code_bytes(dimension)
+            return self.quantizer.code_bytes(width) + second
         except InputError as error:
             raise SpecError(f"spec {str(self)!r}: {error}") from None
 
@@ -48,7 +63,9 @@ def parse(text: str) -> Spec:
     load_parts()
     if not text.strip():
         raise SpecError("a spec needs at least a quantizer; got an empty one. Examples: int8 · pca192,fp8 · rot,int4")
-    parts = text.split(",")
+    head, plus, tail = text.partition("+")
+    rescorer, factor = _rescoring(text, tail, len(head) + 1) if plus else (None, 1)
+    parts = head.split(",")
     position = 0
     reducers: list[Reducer] = []
     for number, part in enumerate(parts):
@@ -59,9 +76,22 @@ def parse(text: str) -> Spec:
         if not last:
             reducers.append(found)
         else:
-            return Spec(tuple(reducers), found)
+            return Spec(tuple(reducers), found, rescorer, factor)
         position += len(part) + 1
     raise AssertionError("a split always has a last part")
+
+
+def _rescoring(text: str, tail: str, position: int) -> tuple[Quantizer, int]:
+    name, at, factor = tail.rpartition("@")
+    if not at or not re.fullmatch(r"[1-9]\d{0,3}", factor):
+        raise SpecError(
+            f"spec {text!r}, character {position + 1}: rescoring is written +QUANTIZER@FACTOR with a factor from 1 to "
+            "9999, as in binary+int8@4"
+        )
+    found = _match(name, QUANTIZERS)
+    if found is None:
+        raise _unreadable(text, name, position, last=True)
+    return found, int(factor)
 
 
 def _match(part: str, registry: dict[str, Entry]) -> Any:

@@ -2,7 +2,8 @@
 
 The file is a safetensors file (any safetensors reader opens it) with the tensors
 
-    codes        (n, code_bytes) uint8
+    codes        (n, code_bytes) uint8; of the tier that is searched
+    rescore      (n, code_bytes) uint8; of the tier that rescores, only where the spec has one
     ids          (total id bytes,) uint8, the UTF-8 ids one after another
     id_ends      (n,) uint64, where each id ends
     state.*      the codec's arrays
@@ -24,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec, restore_codec
+from embgeo.compression.codec import Codec, TieredCodec, restore_codec
 from embgeo.errors import RunFormatError, StorageError
 
 STORE_VERSION = 1
@@ -39,11 +40,11 @@ class Store:
     Attributes
     ----------
     codec : the frozen codec.
-    codes : (n, code_bytes) uint8.
+    codes : (n, code_bytes) uint8; both tiers side by side where there are two.
     doc_ids : one id a row.
     """
 
-    codec: FittedCodec
+    codec: Codec
     codes: np.ndarray
     doc_ids: Sequence[str]
 
@@ -51,13 +52,13 @@ class Store:
         return len(self.codes)
 
 
-def predicted_file_bytes(codec: FittedCodec, rows: int, id_bytes: int) -> int:
+def predicted_file_bytes(codec: Codec, rows: int, id_bytes: int) -> int:
     """Exact size of the file that `write_store` writes for `rows` documents whose ids take `id_bytes` in UTF-8."""
     header, data = _layout(codec, rows, id_bytes)
     return len(header) + data
 
 
-def write_store(path: Path, codec: FittedCodec, blocks: Iterable[np.ndarray], doc_ids: Sequence[str]) -> int:
+def write_store(path: Path, codec: Codec, blocks: Iterable[np.ndarray], doc_ids: Sequence[str]) -> int:
     """Write codes (row blocks in order), state and ids; returns the bytes written.
 
     The file appears whole or not at all. Raises StorageError when the disk is full or the folder cannot be written,
@@ -73,10 +74,13 @@ def write_store(path: Path, codec: FittedCodec, blocks: Iterable[np.ndarray], do
             for array in codec.state.values():
                 file.write(np.ascontiguousarray(array).data)
             file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
-            rows = 0
+            start, rows = file.tell(), 0
             for block in blocks:
-                file.write(np.ascontiguousarray(block).data)
+                for offset, part in _tiers(codec, block, start, len(doc_ids)):
+                    file.seek(offset + rows * part.shape[1])
+                    file.write(np.ascontiguousarray(part).data)
                 rows += len(block)
+            file.seek(start + len(doc_ids) * codec.code_bytes)
             for raw in encoded:
                 file.write(raw)
             file.flush()
@@ -114,7 +118,10 @@ def load_store(path: Path) -> Store:
             raise ValueError("its codec does not match its checksum")
         codec = restore_codec(json.loads(metadata["codec"]), state)
         ids = list(_split(arrays["ids"].tobytes(), arrays["id_ends"]))
-        if len(ids) != len(arrays["codes"]) or arrays["codes"].shape[1:] != (codec.code_bytes,):
+        codes = arrays["codes"]
+        if isinstance(codec, TieredCodec):
+            codes = np.hstack([codes, arrays["rescore"]])
+        if len(ids) != len(codes) or codes.shape[1:] != (codec.code_bytes,):
             raise ValueError("codes, ids and codec disagree")
     except RunFormatError:
         raise
@@ -122,15 +129,15 @@ def load_store(path: Path) -> Store:
         raise StorageError(f"the store {path} cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise RunFormatError(f"{path} is no embgeo store or is damaged: {error}. Run compress again") from error
-    return Store(codec, arrays["codes"], ids)
+    return Store(codec, codes, ids)
 
 
-def _layout(codec: FittedCodec, rows: int, id_bytes: int) -> tuple[bytes, int]:
+def _layout(codec: Codec, rows: int, id_bytes: int) -> tuple[bytes, int]:
     """The header (8-byte length included) and the number of data bytes after it."""
     tensors: list[tuple[str, np.dtype, tuple[int, ...]]] = [
         *((f"state.{name}", array.dtype, array.shape) for name, array in codec.state.items()),
         ("id_ends", np.dtype(np.uint64), (rows,)),
-        ("codes", np.dtype(np.uint8), (rows, codec.code_bytes)),
+        *((name, np.dtype(np.uint8), (rows, width)) for name, width in _widths(codec)),
         ("ids", np.dtype(np.uint8), (id_bytes,)),
     ]
     manifest = json.dumps(codec.manifest(), separators=(",", ":"))
@@ -155,6 +162,21 @@ def _checksum(manifest: str, state: Mapping[str, np.ndarray]) -> str:
     for name in sorted(state):
         digest.update(name.encode() + np.ascontiguousarray(state[name]).tobytes())
     return digest.hexdigest()
+
+
+def _widths(codec: Codec) -> list[tuple[str, int]]:
+    """Names and code bytes of the tensors that hold the tiers, in the order of the file."""
+    if isinstance(codec, TieredCodec):
+        return [("codes", codec.search.code_bytes), ("rescore", codec.rescore.code_bytes)]
+    return [("codes", codec.code_bytes)]
+
+
+def _tiers(codec: Codec, block: np.ndarray, start: int, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(where its tensor begins, columns) of each tier of a block of codes."""
+    at = 0
+    for _, width in _widths(codec):
+        yield start + at * rows, block[:, at : at + width]
+        at += width
 
 
 def _map(path: Path, entry: dict[str, Any], start: int, size: int) -> np.ndarray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.codec import Codec, FittedCodec, TieredCodec, fit_codec
 from embgeo.compression.folds import document_folds, fit_sample
-from embgeo.compression.index import Searcher, build_searcher
+from embgeo.compression.index import Searcher, best_of, build_searcher, pair_scores
 from embgeo.compression.spec import Spec
 from embgeo.compression.store import predicted_file_bytes
 from embgeo.compression.timing import Timing, time_searchers
@@ -43,7 +43,7 @@ class Outcome:
     quality: np.ndarray
     in_sample: np.ndarray
     recall: np.ndarray
-    codec: FittedCodec
+    codec: Codec
     file_bytes: int
     band: tuple[float, float] | None
     searcher: str
@@ -78,6 +78,10 @@ class Task:
     @property
     def depth(self) -> int:
         return DEPTH + (self.own is not None)
+
+    def candidates(self, spec: Spec) -> int:
+        """How many documents the first search must return: those judged, or factor · 10 to be rescored."""
+        return self.depth if spec.rescorer is None else 10 * spec.factor + (self.own is not None)
 
     def settle(self, best: TopK) -> tuple[np.ndarray, np.ndarray]:
         """Scores and rows with each query's own document removed."""
@@ -188,15 +192,19 @@ def _out_of_sample(
     """The best documents of every query by spec, each document encoded by a codec that never saw it."""
     embeddings = task.embeddings
     Q = embeddings.query_matrix()
-    best = [TopK.empty(len(Q), task.depth) for _ in specs]
+    best = [TopK.empty(len(Q), task.candidates(spec)) for spec in specs]
     folds = int(fold_of.max()) + 1
+    rescorers: dict[int, list[FittedCodec]] = {}
     for fold in range(folds):
         # a corpus of one distinct document has nothing else to be fitted on
         others = rows[fold_of_row != fold] if folds > 1 else rows
         training = Training(others, embeddings.similarity, seed)
         codecs = []
-        for spec in specs:
+        for place, spec in enumerate(specs):
             codec = fit_codec(spec, training)
+            if isinstance(codec, TieredCodec):
+                rescorers.setdefault(place, []).append(codec.rescore)
+                codec = codec.search
             codecs.append((codec, *codec.queries(Q)))
             tick(spec)
         for start, block in embeddings.blocks():
@@ -207,12 +215,30 @@ def _out_of_sample(
             for top, (codec, Z, bias) in zip(best, codecs, strict=True):
                 decoded = codec.decode(codec.encode(held_out))
                 top.merge(score(Z, decoded, embeddings.similarity) + bias[:, None], start + mine)
+    for place, by_fold in rescorers.items():
+        best[place] = _rescored(embeddings, Q, best[place], by_fold, fold_of, task.depth)
     return best
+
+
+def _rescored(
+    embeddings: Embeddings, Q: np.ndarray, found: TopK, by_fold: list[FittedCodec], fold_of: np.ndarray, depth: int
+) -> TopK:
+    """The candidates ordered anew by the second tier, each document through the codec that never saw it."""
+    scores = np.full(found.rows.shape, -np.inf, np.float32)
+    for fold, codec in enumerate(by_fold):
+        Z, bias = codec.queries(Q)
+        for query, rows in enumerate(found.rows):
+            mine = np.flatnonzero((rows >= 0) & (fold_of[rows] == fold))
+            if len(mine):
+                decoded = codec.decode(codec.encode(embeddings.rows(rows[mine])))
+                pairs = pair_scores(Z[query : query + 1], decoded[None], embeddings.similarity)
+                scores[query, mine] = pairs[0] + bias[query]
+    return TopK(*best_of(scores, found.rows, depth))
 
 
 @dataclass(frozen=True)
 class _Built:
-    codec: FittedCodec
+    codec: Codec
     in_sample: np.ndarray
     searcher: str
     ram_bytes: int
@@ -229,7 +255,9 @@ def _build(task: Task, spec: Spec, training: Training, device: str) -> tuple[_Bu
     codes = encode_all(codec, embeddings)
     encoded = time.perf_counter()
     searcher = build_searcher(codec, codes, device)
-    scores, rows = searcher.search(embeddings.query_matrix(), min(task.depth, len(embeddings)))
+    # a tier that rescores gets factor · 10 candidates, as it would for ten results
+    results = task.depth if spec.rescorer is None else 10 + (task.own is not None)
+    scores, rows = searcher.search(embeddings.query_matrix(), min(results, len(embeddings)))
     quality = task.quality(*task.settle(TopK(scores, rows)))
     built = _Built(
         codec, quality, searcher.name, searcher.ram_bytes, fitted - started, encoded - fitted
@@ -237,7 +265,7 @@ def _build(task: Task, spec: Spec, training: Training, device: str) -> tuple[_Bu
     return built, searcher
 
 
-def encode_all(codec: FittedCodec, embeddings: Embeddings) -> np.ndarray:
+def encode_all(codec: Codec, embeddings: Embeddings) -> np.ndarray:
     """(n, code_bytes) uint8 codes of the corpus, block by block."""
     codes = np.empty((len(embeddings), codec.code_bytes), np.uint8)
     for start, block in embeddings.blocks():

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.codec import FittedCodec
+from embgeo.compression.index import best_of
 from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
@@ -53,11 +54,7 @@ class TorchSearcher:
                 best = torch.topk(scores, k, dim=1)
                 scores, rows = best.values, rows.gather(1, best.indices)
         found, places = scores.cpu().numpy(), rows.cpu().numpy()
-        order = np.lexsort((places, -found))
-        found, places = np.take_along_axis(found, order, 1), np.take_along_axis(places, order, 1)
-        if (missing := k - places.shape[1]) > 0:
-            found = np.pad(found, ((0, 0), (0, missing)), constant_values=-np.inf)
-            places = np.pad(places, ((0, 0), (0, missing)), constant_values=-1)
+        found, places = best_of(found, places, k)
         return found + bias[:, None], places
 
     def _block(self, start: int, stop: int) -> Any:

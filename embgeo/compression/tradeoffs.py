@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.budget import Budget
+from embgeo.compression.codec import TieredCodec
 from embgeo.compression.select import CrossFitted, Field, choose, cross_fit, kept, pareto_front
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
@@ -57,6 +58,9 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             "tie_band": outcome.band,
             "changed_queries": int(np.count_nonzero(outcome.quality != base.quality)),
         }
+        if isinstance(outcome.codec, TieredCodec):
+            row["search_bytes_per_vector"] = outcome.codec.search.code_bytes
+            row["rescore_bytes_per_vector"] = outcome.codec.rescore.code_bytes
         if unchanged:
             row["changed_bound"] = rule_of_three(len(base.quality))
             row["note"] = (
