@@ -22,7 +22,8 @@ from embgeo.metrics.space import Space
 def iso_score_star(space: Space) -> Reading:
     """IsoScore of the eigenvalues of a shrunk covariance (1 − ζ) Σ + ζ μ I, μ the mean variance.
 
-    With few rows a covariance looks less isotropic than it is; shrinkage corrects it. The paper takes ζ and the
+    With few rows a covariance looks less isotropic than it is; shrinkage pulls the other way (beyond the truth when
+    there are hardly more rows than dimensions). The paper takes ζ and the
     target from earlier training batches; a space has none, so ζ is Ledoit and Wolf's optimum, in the details. ζ → 0
     and the value → `iso_score` as n grows. Raises `Undefined` for d = 1, one row and rows that are all equal.
 

@@ -141,7 +141,7 @@ def iso_score_star(X: np.ndarray) -> float:
 
 def diffusion_spectral_entropy(X: np.ndarray) -> float:
     D = euclidean(X)
-    K = np.exp(-((D / np.median(np.sort(D, axis=1)[:, 10])) ** 2))
+    K = np.exp(-((D / (np.median(D[np.triu_indices(len(D), 1)]) / 2)) ** 2))
     q = K.sum(axis=1)
     K = K / np.outer(q, q)
     walk = K / K.sum(axis=1, keepdims=True)
