@@ -8,7 +8,17 @@ import numpy as np
 
 from embgeo.compression.budget import Budget
 from embgeo.compression.codec import TieredCodec
-from embgeo.compression.select import CrossFitted, Field, choose, cross_fit, kept, pareto_front
+from embgeo.compression.select import (
+    CrossFitted,
+    Field,
+    choose,
+    cross_fit,
+    keep_p_values,
+    kept,
+    pareto_front,
+    queries_needed,
+)
+from embgeo.compression.spec import Spec
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
 from embgeo.retrieval.significance import QueryBootstrap, rule_of_three
@@ -94,6 +104,8 @@ def recommend(
     everything = np.ones(len(sweep.baseline.quality))
     chosen, tied = choose(field, everything)
     passes = kept(field, everything)
+    if keep is not None:
+        below, needed = 1 - keep_p_values(field, everything), queries_needed(field)
     front = pareto_front(field.sizes, field.quality.mean(axis=1))
     for place, row in enumerate(rows):
         row["pareto"], row["fits_budget"], row["tied"] = (
@@ -102,13 +114,13 @@ def recommend(
             bool(tied[place]),
         )
         if keep is not None:
-            row["keeps"] = bool(passes[place])
+            row["keep"] = _verdict(bool(passes[place]), float(below[place]), float(needed[place]))
     delivered = cross_fit(field, seed)
     recommendation = dict(rows[chosen])
     ties = [rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if tied[place] and place != chosen]
     recommendation["tied_with"] = ties
     recommendation["cross_fitted"] = _delivered(delivered, rows)
-    recommendation["reason"] = _reason(recommendation, sweep, budget, keep, ties, bool(passes[chosen]))
+    recommendation["reason"] = _reason(recommendation, sweep, budget, keep, ties)
     return recommendation
 
 
@@ -122,7 +134,14 @@ def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors
     sizes = vectors * code + constant if whole else code + constant / 1e15
     allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(code, constant, strict=True)])
     quality = np.stack([o.quality for o in outcomes])
-    return Field(quality, sizes, allowed, sweep.baseline.quality, keep, minimise=keep is not None and budget is None)
+    families = np.unique([family(o.spec) for o in outcomes], return_inverse=True)[1]
+    return Field(quality, sizes, allowed, sweep.baseline.quality, families, keep, keep is not None and budget is None)
+
+
+def family(spec: Spec) -> str:
+    """Codecs that differ in bytes but not in kind: the reducers (rotations aside), adaptive bits, rescoring."""
+    kinds = [type(part).__name__ for part in (*spec.reducers, *spec.quantizer.before) if part.name != "rot"]
+    return "+".join([*kinds, "rescored"] if spec.rescorer else kinds)
 
 
 def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
@@ -140,6 +159,12 @@ def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
     )
 
 
+def _verdict(passed: bool, p_keeps: float, needed: float) -> dict[str, Any]:
+    """yes / no / not enough queries, and how many would be enough for a codec that loses nothing."""
+    answer = "yes" if passed else "no" if p_keeps < 0.05 else "not enough queries"
+    return {"shown": answer, "queries_for_80_percent_power": None if not np.isfinite(needed) else int(np.ceil(needed))}
+
+
 def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     if delivered is None:
         return None
@@ -153,9 +178,7 @@ def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dic
     }
 
 
-def _reason(
-    row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: float | None, ties: list[str], passes: bool
-) -> str:
+def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: float | None, ties: list[str]) -> str:
     name = "nDCG@10" if sweep.measure == "ndcg@10" else "recall@10 of the exact neighbours"
     if row["retained"] is None:
         share = f"{name} of the float32 baseline is 0, so nothing can be said of what is kept"
@@ -172,5 +195,8 @@ def _reason(
         listed = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
         text += f"; statistically tied with it: {listed}"
     if keep is not None:
-        text += f"; at least {100 * keep:g} % kept: " + ("shown" if passes else "not shown with these queries")
+        verdict = row["keep"]
+        text += f"; at least {100 * keep:g} % kept: {verdict['shown']}"
+        if verdict["shown"] == "not enough queries" and verdict["queries_for_80_percent_power"] is not None:
+            text += f" (about {verdict['queries_for_80_percent_power']:,} would be, if nothing is lost)"
     return text
