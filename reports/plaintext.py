@@ -12,7 +12,8 @@ LONGEST = 2000
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f]")
 _OTHER = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-_PLOT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " "})
+# plotly reads some tags and entities, and takes text between dollars for mathematics
+_PLOT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "\n": " "})
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
@@ -37,5 +38,5 @@ def shown(value: Any) -> Any:
 
 
 def plot_text(text: str, longest: int = 120) -> str:
-    """`text` for a plotly label, which reads a few HTML tags and entities: escaped, on one line."""
+    """`text` for a plotly label, which is no HTML but nearly: escaped, on one line."""
     return visible(text, longest).translate(_PLOT_ESCAPES)

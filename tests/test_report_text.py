@@ -58,6 +58,10 @@ def test_plot_labels_hold_no_markup():
     assert plot_text("<a href='x'>&amp;</a>\nb") == "&lt;a href='x'&gt;&amp;amp;&lt;/a&gt; b"
 
 
+def test_plot_labels_are_no_mathematics():
+    assert plot_text("$x$") == "&#36;x&#36;"
+
+
 def test_csv_reads_back_and_runs_no_formula():
     text = csv_text([{"spec": "=1+1", "difference": -0.5, "difference_ci": [-1, 0]}, {"spec": "a,b\n", "extra": None}])
     rows = list(csv.DictReader(io.StringIO(text)))

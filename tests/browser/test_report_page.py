@@ -1,0 +1,303 @@
+"""The report in real Chromium: it loads nothing, logs nothing, runs nothing of what a corpus may hold, and works."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embgeo.reports import write_report
+from embgeo.runs import Run, load_run
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install 'embgeo[dev]')")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the path")
+
+HOSTILE = (
+    "<script>window.hacked=1</script>",
+    "<img src=x onerror=window.hacked=1>",
+    "</script><script>window.hacked=1</script>",
+    "\"'><svg onload=window.hacked=1>",
+    "<a href='javascript:window.hacked=1'>x</a>",
+    "{{ 7*7 }}{% raw %}",
+    "%{customdata}",
+    "\u202etxt.exe\u2066",
+    "nul\x00byte\x1b[31m",
+    "half \ud800 pair",
+    "line\u2028separator",
+    "\U0001f600\U0001f469\u200d\U0001f467",
+    "x" * 5000,
+    "a b " * 3000,
+    "__proto__",
+    "<!--",
+    "&lt;b&gt;",
+    "$\\href{javascript:window.hacked=1}{x}$",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open a report of some runs; at the end nothing may have been logged, thrown or requested but the file."""
+    contexts, said = [], []
+
+    def open_report(*runs: Run, width: int = 1200, **options: Any) -> Any:
+        path = write_report(runs, tmp_path / "report.html")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: said.append(f"error: {error}"))
+        page.on("request", lambda request: None if request.url == path.as_uri() else said.append(request.url[:200]))
+        page.on("dialog", lambda dialog: said.append("dialog"))
+        page.goto(path.as_uri())
+        if page.locator(".plot").count():
+            page.wait_for_selector(".plot .main-svg", state="attached")
+        return page
+
+    open_report.said = said  # type: ignore[attr-defined]
+    yield open_report
+    for context in contexts:
+        context.close()
+    assert said == []
+
+
+def stored(repository: Path, command: str) -> Run:
+    return load_run(repository / "tests" / "data" / "runs" / command)
+
+
+def overflow(page: Any) -> int:
+    return int(page.evaluate("document.documentElement.scrollWidth - window.innerWidth"))
+
+
+def column(page: Any, number: int) -> list[str]:
+    cells = page.locator(f"table.sortable tbody tr:visible > :nth-child({number + 1})")
+    return [value or "" for value in cells.evaluate_all("cells => cells.map(cell => cell.dataset.value)")]
+
+
+@pytest.mark.parametrize("command", ["analyze", "compress"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_the_page_is_drawn_and_fits(visit, repository, command, scheme, width):
+    page = visit(stored(repository, command), width=width, color_scheme=scheme)
+    plots = page.locator(".plot")
+    assert plots.count() == page.locator(".plot:has(.main-svg)").count() > 0
+    assert overflow(page) <= 0
+
+
+@pytest.mark.parametrize("command", ["analyze", "compress"])
+@pytest.mark.parametrize("width", [1200, 390])
+def test_hostile_text_is_only_text(visit, repository, command, width):
+    run = stored(repository, command)
+    queue = list(HOSTILE) * 60
+
+    def poison(value: Any) -> Any:
+        """Every text of the result replaced in turn by a hostile one, keys of free dicts too."""
+        if isinstance(value, str):
+            return queue.pop()
+        if isinstance(value, list):
+            return [poison(item) for item in value]
+        return {key: poison(item) for key, item in value.items()} if isinstance(value, dict) else value
+
+    result = copy.deepcopy(run.result)
+    for key in ("model", "dataset", "request", "environment", "similarity", "created", "budget", "protocol"):
+        if key in result:
+            result[key] = poison(result[key])
+    result["warnings"] = list(HOSTILE)
+    if command == "analyze":
+        entry = result["signature"]["twonn_dim"]
+        result["signature"] = {text: {**entry, "reason": text, "value": None} for text in HOSTILE}
+        result["curves"] = {
+            text: {**result["curves"]["explained_variance"], "x_label": text, "y_label": text} for text in HOSTILE
+        }
+        result["retrievability"] = {"hubs": [{"id": text, "text": text} for text in HOSTILE], HOSTILE[0]: HOSTILE[1]}
+        result["details"] = {HOSTILE[0]: {HOSTILE[1]: [{"id": text} for text in HOSTILE]}}
+    else:
+        for row, text in zip(result["tradeoffs"], HOSTILE * 2, strict=False):
+            row |= {"spec": text, "note": text, "query_side": text, "searcher": text, "status": text}
+        result["recommendation"] = {**result["tradeoffs"][1], "reason": HOSTILE[2]}
+    page = visit(Run(Path(f"{HOSTILE[0]}"[:8]), result), width=width)
+    for box in page.locator(".plot").all()[:3]:
+        box.scroll_into_view_if_needed()
+        box.hover()
+    if command == "analyze":
+        titles = page.locator(".plot .xtitle").all_text_contents()
+        assert HOSTILE[0] in titles
+        assert HOSTILE[-1] in titles
+    assert page.evaluate("window.hacked") is None
+    assert (
+        page.evaluate("document.querySelectorAll('main img, main svg[onload], main a[href^=javascript]').length") == 0
+    )
+    assert (
+        page.evaluate("document.scripts.length - document.querySelectorAll('script[type=\"application/json\"]').length")
+        == 2
+    )
+    assert overflow(page) <= 0
+    text = page.locator("main").inner_text()
+    assert HOSTILE[1] in text
+    assert "{{ 7*7 }}" in text
+    assert "[U+202E]txt.exe" in text
+    assert "nul␀byte" in text
+
+
+def test_the_policy_stops_what_would_still_get_in(visit, repository):
+    page = visit(stored(repository, "compress"))
+    stopped = page.evaluate(
+        """() => new Promise(resolve => {
+            const seen = [];
+            document.addEventListener("securitypolicyviolation", event => {
+                seen.push(event.effectiveDirective);
+                if (seen.length === 2) resolve(seen.sort());
+            });
+            const script = document.createElement("script");
+            script.textContent = "window.hacked = 1";
+            document.body.append(script);
+            fetch("data:text/plain,x").catch(() => {});
+        })"""
+    )
+    assert stopped == ["connect-src", "script-src-elem"]
+    assert page.evaluate("window.hacked") is None
+    assert all("Content Security Policy" in line for line in visit.said)
+    visit.said.clear()
+
+
+def test_columns_sort_both_ways_with_missing_values_last(visit, repository):
+    page = visit(stored(repository, "compress"))
+    header = page.locator("table.sortable thead th", has_text="Recall@10")
+    number = header.evaluate("cell => cell.cellIndex")
+    header.locator("button").click()
+    assert header.get_attribute("aria-sort") == "ascending"
+    values = column(page, number)
+    assert values[-1] == ""
+    assert [float(v) for v in values[:-1]] == sorted(float(v) for v in values[:-1])
+    header.locator("button").press("Enter")
+    assert header.get_attribute("aria-sort") == "descending"
+    values = column(page, number)
+    assert values[-1] == ""
+    assert [float(v) for v in values[:-1]] == sorted((float(v) for v in values[:-1]), reverse=True)
+    assert page.locator("table.sortable [aria-sort]").count() == 1
+
+
+def test_rows_are_filtered_by_words_and_marks(visit, repository):
+    page = visit(stored(repository, "compress"))
+    everything = len(column(page, 0))
+    page.get_by_label("Filter").fill("PCA int8")
+    assert column(page, 0) == ["pca192,int8"]
+    assert page.locator("[data-count]").inner_text() == f"1 of {everything} shown"
+    page.get_by_label("Filter").fill("")
+    page.get_by_label("only within the budget").check()
+    sizes = [float(value) for value in column(page, 1) if value]
+    assert 0 < len(sizes) < everything
+    assert max(sizes[:-1]) <= 96
+    page.get_by_label("only the front").check()
+    assert column(page, 0) == ["adaptive@24B", "adaptive@48B", "adaptive@96B"]
+
+
+def test_the_quality_can_be_switched(visit, repository):
+    page = visit(stored(repository, "compress"))
+    title = page.locator(".plot .ytitle")
+    assert "nDCG@10" in title.text_content()
+    page.locator("select[data-switch]").select_option("recall@10_exact")
+    assert "Recall@10" in page.locator(".plot .ytitle").text_content()
+
+
+def test_hovering_a_point_says_what_it_is_and_how_to_repeat_it(visit, repository):
+    page = visit(stored(repository, "compress"))
+    box = page.locator(".plot").first
+    box.scroll_into_view_if_needed()
+    star = box.locator(".scatterlayer .trace").last.locator(".points path").last.bounding_box()
+    page.mouse.move(star["x"] + star["width"] / 2, star["y"] + star["height"] / 2)
+    label = page.locator(".hoverlayer .hovertext").first
+    label.wait_for()
+    text = label.text_content()
+    assert "adaptive@96B" in text
+    assert "embgeo compress minilm scifact --budget 96B --keep 0.99" in text
+
+
+def test_the_theme_turns_the_page_and_its_plots(visit, repository):
+    page = visit(stored(repository, "compress"), color_scheme="light")
+    ink = "getComputedStyle(document.querySelector('.plot .xtick text')).fill"
+    paper = "getComputedStyle(document.body).backgroundColor"
+    before = page.evaluate(ink), page.evaluate(paper)
+    button = page.get_by_role("button", name="Theme")
+    button.click()
+    assert (page.evaluate(ink), page.evaluate(paper)) == before  # auto was light
+    button.click()
+    after = page.evaluate(ink), page.evaluate(paper)
+    assert button.inner_text() == "Theme: dark"
+    assert before[0] != after[0]
+    assert before[1] != after[1]
+
+
+def test_print_is_light_whole_and_undone_afterwards(visit, repository):
+    page = visit(stored(repository, "analyze"), color_scheme="dark")
+    ink = "getComputedStyle(document.querySelector('.plot .xtick text')).fill"
+    dark = page.evaluate(ink)
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.evaluate(ink) != dark
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.evaluate(ink) == dark
+    assert page.locator("details:not([open])").count() > 0
+    assert len(page.pdf(prefer_css_page_size=True)) > 20_000
+
+
+@pytest.mark.parametrize("kind", ["JSON", "CSV"])
+def test_results_can_be_taken_out_again(visit, repository, kind, tmp_path):
+    import csv
+    import json
+
+    run = stored(repository, "compress")
+    page = visit(run)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=f"Download {kind}").click()
+    assert waiting.value.suggested_filename == f"{run.name}.{kind.lower()}"
+    waiting.value.save_as(tmp_path / "taken")
+    text = (tmp_path / "taken").read_text(encoding="utf-8")
+    if kind == "JSON":
+        assert json.loads(text) == run.result
+    else:
+        rows = list(csv.DictReader(text.splitlines()))
+        assert [row["spec"] for row in rows] == [row["spec"] for row in run.result["tradeoffs"]]
+
+
+def test_everything_is_reached_by_keyboard(visit, repository):
+    page = visit(stored(repository, "compress"))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+    reached = set()
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.tagName"))
+    assert reached >= {"BUTTON", "SELECT", "INPUT", "DIV", "SUMMARY"}
+
+
+def axe_source(repository: Path) -> str:
+    candidates = [os.environ.get("AXE_PATH"), repository / "node_modules" / "axe-core" / "axe.min.js"]
+    for candidate in filter(None, candidates):
+        if Path(candidate).is_file():
+            return Path(candidate).read_text(encoding="utf-8")
+    pytest.skip("needs axe-core: AXE_PATH=…/axe.min.js, or npm install axe-core")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("commands", [("analyze",), ("compress",), ("analyze", "compress", "analyze")])
+def test_no_accessibility_rule_is_broken(visit, repository, commands, scheme):
+    source = axe_source(repository)
+    page = visit(*(stored(repository, command) for command in commands), color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true)")
+    page.evaluate(source)
+    broken = page.evaluate("axe.run().then(found => found.violations.map(rule => [rule.id, rule.nodes[0].html]))")
+    assert broken == []
