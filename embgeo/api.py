@@ -144,7 +144,7 @@ def compress(
             )
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
-        chosen = asked or default_specs(embeddings.dimension, limit)
+        chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
         place = choose_device(device)
         result = sweep(embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress)
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)

@@ -6,7 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """Called as `progress(stage, done, total)`; `total` may grow, `done == total` ends the stage."""
+    """Called as `progress(stage, done, total)`; `total` may grow, `done == total` ends the stage.
+
+    A stage "name: detail" is one bar called "name" whose detail changes.
+    """
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...
 

@@ -2,32 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from embgeo.compression.budget import Budget
 from embgeo.compression.spec import Spec, parse
 
 _PLAIN = ("f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "rot,int4", "binary", "rot,binary")
 _REDUCED = ("f16", "fp8", "int8", "rot,int4", "binary")
-_SHARES = (0.75, 0.5, 0.25)
+_SHARES = (3 / 4, 1 / 2, 1 / 4)
+_MORE_REDUCED = ("f16", "fp8", "fp8e5m2", "int8", "int4", "rot,int4", "binary", "rot,binary")
+_MORE_SHARES = (7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8)
 
 
-def default_specs(dimension: int, budget: Budget | None = None) -> list[Spec]:
-    """About 35 specs that span 1/2 to 1/128 of float32 for an embedding of `dimension`.
+def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool = False) -> list[Spec]:
+    """About 35 specs that span 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives some 190.
 
     A budget per vector adds the adaptive codec of exactly that size: it is the one family that can use every byte.
     """
     texts = ["f32", *_PLAIN]
-    for share in _SHARES:
-        width = _round(dimension * share)
-        texts += [f"pca{width},{quantizer}" for quantizer in _REDUCED]
-    half = _round(dimension / 2)
-    texts += [f"pcac{half},{quantizer}" for quantizer in ("int8", "rot,int4")]
-    texts += [f"trunc{half},{quantizer}" for quantizer in ("int8", "rot,int4")]
-    texts += [f"trunc{_round(dimension / 4)},int8"]
-    sizes = [size for size in (dimension // 2, dimension // 4, dimension // 8, dimension // 16) if size]
-    if budget is not None and budget.per_vector is not None and 1 <= budget.per_vector <= dimension:
-        sizes.append(int(budget.per_vector))
-    texts += [f"adaptive@{size}B" for size in sorted(set(sizes), reverse=True)]
+    texts += _exhaustive(dimension) if exhaustive else _reduced(dimension)
+    sizes = {dimension // part for part in ((2, 4, 8, 16) if not exhaustive else (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32))}
+    if budget is not None and budget.per_vector is not None and budget.per_vector <= dimension:
+        sizes.add(int(budget.per_vector))
+    texts += [f"adaptive@{size}B" for size in sorted(sizes, reverse=True) if size]
     return [parse(text) for text in dict.fromkeys(texts)]
+
+
+def _reduced(dimension: int) -> Iterator[str]:
+    for share in _SHARES:
+        for quantizer in _REDUCED:
+            yield f"pca{_round(dimension * share)},{quantizer}"
+    half = _round(dimension / 2)
+    for reducer in ("pcac", "trunc"):
+        for quantizer in ("int8", "rot,int4"):
+            yield f"{reducer}{half},{quantizer}"
+    yield f"trunc{_round(dimension / 4)},int8"
+
+
+def _exhaustive(dimension: int) -> Iterator[str]:
+    for share in _MORE_SHARES:
+        for reducer in ("pca", "pcac", "trunc"):
+            for quantizer in _MORE_REDUCED:
+                yield f"{reducer}{_round(dimension * share)},{quantizer}"
+    for search in ("binary", f"adaptive@{max(1, dimension // 16)}B"):
+        for rescorer in ("int8", "int4"):
+            for factor in (2, 4, 10):
+                yield f"{search}+{rescorer}@{factor}"
 
 
 def _round(width: float) -> int:

@@ -52,7 +52,7 @@ class Evaluator:
             found = self._evaluate(scores[:, :shown], rows[:, :shown], {_TREC[name][0] for name in names})
             for name in names:
                 results[name] = np.array([found[query][_TREC[name][1]] for query in self.query_ids])
-        return results
+        return {name: results[name] for name in measures}
 
     def _evaluate(self, scores: np.ndarray, rows: np.ndarray, measures: set[str]) -> Mapping[str, Mapping[str, float]]:
         import pytrec_eval
