@@ -199,7 +199,7 @@ def test_neighbour_recall_by_hand() -> None:
 
 
 def test_tie_band_by_hand() -> None:
-    """Three documents share the best score, one of them is relevant: first 1, third 1/log2 4; a second query is fixed."""
+    """Three documents share the best score, one is relevant: first 1, third 1/log2 4; the second query is fixed."""
     docs = [f"d{row:02}" for row in range(12)]
     evaluator = Evaluator(Judgements({"tied": {"d01": 1}, "clear": {"d00": 1}}), docs, ["tied", "clear"])
     rows = np.tile(np.arange(12), (2, 1))

@@ -31,7 +31,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_law() -> None:
 
 
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
-    """500 simulated tests of 60 queries: 95 % ± three standard errors (.0097 each), less .02 for a percentile interval."""
+    """500 tests of 60 queries: 95 % ± three standard errors (.0097 each), less .02 for percentiles."""
     rng = np.random.default_rng(2)
     bootstrap = QueryBootstrap.draw(60, resamples=1000)
     held = 0

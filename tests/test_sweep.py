@@ -1,0 +1,250 @@
+"""The loop over specs: out of sample means out of sample, and every row stands for itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from oracles.planted_codecs import Memorising
+
+from embgeo.compression import timing
+from embgeo.compression.codec import fit_codec
+from embgeo.compression.folds import document_folds
+from embgeo.compression.index import build_searcher
+from embgeo.compression.parts import QUANTIZERS, Entry, Reducer, load_parts
+from embgeo.compression.spec import parse
+from embgeo.compression.sweep import DEPTH, Sweep, sweep
+from embgeo.compression.training import Training
+from embgeo.datasets.registry import resolve_dataset
+from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.errors import SpecError
+from embgeo.judgements import Judgements
+from embgeo.retrieval.evaluate import Evaluator
+from embgeo.retrieval.exact import exact_search
+
+load_parts()
+
+
+@dataclasses.dataclass(frozen=True)
+class MemorisingQuantizer:
+    """Registered in tests only."""
+
+    name: ClassVar[str] = "memorise"
+    before: ClassVar[tuple[Reducer, ...]] = ()
+
+    def code_bytes(self, width: int) -> int:
+        return 2
+
+    def fit(self, Z: np.ndarray, training: Training) -> Memorising:
+        return Memorising.fit(Z)
+
+
+def corpus(n: int = 300, m: int = 60, d: int = 16, seed: int = 0) -> tuple[Embeddings, Evaluator]:
+    """Queries are noisy copies of documents; the document copied is the relevant one."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((n, d)).astype(np.float32)
+    source = rng.choice(n, m, replace=False)
+    Q = X[source] + 1.3 * rng.standard_normal((m, d)).astype(np.float32)
+    e = check_embeddings(X, Q, [f"d{row:03}" for row in range(n)], [f"q{row:02}" for row in range(m)])
+    qrels = {f"q{row:02}": {f"d{doc:03}": 1} for row, doc in enumerate(source)}
+    return e, Evaluator(Judgements(qrels), e.doc_ids, e.query_ids)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hurried_clock() -> Iterator[None]:
+    """Speed is not what these tests look at: two rounds of one query."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "REPEATS", 1)
+        patch.setattr(timing, "SINGLES", 1)
+        yield
+
+
+@pytest.fixture(scope="module")
+def result() -> Sweep:
+    e, evaluator = corpus()
+    return sweep(e, evaluator, [parse(text) for text in ("int8", "f32", "pca8,int4", "rot,binary", "pcac8,fp8")])
+
+
+def facts(outcome) -> tuple:
+    """All of an outcome but its seconds."""
+    return (
+        str(outcome.spec), outcome.quality.tobytes(), outcome.in_sample.tobytes(), outcome.recall.tobytes(),
+        outcome.file_bytes, outcome.band, outcome.searcher, outcome.ram_bytes,
+        [(name, array.tobytes()) for name, array in outcome.codec.state.items()],
+    )  # fmt: skip
+
+
+def test_the_baseline_comes_first_and_is_exact_search(result: Sweep) -> None:
+    e, evaluator = corpus()
+    assert str(result.baseline.spec) == "f32"
+    assert [str(outcome.spec) for outcome in result.outcomes] == ["int8", "pca8,int4", "rot,binary", "pcac8,fp8"]
+    exact = evaluator(*exact_search(e, DEPTH))["ndcg@10"]
+    np.testing.assert_array_equal(result.baseline.quality, exact)
+    np.testing.assert_array_equal(result.baseline.in_sample, exact)
+    assert result.baseline.recall.min() == 1
+    assert 0.2 < exact.mean() < 0.98, "a corpus on which nothing can go wrong tests nothing"
+
+
+def test_a_baseline_is_added_where_none_was_asked_for() -> None:
+    e, evaluator = corpus(n=80, m=12)
+    found = sweep(e, evaluator, [parse("int8")])
+    assert str(found.baseline.spec) == "f32"
+    assert [str(outcome.spec) for outcome in found.outcomes] == ["int8"]
+
+
+def test_one_spec_alone_gives_the_row_it_has_among_all(result: Sweep) -> None:
+    e, evaluator = corpus()
+    for among in result.outcomes:
+        alone = sweep(e, evaluator, [among.spec]).outcomes[0]
+        assert facts(alone) == facts(among), str(among.spec)
+
+
+def test_one_seed_gives_one_result(result: Sweep) -> None:
+    e, evaluator = corpus()
+    again = sweep(e, evaluator, [parse("int8"), parse("rot,binary")])
+    assert facts(again.outcomes[1]) == facts(result.outcomes[2])
+    other = sweep(e, evaluator, [parse("int8"), parse("rot,binary")], seed=1)
+    assert facts(other.outcomes[1]) != facts(result.outcomes[2])
+
+
+def test_out_of_sample_is_what_an_obvious_loop_over_folds_gives(result: Sweep) -> None:
+    e, evaluator = corpus()
+    folds = document_folds(e, 0)
+    X, Q = e.matrix(), e.query_matrix()
+    for outcome in result.outcomes:
+        scores = np.empty((len(Q), len(X)), np.float32)
+        for fold in range(5):
+            codec = fit_codec(outcome.spec, Training(X[folds != fold], "cosine", 0))
+            Z, bias = codec.queries(Q)
+            scores[:, folds == fold] = Z @ codec.decode(codec.encode(X[folds == fold])).T + bias[:, None]
+        order = np.argsort(-scores, axis=1, kind="stable")
+        top = order[:, :DEPTH]
+        quality = evaluator(np.take_along_axis(scores, top, 1), top)["ndcg@10"]
+        # a product of another batch size rounds its last bit: two queries of sixty may swap neighbours
+        assert np.count_nonzero(np.abs(quality - outcome.quality) > 1e-9) <= 2
+
+
+def test_a_codec_that_memorises_is_perfect_in_sample_and_caught_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap 18. In sample it is float32 in two bytes; of documents it never saw it knows nothing."""
+    entry = Entry(re.compile("memorise"), "memorise", "", Memorising, MemorisingQuantizer)
+    monkeypatch.setitem(QUANTIZERS, "memorise", entry)
+    e, evaluator = corpus()
+    found = sweep(e, evaluator, [parse("memorise")])
+    cheat, base = found.outcomes[0], found.baseline
+    np.testing.assert_array_equal(cheat.in_sample, base.quality)
+    assert cheat.quality.mean() < 0.5 * base.quality.mean()
+    assert cheat.recall.mean() < 0.5
+
+
+def test_duplicates_do_not_help_to_memorise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trap 13. Were copies spread over folds, each copy would be encoded by a codec that was fitted on its twin."""
+    entry = Entry(re.compile("memorise"), "memorise", "", Memorising, MemorisingQuantizer)
+    monkeypatch.setitem(QUANTIZERS, "memorise", entry)
+    e, _ = corpus(n=120, m=40)
+    X = np.repeat(np.asarray(e.docs), 3, axis=0)
+    copies = check_embeddings(X, e.queries)
+    found = sweep(copies, None, [parse("memorise")])
+    folds = document_folds(copies, 0)
+    assert all(len(set(folds[3 * row : 3 * row + 3])) == 1 for row in range(120))
+    assert found.outcomes[0].in_sample.min() == 1
+    assert found.outcomes[0].quality.mean() < 0.5
+
+
+def test_codecs_are_the_same_whatever_the_queries_are() -> None:
+    """Trap 2: nothing that is fitted has seen a query."""
+    e, evaluator = corpus(n=100, m=20)
+    specs = [parse(text) for text in ("pcac8,int8", "rot,int4", "pca8,fp8")]
+    one = sweep(e, evaluator, specs)
+    assert e.queries is not None
+    two = sweep(dataclasses.replace(e, queries=-3 * e.queries), evaluator, specs)
+    for a, b in zip(one.outcomes, two.outcomes, strict=True):
+        assert [(n, x.tobytes()) for n, x in a.codec.state.items()] == [
+            (n, x.tobytes()) for n, x in b.codec.state.items()
+        ]
+        assert not np.array_equal(a.quality, b.quality)
+
+
+def test_without_judgements_quality_is_recall_of_exact_neighbours() -> None:
+    e, _ = corpus(n=100, m=20)
+    found = sweep(e, None, [parse("binary")])
+    assert found.measure == "recall@10_exact"
+    assert found.query_ids == e.query_ids
+    np.testing.assert_array_equal(found.outcomes[0].quality, found.outcomes[0].recall)
+    np.testing.assert_array_equal(found.baseline.quality, 1)
+
+
+def test_documents_that_stand_in_for_queries_do_not_find_themselves() -> None:
+    """Trap 13: with self matches kept, recall of the nearest would be free."""
+    X = np.random.default_rng(0).standard_normal((60, 16)).astype(np.float32)
+    ids = [str(row) for row in range(60)]
+    e = check_embeddings(X, X[:30].copy(), ids, ids[:30])
+    with_self, without = sweep(e, None, [parse("binary")]), sweep(e, None, [parse("binary")], drop_own=True)
+    assert without.outcomes[0].recall.mean() < with_self.outcomes[0].recall.mean()
+    assert without.baseline.recall.min() == 1
+
+
+def test_a_spec_that_cannot_work_stops_before_any_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    e, evaluator = corpus(n=40, m=12)
+    monkeypatch.setattr("embgeo.compression.sweep.fit_codec", lambda *_: pytest.fail("something was fitted"))
+    with pytest.raises(SpecError, match="between 1 and 16 dimensions"):
+        sweep(e, evaluator, [parse("int8"), parse("pca17,int8")])
+
+
+def test_progress_counts_every_fit() -> None:
+    e, evaluator = corpus(n=40, m=12)
+    seen = []
+    sweep(e, evaluator, [parse("int8")], progress=lambda *call: seen.append(call))
+    fits = [call for call in seen if call[0].startswith("trade-offs")]
+    assert [done for _, done, _ in fits] == list(range(1, 13)), "(five folds and the shipped one) × (f32, int8)"
+    assert {total for *_, total in fits} == {12}
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_corpus_of_a_few_documents_passes(n: int) -> None:
+    X = np.eye(n, 16, dtype=np.float32)
+    e = check_embeddings(X, X[:1].copy(), [f"d{row}" for row in range(n)], ["q"])
+    evaluator = Evaluator(Judgements({"q": {"d0": 1}}), e.doc_ids, e.query_ids)
+    found = sweep(e, evaluator, [parse("int8"), parse("pca4,binary")])
+    assert found.folds == n
+    assert all(np.isfinite(outcome.quality).all() for outcome in found.outcomes)
+
+
+# ---- SciFact × MiniLM -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scifact(shared_data: Path) -> tuple[Embeddings, Evaluator]:
+    folder = shared_data / "scifact"
+    data = resolve_dataset(str(folder))
+    docs, queries = np.load(folder / "minilm-docs.npy"), np.load(folder / "minilm-queries.npy")
+    e = check_embeddings(docs, queries, data.doc_ids, data.query_ids)
+    return e, Evaluator(data.judgements, e.doc_ids, e.query_ids)
+
+
+# in-sample nDCG@10 fitted on all 5,183 documents: SCIENCE §4, and for scaled fp8, whose scale is one for all
+# coordinates here and per dimension nowhere, the value first measured with it
+IN_SAMPLE = {"fp8": 0.64968, "fp8raw": 0.64705, "int8": 0.64602, "pca192,f32": 0.64225, "pcac192,f32": 0.6394}
+
+
+@pytest.mark.parametrize("text", IN_SAMPLE)
+def test_in_sample_numbers_of_scifact(text: str, scifact: tuple[Embeddings, Evaluator]) -> None:
+    e, evaluator = scifact
+    X = e.matrix()
+    codec = fit_codec(parse(text), Training(X, "cosine"))
+    scores, rows = build_searcher(codec, codec.encode(X)).search(e.query_matrix(), DEPTH)
+    assert evaluator(scores, rows)["ndcg@10"].mean() == pytest.approx(IN_SAMPLE[text], abs=1e-4)
+
+
+def test_out_of_sample_numbers_of_scifact(scifact: tuple[Embeddings, Evaluator]) -> None:
+    """SCIENCE §4, folds: int8 .6466, rotation + 4 bits .6456. FAISS's SQ4 clips nothing: ours may be better."""
+    e, evaluator = scifact
+    found = sweep(e, evaluator, [parse("int8"), parse("rot,int4")])
+    assert found.baseline.quality.mean() == pytest.approx(0.64508, abs=5e-6)
+    int8, int4 = (float(outcome.quality.mean()) for outcome in found.outcomes)
+    assert int8 == pytest.approx(0.6466, abs=0.004)
+    assert 0.6456 - 0.004 <= int4 <= 0.6456 + 0.008
