@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.folds import FIT_ROWS
 from embgeo.compression.grid import default_specs
 from embgeo.compression.index import build_searcher
 from embgeo.compression.spec import parse
 from embgeo.compression.store import load_store, write_store
-from embgeo.compression.sweep import Sweep, sweep
+from embgeo.compression.sweep import Sweep, encode_all, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
@@ -139,9 +140,7 @@ def compress(
             Evaluator(subject.judgements, embeddings.doc_ids, embeddings.query_ids) if subject.judgements else None
         )
         if evaluator is None:
-            warnings.append(
-                "no judgements: rows are compared by recall of the exact neighbours, weaker evidence"
-            )
+            warnings.append("no judgements: rows are compared by recall of the exact neighbours, weaker evidence")
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
         chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
@@ -151,6 +150,11 @@ def compress(
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
         best = recommend(result, rows, limit, share, count, seed)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
+        progress("effects of the store", 0, 1)
+        codes = encode_all(outcome.codec, embeddings)
+        effects = store_effects(embeddings, build_searcher(outcome.codec, codes, place), seed)
+        progress("effects of the store", 1, 1)
+        warnings += _constants_warning(best, count)
         request = {
             "model": model, "dataset": dataset, "budget": budget, "keep": keep, "specs": specs, "vectors": vectors,
             "exhaustive": exhaustive, "seed": seed, "device": device, "similarity": similarity,
@@ -163,7 +167,7 @@ def compress(
             "quality": result.measure,
             "baseline": rows[0],
             "tradeoffs": rows[1:],
-            "recommendation": best,
+            "recommendation": {**best, "effects": effects, "state": byte_account(outcome.codec)},
             "budget": None if limit is None else asdict(limit),
             "keep": share,
             "protocol": _protocol(result, seed, used, place),
@@ -172,8 +176,7 @@ def compress(
 
         def build(folder: Path) -> None:
             progress("writing the store", 0, 1)
-            blocks = (outcome.codec.encode(block) for _, block in subject.embeddings.blocks())
-            write_store(folder / STORE_FILE, outcome.codec, blocks, subject.embeddings.doc_ids)
+            write_store(folder / STORE_FILE, outcome.codec, [codes], subject.embeddings.doc_ids)
             progress("writing the store", 1, 1)
 
         arrays: dict[str, np.ndarray] = {
@@ -295,6 +298,18 @@ def _query_warnings(subject: Subject) -> list[str]:
     if 0 < judged < FEW_QUERIES:
         return [f"only {judged} judged queries: the intervals over queries say little"]
     return []
+
+
+def _constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:
+    """Constants that matter at this many vectors."""
+    whole = vectors * row["bytes_per_vector"] + row["constant_bytes"]
+    share = row["constant_bytes"] / whole
+    if share <= 0.1:
+        return []
+    return [
+        f"the constants of {row['spec']} (axes, ranges) take {100 * share:.0f} % of the store of {vectors:,} vectors; "
+        "the bytes per vector alone flatter it at this size (--vectors plans for another)"
+    ]
 
 
 def _snippets(subject: Subject) -> tuple[Any, Any]:

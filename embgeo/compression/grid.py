@@ -21,7 +21,8 @@ def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool
     """
     texts = ["f32", *_PLAIN]
     texts += _exhaustive(dimension) if exhaustive else _reduced(dimension)
-    sizes = {dimension // part for part in ((2, 4, 8, 16) if not exhaustive else (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32))}
+    parts = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32) if exhaustive else (2, 4, 8, 16)
+    sizes = {dimension // part for part in parts}
     if budget is not None and budget.per_vector is not None and budget.per_vector <= dimension:
         sizes.add(int(budget.per_vector))
     texts += [f"adaptive@{size}B" for size in sorted(sizes, reverse=True) if size]

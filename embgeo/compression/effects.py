@@ -1,0 +1,73 @@
+"""What the chosen store does to the space beyond nDCG: neighbourhoods, hubs, documents that fall out of reach."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codec import FittedCodec, TieredCodec
+from embgeo.compression.index import Searcher
+from embgeo.embeddings import Embeddings
+from embgeo.retrieval.evaluate import neighbour_recall
+from embgeo.retrieval.exact import exact_search
+
+REACH = 100
+PROBES = 1000
+LISTED = 50
+
+
+def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int) -> dict[str, Any]:
+    """Compare the built store with exact float32 search.
+
+    Keys
+    ----
+    document_overlap@10 : share of the ten nearest documents of a document that the store finds too, mean over a sample
+        of at most 1,000 documents (each searched as a query, itself removed).
+    hubness : {"float32", "store"}: skewness of how often documents appear among those neighbours (Radovanović 2010).
+    reachable@100 : {"float32", "store"}: documents that at least one query brings into its top 100.
+    newly_unreachable : ids (at most 50) that float32 reaches and the store does not, and their `count`.
+    In sample: the store was fitted on these documents.
+    """
+    n = len(embeddings)
+    Q = embeddings.query_matrix()
+    _, exact = exact_search(embeddings, min(REACH, n))
+    _, found = searcher.search(Q, min(REACH, n))
+    before, after = np.unique(exact[exact >= 0]), np.unique(found[found >= 0])
+    lost = np.setdiff1d(before, after)
+    probes = np.sort(np.random.default_rng([seed, 0xEFFEC]).choice(n, min(n, PROBES), replace=False))
+    vectors = embeddings.rows(probes)
+    asked = Embeddings(
+        embeddings.docs, vectors, embeddings.doc_ids, [str(i) for i in probes], embeddings.similarity
+    )  # fmt: skip
+    k = min(11, n)
+    true = _others(exact_search(asked, k)[1], probes)
+    near = _others(searcher.search(vectors, k)[1], probes)
+    return {
+        "document_overlap@10": float(neighbour_recall(near, true, 10).mean()),
+        "probes": len(probes),
+        "hubness": {"float32": _skewness(true, n), "store": _skewness(near, n)},
+        "reachable@100": {"float32": len(before), "store": len(after)},
+        "newly_unreachable": {"count": len(lost), "ids": [embeddings.doc_ids[row] for row in lost[:LISTED]]},
+    }
+
+
+def _others(rows: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Each probe's neighbours without itself, ten columns (or as many as there are)."""
+    order = np.argsort(rows == own[:, None], axis=1, kind="stable")
+    return np.take_along_axis(rows, order, axis=1)[:, :-1]
+
+
+def _skewness(rows: np.ndarray, documents: int) -> float:
+    """Skewness of the counts with which documents appear in `rows`; 0 when all appear equally often."""
+    counts = np.bincount(rows[rows >= 0], minlength=documents).astype(np.float64)
+    spread = counts.std()
+    return float(((counts - counts.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
+
+
+def byte_account(codec: FittedCodec | TieredCodec) -> list[dict[str, Any]]:
+    """Where the constant bytes of a store go: one entry per array of the codec's state."""
+    return [
+        {"array": name, "shape": list(array.shape), "dtype": str(array.dtype), "bytes": int(array.nbytes)}
+        for name, array in codec.state.items()
+    ]
