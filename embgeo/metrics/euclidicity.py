@@ -51,7 +51,7 @@ def flat_deaths(dimension: int, points: int, inner: float) -> np.ndarray:
         difference = X[:, None] - X[None]
         D = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
         curves.append(minimum_spanning_tree(D).lengths)
-    return np.mean(curves, axis=0, dtype=np.float64)
+    return np.asarray(np.mean(curves, axis=0, dtype=np.float64))
 
 
 @measure(
