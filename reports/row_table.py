@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embgeo.reports.facts import Fact
 from embgeo.reports.numbers import (
     MISSING,
     bounds,
@@ -111,8 +112,22 @@ COLUMNS = (
 
 
 def columns_of(rows: Sequence[Row]) -> list[Column]:
-    """Columns in which at least one row has something to say."""
-    return [column for column in COLUMNS if any(row.get(column.key) is not None for row in rows)]
+    """Columns in which at least one row has something to say, and not all the same words."""
+    return [
+        column
+        for column in COLUMNS
+        if any(row.get(column.key) is not None for row in rows) and (column.numeric or not _shared_text(rows, column))
+    ]
+
+
+def shared_facts(rows: Sequence[Row]) -> list[Fact]:
+    """What is said once above the table, because it is the same in every row."""
+    return [Fact(c.label, text) for c in COLUMNS if not c.numeric and (text := _shared_text(rows, c))]
+
+
+def _shared_text(rows: Sequence[Row], column: Column) -> str:
+    texts = {str(row[column.key]) for row in rows if row.get(column.key)}
+    return texts.pop() if len(texts) == 1 else ""
 
 
 def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str | None) -> list[TableRow]:

@@ -14,7 +14,7 @@ from embgeo.reports.facts import Fact, FactTable, fact_tables, facts
 from embgeo.reports.figures import Figure
 from embgeo.reports.numbers import MISSING, byte_size, finite
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
-from embgeo.reports.row_table import Column, Row, TableRow, columns_of, table_rows
+from embgeo.reports.row_table import Column, Row, TableRow, columns_of, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
 from embgeo.reports.tradeoff import tradeoff_figures
 from embgeo.runs import Run
@@ -59,6 +59,7 @@ class CompressSection(Section):
     alternatives: list[str]
     figures: dict[str, Figure]
     columns: list[Column]
+    shared: list[Fact]
     rows: list[TableRow]
     byte_rows: list[list[str]]
     budget: list[Fact]
@@ -158,6 +159,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         alternatives=alternatives(best, rows, quality),
         figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget), repeats, quality),
         columns=columns,
+        shared=shared_facts(rows),
         rows=table_rows(rows, columns, spec),
         byte_rows=_byte_rows(rows, baseline, spec),
         budget=[fact for fact in facts(budget) if fact.text != MISSING],

@@ -16,6 +16,7 @@ from embgeo.reports.curves import curve_plots
 from embgeo.reports.facts import fact_tables, facts
 from embgeo.reports.islands import content_security_policy, island, script_text
 from embgeo.reports.plaintext import plot_text, visible
+from embgeo.reports.row_table import columns_of, shared_facts
 from embgeo.reports.tradeoff import pareto, tradeoff_figures
 from embgeo.runs import Run
 
@@ -155,6 +156,15 @@ def test_a_ruined_row_does_not_squash_the_plot():
     drawn = [y for trace in figure["data"] for y in trace["y"]]
     assert min(drawn) >= low
     assert {trace.get("name") for trace in figure["data"]} >= {"recommended", "best at its size", "other"}
+
+
+def test_what_all_rows_share_is_said_once():
+    rows = [
+        {"spec": "a", "query_side": "float32", "searcher": "x"},
+        {"spec": "b", "query_side": "float32", "searcher": "y"},
+    ]
+    assert [column.key for column in columns_of(rows)] == ["searcher"]
+    assert [(fact.label, fact.text) for fact in shared_facts(rows)] == [("Query side", "float32")]
 
 
 def test_a_quality_that_no_row_has_is_not_offered():
