@@ -24,6 +24,7 @@ from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
 from embgeo.compression.quantizers.uniform import FittedUniform
+from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK
 
@@ -63,6 +64,25 @@ def build_searcher(codec: Codec, codes: np.ndarray, device: str = "cpu") -> Sear
         if isinstance(codec.quantizer, FittedSigns):
             return ByteSearcher(codec, codes, "numba byte tables, blocks in batches")
     return BlockSearcher(codec, codes)
+
+
+@dataclass
+class MatrixSearcher:
+    """Exact float32 search over the matrix itself, by block: for a corpus too large to be copied into an index."""
+
+    embeddings: Embeddings
+    name: str = "float32 matrix by block"
+
+    @property
+    def ram_bytes(self) -> int:
+        """What an index of float32 would hold; a memory map may hold less at a time."""
+        return 4 * len(self.embeddings) * self.embeddings.dimension
+
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        best = TopK.empty(len(Q), k)
+        for start, block in self.embeddings.blocks():
+            best.merge(score(Q, block, self.embeddings.similarity), np.arange(start, start + len(block)))
+        return best.scores, best.rows
 
 
 @dataclass

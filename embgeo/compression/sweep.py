@@ -10,7 +10,7 @@ import numpy as np
 
 from embgeo.compression.codec import Codec, FittedCodec, TieredCodec, fit_codec
 from embgeo.compression.folds import document_folds, fit_sample
-from embgeo.compression.index import Searcher, best_of, build_searcher, pair_scores
+from embgeo.compression.index import MatrixSearcher, Searcher, best_of, build_searcher, pair_scores
 from embgeo.compression.spec import Spec
 from embgeo.compression.store import predicted_file_bytes
 from embgeo.compression.timing import Timing, time_searchers
@@ -252,9 +252,14 @@ def _build(task: Task, spec: Spec, training: Training, device: str) -> tuple[_Bu
     started = time.perf_counter()
     codec = fit_codec(spec, training)
     fitted = time.perf_counter()
-    codes = encode_all(codec, embeddings)
-    encoded = time.perf_counter()
-    searcher = build_searcher(codec, codes, device)
+    searcher: Searcher
+    if str(spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES:
+        searcher = MatrixSearcher(embeddings)  # float32 codes would be a copy of the whole corpus
+        encoded = fitted
+    else:
+        codes = encode_all(codec, embeddings)
+        encoded = time.perf_counter()
+        searcher = build_searcher(codec, codes, device)
     # a tier that rescores gets factor · 10 candidates, as it would for ten results
     results = task.depth if spec.rescorer is None else 10 + (task.own is not None)
     scores, rows = searcher.search(embeddings.query_matrix(), min(results, len(embeddings)))
