@@ -156,6 +156,7 @@ def _line(n: int) -> np.ndarray:
 
 VARIED = (
     cloud(),
+    np.r_[cloud(200), cloud(200, seed=2) - 20].astype(np.float32),
     cloud(200, 2, 3),
     _line(150),
     np.random.default_rng(6).standard_normal((150, 400)).astype(np.float32),
