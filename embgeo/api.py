@@ -26,6 +26,7 @@ from embgeo.metrics.signature import compute_signature
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
 from embgeo.retrieval.exact import exact_search
+from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import LEVEL, RESAMPLES, QueryBootstrap
 from embgeo.runs import Run, load_run, save_run
 from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
@@ -34,6 +35,7 @@ from embgeo.threads import limited_threads
 DEFAULT_OUT = Path("embgeo-runs")
 STORE_FILE = "store.safetensors"
 SNIPPETS_MOST = 50_000
+REACH = 100  # how deep the baseline is searched and retrievability is counted
 
 
 def analyze(
@@ -84,6 +86,9 @@ def analyze(
             **_facts(subject, request, used),
             **signature.to_json(),
             "retrieval": retrieval,
+            "retrievability": (
+                None if retrieved is None else retrievability_summary(retrieved, subject.embeddings.doc_ids, REACH)
+            ),
             "warnings": [*subject.warnings, *_query_warnings(subject)],
         }
     return save_run(out, result, arrays, *_snippets(subject))
@@ -277,7 +282,7 @@ def _baseline(
     if not len(embeddings.query_ids):
         return None, None, {}
     drop = judgements is not None and judgements.drop_own_document
-    scores, rows = exact_search(embeddings, min(100, len(embeddings)), drop_own_document=drop, progress=progress)
+    scores, rows = exact_search(embeddings, min(REACH, len(embeddings)), drop_own_document=drop, progress=progress)
     arrays = {"retrieved/rows": rows.astype(np.int32), "retrieved/scores": scores}
     if judgements is None:
         return None, rows, arrays
