@@ -42,6 +42,11 @@ class FittedUniform:
         levels = codes if self.bits == 8 else unpack_nibbles(codes, len(self.low))
         return self.low + self.step * levels.astype(np.float32)
 
+    def saturation(self, Z: np.ndarray) -> float:
+        """Share of the values of Z (n, r) outside the range, which become its ends; half a step more is inside."""
+        top = self.low + self.step * np.float32(2**self.bits - 1)
+        return float(np.mean((self.low - self.step / 2 > Z) | (top + self.step / 2 < Z)))
+
 
 def pack_nibbles(levels: np.ndarray) -> np.ndarray:
     """(n, r) levels below 16 → (n, ⌈r/2⌉) bytes; an odd last dimension is padded with 0."""
