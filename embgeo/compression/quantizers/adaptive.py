@@ -44,13 +44,17 @@ class FittedAdaptive:
             tables[j, : 2**bits] = self.mean[j] + self.scale[j] * gaussian_levels(bits)
         return tables
 
-    def encode(self, Z: np.ndarray) -> np.ndarray:
+    def levels(self, Z: np.ndarray) -> np.ndarray:
+        """(n, r) uint8: the nearest level of every coordinate."""
         levels = np.zeros(Z.shape, np.uint8)
         for j, bits in enumerate(self.bits.tolist()):
             if bits:
                 values = self.tables[j, : 2**bits]
                 levels[:, j] = np.searchsorted((values[1:] + values[:-1]) / 2, Z[:, j])
-        return pack_bits(levels, self.bits, self.code_bytes)
+        return levels
+
+    def encode(self, Z: np.ndarray) -> np.ndarray:
+        return pack_bits(self.levels(Z), self.bits, self.code_bytes)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         decoded = unpack_bits(codes, self.bits, self.tables)
