@@ -7,7 +7,7 @@ import pytest
 from oracles import slow_topology as slow
 
 from embgeo.errors import InputError
-from embgeo.metrics.euler_characteristic import RIPS, SPANNING_TREE, count_bars, euler_characteristic
+from embgeo.metrics.euler_characteristic import LUNES, RIPS, TIED_LUNES, count_bars, euler_characteristic
 from embgeo.metrics.lifetimes import lifetime_mean_cosine, lifetime_mean_euclidean, midlife_mean_euclidean
 from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.metrics.persistence import h1_persistence, rips_bars
@@ -88,7 +88,7 @@ def test_a_square_has_four_pieces_and_one_loop() -> None:
     # sides 1, diagonals √2: the sides' lunes hold no corner (it is √2 from one end), the diagonals' lunes hold two
     square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
     components, loops, details = count_bars(Space(square).euclidean)
-    assert (components, loops, details["route"]) == (4, 1, SPANNING_TREE)
+    assert (components, loops, details["route"]) == (4, 1, LUNES)
 
 
 def test_an_equilateral_triangle_is_a_tie_and_has_no_loop() -> None:
@@ -96,7 +96,7 @@ def test_an_equilateral_triangle_is_a_tie_and_has_no_loop() -> None:
     D = 1 - np.eye(3, dtype=np.float32)
     components, loops, details = count_bars(D)
     assert (components, loops) == (3, 0)
-    assert details == {"route": RIPS, "ties": 3}
+    assert details == {"route": TIED_LUNES, "ties": 3}
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -104,19 +104,47 @@ def test_bars_agree_with_a_whole_rips_complex_on_random_subsets(seed: int) -> No
     D = Space(gaussian(90, 3 + 5 * seed, seed)).euclidean
     components, loops, details = count_bars(D)
     assert (components, loops) == slow.rips_bar_counts(D)
-    assert details["route"] == SPANNING_TREE
+    assert details["route"] == LUNES
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_bars_on_a_hamming_cube_need_the_real_complex(seed: int) -> None:
+def test_bars_on_a_hamming_cube_need_the_ties_resolved(seed: int) -> None:
     D = hamming_cube(60, 8, seed)
     components, loops, details = count_bars(D)
     assert (components, loops) == slow.rips_bar_counts(D)
-    assert details["route"] == RIPS
+    assert details["route"] == TIED_LUNES
     # what the shortcut would have said, under either tie rule
     edges, ties = slow.lunes(D)
     assert edges - 59 != loops
     assert edges - ties - 59 != loops
+
+
+@pytest.mark.parametrize("name", ["grid", "simplex", "integers", "few levels", "cross", "zero distances"])
+def test_bars_of_tied_data_agree_with_a_whole_rips_complex(name: str) -> None:
+    rng = np.random.default_rng(0)
+    grid = np.stack(np.meshgrid(np.arange(7.0), np.arange(7.0)), -1).reshape(-1, 2)
+    levels = np.triu(rng.integers(1, 6, (40, 40)), 1).astype(np.float32)  # no metric, only a filtration
+    D = {
+        "grid": Space(grid.astype(np.float32)).euclidean,
+        "simplex": 1 - np.eye(25, dtype=np.float32),
+        "integers": Space(np.unique(rng.integers(0, 3, (60, 4)), axis=0).astype(np.float32)).euclidean,
+        "few levels": levels + levels.T,
+        "cross": Space(np.r_[np.eye(12), -np.eye(12)].astype(np.float32)).euclidean,
+        "zero distances": np.abs(np.subtract.outer(*[np.arange(30) // 3 % 7] * 2)).astype(np.float32),
+    }[name]
+    components, loops, details = count_bars(np.array(D))
+    assert (components, loops) == slow.rips_bar_counts(D)
+    # equal distances alone are no lune ties: in a grid every edge has a point inside its lune or none near it
+    assert (details["ties"] > 0) == (name != "grid")
+
+
+def test_with_too_many_ties_gudhi_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    D = hamming_cube(60, 8)
+    resolved = count_bars(D)
+    monkeypatch.setattr("embgeo.metrics.tied_lunes.MOST_RELATIONS", 10)
+    by_gudhi = count_bars(D)
+    assert by_gudhi[2]["route"] == RIPS
+    assert by_gudhi[:2] == resolved[:2] == slow.rips_bar_counts(D)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -125,7 +153,7 @@ def test_bars_of_real_documents_agree_with_gudhi_on_random_subsets(shared_data, 
     rows = np.sort(np.random.default_rng(seed).choice(len(X), 250, replace=False))
     D = Space(np.array(X[rows], np.float32)).euclidean
     components, loops, details = count_bars(D)
-    assert details["route"] == SPANNING_TREE
+    assert details["route"] == LUNES
     assert [components, loops] == [len(bars) for bars in rips_bars(D, 1)]
 
 

@@ -7,8 +7,8 @@ two components (n − 1 edges do) or gives birth to an H1 bar that lives on past
 
     number of H1 bars = |RNG| − (n − 1)
 
-as long as no edge has an empty open lune with a point exactly on its boundary. Such an edge is a *tie* here; then the
-number of bars depends on what the other edges of that length do, and only a real persistence computation knows it.
+as long as no edge has an empty open lune with a point exactly on its boundary. Such an edge is a *tie* here: it forms
+triangles with other edges of its own length, which `tied_lunes.py` resolves.
 """
 
 from __future__ import annotations
@@ -26,14 +26,19 @@ from embgeo.metrics.device import in_threads
 HUBS = 8  # central points tried first as witnesses against all edges of a row
 NEAREST = 16  # then the nearest neighbours of the row
 ROWS_AT_ONCE = 64
+TIES_KEPT = 20_000  # of a block of rows
 
 
 @dataclass(frozen=True)
 class LuneCount:
-    """How many edges of a distance matrix have an empty open lune (`edges`), and how many of those are ties."""
+    """How many edges of a distance matrix have an empty open lune (`edges`), and how many of those are ties.
+
+    `tied` holds the ties as (ties, 2) rows, or fewer of them when a block of rows had more than TIES_KEPT.
+    """
 
     edges: int
     ties: int
+    tied: np.ndarray
 
 
 def count_relative_neighbours(D: np.ndarray) -> LuneCount:
@@ -50,19 +55,22 @@ def count_relative_neighbours(D: np.ndarray) -> LuneCount:
         raise InputError(f"distances must be a square matrix; got shape {D.shape}")
     n = len(D)
     if n < 2:
-        return LuneCount(0, 0)
+        return LuneCount(0, 0, np.empty((0, 2), np.int64))
     D = np.ascontiguousarray(D, dtype=np.float32)
     hubs = np.argsort(D.sum(axis=0), kind="stable")[:HUBS]
     kernel = _lunes()
 
-    def count(block: slice) -> tuple[int, int]:
-        return kernel(D, hubs, NEAREST, block.start, block.stop)
+    def count(block: slice) -> tuple[int, int, np.ndarray]:
+        tied = np.empty((TIES_KEPT, 2), np.int64)
+        edges, ties = kernel(D, hubs, NEAREST, block.start, block.stop, tied)
+        return edges, ties, tied[:ties].copy()
 
     # compiled before the threads start; they share small blocks, because early rows hold more pairs than late ones
     counts = [count(slice(0, 1))]
     blocks = [slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(1, n, ROWS_AT_ONCE)]
     counts += in_threads(count, blocks)
-    return LuneCount(sum(edges for edges, _ in counts), sum(ties for _, ties in counts))
+    edges, ties, tied = zip(*counts, strict=True)
+    return LuneCount(sum(edges), sum(ties), np.concatenate(tied))
 
 
 @cache
@@ -71,7 +79,9 @@ def _lunes() -> Callable[..., Any]:
 
     # reassociation of max and min only: no sum is taken, so that comparisons stay exact
     @njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})
-    def lunes(D: np.ndarray, hubs: np.ndarray, nearest: int, first: int, stop: int) -> tuple[int, int]:
+    def lunes(
+        D: np.ndarray, hubs: np.ndarray, nearest: int, first: int, stop: int, tied: np.ndarray
+    ) -> tuple[int, int]:
         n = D.shape[0]
         alive = np.empty(n, np.int64)
         near = np.empty(nearest, np.int64)
@@ -127,6 +137,9 @@ def _lunes() -> Callable[..., Any]:
                 edges += 1
                 for k in range(n):
                     if max(Di[k], Dj[k]) == d and k != i and k != j:
+                        if ties < len(tied):
+                            tied[ties, 0] = i
+                            tied[ties, 1] = j
                         ties += 1
                         break
         return edges, ties
