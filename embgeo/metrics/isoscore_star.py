@@ -40,7 +40,7 @@ def iso_score_star(space: Space) -> Reading:
     level = spectrum.mean()
     distance = ((spectrum - level) ** 2).sum()
     # mean of ‖x xᵀ − Σ‖² / n with centred x in the same unit
-    V, factor = space._vectors_for("euclidean")
+    V, factor = space.rows_for("euclidean")
     squares = np.einsum("ij,ij->i", V, V, dtype=np.float64)
     unit = float(space.covariance_spectrum[0]) / factor**2
     noise = ((squares / unit) ** 2).mean() - (spectrum**2).sum()

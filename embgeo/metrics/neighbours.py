@@ -16,7 +16,7 @@ def nearest_by_blocks(space: Space, k: int, metric: Literal["euclidean", "cosine
     Candidates come from float32 products; the distances of the chosen pairs are computed again from differences, so
     that near duplicates are as exact as in the dense matrix. O(n² d) time, O(n k) memory.
     """
-    V, factor = space._vectors_for(metric)
+    V, factor = space.rows_for(metric)
     candidates = min(space.n - 1, k + 8)
     chosen = _candidates(V, candidates)
     squared = np.empty(chosen.shape)

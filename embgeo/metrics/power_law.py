@@ -45,7 +45,7 @@ def power_law_exponent(space: Space) -> Reading:
     if m < FEWEST:
         raise Undefined(f"needs {FEWEST} dimensions and {ASPECT * FEWEST} rows; got {space.d} and {space.n}")
     pooled = []
-    X, _ = space._vectors_for("euclidean")
+    X, _ = space.rows_for("euclidean")
     with threadpool_limits(1, user_api="blas"):
         for _ in range(SUBMATRICES):
             rows = space.rng.choice(space.n, ASPECT * m, replace=False)

@@ -124,7 +124,9 @@ def measure(
     return register
 
 
-NOT_MEASURES = frozenset({"device", "interval", "kmeans", "neighbours", "registry", "signature", "space", "torch_kernels"})
+NOT_MEASURES = frozenset(
+    {"device", "duplicates", "interval", "kmeans", "neighbours", "registry", "signature", "space", "torch_kernels"}
+)
 
 
 @cache

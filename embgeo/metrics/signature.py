@@ -21,7 +21,7 @@ from embgeo.progress import Progress, silent
 Status = Literal["ok", "undefined", "skipped", "failed"]
 CAP = 10_000
 REPLICATES = 12
-_NEVER_REASONS = {
+_MISSING = {
     "queries": "needs query vectors; none were given",
     "judgements": "needs query vectors and relevance judgements; none were given",
     "tokens": "needs the encoder's token-embedding matrix; this source has none",
@@ -174,7 +174,7 @@ class _Loop:
             self.progress("measures", done, len(chosen))
             missing = sorted(m.needs - present)
             if missing:
-                outcomes[m.name] = _Outcome("skipped", 0.0, 0, reason=_NEVER_REASONS[missing[0]])
+                outcomes[m.name] = _Outcome("skipped", 0.0, 0, reason=_MISSING[missing[0]])
             else:
                 outcomes[m.name] = evaluate(m, self.spaces[sizes[m.name]][0], self.seed)
         self.progress("measures", len(chosen), len(chosen))

@@ -43,7 +43,7 @@ def silhouette(space: Space) -> Reading:
     if distinct < 4:
         raise Undefined(f"a silhouette of 3 clusters needs at least 4 distinct rows; got {distinct}")
     D = space.distance_handle("euclidean")
-    X, factor = space._vectors_for("euclidean")  # the same rows up to shift and a power of two: safe at any norm
+    X, factor = space.rows_for("euclidean")  # the same rows up to shift and a power of two: safe at any norm
     distances = space.euclidean if factor == 1 else space.euclidean / np.float32(factor)
     counts = [k for k in CLUSTER_COUNTS if k < distinct]
     scores = []

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from embgeo.embeddings import Similarity, normalise
 from embgeo.errors import InputError
 from embgeo.metrics.device import Kernels, NumpyKernels, Reduction, in_threads, kernels, row_blocks
+from embgeo.metrics.duplicates import Duplicates, row_keys
 from embgeo.metrics.neighbours import nearest_by_blocks
 from embgeo.metrics.registry import Undefined
 
@@ -212,7 +213,7 @@ class Space:
         if self._parent is not None and "duplicates" in self._parent._shared:
             keys = self._parent.duplicates.group[self._rows]
         else:
-            keys = _row_keys(self.X)
+            keys = row_keys(self.X)
         return self.shared("duplicates", lambda: Duplicates(keys))
 
     @property
@@ -264,11 +265,11 @@ class Space:
     def _compute_distances(self, metric: Metric) -> Any:
         if metric == "cosine" and self.has_unit_rows:  # ‖u − v‖² = 2 (1 − cos)
             return self.kernels.half_square(self.distance_handle("euclidean"))
-        V, factor = self._vectors_for(metric)
+        V, factor = self.rows_for(metric)
         D = self.kernels.squared_distances(V, self.duplicates.group)
         return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
 
-    def _vectors_for(self, metric: Metric) -> tuple[np.ndarray, float]:
+    def rows_for(self, metric: Metric) -> tuple[np.ndarray, float]:
         """Rows whose squared distances do not overflow or cancel, and the factor that brings distances back."""
         if metric == "cosine":
             return self.unit, 1.0
@@ -281,13 +282,16 @@ class Space:
         return np.ldexp(self.centred, -exponent), float(np.ldexp(1.0, exponent))  # a power of two rounds nothing
 
     def iter_distance_blocks(self, metric: Metric = "euclidean", rows: int = 1024) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (first row, (≤ rows, n) float32 distances) over all rows; memory stays at one block."""
+        """Yield (first row, (≤ rows, n) float32 distances) over all rows; memory stays at one block.
+
+        Above DENSE_ROWS the blocks are plain float32 products: sums over them are right, near duplicates are noise.
+        """
         if self.n <= DENSE_ROWS:
             D = self.distances(metric)
             for start in range(0, self.n, rows):
                 yield start, D[start : start + rows]
             return
-        V, factor = self._vectors_for(metric)
+        V, factor = self.rows_for(metric)
         norms = np.einsum("ij,ij->i", V, V, dtype=np.float64).astype(np.float32)
         for start in range(0, self.n, rows):
             block = norms[start : start + rows, None] + norms - 2 * (V[start : start + rows] @ V.T)
@@ -333,31 +337,6 @@ class Space:
         return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D))
 
 
-class Duplicates:
-    """Groups of exactly equal rows, from (n,) keys that are equal exactly when rows are.
-
-    Attributes
-    ----------
-    first : (groups,) row of the first occurrence of each group, ascending.
-    counts : (groups,) size of each group.
-    group : (n,) group of each row, as an index into `first`.
-    """
-
-    def __init__(self, keys: np.ndarray) -> None:
-        _, first, group, counts = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
-        order = np.argsort(first)
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        self.first = _read_only(first[order])
-        self.counts = _read_only(counts[order])
-        self.group = _read_only(rank[group.ravel()])
-
-    @property
-    def copies(self) -> int:
-        """Rows that repeat an earlier row."""
-        return int(self.counts.sum() - len(self.counts))
-
-
 def _spectrum(symmetric: np.ndarray) -> np.ndarray:
     # one thread: the reduction to tridiagonal form gains little from more, and on busy cores they wait for each other
     # (d = 384: 0.025 s with one, 1.5 s with two beside another process)
@@ -365,12 +344,6 @@ def _spectrum(symmetric: np.ndarray) -> np.ndarray:
         eigenvalues = np.linalg.eigvalsh(symmetric)[::-1]
     noise = max(eigenvalues[0], 0.0) * len(symmetric) * np.finfo(np.float64).eps
     return _read_only(np.where(eigenvalues > noise, eigenvalues, 0.0))
-
-
-def _row_keys(X: np.ndarray) -> np.ndarray:
-    """(n,) opaque keys, equal exactly when rows are."""
-    rows = np.ascontiguousarray(X + np.float32(0))  # −0 becomes 0
-    return rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
 
 
 def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

@@ -23,7 +23,7 @@ def centred_pair(a: Space, b: Space) -> tuple[np.ndarray, np.ndarray]:
 
 def _centred(space: Space) -> np.ndarray:
     # safe at any norm: the same rows up to shift and a power of two
-    X = space._vectors_for("euclidean")[0].astype(np.float64)
+    X = space.rows_for("euclidean")[0].astype(np.float64)
     X -= X.mean(axis=0)
     length = np.linalg.norm(X)
     if length < 1e-6 * np.sqrt(space.n) * float(np.abs(X).max(initial=0.0)) or length == 0:
