@@ -58,19 +58,17 @@ def _move(
     sums: np.ndarray, sizes: np.ndarray, X: np.ndarray, changed: np.ndarray, old: np.ndarray, new: np.ndarray
 ) -> None:
     """Take the changed rows out of their old clusters and into the new; float64, so that moving back leaves nothing."""
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csc_matrix
 
-    k, rows = len(sizes), X[changed].astype(np.float64)
-    every = np.arange(len(changed))
-    signs = np.ones(len(changed))
-    into = csr_matrix((signs, (new[changed], every)), shape=(k, len(changed)))
-    sums += into @ rows
-    sizes += np.bincount(new[changed], minlength=k)
-    left = old[changed] >= 0
-    if left.any():
-        out = csr_matrix((signs[left], (old[changed][left], every[left])), shape=(k, len(changed)))
-        sums -= out @ rows
-        sizes -= np.bincount(old[changed][left], minlength=k)
+    k, m, into = len(sizes), len(changed), new[changed]
+    sizes += np.bincount(into, minlength=k)
+    signs, clusters = np.ones(m), into
+    if old[changed[0]] >= 0:  # all rows have a cluster from the first step on
+        left = old[changed]
+        sizes -= np.bincount(left, minlength=k)
+        signs, clusters = np.tile([1.0, -1.0], m), np.stack([into, left], axis=1).ravel()
+    ends = np.arange(m + 1) * (len(signs) // m)
+    sums += csc_matrix((signs, clusters, ends), shape=(k, m)) @ X[changed].astype(np.float64)
 
 
 def _fill_empty(sums: np.ndarray, sizes: np.ndarray, X: np.ndarray, labels: np.ndarray, centres: np.ndarray) -> None:
