@@ -153,6 +153,7 @@ def synthetic(n: int, d: int) -> np.ndarray:
 
 def measure_one(n: int, d: int) -> None:
     """One size, in this process, so that its peak memory is its own; one JSON line."""
+    compute_signature(check_embeddings(synthetic(300, 32)), intervals=False)  # imports and compiled kernels
     embeddings = check_embeddings(synthetic(n, d))
     start = time.perf_counter()
     signature = compute_signature(embeddings, intervals=False, cap=n)
