@@ -115,6 +115,14 @@ def test_torch_gives_what_numpy_gives() -> None:
     assert there.scales == pytest.approx(host.scales, rel=1e-5)
 
 
+@pytest.mark.parametrize("copies", [1, 2])
+def test_a_space_on_a_torch_device_has_the_same_magnitude(copies: int) -> None:
+    X = np.repeat(gaussian(150, 5), copies, axis=0)
+    here, there = Space(X), Space(X, device="torch")
+    assert mag_area(there).value == pytest.approx(mag_area(here).value, rel=1e-5)
+    assert mag_dim(there).value == pytest.approx(mag_dim(here).value, rel=1e-4)
+
+
 def test_one_distinct_document_has_no_magnitude_function() -> None:
     with pytest.raises(Undefined, match="at least 2 distinct"):
         mag_dim(Space(np.ones((6, 2), np.float32)))
