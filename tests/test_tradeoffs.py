@@ -1,0 +1,192 @@
+"""Rows of the contract, budgets that decide, and a recommendation that gives its reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from embgeo.compression import timing
+from embgeo.compression.budget import parse_budget
+from embgeo.compression.spec import parse
+from embgeo.compression.sweep import Sweep, sweep
+from embgeo.compression.tradeoffs import competition, recommend, tradeoff_rows
+from embgeo.embeddings import check_embeddings
+from embgeo.errors import BudgetError
+from embgeo.jsontext import to_json_text
+from embgeo.judgements import Judgements
+from embgeo.retrieval.evaluate import Evaluator
+from embgeo.retrieval.significance import QueryBootstrap
+
+N, M, D = 200, 40, 32
+SPECS = ("f16", "int8", "int4", "rot,binary", "pca16,int8")
+# every key of DESIGN's ROW
+CONTRACT = {
+    "spec", "bytes_per_vector", "constant_bytes", "ram_bytes", "disk_bytes", "store_bytes", "ratio", "ndcg@10",
+    "ndcg@10_ci", "difference", "difference_ci", "retained", "retained_ci", "in_sample_ndcg@10", "recall@10_exact",
+    "qps", "single_query_ms", "fit_seconds", "encode_seconds", "query_side", "tie_band",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def swept() -> Iterator[Sweep]:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((N, D)).astype(np.float32)
+    source = rng.choice(N, M, replace=False)
+    Q = X[source] + 1.6 * rng.standard_normal((M, D)).astype(np.float32)
+    e = check_embeddings(X, Q)
+    evaluator = Evaluator(
+        Judgements({str(row): {str(doc): 1} for row, doc in enumerate(source)}), e.doc_ids, e.query_ids
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "REPEATS", 1)
+        patch.setattr(timing, "SINGLES", 1)
+        yield sweep(e, evaluator, [parse(text) for text in SPECS])
+
+
+def rows_of(swept: Sweep, vectors: int | None = None) -> list[dict[str, Any]]:
+    return tradeoff_rows(swept, N, QueryBootstrap.draw(M), vectors)
+
+
+def advised(swept: Sweep, budget: str | None = None, keep: float | None = None, vectors: int = N) -> dict[str, Any]:
+    limit = None if budget is None else parse_budget(budget, D, vectors)
+    return recommend(swept, rows_of(swept), limit, keep, vectors, 0)
+
+
+def test_every_row_keeps_the_contract_and_goes_into_json(swept: Sweep) -> None:
+    rows = rows_of(swept)
+    assert [row["spec"] for row in rows] == ["f32", *SPECS]
+    for row in rows:
+        assert set(row) >= CONTRACT
+    assert "NaN" not in to_json_text(rows)
+
+
+def test_bytes_are_those_of_the_formats(swept: Sweep) -> None:
+    """Trap 5, by hand: 32 coordinates; int8 8 bytes of range a dimension; a rotation 32·32·4; pca16 32·16·4."""
+    found = {row["spec"]: (row["bytes_per_vector"], row["constant_bytes"]) for row in rows_of(swept)}
+    assert found == {
+        "f32": (128, 0),
+        "f16": (64, 0),
+        "int8": (32, 256),
+        "int4": (16, 256),
+        "rot,binary": (4, 4096 + 4),
+        "pca16,int8": (16, 2048 + 128),
+    }
+    for row in rows_of(swept):
+        assert row["store_bytes"] == N * row["bytes_per_vector"] + row["constant_bytes"]
+        assert row["ratio"] == pytest.approx(N * 128 / row["store_bytes"])
+        assert row["disk_bytes"] == row["store_bytes"] + row["id_bytes"], "ids and header named apart"
+        assert row["ram_bytes"] >= N * row["bytes_per_vector"]
+
+
+def test_differences_are_paired_with_float32(swept: Sweep) -> None:
+    base, *rows = rows_of(swept)
+    assert base["difference"] == 0
+    assert base["difference_ci"] is None
+    for row in rows:
+        assert row["difference"] == pytest.approx(row["ndcg@10"] - base["ndcg@10"])
+        assert row["retained"] == pytest.approx(row["ndcg@10"] / base["ndcg@10"])
+        if row["difference_ci"] is not None:
+            low, high = row["difference_ci"]
+            assert low <= row["difference"] <= high
+        if row["spec"] == "int8" and row["difference_ci"] is not None:
+            assert high - low < 0.5 * (base["ndcg@10_ci"][1] - base["ndcg@10_ci"][0])
+
+
+def test_a_row_that_changes_no_query_gets_three_over_n_instead_of_an_interval(swept: Sweep) -> None:
+    unchanged = [row for row in rows_of(swept)[1:] if row["changed_queries"] == 0]
+    assert unchanged, "f16 must change no query here"
+    for row in unchanged:
+        assert row["difference_ci"] is None
+        assert row["changed_bound"] == pytest.approx(3 / M)
+        assert "no query changes" in row["note"]
+
+
+def test_in_sample_stands_beside_out_of_sample(swept: Sweep) -> None:
+    outcome = swept.outcomes[1]
+    row = rows_of(swept)[2]
+    assert row["ndcg@10"] == pytest.approx(outcome.quality.mean())
+    assert row["in_sample_ndcg@10"] == pytest.approx(outcome.in_sample.mean())
+
+
+def test_judged_quality_and_recall_of_neighbours_are_two_numbers(swept: Sweep) -> None:
+    """Trap 6."""
+    binary = rows_of(swept)[4]
+    assert abs(binary["ndcg@10"] - binary["recall@10_exact"]) > 0.02
+
+
+def test_planned_sizes_are_those_of_that_many_vectors(swept: Sweep) -> None:
+    for row in rows_of(swept, 10**8):
+        planned = row["planned"]["store_bytes"]
+        assert planned == 10**8 * row["bytes_per_vector"] + row["constant_bytes"]
+        assert row["planned"]["ratio"] == pytest.approx(10**8 * 128 / planned)
+
+
+@pytest.mark.parametrize("limit", [4, 16, 31, 32, 64, 128])
+def test_the_recommendation_is_within_the_budget(swept: Sweep, limit: int) -> None:
+    best = advised(swept, f"{limit}B")
+    assert best["bytes_per_vector"] <= limit
+    assert best["fits_budget"]
+    assert best["spec"] in best["reason"]
+    assert f"within {limit}B" in best["reason"]
+
+
+def test_constants_count_in_a_budget_on_the_whole_store(swept: Sweep) -> None:
+    """8x of 200 · 128 bytes = 3,200: binary needs 200 · 4 + 4,100 = 4,900 because of its rotation, int4 3,456."""
+    with pytest.raises(BudgetError):
+        advised(swept, "8x")
+    assert advised(swept, "7x")["spec"] == "int4"  # 3,657
+    # a million vectors make the rotation cheap
+    assert advised(swept, "20x", vectors=10**6)["spec"] == "rot,binary"
+
+
+def test_an_impossible_budget_gives_the_smallest_reachable_size(swept: Sweep) -> None:
+    with pytest.raises(BudgetError, match=r"fits 3B per vector; the smallest is rot,binary with 4 bytes"):
+        advised(swept, "3B")
+    with pytest.raises(BudgetError, match=r"fits 1kB for 200 vectors .*; the smallest is int4 with 3456 bytes"):
+        advised(swept, "1kB")
+
+
+def test_ties_are_listed_cheapest_first(swept: Sweep) -> None:
+    best = advised(swept)
+    sizes = {row["spec"]: row["bytes_per_vector"] for row in rows_of(swept)}
+    listed = [sizes[spec] for spec in best["tied_with"]]
+    assert listed == sorted(listed)
+    assert all(size >= best["bytes_per_vector"] for size in listed)
+    assert best["spec"] not in best["tied_with"]
+
+
+def test_the_quoted_value_of_the_procedure_is_cross_fitted(swept: Sweep) -> None:
+    found = advised(swept, "64B")["cross_fitted"]
+    assert found["ci"][0] <= found["value"] <= found["ci"][1]
+    assert sum(found["chosen"].values()) == pytest.approx(1)
+    assert set(found["chosen"]) <= {"f32", *SPECS}
+    assert re.search("queries that had no part", found["meaning"])
+
+
+def test_the_front_is_marked_on_the_rows(swept: Sweep) -> None:
+    rows = rows_of(swept)
+    recommend(swept, rows, None, None, N, 0)
+    quality = {row["spec"]: row["ndcg@10"] for row in rows}
+    for row in rows:
+        better = [other for other in rows if other["bytes_per_vector"] < row["bytes_per_vector"]]
+        if any(quality[other["spec"]] >= quality[row["spec"]] for other in better):
+            assert not row["pareto"]
+    assert rows[4]["pareto"], "nothing is smaller than one bit a coordinate"
+
+
+def test_keep_alone_minimises_bytes(swept: Sweep) -> None:
+    free, kept = advised(swept), advised(swept, keep=0.5)
+    assert kept["bytes_per_vector"] <= free["bytes_per_vector"]
+    assert "50 % kept" in kept["reason"]
+
+
+def test_what_is_paid_is_what_the_budget_is_about(swept: Sweep) -> None:
+    marginal = competition(swept, parse_budget("64B", D, N), None, N).sizes
+    whole = competition(swept, parse_budget("1GB", D, N), None, N).sizes
+    np.testing.assert_allclose(marginal, [128, 64, 32, 16, 4, 16], atol=1e-6)
+    np.testing.assert_allclose(whole, [25_600, 12_800, 6_656, 3_456, 4_900, 5_376])
+    assert marginal[3] < marginal[5], "equal codes: the smaller constant is the smaller store"
