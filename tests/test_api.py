@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib.util
+import itertools
 import json
 import subprocess
 import sys
@@ -118,7 +119,7 @@ def test_search_answers_alike_after_a_restart(squeezed: Run, files: Path) -> Non
     query = files / "queries.npy"
     here = api.search(squeezed.folder, vector=query, k=10, threads=2)
     assert [hit.rank for hit in here] == list(range(1, 11))
-    assert all(a.score >= b.score for a, b in zip(here, here[1:], strict=False))
+    assert all(a.score >= b.score for a, b in itertools.pairwise(here))
     text = dict(zip(TINY.doc_ids, TINY.doc_texts, strict=True))
     assert all(hit.text and text[hit.id].startswith(hit.text) for hit in here)
     fresh = subprocess.run(
