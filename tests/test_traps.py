@@ -49,7 +49,7 @@ def corpus(mean: float = 0.5) -> tuple[Embeddings, Evaluator]:
     spread = np.linspace(0.05, 2, D).astype(np.float32)
     X = rng.standard_normal((N, D)).astype(np.float32) * spread + np.float32(mean)
     source = rng.choice(N, M, replace=False)
-    Q = X[source] + 0.6 * rng.standard_normal((M, D)).astype(np.float32)
+    Q = X[source] + 1.0 * rng.standard_normal((M, D)).astype(np.float32)
     e = check_embeddings(X, Q)
     qrels = {str(row): {str(doc): 1} for row, doc in enumerate(source)}
     return e, Evaluator(Judgements(qrels), e.doc_ids, e.query_ids)
