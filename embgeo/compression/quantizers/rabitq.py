@@ -1,4 +1,4 @@
-"""RaBitQ (`rabitq1` … `rabitq9`): bits that keep the direction of a centred vector, and one factor that unbiases scores."""
+"""RaBitQ (`rabitq1` … `rabitq9`): bits that keep the direction from the mean, and a factor that unbiases scores."""
 
 from __future__ import annotations
 
