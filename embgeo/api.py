@@ -16,7 +16,7 @@ from embgeo.compression.grid import default_specs
 from embgeo.compression.index import build_searcher
 from embgeo.compression.spec import parse
 from embgeo.compression.store import load_store, write_store
-from embgeo.compression.sweep import Sweep, encode_all, sweep
+from embgeo.compression.sweep import Sweep, built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
@@ -156,8 +156,7 @@ def compress(
         best = recommend(result, rows, limit, share, count, seed)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
-        codes = encode_all(outcome.codec, embeddings)
-        effects = store_effects(embeddings, build_searcher(outcome.codec, codes, place), seed)
+        effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed)
         progress("effects of the store", 1, 1)
         warnings += _constants_warning(best, count)
         request = {
@@ -181,7 +180,8 @@ def compress(
 
         def build(folder: Path) -> None:
             progress("writing the store", 0, 1)
-            write_store(folder / STORE_FILE, outcome.codec, [codes], subject.embeddings.doc_ids)
+            blocks = (outcome.codec.encode(block) for _, block in embeddings.blocks())
+            write_store(folder / STORE_FILE, outcome.codec, blocks, embeddings.doc_ids)
             progress("writing the store", 1, 1)
 
         arrays: dict[str, np.ndarray] = {

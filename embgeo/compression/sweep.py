@@ -252,14 +252,9 @@ def _build(task: Task, spec: Spec, training: Training, device: str) -> tuple[_Bu
     started = time.perf_counter()
     codec = fit_codec(spec, training)
     fitted = time.perf_counter()
-    searcher: Searcher
-    if str(spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES:
-        searcher = MatrixSearcher(embeddings)  # float32 codes would be a copy of the whole corpus
-        encoded = fitted
-    else:
-        codes = encode_all(codec, embeddings)
-        encoded = time.perf_counter()
-        searcher = build_searcher(codec, codes, device)
+    codes = None if lies_searchable(codec, embeddings) else encode_all(codec, embeddings)
+    encoded = time.perf_counter()
+    searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, device)
     # a tier that rescores gets factor · 10 candidates, as it would for ten results
     results = task.depth if spec.rescorer is None else 10 + (task.own is not None)
     scores, rows = searcher.search(embeddings.query_matrix(), min(results, len(embeddings)))
@@ -268,6 +263,18 @@ def _build(task: Task, spec: Spec, training: Training, device: str) -> tuple[_Bu
         codec, quality, searcher.name, searcher.ram_bytes, fitted - started, encoded - fitted
     )  # fmt: skip
     return built, searcher
+
+
+def lies_searchable(codec: Codec, embeddings: Embeddings) -> bool:
+    """Whether float32 codes would be a copy of a whole large corpus: it is then searched where it lies."""
+    return str(codec.spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES
+
+
+def built_searcher(codec: Codec, embeddings: Embeddings, device: str) -> Searcher:
+    """A searcher over the codes of the whole corpus."""
+    if lies_searchable(codec, embeddings):
+        return MatrixSearcher(embeddings)
+    return build_searcher(codec, encode_all(codec, embeddings), device)
 
 
 def encode_all(codec: Codec, embeddings: Embeddings) -> np.ndarray:
