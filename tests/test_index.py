@@ -136,7 +136,7 @@ def test_equal_scores_come_in_row_order_whichever_path() -> None:
 
 @pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
 @pytest.mark.parametrize("similarity", SIMILARITIES)
-@pytest.mark.parametrize("text", ["f32", "f16", "bf16", "int8", "int4", "pca13,int4"])
+@pytest.mark.parametrize("text", ["f32", "f16", "bf16", "int8", "pca13,int8"])
 def test_faiss_holds_our_bytes_under_our_metric(text: str, similarity: str) -> None:
     import faiss
 

@@ -4,7 +4,9 @@ Every searcher holds the codes as they are stored (1 byte, half a byte, one bit 
 copy. `build_searcher` picks one:
 
     f32                  IndexFlat
-    f16 bf16 int8 int4   IndexScalarQuantizer, our codes and ranges handed over without re-encoding
+    f16 bf16 int8        IndexScalarQuantizer, our codes and ranges handed over without re-encoding
+    int4 fp4 tq4 pq…x4   IndexPQFastScan over our nibbles, the best 4k rescored exactly
+    pq opq               IndexPQ with our codebooks
     fp8 (e4m3)           one query: a compiled loop over the bytes; batches: decode a block, multiply
     binary               one query: a 256-entry table a byte; batches: decode a block, multiply
     anything else, and everything when FAISS is absent: decode a block, multiply
@@ -19,10 +21,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from embgeo.compression.codec import Codec, FittedCodec, TieredCodec
+from embgeo.compression.faiss_codebooks import fast_scan, product_index
 from embgeo.compression.kernels import e4m3_scores, table_scores
 from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
+from embgeo.compression.quantizers.pq import FittedProduct
 from embgeo.compression.quantizers.uniform import FittedUniform
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
@@ -55,6 +59,8 @@ def build_searcher(codec: Codec, codes: np.ndarray, device: str = "cpu") -> Sear
         from embgeo.compression.torch_index import TorchSearcher
 
         return TorchSearcher(codec, codes, device)
+    if faiss_available() and (fast := fast_scan(codec, codes)) is not None:
+        return fast
     index = _faiss_index(codec)
     if index is not None:
         return FaissSearcher(codec, codes, index)
@@ -242,6 +248,6 @@ def _faiss_index(codec: FittedCodec) -> Any | None:
         trained = np.concatenate([quantizer.low - step / 2, step * (2**quantizer.bits - 1)]).astype(np.float32)
         faiss.copy_array_to_vector(trained, index.sq.trained)
     else:
-        return None
+        return product_index(quantizer, metric) if isinstance(quantizer, FittedProduct) else None
     index.is_trained = True
     return index

@@ -65,8 +65,8 @@ class ResidualQuantizer:
     """Each stage quantizes what the stages before it left; k-means a stage in fitting, a beam of 5 in encoding.
 
     State: stages·256·r·4 bytes, 9.4 MB at 24 stages and r = 384: more than a small corpus, which it memorises (SciFact
-    × MiniLM: nDCG@10 .645 in sample, .51 out of it). Source: Chen, Guan & Wang 2010, "Approximate nearest neighbor search
-    by residual vector quantization"; beam search: Babenko & Lempitsky 2014, §3.
+    × MiniLM: nDCG@10 .645 in sample, .51 out of it). Sources: Chen, Guan & Wang 2010, "Approximate nearest neighbor
+    search by residual vector quantization"; beam search: Babenko & Lempitsky 2014, §3.
     """
 
     stages: int
