@@ -21,6 +21,8 @@ from embgeo.compression.parts import QUANTIZERS, REDUCERS, Entry, load_parts
 from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
 from embgeo.compression.quantizers.uniform import FittedUniform
+from embgeo.compression.reducers.autoencoder import FittedAutoencoder
+from embgeo.compression.reducers.kernel_pca import FittedKernelPCA
 from embgeo.compression.spec import parse
 from embgeo.compression.store import load_store, predicted_file_bytes, write_store
 from embgeo.compression.training import Training
@@ -30,15 +32,20 @@ from embgeo.errors import InputError
 load_parts()
 Make = Callable[[np.ndarray, str, int], FittedCodec]
 D = 24
+BENT = (FittedAutoencoder, FittedKernelPCA)
 EXAMPLES_FOR = 384  # registered examples are written for embeddings of 384 dimensions
 
 
 def written(entry: Entry, dimension: int) -> list[str]:
-    """How an example may be written for `dimension`: as registered, or with its numbers scaled down."""
+    """How an example may be written for `dimension`: as registered, or with some of its numbers scaled down."""
     if not entry.pattern.groups:
         return [entry.example]
-    scaled = re.sub(r"\d+", lambda m: str(max(1, round(int(m[0]) * dimension / EXAMPLES_FOR))), entry.example)
-    return [entry.example, scaled]
+    words = re.split(r"(\d+)", entry.example)
+    choices = [
+        (word, str(max(1, round(int(word) * dimension / EXAMPLES_FOR)))) if word.isdigit() else (word,)
+        for word in words
+    ]
+    return ["".join(chosen) for chosen in itertools.product(*choices)]
 
 
 def cloud(n: int = 400, d: int = D, seed: int = 0, similarity: str = "cosine") -> np.ndarray:
@@ -63,7 +70,7 @@ def _first_that_fits(choices: list[str]) -> str:
 
 QUANTIZER_SPECS = [_first_that_fits(written(entry, D)) for entry in QUANTIZERS.values()]
 REDUCER_SPECS = [_first_that_fits([f"{t},f32" for t in written(e, D)]).removesuffix(",f32") for e in REDUCERS.values()]
-SPECS = [*QUANTIZER_SPECS, *(f"{r},{q}" for r in REDUCER_SPECS for q in QUANTIZER_SPECS)]
+PAIRS = [f"{r},{q}" for r in REDUCER_SPECS for q in QUANTIZER_SPECS]
 
 
 def quantized(codec: FittedCodec, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -104,7 +111,11 @@ def step_bound(quantizer: object, Z: np.ndarray) -> np.ndarray | None:
 def law_error_within_step(make: Make) -> None:
     for d in (D, 13):
         X = cloud(d=d)
-        codec = make(X, "cosine", 0)
+        try:
+            codec = make(X, "cosine", 0)
+        except InputError:
+            assert d != D, "every codec works on the dimension that its example was scaled to"
+            continue
         Z, codes, decoded = quantized(codec, X)
         assert decoded.shape == Z.shape
         bits = 8 * codes.shape[1] / Z.shape[1]
@@ -188,7 +199,11 @@ def law_store_returns_the_codec(make: Make, folder: Path) -> None:
     X = cloud()
     ids = [f"döc {row}" for row in range(len(X))]
     for similarity in ("cosine", "euclidean"):
-        codec = make(X, similarity, 0)
+        try:
+            codec = make(X, similarity, 0)
+        except InputError:
+            assert similarity != "cosine", "cosine is what every codec must serve"
+            continue
         _, codes, decoded = quantized(codec, X)
         for part in codec.manifest()["parts"]:
             for name, value in part.items():
@@ -243,7 +258,11 @@ def law_queries_meet_documents(make: Make) -> None:
     for similarity in ("cosine", "dot", "euclidean"):
         X = cloud(similarity=similarity)
         Q = X[:40] + 0.1 * rng.standard_normal((40, D)).astype(np.float32)
-        codec = make(X, similarity, 0)
+        try:
+            codec = make(X, similarity, 0)
+        except InputError:
+            assert similarity != "cosine", "cosine is what every codec must serve"
+            continue
         Z, bias = codec.queries(Q)
         decoded = codec.decode(codec.encode(X))
         if similarity == "euclidean":
@@ -265,9 +284,24 @@ def obey(law: str, make: Make, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("spec", SPECS)
-def test_every_codec_obeys(spec: str, law: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spec", QUANTIZER_SPECS)
+def test_every_quantizer_obeys(spec: str, law: str, tmp_path: Path) -> None:
     obey(law, maker(spec), tmp_path)
+
+
+@pytest.mark.parametrize("spec", PAIRS)
+def test_every_reducer_before_every_quantizer_obeys(spec: str, tmp_path: Path) -> None:
+    try:
+        maker(spec)(cloud(), "cosine", 0)
+    except InputError:
+        pytest.skip("this pair refuses this dimension")
+    broken = {}
+    for law in LAWS:
+        try:
+            obey(law, maker(spec), tmp_path)
+        except AssertionError as error:
+            broken[law] = str(error).strip().splitlines()[:3]
+    assert not broken
 
 
 def test_more_bits_are_never_worse() -> None:
@@ -288,7 +322,13 @@ def test_more_bits_are_never_worse() -> None:
 def test_full_width_reducers_keep_every_score(reducer: str, similarity: str) -> None:
     full = re.sub(r"\d+", str(D), reducer)
     X, Q = cloud(similarity=similarity), cloud(30, seed=4, similarity=similarity)
-    codec = maker(f"{full},f32")(X, similarity, 0)
+    try:
+        codec = maker(f"{full},f32")(X, similarity, 0)
+    except InputError as refusal:
+        assert similarity != "cosine"
+        pytest.skip(str(refusal))
+    if isinstance(codec.reducers[0], BENT):
+        pytest.skip(f"{full} is no linear map: its scores are estimates at every width")
     Z, bias = codec.queries(Q)
     decoded = codec.decode(codec.encode(X))
     if similarity == "euclidean":
