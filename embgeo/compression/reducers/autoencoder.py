@@ -40,7 +40,7 @@ class FittedAutoencoder:
 
 @reducer(
     r"ae(\d+)",
-    example="ae96",
+    example="ae192",
     summary="autoencoder with one hidden layer, trained to keep rows and their scores; learned, judge by folds",
     fitted=FittedAutoencoder,
 )

@@ -55,7 +55,7 @@ def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndar
 
 @reducer(
     r"kpca(\d+)",
-    example="kpca96",
+    example="kpca192",
     summary="kernel PCA (Gaussian kernel) on at most 1,500 landmarks; heavy state, for small corpora",
     fitted=FittedKernelPCA,
 )
@@ -97,7 +97,7 @@ class KernelPCA:
         largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
         # directions that only rounding fills are left at 0
         inverse = np.where(values > 1e-6 * values[0], 1 / np.sqrt(np.maximum(values, 1e-300)), 0)
-        weights = (vectors * (np.where(largest < 0, -1, 1) * inverse)).astype(np.float32)
+        weights = np.ascontiguousarray(vectors * (np.where(largest < 0, -1, 1) * inverse), dtype=np.float32)
         mean = np.zeros(self.dimensions)
         for start in range(0, len(Z), 8192):
             mean += (gaussian_kernel(Z[start : start + 8192], landmarks, gamma[0]) @ weights).sum(axis=0)
