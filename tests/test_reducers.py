@@ -1,0 +1,180 @@
+"""Reducers: scores kept, orthonormal where they say, state as small as promised, learned ones judged on new rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import hadamard as scipy_hadamard
+from sklearn.decomposition import KernelPCA as SklearnKernelPCA
+
+from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.reducers.kernel_pca import FittedKernelPCA, gaussian_kernel
+from embgeo.compression.reducers.linear import Linear
+from embgeo.compression.reducers.structured_projection import hadamard
+from embgeo.compression.reducers.whitened_pca import FittedWhitening
+from embgeo.compression.spec import parse
+from embgeo.compression.training import Training
+from embgeo.embeddings import normalise
+from embgeo.errors import InputError
+
+
+def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
+    return fit_codec(parse(text), Training(X, similarity, seed))
+
+
+def cloud(n: int = 500, d: int = 24, seed: int = 0) -> np.ndarray:
+    """Unit rows of uneven spread with a mean; the axes are turned, so that no coordinate is special."""
+    rng = np.random.default_rng([seed, n, d])
+    turn = np.linalg.qr(np.random.default_rng(d).standard_normal((d, d)))[0]
+    return normalise(((rng.standard_normal((n, d)) * np.geomspace(2, 0.1, d) + 0.3) @ turn).astype(np.float32))
+
+
+def scores(codec: FittedCodec, Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+    Z, bias = codec.queries(Q)
+    return np.asarray(Z @ codec.decode(codec.encode(X)).T + bias[:, None])
+
+
+def test_whitened_coordinates_have_mean_square_one() -> None:
+    X = cloud()
+    Z = fit("pcaw8,f32", X).reduce(X)
+    np.testing.assert_allclose((Z.astype(np.float64).T @ Z) / len(Z), np.eye(8), atol=1e-4)
+
+
+def test_the_query_undoes_the_whitening() -> None:
+    X, Q = cloud(), cloud(30, seed=1)
+    np.testing.assert_allclose(scores(fit("pcaw8,f32", X), Q, X), scores(fit("pca8,f32", X), Q, X), atol=2e-6)
+
+
+def test_whitening_changes_nothing_for_ranges_of_each_dimension_but_much_for_one_scale() -> None:
+    X, Q = cloud(), cloud(30, seed=1)
+    exact = scores(fit("pca12,f32", X), Q, X)
+
+    def error(text: str) -> float:
+        return float(((scores(fit(text, X), Q, X) - exact) ** 2).mean())
+
+    assert error("pcaw12,int4") == pytest.approx(error("pca12,int4"), rel=0.02)
+    # one scale of few levels for axes that differ twentyfold clips the large ones; with more levels the gain is gone
+    assert error("pcaw12,tq2") < 0.85 * error("pca12,tq2")
+
+
+def test_whitening_refuses_distances() -> None:
+    with pytest.raises(InputError, match="Use pca8"):
+        fit("pcaw8,f32", cloud(), "euclidean")
+
+
+def test_whitening_of_a_flat_cloud_divides_by_nothing() -> None:
+    X = np.zeros((50, 6), np.float32)
+    X[:, :2] = cloud(50, 2)
+    codec = fit("pcaw4,f32", X)
+    assert isinstance(codec.reducers[0], FittedWhitening)
+    assert np.isfinite(codec.reduce(X)).all()
+    np.testing.assert_allclose(scores(codec, X, X), X @ X.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["grp8", "srp8"])
+def test_random_projections_are_orthonormal_and_know_no_document(text: str) -> None:
+    X, other = cloud(), cloud(seed=5)
+    eye = np.eye(24, dtype=np.float32)
+    columns = fit(f"{text},f32", X).reduce(eye)
+    np.testing.assert_allclose(columns.T @ columns, np.eye(8), atol=1e-5)
+    np.testing.assert_array_equal(columns, fit(f"{text},f32", other).reduce(eye))
+    assert not np.allclose(columns, fit(f"{text},f32", X, seed=1).reduce(eye))
+
+
+@pytest.mark.parametrize("text", ["grp6", "srp6"])
+def test_random_projections_keep_r_of_d_of_a_product_on_average(text: str) -> None:
+    x, q = cloud(1), cloud(1, seed=3)
+    kept = [float(scores(fit(f"{text},f32", x, seed=seed), q, x)[0, 0]) for seed in range(400)]
+    exact = 6 / 24 * float(q[0] @ x[0])
+    assert abs(np.mean(kept) - exact) <= 4 * np.std(kept) / 20
+
+
+def test_grp_folds_with_its_neighbours_into_one_matrix() -> None:
+    X = cloud()
+    codec = fit("pca16,grp8,rot,f32", X)
+    assert len(codec.reducers) == 1
+    assert isinstance(codec.reducers[0], Linear)
+    assert codec.state_bytes == 24 * 8 * 4
+
+
+@pytest.mark.parametrize("p", [1, 2, 8, 32])
+def test_the_fast_transform_is_the_hadamard_matrix(p: int) -> None:
+    X = np.random.default_rng(0).standard_normal((5, p)).astype(np.float32)
+    np.testing.assert_allclose(hadamard(X), X @ scipy_hadamard(p) / np.sqrt(p), atol=1e-5)
+
+
+@pytest.mark.parametrize("d", [1, 2, 13, 24, 64, 100])
+def test_a_structured_projection_of_full_width_is_a_rotation_of_few_bytes(d: int) -> None:
+    X = cloud(20, d)
+    codec = fit(f"srp{d},f32", X)
+    R = codec.reduce(np.eye(d, dtype=np.float32))
+    np.testing.assert_allclose(R.T @ R, np.eye(d), atol=1e-5)
+    assert codec.state_bytes == 4 * ((d + 7) // 8)
+
+
+def test_a_structured_rotation_serves_few_bits_as_a_dense_one_does() -> None:
+    # one coordinate holds everything: what a rotation is for
+    X = np.zeros((64, 96), np.float32)
+    X[np.arange(64), np.arange(64)] = 1
+
+    def loss(text: str) -> float:
+        codec = fit(text, X)
+        Z = codec.reduce(X)
+        return float(((Z - codec.decode(codec.encode(X))) ** 2).sum() / (Z**2).sum())
+
+    assert loss("srp96,tq4") < 1.5 * loss("rot,tq4") + 0.005
+    assert loss("srp96,tq4") < 0.1 * loss("tq4")
+
+
+def test_kernel_pca_of_full_rank_is_the_kernel() -> None:
+    X = cloud(40, 6)
+    codec = fit("kpca6,f32", X)
+    mapped = codec.reducers[0]
+    assert isinstance(mapped, FittedKernelPCA)
+    kernel = gaussian_kernel(X, X, mapped.gamma[0]).astype(np.float64)
+    values, vectors = np.linalg.eigh(kernel)
+    best = (vectors[:, -6:] * values[-6:]) @ vectors[:, -6:].T
+    np.testing.assert_allclose(scores(codec, X, X), best, atol=1e-4)
+
+
+def test_kernel_pca_spans_what_scikit_learn_finds() -> None:
+    # sklearn centres; with one direction more, for the mean, the uncentred span holds its leading directions
+    X = cloud(120, 10)
+    mapped = fit("kpca10,f32", X).reducers[0]
+    assert isinstance(mapped, FittedKernelPCA)
+    theirs = SklearnKernelPCA(3, kernel="rbf", gamma=float(mapped.gamma[0])).fit_transform(X)
+    Z = mapped.documents(X).astype(np.float64)
+    fitted = Z @ np.linalg.lstsq(Z, theirs, rcond=None)[0]
+    assert ((fitted - theirs) ** 2).sum() <= 0.02 * (theirs**2).sum()
+
+
+def test_kernel_pca_refuses_dot_products_and_too_few_documents() -> None:
+    with pytest.raises(InputError, match="got dot"):
+        fit("kpca4,f32", cloud(), "dot")
+    with pytest.raises(InputError, match="at least 8 documents"):
+        fit("kpca8,f32", cloud(5))
+
+
+def test_kernel_pca_counts_its_landmarks() -> None:
+    X = cloud(100, 12)
+    # landmarks 100·12, weights 100·4, mean 4, gamma 1
+    assert fit("kpca4,f32", X).state_bytes == 4 * (1200 + 400 + 4 + 1)
+
+
+def test_an_autoencoder_is_the_same_for_the_same_seed() -> None:
+    X = cloud()
+    one, two, other = fit("ae6,f32", X), fit("ae6,f32", X.copy()), fit("ae6,f32", X, seed=1)
+    for name, array in one.state.items():
+        np.testing.assert_array_equal(array, two.state[name])
+    assert any((array != other.state[name]).any() for name, array in one.state.items())
+
+
+def test_an_autoencoder_keeps_scores_of_new_rows_about_as_well_as_pca() -> None:
+    X, new = cloud(2000), cloud(300, seed=7)
+
+    def error(text: str) -> float:
+        return float(((scores(fit(text, X), new, new) - new @ new.T) ** 2).mean())
+
+    assert error("ae6,f32") < 1.1 * error("pca6,f32")
+    assert error("ae6,f32") < 0.5 * error("grp6,f32")
+    assert fit("ae6,f32", X).state["0.outer"].any(), "it has learned something beside its PCA"
