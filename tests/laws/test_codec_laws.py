@@ -40,10 +40,9 @@ def written(entry: Entry, dimension: int) -> list[str]:
     """How an example may be written for `dimension`: as registered, or with some of its numbers scaled down."""
     if not entry.pattern.groups:
         return [entry.example]
-    words = re.split(r"(\d+)", entry.example)
     choices = [
         (word, str(max(1, round(int(word) * dimension / EXAMPLES_FOR)))) if word.isdigit() else (word,)
-        for word in words
+        for word in re.split(r"(\d+)", entry.example)
     ]
     return ["".join(chosen) for chosen in itertools.product(*choices)]
 
@@ -58,18 +57,22 @@ def maker(text: str) -> Make:
     return lambda X, similarity="cosine", seed=0: fit_codec(parse(text), Training(X, similarity, seed))
 
 
-def _first_that_fits(choices: list[str]) -> str:
-    for text in choices:
+def _alike(choices: list[str]) -> str:
+    """Of the ways to write a spec, one that can be fitted on D dimensions and has as many bits a coordinate."""
+    wanted = parse(choices[0]).code_bytes(EXAMPLES_FOR) / EXAMPLES_FOR
+    fits = {}
+    for text in dict.fromkeys(choices):
         try:
             maker(text)(cloud(), "cosine", 0)
+            fits[text] = abs(parse(text).code_bytes(D) / D - wanted)
         except InputError:
             continue
-        return text
-    raise AssertionError(f"none of {choices} can be fitted on {D} dimensions: give it an example that scales")
+    assert fits, f"none of {choices} can be fitted on {D} dimensions: give it an example that scales"
+    return min(fits, key=lambda text: fits[text])
 
 
-QUANTIZER_SPECS = [_first_that_fits(written(entry, D)) for entry in QUANTIZERS.values()]
-REDUCER_SPECS = [_first_that_fits([f"{t},f32" for t in written(e, D)]).removesuffix(",f32") for e in REDUCERS.values()]
+QUANTIZER_SPECS = [_alike(written(entry, D)) for entry in QUANTIZERS.values()]
+REDUCER_SPECS = [_alike([f"{t},f32" for t in written(e, D)]).removesuffix(",f32") for e in REDUCERS.values()]
 PAIRS = [f"{r},{q}" for r in REDUCER_SPECS for q in QUANTIZER_SPECS]
 
 
@@ -78,6 +81,17 @@ def quantized(codec: FittedCodec, X: np.ndarray) -> tuple[np.ndarray, np.ndarray
     Z = codec.reduce(X)
     codes = codec.encode(X)
     return Z, codes, codec.decode(codes)
+
+
+def bits_a_coordinate(codec: FittedCodec, codes: np.ndarray, width: int) -> float:
+    """Bits that grow with the width; what every vector pays once (a norm, a factor) buys no resolution."""
+    total = 8 * codes.shape[1] / width
+    try:
+        quantizer = codec.spec.quantizer
+        slope = 8 * (quantizer.code_bytes(2 * width) - quantizer.code_bytes(width)) / width
+    except InputError:
+        return total
+    return min(slope, total) if slope > 0 else total
 
 
 def lost(Z: np.ndarray, decoded: np.ndarray) -> float:
@@ -118,7 +132,7 @@ def law_error_within_step(make: Make) -> None:
             continue
         Z, codes, decoded = quantized(codec, X)
         assert decoded.shape == Z.shape
-        bits = 8 * codes.shape[1] / Z.shape[1]
+        bits = bits_a_coordinate(codec, codes, Z.shape[1])
         # a sane b-bit format loses less than 1.2 · 2^-b of Σz²: e5m2 .0026 at 8 bits, int4 .013 at 4, signs .37 at 1
         assert lost(Z, decoded) <= 1.2 * 2.0**-bits
         bound = step_bound(codec.quantizer, Z)
@@ -192,7 +206,8 @@ def law_odd_shapes_hold(make: Make) -> None:
         assert queries.shape == (min(3, len(X)), Z.shape[1])
         assert bias.shape == (min(3, len(X)),)
         assert d == X.shape[1]
-        assert lost(Z, decoded) <= 1.2 * 2.0 ** (-8 * codes.shape[1] / Z.shape[1]) or len(np.unique(X, axis=0)) == 1
+        bits = bits_a_coordinate(codec, codes, Z.shape[1])
+        assert lost(Z, decoded) <= 1.2 * 2.0**-bits or len(np.unique(X, axis=0)) == 1
 
 
 def law_store_returns_the_codec(make: Make, folder: Path) -> None:
@@ -233,7 +248,10 @@ def law_store_returns_the_codec(make: Make, folder: Path) -> None:
 def law_inputs_stay_as_they_were(make: Make) -> None:
     X = cloud()
     before = X.copy()
-    codec = make(X, "dot", 0)
+    try:
+        codec = make(X, "dot", 0)
+    except InputError:
+        codec = make(X, "cosine", 0)
     codes = codec.encode(X)
     kept = codes.copy()
     codec.decode(codes)
@@ -271,7 +289,9 @@ def law_queries_meet_documents(make: Make) -> None:
         else:
             exact, found = Q @ X.T, Z @ decoded.T + bias[:, None]
         # half the coordinates of an isotropic cloud keep half the variance of a score: correlation .7; a sign .8 of it
-        assert np.corrcoef(exact.ravel(), found.ravel())[0, 1] > 0.5
+        # a bent map follows them by a curve, which costs some more of it
+        bent = bool(codec.reducers) and isinstance(codec.reducers[0], BENT)
+        assert np.corrcoef(exact.ravel(), found.ravel())[0, 1] > (0.4 if bent else 0.5)
 
 
 LAWS: dict[str, Callable[..., None]] = {
@@ -310,7 +330,7 @@ def test_more_bits_are_never_worse() -> None:
     for text in QUANTIZER_SPECS:
         codec = maker(text)(X, "cosine", 0)
         Z, codes, decoded = quantized(codec, X)
-        measured.append((8 * codes.shape[1] / Z.shape[1], lost(Z, decoded), text))
+        measured.append((bits_a_coordinate(codec, codes, Z.shape[1]), lost(Z, decoded), text))
     for (bits, loss, text), (fewer, other_loss, other) in itertools.permutations(measured, 2):
         # families differ by less than a bit: 4.5 bits with block scales lose as much as 4 Gaussian ones on a Gaussian
         if bits >= fewer + 1:
