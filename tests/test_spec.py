@@ -16,15 +16,21 @@ from embgeo.errors import SpecError
 load_parts()
 
 
+def renumbered(entry: Entry, numbers: list[int]) -> str:
+    """The example with other numbers in the groups of its pattern; the example itself where they are not allowed."""
+    match = entry.pattern.fullmatch(entry.example)
+    assert match
+    text = entry.example
+    for group, number in reversed(list(zip(range(1, entry.pattern.groups + 1), numbers, strict=False))):
+        begin, end = match.span(group)
+        text = text[:begin] + str(number) + text[end:]
+    return text if entry.pattern.fullmatch(text) else entry.example
+
+
 def parts(registry: dict[str, Entry]) -> st.SearchStrategy[str]:
     """Every registered part, its numbers drawn."""
-    return st.sampled_from(sorted(registry.values(), key=lambda entry: entry.example)).flatmap(
-        lambda entry: (
-            st.integers(1, 5000).map(lambda n: re.sub(r"\d+", str(n), entry.example))
-            if entry.pattern.groups
-            else st.just(entry.example)
-        )
-    )
+    entries = st.sampled_from(sorted(registry.values(), key=lambda entry: entry.example))
+    return st.builds(renumbered, entries, st.lists(st.integers(1, 5000) | st.integers(1, 9), min_size=4, max_size=4))
 
 
 specs = st.tuples(st.lists(parts(REDUCERS), max_size=4), parts(QUANTIZERS)).map(lambda t: ",".join([*t[0], t[1]]))
