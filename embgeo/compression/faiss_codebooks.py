@@ -131,11 +131,12 @@ class FastScanSearcher:
 def _rescore_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    # one thread: a few thousand rows take less time than waking others
+    @numba.njit(cache=True, nogil=True)
     def kernel(packed, tables, places, found):  # type: ignore[no-untyped-def]
         queries, parts, _ = tables.shape
         pairs = (parts + 1) // 2
-        for q in numba.prange(queries):
+        for q in range(queries):
             for r in range(places.shape[1]):
                 row = places[q, r]
                 if row < 0:
