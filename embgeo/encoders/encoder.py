@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -98,6 +100,8 @@ def check_options(options: EncoderOptions) -> EncoderOptions:
 
 def choose_device(device: str) -> str:
     """The torch device for "auto", "cpu", "cuda", "cuda:1", "mps"; a device that is absent is an `InputError`."""
+    if device == "cpu" or (device == "auto" and not _nvidia_driver()):
+        return "cpu"  # without importing torch, which takes seconds
     import torch
 
     if device == "auto":
@@ -113,6 +117,13 @@ def choose_device(device: str) -> str:
     if kind == "mps" and not torch.backends.mps.is_available():
         raise InputError(f"device {device!r} needs an Apple GPU; none is here. Use --device cpu.")
     return device
+
+
+def _nvidia_driver() -> bool:
+    """Whether this machine can have a CUDA device at all: a driver's node on Linux (or under WSL), Windows unknown."""
+    if sys.platform == "darwin":
+        return False
+    return not sys.platform.startswith("linux") or any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
 
 
 def device_facts(device: str) -> dict[str, str]:
