@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.budget import Budget, parse_budget, parse_keep, parse_vectors
 from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.folds import FIT_ROWS
 from embgeo.compression.grid import default_specs
 from embgeo.compression.index import build_searcher
-from embgeo.compression.spec import parse
+from embgeo.compression.spec import Spec, parse
 from embgeo.compression.store import load_store, write_store
 from embgeo.compression.sweep import Sweep, built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
-from embgeo.errors import InputError, RunFormatError
+from embgeo.errors import BudgetError, InputError, RunFormatError
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import compute_signature
 from embgeo.progress import Progress, silent
@@ -149,11 +149,14 @@ def compress(
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
         chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
+        if limit is not None:
+            _refuse_impossible(limit, chosen, embeddings.dimension, count)
         place = choose_device(device)
         result = sweep(embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress)
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
-        best = recommend(result, rows, limit, share, count, seed)
+        named = not asked or any(str(spec) == "f32" for spec in asked)
+        best = recommend(result, rows, limit, share, count, seed, baseline_competes=named)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
         effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed)
@@ -303,6 +306,17 @@ def _query_warnings(subject: Subject) -> list[str]:
     if 0 < judged < FEW_QUERIES:
         return [f"only {judged} judged queries: the intervals over queries say little"]
     return []
+
+
+def _refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vectors: int) -> None:
+    """Raise BudgetError before the work when the codes alone are too large; constants are known only after a fit."""
+    size, spec = min(((spec.code_bytes(dimension), str(spec)) for spec in specs), key=lambda pair: pair[0])
+    if not budget.allows(size, 0):
+        whole = "" if budget.per_vector is not None else f", {size * vectors:,} bytes for {vectors:,} vectors"
+        raise BudgetError(
+            f"no spec of this sweep fits {budget.text}; the smallest is {spec} with {size} bytes per vector{whole}. "
+            "Raise --budget or name smaller ones with --spec"
+        )
 
 
 def _constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -89,14 +90,23 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
 
 
 def recommend(
-    sweep: Sweep, rows: list[dict[str, Any]], budget: Budget | None, keep: float | None, vectors: int, seed: int
+    sweep: Sweep,
+    rows: list[dict[str, Any]],
+    budget: Budget | None,
+    keep: float | None,
+    vectors: int,
+    seed: int,
+    baseline_competes: bool = True,
 ) -> dict[str, Any]:
     """Mark `rows` (pareto, fits_budget, tied) and return the recommended one with its reason.
 
+    Without `baseline_competes` float32 is the measure but not an answer: the user named other specs.
     Raises BudgetError when no row fits; the message gives the smallest size reached.
     """
     outcomes = [sweep.baseline, *sweep.outcomes]
     field = competition(sweep, budget, keep, vectors)
+    if not baseline_competes and sweep.outcomes:
+        field = replace(field, allowed=field.allowed & (np.arange(len(outcomes)) > 0))
     marginal = np.array([o.codec.code_bytes for o in outcomes])
     if not field.allowed.any():
         assert budget is not None

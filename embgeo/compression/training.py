@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 
 class Training:
@@ -54,7 +55,8 @@ def second_moment(X: np.ndarray, block: int = 16384) -> np.ndarray:
 
 def principal_axes(moment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues descending and axes as columns, each axis signed so that its largest component is positive."""
-    values, axes = np.linalg.eigh(moment)
+    with threadpool_limits(1 if len(moment) <= 2048 else None, user_api="blas"):
+        values, axes = np.linalg.eigh(moment)  # one this small only waits for its own threads
     values, axes = values[::-1], axes[:, ::-1]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     return np.maximum(values, 0), axes * np.where(largest < 0, -1.0, 1.0)
