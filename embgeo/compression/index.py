@@ -8,6 +8,7 @@ copy. `build_searcher` picks one:
     int4 fp4 tq4 pq…x4   IndexPQFastScan over our nibbles, the best 4k rescored exactly
     pq opq               IndexPQ with our codebooks
     fp8 (e4m3)           one query: a compiled loop over the bytes; batches: decode a block, multiply
+    adaptive             one query: a compiled loop over the packed levels; batches: decode a block, multiply
     binary               one query: a 256-entry table a byte; batches: decode a block, multiply
     anything else, and everything when FAISS is absent: decode a block, multiply
 """
@@ -22,7 +23,8 @@ import numpy as np
 
 from embgeo.compression.codec import Codec, FittedCodec, TieredCodec
 from embgeo.compression.faiss_codebooks import fast_scan, product_index
-from embgeo.compression.kernels import e4m3_scores, table_scores
+from embgeo.compression.kernels import bit_scores, e4m3_scores, table_scores, unpack_bits
+from embgeo.compression.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
@@ -67,6 +69,8 @@ def build_searcher(codec: Codec, codes: np.ndarray, device: str = "cpu") -> Sear
     if codec.similarity != "euclidean":
         if isinstance(codec.quantizer, FittedFloat8) and codec.quantizer.format == "e4m3":
             return ByteSearcher(codec, codes, "numba e4m3 loop, blocks in batches")
+        if isinstance(codec.quantizer, FittedAdaptive):
+            return AdaptiveSearcher(codec, codes, codec.quantizer)
         if isinstance(codec.quantizer, FittedSigns):
             return ByteSearcher(codec, codes, "numba byte tables, blocks in batches")
     return BlockSearcher(codec, codes)
@@ -178,6 +182,29 @@ class ByteSearcher(BlockSearcher):
             return e4m3_scores(self.codes, z / quantizer.scale[0])
         assert isinstance(quantizer, FittedSigns)
         return table_scores(self.codes, sign_tables(z, quantizer))
+
+
+class AdaptiveSearcher(ByteSearcher):
+    """Adaptive bits: a few queries are scored from the packed levels; each decoded row keeps its length (4 bytes)."""
+
+    def __init__(self, codec: FittedCodec, codes: np.ndarray, adaptive: FittedAdaptive) -> None:
+        super().__init__(codec, codes, "numba loop over packed levels, blocks in batches")
+        self.adaptive = adaptive
+        squares = [
+            np.einsum("ij,ij->i", block, block)
+            for start in range(0, len(codes), BLOCK_ROWS)
+            for block in [unpack_bits(codes[start : start + BLOCK_ROWS], adaptive.bits, adaptive.tables)]
+        ]
+        lengths = np.sqrt(np.concatenate(squares)) if adaptive.unit else np.ones(len(codes), np.float32)
+        self.lengths = np.where(lengths > 0, lengths, 1).astype(np.float32)
+
+    @property
+    def ram_bytes(self) -> int:
+        return super().ram_bytes + self.lengths.nbytes
+
+    def _scores(self, z: np.ndarray) -> np.ndarray:
+        products = bit_scores(self.codes, self.adaptive.bits, self.adaptive.tables * z[:, None])
+        return products / self.lengths
 
 
 def sign_tables(z: np.ndarray, quantizer: FittedSigns) -> np.ndarray:
