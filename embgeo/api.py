@@ -151,6 +151,7 @@ def compress(
         chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
         if limit is not None:
             _refuse_impossible(limit, chosen, embeddings.dimension, count)
+        warnings += _codebook_warnings(chosen, len(embeddings), count)
         place = choose_device(device)
         result = sweep(embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress)
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
@@ -317,6 +318,16 @@ def _refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, ve
             f"no spec of this sweep fits {budget.text}; the smallest is {spec} with {size} bytes per vector{whole}. "
             "Raise --budget or name smaller ones with --spec"
         )
+
+
+def _codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
+    """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
+    # only quantizers with centroids state a need
+    needs = {str(spec): getattr(spec.quantizer, "training_rows_needed", 0) for spec in specs}
+    short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
+    if not short:
+        return []
+    return [f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"]
 
 
 def _constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:

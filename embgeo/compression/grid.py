@@ -11,11 +11,17 @@ _PLAIN = ("f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "rot,int4",
 _REDUCED = ("f16", "fp8", "int8", "rot,int4", "binary")
 _SHARES = (3 / 4, 1 / 2, 1 / 4)
 _MORE_REDUCED = ("f16", "fp8", "fp8e5m2", "int8", "int4", "rot,int4", "binary", "rot,binary")
+_MORE_PLAIN = (
+    "fp4", "fp4b16", "fp4b32", "dp4", "int4opt", "lvq8", "lvq4", "ternary", "binarym", "itq",
+    *(f"rot,tq{bits}" for bits in (1, 2, 3, 4)),
+    *(f"rot,eden{bits}" for bits in (1, 2, 3, 4)),
+    *(f"rot,rabitq{bits}" for bits in (1, 2, 3, 4)),
+)  # fmt: skip
 _MORE_SHARES = (7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8)
 
 
 def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool = False) -> list[Spec]:
-    """About 35 specs that span 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives some 190.
+    """About 35 specs that span 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives some 230.
 
     A budget per vector adds the adaptive codec of exactly that size: it is the one family that can use every byte.
     """
@@ -45,6 +51,14 @@ def _exhaustive(dimension: int) -> Iterator[str]:
         for reducer in ("pca", "pcac", "trunc"):
             for quantizer in _MORE_REDUCED:
                 yield f"{reducer}{_round(dimension * share)},{quantizer}"
+    for quantizer in _MORE_PLAIN:
+        yield quantizer
+    for size in (dimension // 4, dimension // 8, dimension // 16):
+        # product quantization needs parts of equal width
+        if size and dimension % size == 0:
+            yield from (f"pq{size}", f"opq{size}")
+        if size and dimension % (2 * size) == 0:
+            yield f"pq{2 * size}x4"
     for search in ("binary", f"adaptive@{max(1, dimension // 16)}B"):
         for rescorer in ("int8", "int4"):
             for factor in (2, 4, 10):

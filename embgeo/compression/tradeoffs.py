@@ -115,8 +115,10 @@ def recommend(
     chosen, tied = choose(field, everything)
     passes = kept(field, everything)
     if keep is not None:
-        below, needed = 1 - keep_p_values(field, everything), queries_needed(field)
-    front = pareto_front(field.sizes, field.quality.mean(axis=1))
+        # the query that is counted as lost guards a yes; a no has to come from what was seen
+        below, needed = 1 - keep_p_values(field, everything, unseen=0), queries_needed(field)
+    # constants decide between equal codes in `sizes`; a front by bytes has one row a size
+    front = pareto_front(field.sizes if budget is not None and budget.store else marginal, field.quality.mean(axis=1))
     for place, row in enumerate(rows):
         row["pareto"], row["fits_budget"], row["tied"] = (
             bool(front[place]),
@@ -131,6 +133,8 @@ def recommend(
     recommendation["tied_with"] = ties
     recommendation["cross_fitted"] = _delivered(delivered, rows)
     recommendation["reason"] = _reason(recommendation, sweep, budget, keep, ties)
+    if keep is not None and chosen == 0 and field.allowed[1:].any():
+        recommendation["reason"] += _nothing_smaller(keep, len(everything), float(needed[1:].min()))
     return recommendation
 
 
@@ -145,7 +149,8 @@ def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors
     allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(code, constant, strict=True)])
     quality = np.stack([o.quality for o in outcomes])
     families = np.unique([family(o.spec) for o in outcomes], return_inverse=True)[1]
-    return Field(quality, sizes, allowed, sweep.baseline.quality, families, keep, keep is not None and budget is None)
+    minimise = keep is not None and budget is None
+    return Field(quality, sizes, allowed, sweep.baseline.quality, families, keep, minimise, reference=0)
 
 
 def family(spec: Spec) -> str:
@@ -173,6 +178,12 @@ def _verdict(passed: bool, p_keeps: float, needed: float) -> dict[str, Any]:
     """yes / no / not enough queries, and how many would be enough for a codec that loses nothing."""
     answer = "yes" if passed else "no" if p_keeps < 0.05 else "not enough queries"
     return {"shown": answer, "queries_for_80_percent_power": None if not np.isfinite(needed) else int(np.ceil(needed))}
+
+
+def _nothing_smaller(keep: float, queries: int, needed: float) -> str:
+    """Why float32 is the answer to `--keep`, and how many queries the least noisy codec would need to be shown."""
+    more = f"; about {np.ceil(needed):,.0f} would do for a codec that loses nothing" if np.isfinite(needed) else ""
+    return f"; no smaller store is shown to keep {100 * keep:g} % with {queries:,} queries{more}"
 
 
 def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:

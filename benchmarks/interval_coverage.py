@@ -4,7 +4,7 @@ Draws samples from a population with a known spectrum (Gaussian, variances 1/i) 
 of a sample holds the mean value over fresh samples of the same size, which is what an interval at that size speaks of.
 Prints coverage per measure with its own binomial error; well below 95 % means that the interval is too short.
 
-    python benchmarks/coverage.py [--rows 500] [--dimension 32] [--samples 60] [--measures NAME ...]
+    python benchmarks/interval_coverage.py [--rows 500] [--dimension 32] [--samples 60] [--measures NAME ...]
 """
 
 from __future__ import annotations
