@@ -190,3 +190,10 @@ def test_what_is_paid_is_what_the_budget_is_about(swept: Sweep) -> None:
     np.testing.assert_allclose(marginal, [128, 64, 32, 16, 4, 16], atol=1e-6)
     np.testing.assert_allclose(whole, [25_600, 12_800, 6_656, 3_456, 4_900, 5_376])
     assert marginal[3] < marginal[5], "equal codes: the smaller constant is the smaller store"
+
+
+def test_float32_as_the_answer_to_keep_says_that_nothing_smaller_is_shown(swept: Sweep) -> None:
+    best = recommend(swept, rows_of(swept), None, 1.0, N, 0)
+    assert best["spec"] == "f32"
+    assert best["keep"]["shown"] == "yes"
+    assert f"no smaller store is shown to keep 100 % with {M} queries" in best["reason"]
