@@ -14,7 +14,7 @@ from embgeo.errors import EmbgeoError
 # import name → distribution, of what the core needs beyond what is checked on its own
 LIBRARIES = {
     "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "gudhi": "gudhi", "numba": "numba",
-    "ir_measures": "ir-measures", "safetensors": "safetensors", "ml_dtypes": "ml_dtypes", "jinja2": "jinja2",
+    "pytrec_eval": "pytrec-eval-terrier", "safetensors": "safetensors", "ml_dtypes": "ml_dtypes", "jinja2": "jinja2",
 }  # fmt: skip
 
 

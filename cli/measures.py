@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -32,10 +33,15 @@ def command(name: str | None, voice: Voice) -> None:
     if name and len(chosen) == 1 and chosen[0].name == name:
         _explain(chosen[0], voice)
     else:
+        from rich.text import Text
+
         from embgeo.cli.tables import table
 
-        rows = [[m.name, m.family, "quick" if m.quick else "", m.summary] for m in chosen]
-        columns = [("measure", "left"), ("family", "left"), ("", "left"), ("meaning", "text")]
+        columns = [("measure", "left"), ("--quick", "left"), ("meaning", "text")]
+        rows: list[list[str | Text]] = []
+        for family, members in groupby(chosen, key=lambda m: m.family):
+            rows.append([Text(family, style="bold"), "", ""])
+            rows += [["  " + m.name, "yes" if m.quick else "", m.summary] for m in members]
         voice.show(table("", columns, rows))
     voice.json([facts(m) for m in chosen])
 

@@ -122,9 +122,12 @@ def warning_lines(result: Mapping[str, Any]) -> list[str]:
 
 
 def hits_table(hits: Iterable[Any]) -> Table:
-    """Search results with the beginning of each text."""
-    rows = [
-        [str(hit.rank), figure(hit.score, places=4), plain(str(hit.id), 32), plain(str(hit.text or ""), 160)]
-        for hit in hits
-    ]
-    return table("", [("rank", "right"), ("score", "right"), ("id", "left"), ("text", "text")], rows)
+    """Search results: the id, and under it the beginning of the text."""
+    rows: list[list[str | Text]] = []
+    for hit in hits:
+        document = Text(plain(str(hit.id), 64), style="bold")
+        text = plain(str(hit.text or ""), 125)
+        if text:
+            document.append("\n" + text, style="not bold")
+        rows.append([str(hit.rank), figure(hit.score, places=4), document])
+    return table("", [("rank", "right"), ("score", "right"), ("document", "text")], rows)

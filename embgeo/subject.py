@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from embgeo.encoders.encoder import Encoder
 
 VECTORS = "vectors:"
+VECTOR_FILES = (".npy", ".npz", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def load_subject(
     """
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
+    if not model.startswith(VECTORS) and Path(model).suffix in VECTOR_FILES and Path(model).expanduser().is_file():
+        raise InputError(f"{model!r} is a file of vectors; say vectors:{model}")
     if not model.startswith(VECTORS) and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
@@ -110,6 +113,7 @@ def _from_vectors(model: str, data: Dataset | None, similarity: str, queries_vec
     if found.queries is not None and data.judgements.qrels:
         kept = check_judgements(data.judgements.qrels, doc_ids, query_ids, data.judgements.drop_own_document)
         judgements = kept if kept.judged_queries else None
+    warnings += _coverage(doc_ids, data.doc_ids, data.name)
     doc_text = dict(zip(data.doc_ids, data.doc_texts, strict=True))
     query_text = dict(zip(data.query_ids, data.query_texts, strict=True))
     return Subject(
@@ -139,6 +143,20 @@ def _align(
     if not shared:
         raise InputError(f"{what} ids must be those of the dataset; none of {len(ids)} is known to {dataset}")
     return ids, False
+
+
+def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list[str]:
+    """Documents that only one side has; a corpus without its distractors retrieves better than the whole."""
+    missing, unknown = len(set(expected) - set(ids)), len(set(ids) - set(expected))
+    said = []
+    if missing:
+        said.append(
+            f"{missing} of {len(expected)} documents of {dataset} have no vector: retrieval among the rest is easier, "
+            "and its quality does not compare with that on the whole dataset"
+        )
+    if unknown:
+        said.append(f"{unknown} of {len(ids)} document vectors have ids that {dataset} does not know")
+    return said
 
 
 def _from_texts(

@@ -26,6 +26,7 @@ _LEFT_OUT = frozenset(
         "encoder",
     )
 )
+RUNS = "embgeo-runs"
 _DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0}
 
 
@@ -47,7 +48,7 @@ def repeat_command(run: Run, specs: list[str] | None = None) -> str:
     """`embgeo compress MODEL DATASET --option …`; `specs` replaces the specs that were asked for."""
     request = run.result.get("request")
     request = request if isinstance(request, Mapping) else {}
-    model = name_of(request.get("model")) or name_of(run.result.get("model"))
+    model = _model(run)
     dataset = name_of(request.get("dataset")) if "dataset" in request else name_of(run.result.get("dataset"))
     words = ["embgeo", run.command, model, *([dataset] if dataset else [])]
     encoder = request.get("encoder")
@@ -63,12 +64,21 @@ def repeat_command(run: Run, specs: list[str] | None = None) -> str:
     return shlex.join(words)
 
 
+def _model(run: Run) -> str:
+    request = run.result.get("request")
+    asked = name_of(request.get("model")) if isinstance(request, Mapping) else ""
+    return asked or name_of(run.result.get("model"))
+
+
 def commands(run: Run) -> list[tuple[str, str]]:
     """(what it does, command line) of everything a reader may want to repeat."""
     listed = [("Repeat this run", repeat_command(run))]
+    # run folders are named as seen from where `embgeo` ran by default; any other place would tell about a machine
+    folder = f"{RUNS}/{run.name}" if run.folder.parent.name == RUNS else run.name
     if run.command == "compress":
-        listed.append(("Search the store it built", shlex.join(["embgeo", "search", run.name, "your query"])))
-    listed.append(("Draw this report again", shlex.join(["embgeo", "report", run.name])))
+        asked = ["--vector", "query.npy"] if _model(run).startswith("vectors:") else ["your query"]
+        listed.append(("Search the store it built", shlex.join(["embgeo", "search", folder, *asked])))
+    listed.append(("Draw this report again", shlex.join(["embgeo", "report", folder])))
     return listed
 
 

@@ -11,6 +11,12 @@ from embgeo.reports.tradeoff import pareto
 Row = Mapping[str, Any]
 JUDGED = "ndcg@10"
 PLANNED = 100_000_000
+# what a stored row's `keep` says of the share that was asked for
+KEPT = {
+    "yes": "is shown",
+    "no": "is refuted: these queries show that less is kept",
+    "not enough queries": "is not shown: these queries are too few to tell",
+}
 
 
 def headline(best: Row, baseline: Row, quality: str = JUDGED) -> str:
@@ -53,9 +59,9 @@ def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
         factor = f", {times(best.get('ratio'))} smaller" if finite(best.get("ratio")) else ""
         said.append(f"The whole store takes {byte_size(sizes[0])} instead of {byte_size(sizes[1])}{factor}.")
     said += _planned(best, baseline, finite(vectors) or PLANNED)
-    if finite(result.get("keep")) is not None and isinstance(best.get("keeps"), bool):
-        proof = "is shown" if best["keeps"] else "cannot be shown with these queries"
-        said.append(f"That at least {percent(result['keep'], places=0)} is kept {proof}.")
+    verdict = best.get("keep")
+    if finite(result.get("keep")) is not None and isinstance(verdict, Mapping) and verdict.get("shown") in KEPT:
+        said.append(f"That at least {percent(result['keep'])} is kept {KEPT[verdict['shown']]}.")
     return said
 
 

@@ -37,7 +37,11 @@ def tradeoff_figures(
 
 
 def pareto(rows: Sequence[Row], key: str) -> list[Row]:
-    """Rows that no smaller or equal row beats in `key`, by rising bytes; the stored "pareto" flag knows one quality."""
+    """Rows that no smaller or equal row beats in `key`, by rising bytes.
+
+    The stored "pareto" flag knows one quality, and under a budget on the whole store it counts the constants too: a
+    line through its rows would fall where bytes per vector rise.
+    """
     best: list[Row] = []
     for row in sorted(rows, key=lambda row: (_bytes(row), -(finite(row.get(key)) or 0.0))):
         if not best or (finite(row.get(key)) or 0.0) > (finite(best[-1].get(key)) or 0.0):
@@ -55,8 +59,7 @@ def _figure(
     commands: Mapping[str, str],
     judged: bool,
 ) -> Figure:
-    flagged = judged and any(isinstance(row.get("pareto"), bool) for row in rows)
-    front = sorted((row for row in rows if row.get("pareto") is True), key=_bytes) if flagged else pareto(rows, key)
+    front = pareto(rows, key)
     floor, low, high = _window(rows, key)
     groups: dict[str, list[Row]] = {name: [] for name in STYLES}
     for row in rows:
@@ -74,7 +77,7 @@ def _figure(
         "ticktext": [number(tick) for tick in ticks],
         "tickangle": 0,
     }
-    y = {"title": {"text": label}, "range": [low, high], "tickformat": ".2f"}
+    y = {"title": {"text": label}, "range": [low, high], "tickformat": ".2f" if high - low > 0.08 else ".3f"}
     shapes, notes = _reference_lines(key, baseline, limit, low, high)
     best = groups["best"]
     if best:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,19 @@ def test_cache_lists_what_was_encoded_and_clears_it(cache_dir: Path, capsys: pyt
     assert run(["cache", "clear"]) == 0
     assert capsys.readouterr().out.startswith("removed 1 entry, ")
     assert answer(capsys, "cache", "list") == []
+
+
+def test_doctor_asks_only_for_what_an_installation_brings() -> None:
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+    assert set(checkup.LIBRARIES.values()) <= {line.partition(">=")[0] for line in project["dependencies"]}
+
+
+def test_measures_are_listed_under_their_family(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["measures", "dimension"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].strip() == "dimension"
+    assert any(line.split()[:2] == ["twonn_dim", "yes"] for line in lines)
+    assert any(line.startswith("  ph_dim_cosine ") and " yes " not in line for line in lines)
 
 
 def test_one_faiss_is_as_it_should_be() -> None:

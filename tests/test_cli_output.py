@@ -250,8 +250,9 @@ def test_search_shows_ranks_scores_and_harmless_text(
     fake_api.__dict__["search"] = lambda run, query, **options: hits[: options["k"]]
     assert run(["search", "a-run", "read a file"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["rank", "score", "id", "text"]
-    assert lines[1] == "   1   0.7123  os.read  Read at most [2J n bytes"
+    assert lines[0].split() == ["rank", "score", "document"]
+    assert lines[1] == "   1   0.7123  os.read"
+    assert lines[2] == " " * 15 + "Read at most [2J n bytes"
     assert lines[-1] == "   2  -0.5000  [b]"
     assert max(map(len, lines)) <= 80
     assert run(["search", "a-run", "read a file", "-k", "1", "--json", "-"]) == 0

@@ -13,6 +13,7 @@ import pytest
 from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import csv_text
 from embgeo.reports.curves import curve_plots
+from embgeo.reports.decision import details
 from embgeo.reports.facts import fact_tables, facts
 from embgeo.reports.islands import content_security_policy, island, script_text
 from embgeo.reports.plaintext import plot_text, visible
@@ -97,6 +98,18 @@ def test_the_repeat_command_gives_back_what_was_asked():
     assert not any("/home" in line for _, line in commands(run_of(request=request)))
 
 
+def test_the_other_commands_find_the_run_from_where_it_was_made():
+    folder = "embgeo-runs/analyze-x-12345678"
+    assert commands(run_of(model="m"))[-1][1] == f"embgeo report {folder}"
+    built = run_of(command="compress", model="minilm"), run_of(command="compress", model="vectors:docs.npy")
+    assert [commands(run)[1][1] for run in built] == [
+        f"embgeo search {folder} 'your query'",
+        f"embgeo search {folder} --vector query.npy",
+    ]
+    elsewhere = Run(Path("/home/someone/analyze-x-12345678"), {"command": "analyze", "model": "m"})
+    assert commands(elsewhere)[-1][1] == "embgeo report analyze-x-12345678"
+
+
 def test_a_run_without_a_request_still_has_a_command():
     assert repeat_command(run_of(model="minilm")) == "embgeo analyze minilm"
     assert repeat_command(run_of(model={"name": "m"}, dataset={"name": "d"}, request=None)) == "embgeo analyze m d"
@@ -147,6 +160,35 @@ ROWS = [
 def test_the_front_keeps_rows_that_nothing_smaller_beats():
     assert [row["spec"] for row in pareto(ROWS[:4], "ndcg@10")] == ["zero", "int8"]
     assert [row["spec"] for row in pareto(ROWS[:4], "recall@10_exact")] == ["zero", "int8", "f32"]
+
+
+def test_the_line_never_falls_although_the_store_counts_constants():
+    """A codec of equal bytes per vector and fewer constants is on the front of stores, and not of this axis."""
+    flagged = [
+        {"spec": "large", "bytes_per_vector": 24, "ndcg@10": 0.473, "pareto": True},
+        {"spec": "few constants", "bytes_per_vector": 24, "ndcg@10": 0.434, "pareto": True},
+        {"spec": "half", "bytes_per_vector": 12, "ndcg@10": 0.403, "pareto": True},
+    ]
+    line = tradeoff_figures(flagged, {}, None, None, {})["ndcg@10"]["data"][0]
+    assert line["mode"] == "lines"
+    assert (line["x"], line["y"]) == ([12, 24], [0.403, 0.473])
+
+
+@pytest.mark.parametrize(("quality", "tickformat"), [((1.0, 1.0), ".3f"), ((0.5, 0.7), ".2f")])
+def test_the_marks_of_a_narrow_axis_differ(quality, tickformat):
+    rows = [{"spec": str(n), "bytes_per_vector": 4 + n, "ndcg@10": value} for n, value in enumerate(quality)]
+    assert tradeoff_figures(rows, {}, None, None, {})["ndcg@10"]["layout"]["yaxis"]["tickformat"] == tickformat
+
+
+@pytest.mark.parametrize(
+    ("shown", "said"), [("yes", "is shown."), ("no", "is refuted"), ("not enough queries", "too few to tell")]
+)
+def test_the_decision_says_whether_the_share_asked_for_is_shown(shown, said):
+    best = {"spec": "int8", "bytes_per_vector": 4, "ndcg@10": 0.5, "keep": {"shown": shown}}
+    told = [line for line in details(best, {}, {"keep": 0.995}) if "99.5" in line]
+    assert len(told) == 1
+    assert said in told[0]
+    assert not [line for line in details(best, {}, {"keep": None}) if "is kept" in line]
 
 
 def test_a_ruined_row_does_not_squash_the_plot():

@@ -109,6 +109,13 @@ def test_a_missing_vector_file_is_named() -> None:
         load_subject("vectors:/absent.npy", None)
 
 
+def test_a_vector_file_without_its_prefix_is_recognised(files: Path) -> None:
+    path = files / "docs.npy"
+    for dataset in (None, "tiny"):
+        with pytest.raises(InputError, match=f"is a file of vectors; say vectors:{path}"):
+            load_subject(str(path), dataset)
+
+
 @pytest.mark.parametrize(
     ("model", "more", "message"),
     [
