@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from embgeo.reports.aftermath import losing_queries, store_facts
 from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import csv_text
 from embgeo.reports.curves import CurvePlot, curve_plots
@@ -62,6 +63,9 @@ class CompressSection(Section):
     shared: list[Fact]
     rows: list[TableRow]
     byte_rows: list[list[str]]
+    losers: FactTable | None
+    effects: list[Fact]
+    state_tables: list[FactTable]
     budget: list[Fact]
     protocol: list[Fact]
     protocol_tables: list[FactTable]
@@ -149,6 +153,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
     quality = str(result.get("quality") or "ndcg@10")
     repeats = {str(row.get("spec")): repeat_command(run, [str(row.get("spec"))]) for row in rows}
     columns = columns_of(rows)
+    effects, state_tables = store_facts(best)
     return CompressSection(
         **shared,
         csv=csv_text(rows),
@@ -162,6 +167,9 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         shared=shared_facts(rows),
         rows=table_rows(rows, columns, spec),
         byte_rows=_byte_rows(rows, baseline, spec),
+        losers=losing_queries(run, spec, quality) if spec else None,
+        effects=effects,
+        state_tables=state_tables,
         budget=[fact for fact in facts(budget) if fact.text != MISSING],
         protocol=facts(result.get("protocol")),
         protocol_tables=fact_tables(result.get("protocol")),
