@@ -102,3 +102,14 @@ def test_an_endless_number_is_refused_not_a_crash() -> None:
     for read in (parse_keep, parse_vectors, lambda text: parse_budget(text, 384, 10)):
         with pytest.raises(InputError):
             read("9" * 400 + ("B" if read not in (parse_keep, parse_vectors) else ""))
+
+
+def test_a_bare_number_is_answered_with_its_unit() -> None:
+    with pytest.raises(InputError, match=r"got '96'\. Did you mean 96B\?$"):
+        parse_budget("96", 384, 10)
+    with pytest.raises(InputError, match=r"got '99'\. Did you mean 99%\?$"):
+        parse_keep("99")
+    with pytest.raises(InputError, match=r"got '0x'$"):
+        parse_budget("0x", 384, 10)
+    with pytest.raises(InputError, match=r"got '150'$"):
+        parse_keep("150")

@@ -57,7 +57,7 @@ def parse_budget(text: str, dimension: int, vectors: int) -> Budget:
                 return Budget(text, None, whole * amount / 100, vectors)
             if unit in _UNITS:
                 return Budget(text, None, amount * _UNITS[unit], vectors)
-    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}")
+    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}" + _meant(text, "B"))
 
 
 def parse_keep(text: str) -> float:
@@ -65,7 +65,9 @@ def parse_keep(text: str) -> float:
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(%?)\s*", text)
     share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 < share <= 1:
-        raise InputError(f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}")
+        raise InputError(
+            f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}" + _meant(text, "%")
+        )
     return share
 
 
@@ -76,3 +78,9 @@ def parse_vectors(text: str) -> int:
     if not 0.5 < count < 2**63:
         raise InputError(f"--vectors must be a positive number such as 250000, 5k or 100M; got {text!r}")
     return round(count)
+
+
+def _meant(text: str, unit: str) -> str:
+    """A question to add where a bare number lacks its unit."""
+    more = 3 if unit == "B" else 1  # a share of three digits is a mistake of another kind
+    return f". Did you mean {text.strip()}{unit}?" if re.fullmatch(rf"\s*[1-9][0-9]{{0,{more}}}\s*", text) else ""
