@@ -14,6 +14,7 @@ from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.folds import FIT_ROWS
 from embgeo.compression.grid import default_specs
 from embgeo.compression.index import build_searcher
+from embgeo.compression.reducers.truncation import Truncation
 from embgeo.compression.spec import Spec, parse
 from embgeo.compression.store import load_store, write_store
 from embgeo.compression.sweep import Sweep, built_searcher, sweep
@@ -35,6 +36,7 @@ from embgeo.threads import limited_threads
 DEFAULT_OUT = Path("embgeo-runs")
 STORE_FILE = "store.safetensors"
 SNIPPETS_MOST = 50_000
+NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
 REACH = 100  # how deep the baseline is searched and retrievability is counted
 
 
@@ -141,6 +143,11 @@ def compress(
                 f"no queries: {len(embeddings.query_ids)} documents stand in for them, self matches removed. "
                 "Documents are not queries: take the quality as weaker evidence"
             )
+        if len(embeddings) <= NEIGHBOURS + int(drop_own):
+            warnings.append(
+                f"the corpus holds {len(embeddings)} documents and every search returns {NEIGHBOURS}: recall@10 is 1 "
+                "for any store and tells nothing"
+            )
         evaluator = (
             Evaluator(subject.judgements, embeddings.doc_ids, embeddings.query_ids) if subject.judgements else None
         )
@@ -160,7 +167,7 @@ def compress(
         best = recommend(result, rows, limit, share, count, seed, baseline_competes=named)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
-        effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed)
+        effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed, drop_own)
         progress("effects of the store", 1, 1)
         warnings += _constants_warning(best, count)
         request = {
@@ -178,7 +185,7 @@ def compress(
             "recommendation": {**best, "effects": effects, "state": byte_account(outcome.codec)},
             "budget": None if limit is None else asdict(limit),
             "keep": share,
-            "protocol": _protocol(result, seed, used, place),
+            "protocol": _protocol(result, seed, used, place) | _rules(result, share, limit),
             "warnings": warnings,
         }
 
@@ -303,9 +310,10 @@ def _baseline(
 
 
 def _query_warnings(subject: Subject) -> list[str]:
-    judged = len(subject.judgements.judged_queries) if subject.judgements else 0
-    if 0 < judged < FEW_QUERIES:
-        return [f"only {judged} judged queries: the intervals over queries say little"]
+    judged = subject.judgements is not None
+    count = len(subject.judgements.judged_queries) if subject.judgements else len(subject.embeddings.query_ids)
+    if 0 < count < FEW_QUERIES:
+        return [f"only {count} {'judged ' if judged else ''}queries: the intervals over queries say little"]
     return []
 
 
@@ -350,6 +358,28 @@ def _snippets(subject: Subject) -> tuple[Any, Any]:
     return zip(e.doc_ids, subject.doc_texts, strict=True), zip(e.query_ids, subject.query_texts or (), strict=True)
 
 
+def _rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str, str]:
+    """How the row was chosen, and what its spec takes for granted."""
+    said = {
+        "selection": (
+            "highest quality within budget and keep; among rows tied with it (95 % interval of the paired difference "
+            "holds 0 and the estimated loss is under 1 %) the smallest"
+        )
+    }
+    if keep is not None:
+        if budget is None:
+            said["selection"] = "the smallest store that is shown to keep enough"
+        said["keep"] = (
+            "one-sided tests, 5 % shared by the families of codecs, in each from the largest store down to the first "
+            "failure; one query more is counted as lost, for losses that no query of the sample shows"
+        )
+    if any(type(part) is Truncation for outcome in result.outcomes for part in outcome.spec.reducers):
+        said["truncation"] = (
+            "trunc… is meant for models trained for it (Matryoshka); whether this one was is not checked"
+        )
+    return said
+
+
 def _protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, Any]:
     timing = result.baseline.timing
     return {
@@ -361,15 +391,13 @@ def _protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, 
         "fit_rows": result.fit_rows,
         "fit_rows_most": FIT_ROWS,
         "interval": f"{100 * LEVEL:g} % percentile bootstrap over queries, paired, {RESAMPLES} resamples",
-        "ties": "equal scores by descending document id (trec_eval); tie_band is the range over other orders",
+        "ties": (
+            "equal scores by descending document id (trec_eval); tie_band is the range over other orders of the 32 best"
+        ),
         "speed": (
             f"top 10, {threads} threads, one warm-up round, {timing.repeats} repeats"
             f"{', interleaved over the specs' if result.interleaved else ''}; median; qps in batches of "
             f"{timing.batch}, single_query_ms one query at a time"
-        ),
-        "selection": (
-            "highest quality within budget and keep; among rows tied with it (95 % interval of the paired difference "
-            "holds 0 and the estimated loss is under 1 %) the smallest"
         ),
         "seed": seed,
         "threads": threads,

@@ -10,15 +10,15 @@ from embgeo.compression.codec import FittedCodec, TieredCodec
 from embgeo.compression.index import Searcher
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
-from embgeo.retrieval.exact import exact_search
+from embgeo.retrieval.exact import exact_search, own_rows
 
 REACH = 100
 PROBES = 1000
 LISTED = 50
 
 
-def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int) -> dict[str, Any]:
-    """Compare the built store with exact float32 search.
+def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_own: bool = False) -> dict[str, Any]:
+    """Compare the built store with exact float32 search; `drop_own` keeps a query from reaching its own document.
 
     Keys
     ----
@@ -31,8 +31,11 @@ def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int) -> dict
     """
     n = len(embeddings)
     Q = embeddings.query_matrix()
-    _, exact = exact_search(embeddings, min(REACH, n))
-    _, found = searcher.search(Q, min(REACH, n))
+    _, exact = exact_search(embeddings, min(REACH, n), drop_own_document=drop_own)
+    _, found = searcher.search(Q, min(REACH + int(drop_own), n))
+    if drop_own:
+        found = np.where(found == own_rows(embeddings)[:, None], -1, found)
+        found = np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)[:, :REACH]
     before, after = np.unique(exact[exact >= 0]), np.unique(found[found >= 0])
     lost = np.setdiff1d(before, after)
     probes = np.sort(np.random.default_rng([seed, 0xEFFEC]).choice(n, min(n, PROBES), replace=False))

@@ -97,7 +97,7 @@ class MatrixSearcher:
 
 @dataclass
 class TieredSearcher:
-    """Search the first tier, rescore factor · k candidates with the second, which may stay on disk."""
+    """Search the first tier, rescore factor · k candidates with the second; both are held in memory."""
 
     codec: TieredCodec
     first: Searcher
@@ -109,8 +109,8 @@ class TieredSearcher:
 
     @property
     def ram_bytes(self) -> int:
-        """The first tier and both codecs; the second tier's codes are read from disk, a few rows a query."""
-        return self.first.ram_bytes + self.codec.rescore.state_bytes
+        """Both tiers and both codecs: the copy kept for rescoring is searched, and timed, from memory too."""
+        return self.first.ram_bytes + int(self.rescore_codes.nbytes) + self.codec.rescore.state_bytes
 
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         _, rows = self.first.search(Q, min(k * self.codec.factor, len(self.rescore_codes)))

@@ -78,6 +78,11 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
                 f"no query changes: fewer than {100 * row['changed_bound']:.2g} % of queries would, with 95 % "
                 f"confidence (3/{len(base.quality)})"
             )
+        elif 0 < row["changed_queries"] < FEW_QUERIES:
+            row["note"] = (
+                f"only {row['changed_queries']} of {len(base.quality)} queries change: the interval rests on these, "
+                "and a loss that none of the others shows is not in it"
+            )
         if vectors is not None:
             planned = vectors * outcome.codec.code_bytes + outcome.codec.state_bytes
             row["planned"] = {

@@ -54,8 +54,11 @@ class QueryBootstrap:
 
 
 def rule_of_three(queries: int) -> float:
-    """Upper 95 % bound on the share of queries that change when none of m did: 3/m (Hanley & Lippman-Hand 1983)."""
-    return 3.0 / queries
+    """Upper 95 % bound on the share of queries that change when none of m did: 3/m (Hanley & Lippman-Hand 1983).
+
+    At most 1: three queries or fewer bound nothing.
+    """
+    return min(1.0, 3.0 / queries)
 
 
 def _percentiles(samples: np.ndarray) -> tuple[float, float]:

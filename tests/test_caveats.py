@@ -1,0 +1,112 @@
+"""What a run says beside its numbers where they mean less than they seem to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embgeo import api
+from embgeo.compression.codec import TieredCodec, fit_codec
+from embgeo.compression.effects import store_effects
+from embgeo.compression.index import build_searcher
+from embgeo.compression.spec import parse
+from embgeo.compression.sweep import encode_all
+from embgeo.compression.training import Training
+from embgeo.datasets.registry import resolve_dataset
+from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.retrieval.significance import rule_of_three
+from embgeo.subject import load_subject
+
+TINY = resolve_dataset("tiny")
+
+
+def normal(*shape: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def built(e: Embeddings, text: str):
+    codec = fit_codec(parse(text), Training(e.matrix(), e.similarity, 0))
+    return codec, build_searcher(codec, encode_all(codec, e))
+
+
+def test_three_over_n_is_never_more_than_everything() -> None:
+    assert rule_of_three(1) == 1
+    assert rule_of_three(2) == 1
+    assert rule_of_three(4) == 0.75
+
+
+def test_stand_in_queries_do_not_reach_themselves_in_the_effects_of_a_store() -> None:
+    """Trap 13: every document finds itself, so with self matches nothing is ever out of reach."""
+    X = normal(300, 16)
+    X[0] = -8 * X[1:].mean(axis=0)  # the far side of the sphere: among nobody's first hundred but its own
+    ids = [str(row) for row in range(300)]
+    e = check_embeddings(X, X.copy(), ids, ids)
+    _, searcher = built(e, "binary")
+    assert store_effects(e, searcher, 0)["reachable@100"] == {"float32": 300, "store": 300}
+    honest = store_effects(e, searcher, 0, drop_own=True)["reachable@100"]
+    S = e.matrix() @ e.matrix().T
+    np.fill_diagonal(S, -np.inf)
+    assert honest["float32"] == len(np.unique(np.argsort(-S, axis=1)[:, :100]))
+
+
+@pytest.mark.parametrize("n", [2, 50, 100, 101, 102])
+def test_effects_without_self_matches_pass_at_every_size(n: int) -> None:
+    ids = [str(row) for row in range(n)]
+    e = check_embeddings(normal(n, 8), normal(n, 8), ids, ids)
+    _, searcher = built(e, "f32")
+    effects = store_effects(e, searcher, 0, drop_own=True)
+    assert effects["reachable@100"]["float32"] == effects["reachable@100"]["store"]
+    assert effects["newly_unreachable"]["count"] == 0
+
+
+def test_the_copy_kept_for_rescoring_is_counted_as_memory() -> None:
+    e = check_embeddings(normal(200, 16))
+    codec, searcher = built(e, "binary+int8@4")
+    assert isinstance(codec, TieredCodec)
+    assert searcher.ram_bytes >= 200 * (2 + 16) + codec.state_bytes
+
+
+def compressed(tmp_path: Path, documents: int, queries: int, **more) -> dict:
+    np.savez(tmp_path / "v.npz", docs=normal(documents, 16), queries=normal(queries, 16, seed=1))
+    return api.compress(f"vectors:{tmp_path / 'v.npz'}", out=tmp_path, threads=1, **more).result
+
+
+def test_a_corpus_that_every_search_returns_whole_is_said_to_tell_nothing(tmp_path: Path) -> None:
+    assert any("tells nothing" in warning for warning in compressed(tmp_path, 10, 20, specs=["binary"])["warnings"])
+    assert not any("tells nothing" in warning for warning in compressed(tmp_path, 40, 20, specs=["binary"])["warnings"])
+
+
+def test_few_queries_are_warned_of_without_judgements_too(tmp_path: Path) -> None:
+    assert any("only 1 queries" in warning for warning in compressed(tmp_path, 40, 1, specs=["int8"])["warnings"])
+
+
+def test_the_protocol_states_the_rule_that_chose(tmp_path: Path) -> None:
+    smallest = compressed(tmp_path, 40, 20, specs=["int8", "trunc8,int8"], keep="90%")["protocol"]
+    best = compressed(tmp_path, 40, 20, specs=["int8"], budget="64B")["protocol"]
+    assert smallest["selection"] == "the smallest store that is shown to keep enough"
+    assert "counted as lost" in smallest["keep"]
+    assert "Matryoshka" in smallest["truncation"]
+    assert best["selection"].startswith("highest quality")
+    assert not {"keep", "truncation"} & set(best)
+
+
+def test_an_interval_that_rests_on_a_few_changed_queries_says_so(tmp_path: Path) -> None:
+    rows = compressed(tmp_path, 200, 60, specs=["bf16", "binary"])["tradeoffs"]
+    few = [row for row in rows if 0 < row["changed_queries"] < 10]
+    assert few
+    for row in rows:
+        assert (row in few) == ("interval rests on these" in row.get("note", ""))
+
+
+def test_vectors_of_a_part_of_the_dataset_say_that_it_is_easier(tmp_path: Path) -> None:
+    kept = len(TINY.doc_ids) - 3
+    ids = [*TINY.doc_ids[:kept], "stranger"]
+    np.savez(
+        tmp_path / "part.npz", docs=normal(len(ids), 8), doc_ids=np.array(ids),
+        queries=normal(len(TINY.query_ids), 8), query_ids=np.array(TINY.query_ids),
+    )  # fmt: skip
+    said = load_subject(f"vectors:{tmp_path / 'part.npz'}", "tiny").warnings
+    assert any(warning.startswith(f"3 of {len(TINY.doc_ids)} documents of") for warning in said)
+    assert any(warning.startswith(f"1 of {len(ids)} document vectors") for warning in said)
