@@ -34,4 +34,7 @@ def jackknife_interval(
     reach = float(stdtrit(len(draws) - 1, 0.5 + LEVEL / 2)) * error
     low, high = m.range
     ci = (max(value - reach, min(low, value)), min(value + reach, max(high, value)))
-    return ci, f"delete-half jackknife, {len(draws)} subsamples without replacement", float(draws.mean() - value)
+    method, drift = f"delete-half jackknife, {len(draws)} subsamples without replacement", float(draws.mean() - value)
+    if abs(drift) > reach:
+        method += f"; for this n alone: half of the rows give {drift:+.3g}, more than the interval is wide to a side"
+    return ci, method, drift
