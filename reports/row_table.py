@@ -77,7 +77,7 @@ def _tie_band(row: Row, most: int) -> str:
 COLUMNS = (
     Column("bytes_per_vector", "Bytes / vector", "Marginal bytes: what one more vector adds to the store",
            lambda row, most: number(row.get("bytes_per_vector"))),
-    Column("ratio", "Smaller", "Float32 store divided by this store, constants included",
+    Column("ratio", "Whole store", "Float32 store divided by this store, constants included",
            lambda row, most: times(row.get("ratio"))),
     Column("ndcg@10", "nDCG@10", "Quality on the judgements, each document encoded by a codec not fitted on it",
            _plain("ndcg@10"), lambda row, most: interval(row.get("ndcg@10_ci"), most)),

@@ -92,7 +92,7 @@ def test_without_query_vectors_there_are_no_judgements(files: Path) -> None:
 def test_bare_vectors_need_no_dataset_and_are_cosine_unless_told(files: Path) -> None:
     subject = load_subject(f"vectors:{files / 'docs.npy'}", None)
     assert subject.embeddings.similarity == "cosine"
-    assert subject.dataset["name"] == "docs"
+    assert subject.dataset["name"] is None
     assert (subject.doc_texts, subject.judgements, subject.warnings) == (None, None, ())
     assert load_subject(f"vectors:{files / 'docs.npy'}", None, similarity="dot").embeddings.similarity == "dot"
     json.dumps([subject.model, subject.dataset])

@@ -25,6 +25,7 @@ from embgeo.errors import BudgetError
 from embgeo.retrieval.significance import QueryBootstrap, rule_of_three
 
 FEW_QUERIES = 10
+POOR = 0.9  # share of the quality below which an answer comes with a warning
 
 
 def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vectors: int | None) -> list[dict[str, Any]]:
@@ -212,11 +213,14 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
         share = f"keeps {name} of every query"
     else:
         low, high = row["retained_ci"]
-        share = f"keeps {100 * row['retained']:.1f} % ({100 * low:.1f}–{100 * high:.1f}) of {name}"
+        verb = "keeps" if row["retained"] >= POOR else "keeps only"
+        share = f"{verb} {100 * row['retained']:.1f} % ({100 * low:.1f}–{100 * high:.1f}) of {name}"
     base = sweep.baseline.codec.code_bytes
-    text = f"{row['spec']} {share} at {row['bytes_per_vector']} bytes a vector instead of {base}"
+    size = row["bytes_per_vector"]
+    text = f"{row['spec']} {share} at {size} byte{'' if size == 1 else 's'} a vector instead of {base}"
     if budget is not None:
-        text += f", within {budget.text}"
+        scope = "" if budget.per_vector is not None else f" for the whole store of {budget.vectors:,} vectors"
+        text += f", within {budget.text}{scope}"
     if ties:
         listed = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
         text += f"; statistically tied with it: {listed}"

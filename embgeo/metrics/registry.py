@@ -15,7 +15,6 @@ The loop (`signature.py`) does sampling, seeds, intervals, timing and errors; th
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
@@ -151,7 +150,6 @@ def select(names: list[str] | None = None, quick: bool = False) -> list[Measure]
     families = {m.family for m in known.values()}
     for name in names:
         if name not in known and name not in families:
-            near = difflib.get_close_matches(name, [*known, *families], n=3)
-            raise unknown_name("measure or family", name, near or families, "`embgeo measures` lists all.")
+            raise unknown_name("measure or family", name, [*known, *families], "`embgeo measures` lists all.")
     wanted = set(names)
     return [m for m in known.values() if m.name in wanted or m.family in wanted]
