@@ -15,6 +15,7 @@ PLANNED = 100_000_000
 KEPT = {
     "yes": "is shown",
     "no": "is refuted: these queries show that less is kept",
+    "not shown": "is not shown, though the queries would be enough for a codec that loses nothing",
     "not enough queries": "is not shown: these queries are too few to tell",
 }
 

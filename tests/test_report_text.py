@@ -181,7 +181,13 @@ def test_the_marks_of_a_narrow_axis_differ(quality, tickformat):
 
 
 @pytest.mark.parametrize(
-    ("shown", "said"), [("yes", "is shown."), ("no", "is refuted"), ("not enough queries", "too few to tell")]
+    ("shown", "said"),
+    [
+        ("yes", "is shown."),
+        ("no", "is refuted"),
+        ("not enough queries", "too few to tell"),
+        ("not shown", "is not shown, though"),
+    ],
 )
 def test_the_decision_says_whether_the_share_asked_for_is_shown(shown, said):
     best = {"spec": "int8", "bytes_per_vector": 4, "ndcg@10": 0.5, "keep": {"shown": shown}}

@@ -14,6 +14,7 @@ from embgeo.retrieval.exact import exact_search, own_rows
 
 REACH = 100
 PROBES = 1000
+PROBES_OF_MANY = 200  # documents as queries in a corpus of over 100,000
 LISTED = 50
 
 
@@ -38,7 +39,8 @@ def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_ow
         found = np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)[:, :REACH]
     before, after = np.unique(exact[exact >= 0]), np.unique(found[found >= 0])
     lost = np.setdiff1d(before, after)
-    probes = np.sort(np.random.default_rng([seed, 0xEFFEC]).choice(n, min(n, PROBES), replace=False))
+    most = PROBES if n <= 100_000 else PROBES_OF_MANY
+    probes = np.sort(np.random.default_rng([seed, 0xEFFEC]).choice(n, min(n, most), replace=False))
     vectors = embeddings.rows(probes)
     asked = Embeddings(
         embeddings.docs, vectors, embeddings.doc_ids, [str(i) for i in probes], embeddings.similarity

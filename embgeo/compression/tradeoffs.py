@@ -132,7 +132,7 @@ def recommend(
             bool(tied[place]),
         )
         if keep is not None:
-            row["keep"] = _verdict(bool(passes[place]), float(below[place]), float(needed[place]))
+            row["keep"] = _verdict(bool(passes[place]), float(below[place]), float(needed[place]), len(sweep.query_ids))
     delivered = cross_fit(field, seed)
     recommendation = dict(rows[chosen])
     ties = [rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if tied[place] and place != chosen]
@@ -180,9 +180,10 @@ def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
     )
 
 
-def _verdict(passed: bool, p_keeps: float, needed: float) -> dict[str, Any]:
-    """yes / no / not enough queries, and how many would be enough for a codec that loses nothing."""
-    answer = "yes" if passed else "no" if p_keeps < 0.05 else "not enough queries"
+def _verdict(passed: bool, p_keeps: float, needed: float, queries: int) -> dict[str, Any]:
+    """yes / no / not enough queries / not shown, and how many would be enough for a codec that loses nothing."""
+    short = "not enough queries" if needed > queries else "not shown"
+    answer = "yes" if passed else "no" if p_keeps < 0.05 else short
     return {"shown": answer, "queries_for_80_percent_power": None if not np.isfinite(needed) else int(np.ceil(needed))}
 
 
