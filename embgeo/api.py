@@ -9,26 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.budget import Budget, parse_budget, parse_keep, parse_vectors
+from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
 from embgeo.compression.effects import byte_account, store_effects
-from embgeo.compression.folds import FIT_ROWS
 from embgeo.compression.grid import default_specs
 from embgeo.compression.index import build_searcher
-from embgeo.compression.reducers.truncation import Truncation
-from embgeo.compression.spec import Spec, parse
+from embgeo.compression.protocol import protocol, rules
+from embgeo.compression.spec import parse
 from embgeo.compression.store import load_store, write_store
-from embgeo.compression.sweep import Sweep, built_searcher, sweep
-from embgeo.compression.tradeoffs import FEW_QUERIES, POOR, recommend, tradeoff_rows
+from embgeo.compression.sweep import built_searcher, sweep
+from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
-from embgeo.errors import BudgetError, InputError, RunFormatError
+from embgeo.errors import InputError, RunFormatError
 from embgeo.metrics.registry import select
-from embgeo.metrics.signature import compute_signature
+from embgeo.metrics.signature import Signature, compute_signature
+from embgeo.metrics.standouts import standout_documents
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
-from embgeo.retrieval.significance import LEVEL, RESAMPLES, QueryBootstrap
+from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.runs import Run, load_run, save_run
 from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
@@ -86,7 +87,7 @@ def analyze(
         result = {
             "command": "analyze",
             **_facts(subject, request, used),
-            **signature.to_json(),
+            **_with_documents(signature, subject.embeddings.doc_ids),
             "retrieval": retrieval,
             "retrievability": (
                 None if retrieved is None else retrievability_summary(retrieved, subject.embeddings.doc_ids, REACH)
@@ -157,8 +158,8 @@ def compress(
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
         chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
         if limit is not None:
-            _refuse_impossible(limit, chosen, embeddings.dimension, count)
-        warnings += _codebook_warnings(chosen, len(embeddings), count)
+            refuse_impossible(limit, chosen, embeddings.dimension, count)
+        warnings += codebook_warnings(chosen, len(embeddings), count)
         place = choose_device(device)
         result = sweep(embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress)
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
@@ -169,7 +170,7 @@ def compress(
         progress("effects of the store", 0, 1)
         effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed, drop_own)
         progress("effects of the store", 1, 1)
-        warnings += [*_poor_warning(best), *_constants_warning(best, count)]
+        warnings += [*poor_warning(best), *constants_warning(best, count)]
         request = {
             "model": model, "dataset": dataset, "budget": budget, "keep": keep, "specs": specs, "vectors": vectors,
             "exhaustive": exhaustive, "seed": seed, "device": device, "similarity": similarity,
@@ -185,7 +186,7 @@ def compress(
             "recommendation": {**best, "effects": effects, "state": byte_account(outcome.codec)},
             "budget": None if limit is None else asdict(limit),
             "keep": share,
-            "protocol": _protocol(result, seed, used, place) | _rules(result, share, limit),
+            "protocol": protocol(result, seed, used, place) | rules(result, share, limit),
             "warnings": warnings,
         }
 
@@ -285,6 +286,14 @@ def _facts(subject: Subject, request: Mapping[str, Any], threads: int) -> dict[s
     }
 
 
+def _with_documents(signature: Signature, doc_ids: Sequence[str]) -> dict[str, Any]:
+    """The signature as JSON, the documents that stand out among the details of their measures."""
+    result = signature.to_json()
+    for name, lists in standout_documents(signature, doc_ids).items():
+        result["details"][name] = {**result["details"].get(name, {}), **lists}
+    return result
+
+
 def _baseline(
     subject: Subject, seed: int, progress: Progress
 ) -> tuple[dict[str, Any] | None, np.ndarray | None, dict[str, np.ndarray]]:
@@ -317,100 +326,9 @@ def _query_warnings(subject: Subject) -> list[str]:
     return []
 
 
-def _refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vectors: int) -> None:
-    """Raise BudgetError before the work when the codes alone are too large; constants are known only after a fit."""
-    size, spec = min(((spec.code_bytes(dimension), str(spec)) for spec in specs), key=lambda pair: pair[0])
-    if not budget.allows(size, 0):
-        whole = "" if budget.per_vector is not None else f", {size * vectors:,} bytes for {vectors:,} vectors"
-        raise BudgetError(
-            f"no spec of this sweep fits {budget.text}; the smallest is {spec} with {size} bytes per vector{whole}. "
-            "Raise --budget or name smaller ones with --spec"
-        )
-
-
-def _codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
-    """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
-    # only quantizers with centroids state a need
-    needs = {str(spec): getattr(spec.quantizer, "training_rows_needed", 0) for spec in specs}
-    short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
-    if not short:
-        return []
-    return [f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"]
-
-
-def _poor_warning(row: Mapping[str, Any]) -> list[str]:
-    """The best that fits can still be bad."""
-    if row["retained"] is None or row["retained"] >= POOR:
-        return []
-    return [
-        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: a larger "
-        "budget is worth its bytes"
-    ]
-
-
-def _constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:
-    """Constants that matter at this many vectors."""
-    whole = vectors * row["bytes_per_vector"] + row["constant_bytes"]
-    share = row["constant_bytes"] / whole
-    if share <= 0.1:
-        return []
-    return [
-        f"the constants of {row['spec']} (axes, ranges) take {100 * share:.0f} % of the store of {vectors:,} vectors; "
-        "the bytes per vector alone flatter it at this size (--vectors plans for another)"
-    ]
-
-
 def _snippets(subject: Subject) -> tuple[Any, Any]:
     """(id, text) pairs for the run; a large corpus keeps no texts."""
     e = subject.embeddings
     if subject.doc_texts is None or len(e) > SNIPPETS_MOST:
         return None, None
     return zip(e.doc_ids, subject.doc_texts, strict=True), zip(e.query_ids, subject.query_texts or (), strict=True)
-
-
-def _rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str, str]:
-    """How the row was chosen, and what its spec takes for granted."""
-    said = {
-        "selection": (
-            "highest quality within budget and keep; among rows tied with it (95 % interval of the paired difference "
-            "holds 0 and the estimated loss is under 1 %) the smallest"
-        )
-    }
-    if keep is not None:
-        if budget is None:
-            said["selection"] = "the smallest store that is shown to keep enough"
-        said["keep"] = (
-            "one-sided tests, 5 % shared by the families of codecs, in each from the largest store down to the first "
-            "failure; one query more is counted as lost, for losses that no query of the sample shows"
-        )
-    if any(type(part) is Truncation for outcome in result.outcomes for part in outcome.spec.reducers):
-        said["truncation"] = (
-            "trunc… is meant for models trained for it (Matryoshka); whether this one was is not checked"
-        )
-    return said
-
-
-def _protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, Any]:
-    timing = result.baseline.timing
-    return {
-        "out_of_sample": (
-            f"{result.folds} document folds (identical vectors together), each encoded by a codec fitted on the "
-            "others, all ranked together"
-        ),
-        "folds": result.folds,
-        "fit_rows": result.fit_rows,
-        "fit_rows_most": FIT_ROWS,
-        "interval": f"{100 * LEVEL:g} % percentile bootstrap over queries, paired, {RESAMPLES} resamples",
-        "ties": (
-            "equal scores by descending document id (trec_eval); tie_band is the range over other orders of the 32 best"
-        ),
-        "speed": (
-            f"top 10, {threads} threads, one warm-up round, {timing.repeats} repeats"
-            f"{', interleaved over the specs' if result.interleaved else ''}; median; qps in batches of "
-            f"{timing.batch}, single_query_ms one query at a time"
-        ),
-        "seed": seed,
-        "threads": threads,
-        "device": device,
-        "queries": len(result.query_ids),
-    }

@@ -152,4 +152,4 @@ def select(names: list[str] | None = None, quick: bool = False) -> list[Measure]
         if name not in known and name not in families:
             raise unknown_name("measure or family", name, [*known, *families], "`embgeo measures` lists all.")
     wanted = set(names)
-    return [m for m in known.values() if m.name in wanted or m.family in wanted]
+    return [m for m in known.values() if m.name in wanted or (m.family in wanted and (m.quick or not quick))]

@@ -1,0 +1,55 @@
+"""What compress refuses before the work, and what it warns of after it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from embgeo.compression.budget import Budget
+from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.spec import Spec
+from embgeo.compression.tradeoffs import POOR
+from embgeo.errors import BudgetError
+
+
+def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vectors: int) -> None:
+    """Raise BudgetError before the work when the codes alone are too large; constants are known only after a fit."""
+    size, spec = min(((spec.code_bytes(dimension), str(spec)) for spec in specs), key=lambda pair: pair[0])
+    if not budget.allows(size, 0):
+        whole = "" if budget.per_vector is not None else f", {size * vectors:,} bytes for {vectors:,} vectors"
+        raise BudgetError(
+            f"no spec of this sweep fits {budget.text}; the smallest is {spec} with {size} bytes per vector{whole}. "
+            "Raise --budget or name smaller ones with --spec"
+        )
+
+
+def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
+    """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
+    # only quantizers with centroids state a need
+    needs = {str(spec): getattr(spec.quantizer, "training_rows_needed", 0) for spec in specs}
+    short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
+    if not short:
+        return []
+    return [f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"]
+
+
+def poor_warning(row: Mapping[str, Any]) -> list[str]:
+    """The best that fits can still be bad."""
+    if row["retained"] is None or row["retained"] >= POOR:
+        return []
+    return [
+        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: a larger "
+        "budget is worth its bytes"
+    ]
+
+
+def constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:
+    """Constants that matter at this many vectors."""
+    whole = vectors * row["bytes_per_vector"] + row["constant_bytes"]
+    share = row["constant_bytes"] / whole
+    if share <= 0.1:
+        return []
+    return [
+        f"the constants of {row['spec']} (axes, ranges) take {100 * share:.0f} % of the store of {vectors:,} vectors; "
+        "the bytes per vector alone flatter it at this size (--vectors plans for another)"
+    ]

@@ -1,0 +1,60 @@
+"""How a sweep was judged and its row chosen, in words: what the result and the report state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from embgeo.compression.budget import Budget
+from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.reducers.truncation import Truncation
+from embgeo.compression.sweep import Sweep
+from embgeo.retrieval.significance import LEVEL, RESAMPLES
+
+
+def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str, str]:
+    """How the row was chosen, and what its spec takes for granted."""
+    said = {
+        "selection": (
+            "highest quality within budget and keep; among rows tied with it (95 % interval of the paired difference "
+            "holds 0 and the estimated loss is under 1 %) the smallest"
+        )
+    }
+    if keep is not None:
+        if budget is None:
+            said["selection"] = "the smallest store that is shown to keep enough"
+        said["keep"] = (
+            "one-sided tests, 5 % shared by the families of codecs, in each from the largest store down to the first "
+            "failure; one query more is counted as lost, for losses that no query of the sample shows"
+        )
+    if any(type(part) is Truncation for outcome in result.outcomes for part in outcome.spec.reducers):
+        said["truncation"] = (
+            "trunc… is meant for models trained for it (Matryoshka); whether this one was is not checked"
+        )
+    return said
+
+
+def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, Any]:
+    """How the rows were judged and timed: folds, intervals, ties, speed; JSON values."""
+    timing = result.baseline.timing
+    return {
+        "out_of_sample": (
+            f"{result.folds} document folds (identical vectors together), each encoded by a codec fitted on the "
+            "others, all ranked together"
+        ),
+        "folds": result.folds,
+        "fit_rows": result.fit_rows,
+        "fit_rows_most": FIT_ROWS,
+        "interval": f"{100 * LEVEL:g} % percentile bootstrap over queries, paired, {RESAMPLES} resamples",
+        "ties": (
+            "equal scores by descending document id (trec_eval); tie_band is the range over other orders of the 32 best"
+        ),
+        "speed": (
+            f"top 10, {threads} threads, one warm-up round, {timing.repeats} repeats"
+            f"{', interleaved over the specs' if result.interleaved else ''}; median; qps in batches of "
+            f"{timing.batch}, single_query_ms one query at a time"
+        ),
+        "seed": seed,
+        "threads": threads,
+        "device": device,
+        "queries": len(result.query_ids),
+    }
