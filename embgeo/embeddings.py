@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -56,6 +57,7 @@ class Embeddings:
         """Yield (first row, block) over all documents; memory stays at one block."""
         for start in range(0, len(self), size):
             yield start, self.rows(slice(start, start + size))
+            release_pages(self.docs)
 
     def matrix(self) -> np.ndarray:
         """All documents as one (n, d) float32 array; do not call it on a corpus that may not fit."""
@@ -67,6 +69,16 @@ class Embeddings:
             return np.empty((0, self.dimension), np.float32)
         block = np.array(self.queries, dtype=np.float32)
         return normalise(block) if self.similarity == "cosine" else block
+
+
+def release_pages(X: np.ndarray) -> None:
+    """Let the pages of a memory map that were read go again; they come back from the file when they are needed.
+
+    Without it a pass over a mapped corpus leaves all of it counted as this process's memory. Other arrays stay.
+    """
+    mapped = getattr(X, "_mmap", None)  # numpy.memmap keeps its mmap there, and has no public name for it
+    if mapped is not None and hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def normalise(X: np.ndarray) -> np.ndarray:
@@ -134,6 +146,7 @@ def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
         if empty.any():
             first_zero = first_zero if zero else start + int(np.flatnonzero(empty)[0])
             zero += int(empty.sum())
+        release_pages(X)
     if bad:
         raise InputError(
             f"{what} must be finite in float32; {bad} of {X.shape[0]} rows are not, the first is row {first_bad}. "

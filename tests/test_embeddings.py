@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embgeo.embeddings import BLOCK_ROWS, SIMILARITIES, check_embeddings, normalise
+from embgeo.embeddings import BLOCK_ROWS, SIMILARITIES, check_embeddings, normalise, release_pages
 from embgeo.errors import InputError
 
 
@@ -161,3 +161,12 @@ def test_stored_scifact_vectors_pass(shared_data: Path) -> None:
     embeddings = check_embeddings(docs, np.load(shared_data / "scifact" / "minilm-queries.npy"))
     assert (len(embeddings), embeddings.dimension) == (5183, 384)
     assert np.abs(embeddings.matrix() - docs).max() < 2e-7  # unit already
+
+
+def test_pages_of_a_memory_map_may_go_and_come_back(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3) + 1)
+    embeddings = check_embeddings(np.load(tmp_path / "x.npy", mmap_mode="r"), similarity="dot")
+    before = embeddings.matrix()
+    release_pages(embeddings.docs)
+    release_pages(before)  # no memory map: left alone
+    assert np.array_equal(np.concatenate([block for _, block in embeddings.blocks(3)]), before)
