@@ -11,6 +11,7 @@ plus whatever the command adds through `write` (the built store).
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -31,14 +32,15 @@ import numpy as np
 
 from embgeo import __version__
 from embgeo.environment import environment
-from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError
+from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError, UnknownNameError
 from embgeo.jsontext import canonical_json, to_json_text, to_plain
 
-__all__ = ["FORMAT_VERSION", "Run", "environment", "identity", "load_run", "save_run", "to_json_text"]
+__all__ = ["FORMAT_VERSION", "Run", "environment", "find_run", "identity", "load_run", "save_run", "to_json_text"]
 
 FORMAT_VERSION = 1
 SNIPPET_CHARACTERS = 200
-COMMANDS = ("analyze", "compress")
+COMMANDS = ("analyze", "compress", "compare")
+RUNS_FOLDER = Path("embgeo-runs")
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,33 @@ def load_run(path: str | Path) -> Run:
         raise RunFormatError(f"{file} must be JSON; {error}. Run the command again to replace it.") from None
     _check_format(file, result)
     return Run(folder, result)
+
+
+def find_run(name: str | Path, out: Path = RUNS_FOLDER) -> Run:
+    """The run in the folder `name`, or the one in `out` whose folder name or eight-digit id begins with `name`.
+
+    Raises `UnknownNameError` where several or none begin so, and the errors of `load_run`.
+    """
+    path = Path(name)
+    text = str(name)
+    if path.exists() or len(path.parts) != 1 or not text.strip("."):
+        return load_run(path)
+    folders = sorted(file.parent for file in Path(out).glob("*/run.json")) if Path(out).is_dir() else []
+    found = [f for f in folders if f.name == text] or [
+        f for f in folders if f.name.startswith(text) or f.name.rpartition("-")[2].startswith(text)
+    ]
+    if len(found) == 1:
+        return load_run(found[0])
+    if found:
+        listed = ", ".join(f.name for f in found[:6]) + (" …" if len(found) > 6 else "")
+        raise UnknownNameError(
+            f"a run must be named so that one fits; {len(found)} in {out} begin with {text!r}: {listed}"
+        )
+    near = difflib.get_close_matches(text, [f.name for f in folders], n=3, cutoff=0.5)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    raise UnknownNameError(
+        f"no run {text!r}: neither a folder here nor the beginning of one of {len(folders)} in {out}{hint}"
+    )
 
 
 def folder_name(result: Mapping[str, Any]) -> str:

@@ -167,8 +167,10 @@ def _from_texts(
     progress(f"loading {model}", 0, 1)
     encoder = resolve_encoder(model, options, data.task)
     progress(f"loading {model}", 1, 1)
-    docs, doc_warnings = _encode(encoder, data.doc_texts, "document", progress)
-    queries, query_warnings = _encode(encoder, data.query_texts, "query", progress) if data.query_texts else (None, [])
+    docs, doc_key, doc_warnings = _encode(encoder, data.doc_texts, "document", progress)
+    queries, _, query_warnings = (
+        _encode(encoder, data.query_texts, "query", progress) if data.query_texts else (None, "", [])
+    )
     chosen = (encoder.similarity or "cosine") if similarity == "auto" else similarity
     embeddings = check_embeddings(
         docs,
@@ -185,15 +187,17 @@ def _from_texts(
         embeddings,
         judgements,
         facts,
-        _dataset_facts(data.name, embeddings, judgements, data),
+        # where the cache keeps the document vectors: what `embgeo compare` asks without encoding
+        {**_dataset_facts(data.name, embeddings, judgements, data), "encoding": doc_key},
         data.doc_texts,
         data.query_texts,
         (*data.warnings, *(judgements.warnings if judgements else ()), *doc_warnings, *query_warnings),
     )
 
 
-def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progress) -> tuple[Any, list[str]]:
-    from embgeo.encoders.cache import cache_directory, encode_texts
+def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progress) -> tuple[Any, str, list[str]]:
+    """The vectors, their key in the cache, warnings."""
+    from embgeo.encoders.cache import cache_directory, cache_key, encode_texts
 
     cut = encoder.count_truncated(texts, role)
     warnings = []
@@ -202,7 +206,7 @@ def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progre
         warnings.append(
             f"{cut} of {len(texts)} {what} are longer than the model's {encoder.max_length} tokens and were cut"
         )
-    return encode_texts(encoder, texts, role, cache_directory(), progress), warnings
+    return encode_texts(encoder, texts, role, cache_directory(), progress), cache_key(encoder, texts, role), warnings
 
 
 def _dataset_facts(

@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import json
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterable, Sequence
@@ -105,6 +106,17 @@ def cache_key(encoder: Encoder, texts: Sequence[str], role: Role) -> str:
     what = {"format": FORMAT, "identity": dict(encoder.identity), "role": role, "texts": digest.hexdigest()}
     canonical = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def cached_matrix(key: str, rows: int, dimension: int, cache_dir: Path | None = None) -> np.ndarray | None:
+    """The finished (rows, dimension) matrix of an entry as a read-only memory map; None where the cache has none.
+
+    Nothing is encoded. `key` is what `cache_key` gave; anything else finds nothing.
+    """
+    folder = _encodings(cache_dir or cache_directory()) / key
+    if re.fullmatch("[0-9a-f]{64}", key) is None or not folder.is_dir():
+        return None
+    return CacheEntry(folder, BatchPlan(np.arange(rows), 1), dimension).finished()
 
 
 def cache_directory() -> Path:
