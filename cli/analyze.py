@@ -14,8 +14,11 @@ from embgeo.cli.options import Common, with_common
     "--measures", "measure_names", metavar="NAME,…", help="Only these measures or families (`embgeo measures`)."
 )
 @click.option("--quick", is_flag=True, help="Only the cheap measures.")
+@click.option("--umap", is_flag=True, help="Lay the report's map out by UMAP too (pip install umap-learn).")
 @with_common
-def command(model: str, dataset: str | None, measure_names: str | None, quick: bool, common: Common) -> None:
+def command(
+    model: str, dataset: str | None, measure_names: str | None, quick: bool, umap: bool, common: Common
+) -> None:
     """Measure the space of MODEL on DATASET, and how well exact search retrieves in it.
 
     MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors), a folder of a
@@ -37,7 +40,9 @@ def command(model: str, dataset: str | None, measure_names: str | None, quick: b
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
     voice = common.voice
     with voice.progress() as progress:
-        run = api.analyze(model, dataset, measures=names, quick=quick, progress=progress, **common.arguments())
+        run = api.analyze(
+            model, dataset, measures=names, quick=quick, umap=umap, progress=progress, **common.arguments()
+        )
     voice.sentence(title(run.result))
     for drawn in (retrieval_table(run.result), signature_table(run.result)):
         if drawn is not None:

@@ -31,7 +31,7 @@ def silhouette(space: Space) -> Reading:
     A document's silhouette is (b − a) / max(a, b): a its mean distance to its own cluster, b to the nearest other; 0
     alone in a cluster. All k come from one distance matrix, since the distances to every cluster are one product. The
     row order enters through the seeds of k-means. k must stay below the number of distinct rows. No interval: the
-    best of six local optima is not a smooth function of the sample.
+    best of six local optima is not a smooth function of the sample. The labels of the best clustering are in `rows`.
 
     Raises `Undefined` for fewer than 4 distinct rows.
 
@@ -46,15 +46,17 @@ def silhouette(space: Space) -> Reading:
     X, factor = space.rows_for("euclidean")  # the same rows up to shift and a power of two: safe at any norm
     distances = space.euclidean if factor == 1 else space.euclidean / np.float32(factor)
     counts = [k for k in CLUSTER_COUNTS if k < distinct]
-    scores = []
+    scores, clusters = [], []
     for k in counts:
         labels = kmeans_labels(X, distances, k, KMEANS_SEED)
         scores.append(mean_silhouette(space, D, labels))
+        clusters.append(labels)
     best = int(np.argmax(scores))
     return Reading(
         scores[best],
         curves={"clusters": {"x": counts, "y": scores, "x_label": "clusters", "y_label": "silhouette"}},
         details={"clusters": counts[best]},
+        rows={"cluster": clusters[best].astype(np.int64)},
     )
 
 
