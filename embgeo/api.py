@@ -22,6 +22,7 @@ from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
 from embgeo.errors import InputError, RunFormatError
+from embgeo.metrics.pair_histogram import pair_histogram
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, compute_signature
 from embgeo.metrics.standouts import standout_documents
@@ -31,6 +32,7 @@ from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.runs import Run, load_run, save_run
+from embgeo.space_map import require_umap, space_map
 from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
 
@@ -47,6 +49,7 @@ def analyze(
     *,
     measures: list[str] | None = None,
     quick: bool = False,
+    umap: bool = False,
     similarity: str = "auto",
     queries_vectors: Path | None = None,
     split: str = "test",
@@ -64,6 +67,8 @@ def analyze(
     called while work goes on. Returns the stored run. Raises the errors of `embgeo.errors`.
     """
     encoder = encoder or EncoderOptions(device=device)
+    if umap:
+        require_umap()
     with limited_threads(threads) as used:
         chosen = select(measures, quick)
         subject = load_subject(
@@ -79,22 +84,26 @@ def analyze(
         for name, rows in signature.rows.items():
             arrays[f"rows/{name}/sample"] = signature.samples[name]
             arrays |= {f"rows/{name}/{key}": np.asarray(values) for key, values in rows.items()}
+        laid_out = space_map(subject.embeddings, signature, retrieved, seed, umap, progress)
+        arrays |= laid_out.arrays()
         request = {
             "model": model, "dataset": dataset, "measures": measures, "quick": quick, "seed": seed, "device": device,
             "similarity": similarity, "queries_vectors": queries_vectors, "split": split,
-            "drop_own_document": drop_own_document, "encoder": asdict(encoder),
+            "drop_own_document": drop_own_document, "umap": umap, "encoder": asdict(encoder),
         }  # fmt: skip
         result = {
             "command": "analyze",
             **_facts(subject, request, used),
             **_with_documents(signature, subject.embeddings.doc_ids),
+            "map": laid_out.to_json(),
             "retrieval": retrieval,
             "retrievability": (
                 None if retrieved is None else retrievability_summary(retrieved, subject.embeddings.doc_ids, REACH)
             ),
             "warnings": [*subject.warnings, *_query_warnings(subject)],
         }
-    return save_run(out, result, arrays, *_snippets(subject))
+        _add_pair_histogram(result["curves"], subject, signature, seed)
+    return save_run(out, result, arrays, *_snippets(subject, laid_out.rows))
 
 
 def compress(
@@ -201,7 +210,7 @@ def compress(
             **{f"quality/{o.spec}": o.quality.astype(np.float32) for o in [result.baseline, *result.outcomes]},
             **{f"recall/{o.spec}": o.recall.astype(np.float32) for o in result.outcomes},
         }
-        return save_run(out, full, arrays, *_snippets(subject), write=build)
+        return save_run(out, full, arrays, *_snippets(subject, np.zeros(0, np.int64)), write=build)
 
 
 @dataclass(frozen=True)
@@ -294,6 +303,15 @@ def _with_documents(signature: Signature, doc_ids: Sequence[str]) -> dict[str, A
     return result
 
 
+def _add_pair_histogram(curves: dict[str, Any], subject: Subject, signature: Signature, seed: int) -> None:
+    """The curve beside ε, with the mean and ε of the signature where it measured them."""
+    value = signature.values.get("epsilon_corpus")
+    mean = signature.details.get("epsilon_corpus", {}).get("mean")
+    curve = pair_histogram(subject.embeddings, seed, mean, value.value if value else None)
+    if curve is not None:
+        curves["epsilon_corpus"] = {**curves.get("epsilon_corpus", {}), "pair_histogram": curve}
+
+
 def _baseline(
     subject: Subject, seed: int, progress: Progress
 ) -> tuple[dict[str, Any] | None, np.ndarray | None, dict[str, np.ndarray]]:
@@ -326,9 +344,11 @@ def _query_warnings(subject: Subject) -> list[str]:
     return []
 
 
-def _snippets(subject: Subject) -> tuple[Any, Any]:
-    """(id, text) pairs for the run; a large corpus keeps no texts."""
+def _snippets(subject: Subject, shown: np.ndarray) -> tuple[Any, Any]:
+    """(id, text) pairs for the run; of a large corpus only the texts of the rows that its report shows."""
     e = subject.embeddings
-    if subject.doc_texts is None or len(e) > SNIPPETS_MOST:
+    if subject.doc_texts is None:
         return None, None
-    return zip(e.doc_ids, subject.doc_texts, strict=True), zip(e.query_ids, subject.query_texts or (), strict=True)
+    rows = range(len(e)) if len(e) <= SNIPPETS_MOST else np.unique(shown[shown >= 0]).tolist()
+    documents = ((e.doc_ids[row], subject.doc_texts[row]) for row in rows)
+    return documents, zip(e.query_ids, subject.query_texts or (), strict=True)
