@@ -6,12 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Embeddings", "analyze", "check_embeddings", "compress", "load_run", "search"]
+__all__ = ["Embeddings", "analyze", "check_embeddings", "compare", "compress", "load_run", "search"]
 
 _HOMES = {
     "Embeddings": "embgeo.embeddings",
     "analyze": "embgeo.api",
     "check_embeddings": "embgeo.embeddings",
+    "compare": "embgeo.comparison",
     "compress": "embgeo.api",
     "load_run": "embgeo.runs",
     "search": "embgeo.api",
@@ -19,6 +20,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from embgeo.api import analyze, compress, search
+    from embgeo.comparison import compare
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.runs import load_run
 

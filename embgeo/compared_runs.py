@@ -1,0 +1,143 @@
+"""The runs of a comparison: found, checked, and labelled A, B, … by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from embgeo.errors import InputError
+from embgeo.jsontext import canonical_json
+from embgeo.runs import RUNS_FOLDER, Run, find_run
+
+KINDS = ("analyze", "compress")
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class ComparedRun:
+    """One run of a comparison.
+
+    Attributes
+    ----------
+    label : "A" for the first run of a kind about subject A, "A2" for the second.
+    subject : the letter shared by all runs about the same vectors of the same data.
+    """
+
+    run: Run
+    label: str
+    subject: str
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        return self.run.result
+
+    @property
+    def model(self) -> Mapping[str, Any]:
+        return entry(self.result.get("model"))
+
+    @property
+    def dataset(self) -> Mapping[str, Any]:
+        return entry(self.result.get("dataset"))
+
+    @property
+    def request(self) -> Mapping[str, Any]:
+        return entry(self.result.get("request"))
+
+    @property
+    def corpus(self) -> str | None:
+        """The fingerprint of the dataset; None for vectors without one."""
+        found = self.dataset.get("fingerprint")
+        return found if isinstance(found, str) else None
+
+    def facts(self) -> dict[str, Any]:
+        """What the comparison stores of this run."""
+        return {
+            "label": self.label,
+            "subject": self.subject,
+            "command": self.run.command,
+            "folder": self.run.name,
+            "identity": self.result.get("identity"),
+            "created": self.result.get("created"),
+            "model": self.model.get("name"),
+            "dataset": self.dataset.get("name"),
+            "fingerprint": self.corpus,
+            "documents": self.dataset.get("documents"),
+            "queries": self.dataset.get("queries"),
+            "dimension": self.dataset.get("dimension"),
+            "similarity": self.result.get("similarity"),
+        }
+
+
+def entry(value: Any) -> Mapping[str, Any]:
+    """A stored `model` or `dataset`, which is an object or (by hand) a bare name."""
+    if isinstance(value, Mapping):
+        return value
+    return {} if value is None else {"name": str(value)}
+
+
+def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER) -> list[ComparedRun]:
+    """Find and label the runs, in the order given.
+
+    Raises
+    ------
+    InputError
+        Fewer than two, one given twice, or a comparison among them.
+    RunFormatError, UnknownNameError
+        A name is no run, or its format is newer than this embgeo.
+    """
+    found = [item if isinstance(item, Run) else find_run(item, out) for item in runs]
+    if len(found) < 2:
+        raise InputError(
+            f"compare needs at least two runs; got {len(found) or 'none'}. Name another run of `embgeo analyze` or "
+            "`embgeo compress` beside it"
+        )
+    for run in found:
+        if run.command not in KINDS:
+            raise InputError(f"compare takes runs of analyze and compress; {run.name} is one of {run.command}")
+    _refuse_repeats(found)
+    letters: dict[str, str] = {}
+    counts: dict[tuple[str, str], int] = {}
+    labelled = []
+    for run in found:
+        subject = letters.setdefault(_subject_key(run), _letter(len(letters)))
+        count = counts[subject, run.command] = counts.get((subject, run.command), 0) + 1
+        labelled.append(ComparedRun(run, subject if count == 1 else f"{subject}{count}", subject))
+    return labelled
+
+
+def subjects(runs: Sequence[ComparedRun], *kinds: str) -> list[ComparedRun]:
+    """The first run about each subject, of the first of `kinds` that it has (of any kind without `kinds`)."""
+    chosen: dict[str, ComparedRun] = {}
+    for kind in kinds or KINDS:
+        for item in runs:
+            if item.run.command == kind:
+                chosen.setdefault(item.subject, item)
+    return [chosen[letter] for letter in dict.fromkeys(item.subject for item in runs) if letter in chosen]
+
+
+def _refuse_repeats(runs: Sequence[Run]) -> None:
+    seen: dict[str, Run] = {}
+    for run in runs:
+        key = str(run.result.get("identity") or run.folder.resolve())
+        if key in seen:
+            where = (
+                "" if seen[key].folder.resolve() == run.folder.resolve() else f" ({seen[key].folder} is a copy of it)"
+            )
+            raise InputError(f"compare needs different runs; {run.name} was given twice{where}. Name each run once")
+        seen[key] = run
+
+
+def _subject_key(run: Run) -> str:
+    model, dataset = entry(run.result.get("model")), entry(run.result.get("dataset"))
+    vectors = model.get("fingerprint")
+    data = dataset.get("fingerprint") or {name: dataset.get(name) for name in ("name", "documents")}
+    # of bare vectors the bytes say all; a text model is all that its identity lists
+    return canonical_json([vectors or model, data, run.result.get("similarity")])
+
+
+def _letter(number: int) -> str:
+    """A … Z, AA, AB, …"""
+    high, low = divmod(number, len(LETTERS))
+    return (_letter(high - 1) if high else "") + LETTERS[low]

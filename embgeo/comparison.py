@@ -1,0 +1,129 @@
+"""compare: several stored runs side by side. Nothing is encoded, and no measure that needs the texts is computed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from embgeo.compared_retrieval import compare_retrieval, compare_stores
+from embgeo.compared_runs import ComparedRun, gather, subjects
+from embgeo.compared_signatures import compare_signatures
+from embgeo.compared_stores import costs, overlay_fronts
+from embgeo.compared_vectors import DOCUMENTS, compare_models
+from embgeo.compression.budget import parse_vectors
+from embgeo.environment import environment
+from embgeo.errors import InputError
+from embgeo.progress import Progress, silent
+from embgeo.runs import RUNS_FOLDER, Run, save_run
+from embgeo.subject import VECTORS
+from embgeo.threads import limited_threads
+
+PLANNED = "100M"
+
+
+def compare(
+    runs: Sequence[Run | Path | str],
+    *,
+    vectors: str | None = None,
+    price_per_gb: float | None = None,
+    documents: int = DOCUMENTS,
+    seed: int = 0,
+    threads: int | None = None,
+    out: Path = RUNS_FOLDER,
+    progress: Progress = silent,
+) -> Run:
+    """Put two or more analyze and compress runs side by side and store the comparison as a run.
+
+    Signatures need analyze runs, trade-off fronts compress runs; retrieval is paired on shared judged queries; model
+    similarity is measured on a seeded sample of at most `documents` documents where the vectors are still at hand (the
+    vector file, or the embedding cache) and gets a typed reason where they are not. Runs may be given as Run, folder or
+    the beginning of a run's name or id in `out`. `vectors` ("100M") is the number of vectors that costs are planned
+    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named.
+
+    Raises
+    ------
+    InputError
+        Fewer than two runs, one given twice, a comparison among them, or runs that have nothing in common.
+    RunFormatError, UnknownNameError, StorageError
+        A run cannot be found or read, or the comparison not be written.
+    """
+    if price_per_gb is not None and not (math.isfinite(price_per_gb) and price_per_gb >= 0):
+        raise InputError(f"--price-per-gb must be a finite number of at least 0; got {price_per_gb}")
+    if documents < 20:
+        raise InputError(f"documents must be at least 20, so that neighbourhoods mean something; got {documents}")
+    planned = parse_vectors(vectors or PLANNED)
+    items = gather(runs, out)
+    with limited_threads(threads) as used:
+        signatures = compare_signatures(items)
+        retrieval, warnings = compare_retrieval(items, seed)
+        similarity, more = compare_models(items, seed, documents, progress)
+        stores, fronts = compare_stores(items, seed), overlay_fronts(items)
+        _refuse_strangers(items, signatures, retrieval, similarity, fronts)
+        result = {
+            "command": "compare",
+            "model": {"name": " + ".join(_distinct(items, "model"))},
+            "dataset": {"name": " + ".join(_distinct(items, "dataset")) or None},
+            "request": {
+                "runs": [item.result.get("identity") or item.run.name for item in items], "vectors": vectors,
+                "price_per_gb": price_per_gb, "documents": documents, "seed": seed,
+            },
+            "environment": environment(used),
+            "runs": [item.facts() for item in items],
+            "signatures": signatures,
+            "model_similarity": similarity,
+            "retrieval": retrieval,
+            "stores": stores,
+            "fronts": fronts,
+            "cost": costs(items, planned, price_per_gb),
+            "warnings": [*_caveats(items, signatures, fronts), *warnings, *more],
+        }  # fmt: skip
+    return save_run(out, result)
+
+
+def _refuse_strangers(
+    items: Sequence[ComparedRun],
+    signatures: dict[str, Any] | None,
+    retrieval: dict[str, Any] | None,
+    similarity: Sequence[dict[str, Any]],
+    fronts: Sequence[dict[str, Any]],
+) -> None:
+    overlaid = any(len(group["fronts"]) > 1 for group in fronts)
+    alike = any(pair["status"] == "ok" for pair in similarity)
+    if signatures is None and not (retrieval and retrieval["pairs"]) and not overlaid and not alike:
+        said = "; ".join(
+            f"{item.label} is {item.run.command} of {item.dataset.get('name') or 'vectors'}" for item in items
+        )
+        raise InputError(
+            "runs must have something in common to be compared: signatures (two analyze runs), fronts judged by one "
+            f"measure (two compress runs), judged queries, or documents whose vectors are at hand; {said}"
+        )
+
+
+def _caveats(items: Sequence[ComparedRun], signatures: dict[str, Any] | None, fronts: Sequence[Any]) -> list[str]:
+    said = []
+    analyzed = [item for item in items if item.run.command == "analyze"]
+    if signatures is not None and len({item.corpus or item.subject for item in analyzed}) > 1:
+        said.append("the signatures are of different corpora: their differences are of model and corpus together")
+    if signatures is not None and len({item.result.get("similarity") for item in analyzed}) > 1:
+        said.append("the runs compare vectors by different similarities, which measures of directions and norms feel")
+    moved = [row["name"] for row in signatures["measures"] if not row["same_n"]] if signatures else []
+    if moved:
+        named = ", ".join(moved[:6]) + (f" and {len(moved) - 6} more" if len(moved) > 6 else "")
+        said.append(f"measured on samples of different sizes, which some measures feel: {named}")
+    if len(fronts) > 1:
+        said.append("some stores were judged by nDCG@10 and others by recall of exact neighbours: drawn apart")
+    by_label = {item.label: item for item in items}
+    for group in fronts:
+        corpora = {by_label[front["label"]].corpus or front["label"] for front in group["fronts"]}
+        if len(corpora) > 1:
+            said.append(f"the fronts of {group['measure']} are of different corpora: compare them relative to float32")
+    return said
+
+
+def _distinct(items: Sequence[ComparedRun], what: str) -> list[str]:
+    """The last part of each name, in order, each once: what a folder can be called."""
+    names = (str(getattr(item, what).get("name") or "") for item in subjects(items))
+    tails = (name.removeprefix(VECTORS).rstrip("/\\").replace("\\", "/").rpartition("/")[2] for name in names)
+    return [name for name in dict.fromkeys(tails) if name]

@@ -1,0 +1,46 @@
+"""Whether two rankings differ on the same queries: a randomization test, and its correction for many pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+DRAWS = 10_000
+BLOCK = 1_000
+
+
+def sign_flip_p(gaps: np.ndarray, seed: int = 0, draws: int = DRAWS) -> float:
+    """Two-sided p that the mean of per-query differences (m,) is 0, by flipping signs at random.
+
+    (1 + flips at least as extreme) / (1 + draws), never below 1 / (draws + 1); 1 where no query differs. Under the
+    null either system could have given either value of a query. Source: Smucker et al. 2007; Phipson & Smyth 2010.
+
+    >>> sign_flip_p(np.zeros(50))
+    1.0
+    """
+    changed = np.asarray(gaps, np.float64)[np.asarray(gaps) != 0]
+    if not len(changed):
+        return 1.0
+    rng = np.random.default_rng([seed, 0xF11B])
+    seen = abs(changed.sum())
+    extreme = 0
+    for start in range(0, draws, BLOCK):
+        signs = rng.integers(0, 2, (min(BLOCK, draws - start), len(changed)), dtype=np.int8) * 2 - 1
+        extreme += int((np.abs(signs @ changed) >= seen * (1 - 1e-12)).sum())
+    return (1 + extreme) / (1 + draws)
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Holm's step-down adjusted p values, in the order given: at most one false claim in all, with 95 % confidence.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(order))
+    highest = 0.0
+    for rank, at in enumerate(order):
+        highest = max(highest, min(1.0, (len(order) - rank) * p[at]))
+        adjusted[at] = highest
+    return [float(value) for value in adjusted]

@@ -1,0 +1,82 @@
+"""The document vectors of a stored run, had back without encoding: from the vector file or the embedding cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from embgeo.compared_runs import ComparedRun
+from embgeo.embeddings import Embeddings, Similarity
+from embgeo.encoders.cache import cached_matrix
+from embgeo.encoders.precomputed import load_vectors
+from embgeo.errors import EmbgeoError
+from embgeo.subject import VECTORS
+
+Reason = Literal["vectors-missing", "vectors-changed", "not-cached", "not-recorded"]
+
+
+@dataclass(frozen=True)
+class RunVectors:
+    """Document vectors of a run.
+
+    Attributes
+    ----------
+    embeddings : rows as the run saw them; their ids are row numbers where `ids` is None.
+    ids : document ids by row; None where neither the file nor the run holds any: rows are in the dataset's order.
+    """
+
+    embeddings: Embeddings
+    ids: list[str] | None
+
+
+@dataclass(frozen=True)
+class NoVectors:
+    """Why a run's vectors are not to be had: a word for programs and a sentence for people."""
+
+    reason: Reason
+    detail: str
+
+
+def vectors_of(item: ComparedRun) -> RunVectors | NoVectors:
+    """The run's document vectors, checked to be the ones it measured; never encodes, and never fails."""
+    asked = str(item.request.get("model") or item.model.get("name") or "")
+    found = _from_file(item, asked) if asked.startswith(VECTORS) else _from_cache(item)
+    if isinstance(found, NoVectors):
+        return found
+    X, ids = found
+    if ids is None:
+        # a run with texts lists its documents in the order of their rows
+        stored = list(item.run.documents)
+        ids = stored if len(stored) == len(X) else None
+    similarity = cast(Similarity, item.result.get("similarity") or "cosine")
+    return RunVectors(Embeddings(X, None, ids or range(len(X)), (), similarity), ids)  # type: ignore[arg-type]
+
+
+def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | NoVectors:
+    path = Path(asked.removeprefix(VECTORS)).expanduser()
+    queries = item.request.get("queries_vectors")
+    try:
+        found = load_vectors(path, Path(queries).expanduser() if queries else None)
+    except EmbgeoError as error:
+        return NoVectors("vectors-missing", f"the vector file cannot be read any more: {error}")
+    if found.fingerprint != item.model.get("fingerprint"):
+        return NoVectors("vectors-changed", f"{path} is not the file that was measured; run the command again")
+    return found.docs, None if found.doc_ids is None else list(found.doc_ids)
+
+
+def _from_cache(item: ComparedRun) -> tuple[np.ndarray, list[str] | None] | NoVectors:
+    facts: Any = item.dataset
+    key, rows, dimension = (facts.get(name) for name in ("encoding", "documents", "dimension"))
+    if not isinstance(key, str) or not isinstance(rows, int) or not isinstance(dimension, int):
+        return NoVectors(
+            "not-recorded", "the run does not say where the cache keeps its vectors; run the command again to record it"
+        )
+    X = cached_matrix(key, rows, dimension)
+    if X is None:
+        return NoVectors(
+            "not-cached", "the embedding cache does not hold the vectors any more; run the command again to encode them"
+        )
+    return X, None
