@@ -21,6 +21,9 @@ from embgeo.cli.options import Common, with_common
 )
 @click.option("--vectors", metavar="COUNT", help="Plan sizes for that many vectors, e.g. 100M.  [default: the corpus]")
 @click.option("--exhaustive", is_flag=True, help="Judge a wider list of specs.")
+@click.option(
+    "--grid", type=click.Choice(["storage-paper"]), help="Judge a published grid, by its arithmetic and by embgeo's."
+)
 @with_common
 def command(
     model: str,
@@ -30,6 +33,7 @@ def command(
     specs: tuple[str, ...],
     vectors: str | None,
     exhaustive: bool,
+    grid: str | None,
     common: Common,
 ) -> None:
     """Judge ways to store the vectors of MODEL on DATASET, recommend one and build it.
@@ -54,7 +58,7 @@ def command(
     with voice.progress() as progress:
         run = api.compress(
             model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
-            exhaustive=exhaustive, progress=progress, **common.arguments(),
+            exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
         )  # fmt: skip
     voice.sentence(title(run.result))
     voice.show("", tradeoff_table(run.result))
@@ -64,4 +68,6 @@ def command(
     finish(run, common)
     voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
     voice.line()
+    if grid is not None:
+        voice.sentence(run.result["float8_or_int8"]["sentence"])
     voice.sentence(recommendation(run.result))

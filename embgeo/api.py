@@ -16,6 +16,7 @@ from embgeo.compression.grid import default_specs
 from embgeo.compression.index import build_searcher
 from embgeo.compression.protocol import protocol, rules
 from embgeo.compression.spec import parse
+from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
 from embgeo.compression.store import load_store, write_store
 from embgeo.compression.sweep import built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
@@ -37,6 +38,7 @@ from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
 
 DEFAULT_OUT = Path("embgeo-runs")
+STORAGE_PAPER = "storage-paper"
 STORE_FILE = "store.safetensors"
 SNIPPETS_MOST = 50_000
 NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
@@ -115,6 +117,7 @@ def compress(
     specs: list[str] | None = None,
     vectors: str | None = None,
     exhaustive: bool = False,
+    grid: str | None = None,
     similarity: str = "auto",
     queries_vectors: Path | None = None,
     split: str = "test",
@@ -130,6 +133,7 @@ def compress(
 
     Parameters follow the command line (`embgeo compress --help`). Without judgements the rows are compared by recall
     against exact neighbours; without queries, documents stand in for them and do not find themselves.
+    `grid="storage-paper"` judges the specs of the published storage study, by its arithmetic and by ours.
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     encoder = encoder or EncoderOptions(device=device)
@@ -137,6 +141,10 @@ def compress(
     share = parse_keep(keep) if keep is not None else None
     planned = parse_vectors(vectors) if vectors is not None else None
     asked = [parse(text) for text in dict.fromkeys(specs or [])]
+    if grid not in (None, STORAGE_PAPER):
+        raise InputError(f"grid must be {STORAGE_PAPER}; got {grid!r}")
+    if sum([bool(asked), exhaustive, grid is not None]) > 1:
+        raise InputError("specs, exhaustive and grid each say what is judged; give one of them")
     if budget is not None:
         parse_budget(budget, 1, 1)
     with limited_threads(threads) as used:
@@ -165,7 +173,10 @@ def compress(
             warnings.append("no judgements: rows are compared by recall of the exact neighbours, weaker evidence")
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
-        chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
+        if grid is not None:
+            chosen = storage_paper_specs(embeddings.dimension)
+        else:
+            chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
         warnings += codebook_warnings(chosen, len(embeddings), count)
@@ -182,7 +193,7 @@ def compress(
         warnings += [*poor_warning(best), *constants_warning(best, count)]
         request = {
             "model": model, "dataset": dataset, "budget": budget, "keep": keep, "specs": specs, "vectors": vectors,
-            "exhaustive": exhaustive, "seed": seed, "device": device, "similarity": similarity,
+            "exhaustive": exhaustive, "grid": grid, "seed": seed, "device": device, "similarity": similarity,
             "queries_vectors": queries_vectors, "split": split, "drop_own_document": drop_own_document,
             "encoder": asdict(encoder),
         }  # fmt: skip
@@ -198,6 +209,8 @@ def compress(
             "protocol": protocol(result, seed, used, place) | rules(result, share, limit),
             "warnings": warnings,
         }
+        if grid is not None:
+            full["float8_or_int8"] = float8_or_int8(result, embeddings.dimension, bootstrap)
 
         def build(folder: Path) -> None:
             progress("writing the store", 0, 1)

@@ -21,6 +21,8 @@ from embgeo.compression.parts import (
 from embgeo.compression.reducers.linear import Linear
 from embgeo.compression.spec import Spec, parse
 from embgeo.compression.training import Training
+from embgeo.embeddings import normalise
+from embgeo.errors import SpecError
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,12 @@ class FittedCodec:
     """Documents ↔ codes, and the query side that scores them.
 
     A score is `queries(Q)` against `decode(codes)` in the reduced space, float query × decoded document; see `score`.
+
+    With `score=centred` in the spec it is the arithmetic of published storage studies instead: queries take the way of
+    the documents (a centred reducer centres them, the mean is not restored; they are quantized too), and the raw
+    values of the codes are compared by cosine: levels 0 … 255 of int8, bits 0 and 1 of binary. The published int8 also
+    truncates and wraps around; here levels are rounded and saturate. Source: Huerga-Pérez et al. 2025,
+    arXiv 2505.00105.
 
     Attributes
     ----------
@@ -74,11 +82,15 @@ class FittedCodec:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, code_bytes) uint8 → (n, r) float32 in the reduced space."""
+        if self.spec.centred:
+            return normalise(getattr(self.quantizer, "raw_values", self.quantizer.decode)(codes))
         return self.quantizer.decode(codes)
 
     def queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m, d) → (m, r) float32 and a bias (m,) to add to every score of that query."""
         bias = np.zeros(len(Q), np.float32)
+        if self.spec.centred:
+            return self.decode(self.encode(Q)), bias
         for part in self.reducers:
             Q, extra = part.queries(Q, self.similarity)
             bias = bias + extra
@@ -152,6 +164,8 @@ def fit_codec(spec: Spec, training: Training) -> Codec:
     Raises SpecError where a part cannot work on this dimension.
     """
     spec.code_bytes(training.X.shape[1])
+    if spec.centred and training.similarity != "cosine":
+        raise SpecError(f"spec {str(spec)!r} compares by cosine; got {training.similarity}. Drop the score= part")
     if spec.rescorer is None:
         return _fit_tier(spec, training)
     search, rescore = (_fit_tier(tier, training) for tier in spec.tiers)

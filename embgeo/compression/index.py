@@ -57,6 +57,8 @@ def build_searcher(codec: Codec, codes: np.ndarray, device: str = "cpu") -> Sear
         width = codec.search.code_bytes
         first = build_searcher(codec.search, np.ascontiguousarray(codes[:, :width]), device)
         return TieredSearcher(codec, first, codes[:, width:])
+    if codec.spec.centred:
+        return BlockSearcher(codec, codes)
     if device == "cuda":
         from embgeo.compression.torch_index import TorchSearcher
 

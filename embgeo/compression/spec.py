@@ -1,10 +1,11 @@
 """The grammar of codecs: text ↔ Spec.
 
-    spec = {reducer ","} quantizer ["+" quantizer "@" factor]
+    spec = {reducer ","} quantizer ["+" quantizer "@" factor | ",score=centred"]
 
-    pca192,rot,int4 · trunc256,fp8 · binary · binary+int8@4
+    pca192,rot,int4 · trunc256,fp8 · binary · binary+int8@4 · pcac192,int8,score=centred
 
 The part behind "+" rescores: factor · k candidates of the first search, with a second code of the whole vector.
+`score=centred` compares as published storage studies do; see `FittedCodec`.
 
 `parse(str(spec)) == spec`. The parts are found in the registries of `parts.py`.
 """
@@ -19,24 +20,31 @@ from typing import Any
 from embgeo.compression.parts import QUANTIZERS, REDUCERS, Entry, Quantizer, Reducer, load_parts
 from embgeo.errors import InputError, SpecError
 
+CENTRED = "score=centred"
+
 
 @dataclass(frozen=True)
 class Spec:
-    """A codec by name: reducers in order, one quantizer, and perhaps a second one that rescores candidates."""
+    """A codec by name: reducers in order, one quantizer, and perhaps a second one that rescores candidates.
+
+    `centred` asks for the arithmetic of published storage studies instead of float query × decoded document.
+    """
 
     reducers: tuple[Reducer, ...]
     quantizer: Quantizer
     rescorer: Quantizer | None = None
     factor: int = 1
+    centred: bool = False
 
     def __str__(self) -> str:
-        text = ",".join([*(part.name for part in self.reducers), self.quantizer.name])
+        last = [CENTRED] if self.centred else []
+        text = ",".join([*(part.name for part in self.reducers), self.quantizer.name, *last])
         return text if self.rescorer is None else f"{text}+{self.rescorer.name}@{self.factor}"
 
     @property
     def tiers(self) -> tuple[Spec, ...]:
         """The codecs that are fitted: the one that is searched, then the one that rescores, if any."""
-        first = Spec(self.reducers, self.quantizer)
+        first = Spec(self.reducers, self.quantizer, centred=self.centred)
         return (first,) if self.rescorer is None else (first, Spec((), self.rescorer))
 
     def width(self, dimension: int) -> int:
@@ -66,6 +74,11 @@ def parse(text: str) -> Spec:
     head, plus, tail = text.partition("+")
     rescorer, factor = _rescoring(text, tail, len(head) + 1) if plus else (None, 1)
     parts = head.split(",")
+    centred = len(parts) > 1 and parts[-1] == CENTRED
+    if centred:
+        parts.pop()
+        if rescorer is not None:
+            raise SpecError(f"spec {text[:80]!r}: {CENTRED} compares codes with codes and cannot be rescored; drop one")
     position = 0
     reducers: list[Reducer] = []
     for number, part in enumerate(parts):
@@ -76,7 +89,7 @@ def parse(text: str) -> Spec:
         if not last:
             reducers.append(found)
         else:
-            return Spec(tuple(reducers), found, rescorer, factor)
+            return Spec(tuple(reducers), found, rescorer, factor, centred)
         position += len(part) + 1
     raise AssertionError("a split always has a last part")
 

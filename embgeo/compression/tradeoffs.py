@@ -65,7 +65,7 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             "single_query_ms_range": outcome.timing.single_query_ms_range,
             "fit_seconds": outcome.fit_seconds,
             "encode_seconds": outcome.encode_seconds,
-            "query_side": "float32 query × decoded document",
+            "query_side": "code × code" if outcome.spec.centred else "float32 query × decoded document",
             "searcher": outcome.searcher,
             "tie_band": outcome.band,
             "changed_queries": int(np.count_nonzero(outcome.quality != base.quality)),
@@ -113,6 +113,10 @@ def recommend(
     field = competition(sweep, budget, keep, vectors)
     if not baseline_competes and sweep.outcomes:
         field = replace(field, allowed=field.allowed & (np.arange(len(outcomes)) > 0))
+    sound = np.array([not o.spec.centred for o in outcomes])
+    if sound[1:].any():
+        # the arithmetic of published studies is there to be compared, not to be shipped
+        field = replace(field, allowed=field.allowed & sound)
     marginal = np.array([o.codec.code_bytes for o in outcomes])
     if not field.allowed.any():
         assert budget is not None

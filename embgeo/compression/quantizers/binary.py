@@ -31,8 +31,11 @@ class FittedSigns:
         return np.packbits(Z > 0, axis=1, bitorder="little")
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        bits = np.unpackbits(codes, axis=1, count=self.width, bitorder="little")
-        return (bits.astype(np.float32) * 2 - 1) * self.magnitude[0]
+        return (self.raw_values(codes) * 2 - 1) * self.magnitude[0]
+
+    def raw_values(self, codes: np.ndarray) -> np.ndarray:
+        """(n, r) float32 bits, 0 or 1: what `score=centred` compares."""
+        return np.unpackbits(codes, axis=1, count=self.width, bitorder="little").astype(np.float32)
 
 
 @quantizer(r"binary", example="binary", summary="one sign bit a coordinate, float query × ±1", fitted=FittedSigns)

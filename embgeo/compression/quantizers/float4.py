@@ -95,3 +95,18 @@ class Float4:
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat4:
         peak = np.abs(Z).max(axis=0) / np.float32(E2M1[-1])
         return FittedFloat4(np.where(peak > 0, peak, 1).astype(np.float32))
+
+
+@quantizer(r"fp4raw", example="fp4raw", summary="float4 e2m1 without scaling: a bare cast", fitted=FittedFloat4)
+@dataclass(frozen=True)
+class Float4Raw:
+    """The bare cast to e2m1 of published storage studies: of unit vectors next to nothing is left."""
+
+    before: ClassVar[tuple[Reducer, ...]] = ()
+    name: ClassVar[str] = "fp4raw"
+
+    def code_bytes(self, width: int) -> int:
+        return (width + 1) // 2
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat4:
+        return FittedFloat4(np.ones(Z.shape[1], np.float32))

@@ -1,4 +1,4 @@
-"""8-bit floats: e4m3 scaled to its range (`fp8`), e5m2 (`fp8e5m2`), and the bare cast (`fp8raw`)."""
+"""8-bit floats: e4m3 and e5m2 scaled to their range (`fp8`, `fp8e5m2`), and bare casts (`fp8raw`, `fp8e5m2raw`)."""
 
 from __future__ import annotations
 
@@ -113,3 +113,18 @@ class Float8Raw:
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
         return FittedFloat8("e4m3", Z.shape[1], np.ones(1, np.float32))
+
+
+@quantizer(r"fp8e5m2raw", example="fp8e5m2raw", summary="float8 e5m2 without scaling: a bare cast", fitted=FittedFloat8)
+@dataclass(frozen=True)
+class Float8E5M2Raw:
+    """The bare cast to e5m2."""
+
+    before: ClassVar[tuple[Reducer, ...]] = ()
+    name: ClassVar[str] = "fp8e5m2raw"
+
+    def code_bytes(self, width: int) -> int:
+        return width
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
+        return FittedFloat8("e5m2", Z.shape[1], np.ones(1, np.float32))

@@ -39,8 +39,12 @@ class FittedUniform:
         return levels if self.bits == 8 else pack_nibbles(levels)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
+        return self.low + self.step * self.raw_values(codes)
+
+    def raw_values(self, codes: np.ndarray) -> np.ndarray:
+        """(n, r) float32 levels, 0 … 2^bits − 1: what `score=centred` compares."""
         levels = codes if self.bits == 8 else unpack_nibbles(codes, len(self.low))
-        return self.low + self.step * levels.astype(np.float32)
+        return levels.astype(np.float32)
 
     def saturation(self, Z: np.ndarray) -> float:
         """Share of the values of Z (n, r) outside the range, which become its ends; half a step more is inside."""
