@@ -1,0 +1,79 @@
+"""embgeo compare: stored runs side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from embgeo.cli.options import FILE, Common, stacked, with_voice
+from embgeo.cli.voice import Voice
+
+_places = stacked(
+    click.option("--out", type=FILE, default=Path("embgeo-runs"), show_default=True, help="Where run folders are."),
+    click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
+    click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
+)
+
+
+@click.command(short_help="Models or datasets side by side, from stored runs.")
+@click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True)
+@click.option("--vectors", metavar="COUNT", help="Plan costs for that many vectors.  [default: 100M]")
+@click.option("--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it no money is named.")
+@click.option(
+    "--documents", type=click.IntRange(min=20), default=3000, show_default=True,
+    help="At most so many documents for model similarity.",
+)  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all]")
+@_places
+@with_voice
+def command(
+    runs: tuple[str, ...],
+    vectors: str | None,
+    price_per_gb: float | None,
+    documents: int,
+    seed: int,
+    threads: int | None,
+    out: Path,
+    html: Path | None,
+    no_html: bool,
+    voice: Voice,
+) -> None:
+    """Put the stored runs RUN RUN... side by side; nothing is encoded.
+
+    RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the beginning of its name or of its
+    eight-digit id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
+    both; model similarity needs the vector file or the embedding cache to be there still.
+
+    \b
+    Examples:
+      embgeo compare embgeo-runs/analyze-minilm-pydocs-1a2b3c4d embgeo-runs/analyze-e5-pydocs-5e6f7a8b
+      embgeo compare 1a2b 5e6f 9c0d --html models.html
+      embgeo compare embgeo-runs/compress-* --vectors 100M --price-per-gb 0.25 --json -
+    """
+    if html is not None and no_html:
+        raise click.UsageError("--html and --no-html exclude each other; give one of them")
+    from embgeo.cli.compare_tables import compare_tables, legend
+    from embgeo.cli.outcome import finish
+    from embgeo.cli.tables import warning_lines
+    from embgeo.cli.words import PLAIN, plain
+    from embgeo.comparison import compare
+    from embgeo.reports.compare_decision import decision
+
+    with voice.progress() as progress:
+        run = compare(
+            list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
+            out=out, progress=progress,
+        )  # fmt: skip
+    for line in legend(run.result):
+        voice.line(line)
+    for drawn in compare_tables(run.result):
+        voice.show("", drawn)
+    voice.line()
+    for warning in warning_lines(run.result):
+        voice.sentence(warning)
+    finish(run, Common({}, {}, html, no_html, voice))
+    voice.line()
+    for sentence in decision(run.result):
+        voice.sentence(plain(sentence.translate(PLAIN)))
