@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Protocol
 
+NOTE = "\n"
+
 
 class Progress(Protocol):
     """Called as `progress(stage, done, total)`; `total` may grow, `done == total` ends the stage.
 
-    A stage "name: detail" is one bar called "name" whose detail changes.
+    A stage "name: detail" is one bar called "name" whose detail changes. What stands after a newline (`NOTE`) is a
+    line of its own about what was found so far, parts separated by " · "; it may be shown, shortened or left out.
     """
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...

@@ -16,12 +16,27 @@ class Training:
     X : (n, d) float32 documents, unit rows under cosine; never written to. Queries never get here.
     similarity : how the store will be searched.
     seed : every random choice of a fit derives from it and the codec's name, so that a row can be re-run alone.
+    keep : (n,) bool, the rows that belong to this training set; None: all of them.
     """
 
-    def __init__(self, X: np.ndarray, similarity: str, seed: int = 0) -> None:
-        self.X = X
+    def __init__(self, X: np.ndarray, similarity: str, seed: int = 0, keep: np.ndarray | None = None) -> None:
+        self._rows = X
+        self._keep = keep
+        self._kept: np.ndarray | None = X if keep is None else None
         self.similarity = similarity
         self.seed = seed
+
+    @property
+    def X(self) -> np.ndarray:
+        """The rows of this training set; the same array until `let_go`."""
+        if self._kept is None:
+            self._kept = self._rows[self._keep]
+        return self._kept
+
+    def let_go(self) -> None:
+        """Hold the own copy of the rows no longer, but what was learned from them; `X` cuts it out again."""
+        if self._keep is not None:
+            self._kept = None
 
     @cached_property
     def mean(self) -> np.ndarray:

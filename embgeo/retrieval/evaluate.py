@@ -39,6 +39,11 @@ class Evaluator:
             )
         self._qrels = {query: dict(judgements.qrels[query]) for query in self.query_ids}
 
+    @property
+    def qrels(self) -> Mapping[str, Mapping[str, int]]:
+        """Grades by query and document, of the queries that count."""
+        return self._qrels
+
     def __call__(
         self, scores: np.ndarray, rows: np.ndarray, measures: Sequence[str] = ("ndcg@10",)
     ) -> dict[str, np.ndarray]:

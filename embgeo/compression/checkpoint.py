@@ -1,0 +1,250 @@
+"""What a sweep has finished, kept on disk spec by spec, so that a killed one goes on where it was.
+
+    CACHE/sweeps/KEY/about.json       what the sweep is about, for people
+    CACHE/sweeps/KEY/NAME.finding     32 bytes SHA-256 over KEY and the rest; 8 bytes header length, JSON header, arrays
+
+KEY is the SHA-256 of canonical JSON over all that decides a finding but the spec (vectors, ids, judgements, seed,
+folds, device, code and library versions), NAME that of the spec. Files appear whole or not at all, and one whose
+checksum fails is removed and its spec judged again. Threads are not in the key: they change no result. Codecs that
+took long to fit are kept with their findings, others are fitted again.
+
+A sweep whose run is saved is forgotten (`Checkpoints.forget`); what killed ones leave is trimmed to 2 GiB and 30 days
+whenever a sweep begins, and `embgeo cache` lists and clears it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from embgeo import __version__
+from embgeo.compression.codec import Codec, restore_codec
+from embgeo.compression.folds import FIT_ROWS, FOLDS
+from embgeo.compression.held_out import DEPTH
+from embgeo.compression.index import faiss_available
+from embgeo.compression.outcome import Finding
+from embgeo.compression.spec import Spec
+from embgeo.compression.timing import Timing
+from embgeo.embeddings import Embeddings, release_pages
+from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
+from embgeo.errors import StorageError
+from embgeo.jsontext import canonical_json
+from embgeo.retrieval.evaluate import Evaluator
+
+FORMAT = 1
+SUFFIX = ".finding"
+KEEP_CODEC_SECONDS = 1.0
+MOST_BYTES = 2 * 2**30
+MOST_SECONDS = 30 * 86_400
+_DAMAGE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError)
+
+logger = logging.getLogger("embgeo")
+
+
+@dataclass(frozen=True)
+class Kept:
+    """One finished spec as read back; `timing` where it was timed apart, `codec` where it took long to fit."""
+
+    finding: Finding
+    timing: Timing | None
+    codec: Codec | None
+
+
+class Checkpoints:
+    """The folder of one sweep. What cannot be written is warned of once and left out: a sweep needs no disk."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._writable = True
+
+    @property
+    def key(self) -> str:
+        return self.folder.name
+
+    def write(self, finding: Finding, timing: Timing | None, codec: Codec) -> None:
+        """Keep one finding, whole or not at all."""
+        if not self._writable:
+            return
+        kept = codec if finding.fit_seconds > KEEP_CODEC_SECONDS else None
+        payload = _pack(finding, timing, kept)
+        name = _name(finding.spec)
+
+        def fill(file: BinaryIO) -> str:
+            file.write(self._checksum(name, payload))
+            file.write(payload)
+            return name
+
+        try:
+            write_whole(self.folder, fill)
+        except StorageError as error:
+            self._writable = False
+            logger.warning("the sweep goes on, but cannot be taken up again after a kill: %s", error)
+
+    def read(self, spec: Spec) -> Kept | None:
+        """What is kept of `spec`, every byte checked; None, after removing the file with a warning, when damaged."""
+        path = self.folder / _name(spec)
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        try:
+            if data[:32] != self._checksum(path.name, data[32:]):
+                raise ValueError("its checksum does not match")
+            return _unpack(spec, data[32:])
+        except _DAMAGE as error:
+            logger.warning("the checkpoint %s is damaged (%s); %s is judged again", path, error, spec)
+            path.unlink(missing_ok=True)
+            return None
+
+    def forget(self) -> None:
+        """Remove all of it: the run is saved."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _checksum(self, name: str, payload: bytes) -> bytes:
+        digest = hashlib.sha256(f"{self.key} {name}\n".encode())
+        digest.update(payload)
+        return digest.digest()
+
+
+def open_checkpoints(
+    root: Path, embeddings: Embeddings, evaluator: Evaluator | None, *, seed: int, drop_own: bool, device: str
+) -> Checkpoints | None:
+    """The checkpoints of this sweep under the cache folder `root`; None, with a warning, where none can be kept."""
+    facts = {
+        "format": FORMAT, "embgeo": __version__, "code": _code_fingerprint(), "libraries": _libraries(),
+        "vectors": _vectors_fingerprint(embeddings), "similarity": embeddings.similarity,
+        "qrels": None if evaluator is None else hashlib.sha256(canonical_json(evaluator.qrels).encode()).hexdigest(),
+        "seed": seed, "folds": FOLDS, "fit_rows": FIT_ROWS, "depth": DEPTH, "drop_own": drop_own, "device": device,
+    }  # fmt: skip
+    key = hashlib.sha256(canonical_json(facts).encode()).hexdigest()
+    folder = sweeps_folder(root) / key
+    about = {"documents": len(embeddings), "queries": len(embeddings.query_ids), "dimension": embeddings.dimension}
+    try:
+        with storage_errors(folder):
+            trim(root, spare=key)
+            folder.mkdir(parents=True, exist_ok=True)
+            remove_orphans(folder)
+        write_text(folder / "about.json", json.dumps({**about, **facts}, indent=1))
+    except StorageError as error:
+        logger.warning("the sweep cannot be taken up again after a kill: %s", error)
+        return None
+    return Checkpoints(folder)
+
+
+def sweeps_folder(root: Path) -> Path:
+    return root / "sweeps"
+
+
+def trim(root: Path, spare: str = "") -> None:
+    """Forget sweeps that nobody took up for 30 days, and the oldest while all together hold over 2 GiB."""
+    now, held = time.time(), 0
+    folders = [folder for folder in _folders(root) if folder.name != spare]
+    for changed, size, folder in sorted(((*_extent(folder), folder) for folder in folders), reverse=True):
+        held += size
+        if held > MOST_BYTES or now - changed > MOST_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folders(root: Path) -> Iterable[Path]:
+    place = sweeps_folder(root)
+    return [folder for folder in place.iterdir() if folder.is_dir()] if place.is_dir() else []
+
+
+def _extent(folder: Path) -> tuple[float, int]:
+    """When it was last written to, and its bytes."""
+    stats = [path.stat() for path in folder.iterdir()]
+    return max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime), sum(s.st_size for s in stats)
+
+
+def _name(spec: Spec) -> str:
+    return hashlib.sha256(str(spec).encode()).hexdigest()[:32] + SUFFIX
+
+
+def _pack(finding: Finding, timing: Timing | None, codec: Codec | None) -> bytes:
+    """A JSON header and the bytes of the arrays it names; floats in JSON come back equal to the bit."""
+    values = {field.name: getattr(finding, field.name) for field in fields(finding) if field.name != "spec"}
+    arrays = {f"finding.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
+    if codec is not None:
+        arrays |= {f"codec.{name}": array for name, array in codec.state.items()}
+    header = {
+        "spec": str(finding.spec),
+        "values": {name: value for name, value in values.items() if not isinstance(value, np.ndarray)},
+        "timing": None if timing is None else asdict(timing),
+        "codec": None if codec is None else codec.manifest(),
+        "arrays": {name: [array.dtype.str, array.shape] for name, array in arrays.items()},
+    }
+    text = json.dumps(header).encode()
+    raw = b"".join(np.ascontiguousarray(array).tobytes() for array in arrays.values())
+    return len(text).to_bytes(8, "little") + text + raw
+
+
+def _unpack(spec: Spec, payload: bytes) -> Kept:
+    """The inverse of `_pack`; raises where the bytes are not what it wrote."""
+    at = 8 + int.from_bytes(payload[:8], "little")
+    header = json.loads(payload[8:at])
+    if header["spec"] != str(spec):
+        raise ValueError(f"it is about {header['spec']}")
+    found: dict[str, dict[str, Any]] = {"finding": {}, "codec": {}}
+    for name, (dtype, shape) in header["arrays"].items():
+        count = int(np.prod(shape, dtype=np.int64))
+        array = np.frombuffer(payload, dtype, count, at).reshape(shape).copy()
+        at += array.nbytes
+        kind, _, rest = name.partition(".")
+        found[kind][rest] = array
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in header["values"].items()}
+    timing = header["timing"]
+    if timing is not None:
+        speeds: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in timing.items()}
+        timing = Timing(**speeds)
+    codec = None if header["codec"] is None else restore_codec(header["codec"], found["codec"])
+    return Kept(Finding(spec=spec, **values, **found["finding"]), timing, codec)
+
+
+def _vectors_fingerprint(embeddings: Embeddings) -> str:
+    """SHA-256 of documents, queries and ids as they lie there, one pass by block."""
+    digest = hashlib.sha256()
+    for X in (embeddings.docs, embeddings.queries):
+        digest.update(f"{None if X is None else (X.dtype.str, X.shape)}\n".encode())
+        for start in range(0, 0 if X is None else len(X), 16384):
+            assert X is not None
+            digest.update(np.ascontiguousarray(X[start : start + 16384]).data)
+            release_pages(X)
+    for ids in (embeddings.doc_ids, embeddings.query_ids):
+        for name in ids:
+            raw = name.encode("utf-8", "surrogatepass")
+            digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()
+
+
+@cache
+def _code_fingerprint() -> str:
+    """SHA-256 of the code that judges, so that what an edited codec left is not taken for its own."""
+    package = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for folder in ("compression", "retrieval"):
+        for path in sorted((package / folder).rglob("*.py")):
+            digest.update(path.relative_to(package).as_posix().encode() + b"\n" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _libraries() -> dict[str, str]:
+    """Versions of what computes; FAISS only where it is used."""
+    import numba
+
+    versions = {"numpy": np.__version__, "numba": numba.__version__, "python": sys.version.split()[0]}
+    if faiss_available():
+        import faiss
+
+        versions["faiss"] = faiss.__version__
+    return versions

@@ -1,0 +1,26 @@
+"""The running front in one line: what a sweep has found so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from embgeo.compression.outcome import Finding
+from embgeo.compression.select import pareto_front
+
+
+def front_note(findings: Iterable[Finding]) -> str:
+    """`front: f16 .645@768 · int8 .646@384 · adaptive@48B .634@48`: quality at bytes per vector, largest first.
+
+    The float32 baseline stands there while nothing smaller is as good.
+    """
+    found = sorted(findings, key=lambda finding: -finding.code_bytes)
+    means = np.array([float(finding.quality.mean()) for finding in found])
+    front = pareto_front(np.array([float(finding.code_bytes) for finding in found]), means)
+    places = np.flatnonzero(front)
+    return "front: " + " · ".join(f"{found[i].spec} {_share(means[i])}@{found[i].code_bytes}" for i in places)
+
+
+def _share(value: float) -> str:
+    return f"{value:.3f}".removeprefix("0")

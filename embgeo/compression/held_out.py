@@ -1,0 +1,171 @@
+"""Out of sample: every document is ranked through a codec that never saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+
+from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.folds import document_folds, fit_sample
+from embgeo.compression.index import best_of, pair_scores
+from embgeo.compression.spec import Spec
+from embgeo.compression.training import Training
+from embgeo.embeddings import Embeddings
+from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
+from embgeo.retrieval.exact import score, without_own
+from embgeo.retrieval.top_k import TopK
+
+DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
+GROUP_SPECS = 6
+GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
+KEEP_FOLDS_BYTES = 256 * 2**20  # fit rows of the folds that are kept between groups
+CANDIDATE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a ranking is judged by: the evaluator (or None), the exact neighbours, and self matches to remove."""
+
+    embeddings: Embeddings
+    evaluator: Evaluator | None
+    exact_rows: np.ndarray
+    own: np.ndarray | None
+
+    @property
+    def depth(self) -> int:
+        return DEPTH + (self.own is not None)
+
+    def candidates(self, spec: Spec) -> int:
+        """How many documents the first search must return: those judged, or factor · 10 to be rescored."""
+        return self.depth if spec.rescorer is None else 10 * spec.factor + (self.own is not None)
+
+    def settle(self, best: TopK) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and rows with each query's own document removed."""
+        if self.own is None:
+            return best.scores, best.rows
+        return without_own(best.scores, best.rows, self.own, DEPTH)
+
+    def quality(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        if self.evaluator is None:
+            return neighbour_recall(rows, self.exact_rows)
+        return self.evaluator(scores, rows)["ndcg@10"]
+
+    def band(self, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
+        return tie_band(self.evaluator, scores, rows) if self.evaluator is not None else None
+
+    def recall(self, rows: np.ndarray) -> np.ndarray:
+        recall = neighbour_recall(rows, self.exact_rows)
+        return recall if self.evaluator is None else recall[self.evaluator.query_rows]
+
+
+class Folds:
+    """The training sets of one sweep: all sampled documents, and by fold those of the other folds.
+
+    What fits share (moments, axes) is computed once a training set and kept; the rows of the folds are kept only where
+    they are small, and cut out of the sample again for each group where they are not.
+    """
+
+    def __init__(self, embeddings: Embeddings, seed: int) -> None:
+        sample = fit_sample(embeddings, seed)
+        rows = embeddings.rows(sample)
+        self.of = document_folds(embeddings, seed)
+        self.count = int(self.of.max()) + 1
+        self.fit_rows = len(sample)
+        self.shipped = Training(rows, embeddings.similarity, seed)
+        of_row = self.of[sample]
+        # a corpus of one distinct document has nothing else to be fitted on
+        keeps = [of_row != fold for fold in range(self.count)] if self.count > 1 else [None]
+        self.trainings = [Training(rows, embeddings.similarity, seed, keep) for keep in keeps]
+        self._small = (self.count - 1) * rows.nbytes <= KEEP_FOLDS_BYTES
+
+    def let_go(self, fold: int) -> None:
+        """Called when the fits of a group on this fold are done."""
+        if not self._small:
+            self.trainings[fold].let_go()
+
+
+def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterator[list[Spec]]:
+    """Specs that share a pass over the corpus, a few at a time; those with one first tier stand together."""
+    d, m = embeddings.dimension, len(embeddings.query_ids)
+    each = folds * 4 * d * (d + m) + 12 * m * DEPTH
+    most = max(1, min(GROUP_SPECS, GROUP_BYTES // each))
+    first = {str(spec.tiers[0]): place for place, spec in reversed(list(enumerate(specs)))}
+    ordered = sorted(specs, key=lambda spec: first[str(spec.tiers[0])])
+    group: list[Spec] = []
+    for _, unit in groupby(ordered, key=lambda spec: str(spec.tiers[0])):
+        members = list(unit)
+        if group and len(group) + len(members) > most:
+            yield group
+            group = []
+        group += members
+    if group:
+        yield group
+
+
+def out_of_sample(task: Task, specs: Sequence[Spec], folds: Folds, tick: Callable[[Spec], None]) -> list[TopK]:
+    """The best documents of every query by spec, each document encoded by a codec that was fitted without its fold.
+
+    Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
+    results of `binary+int8@10`. The ranking of a spec does not depend on its company.
+    """
+    embeddings, Q = task.embeddings, task.embeddings.query_matrix()
+    depths: dict[str, int] = {}
+    for spec in specs:
+        name = str(spec.tiers[0])
+        depths[name] = max(depths.get(name, 0), task.candidates(spec))
+    fitted: dict[str, list[FittedCodec]] = {}
+    for fold, training in enumerate(folds.trainings):
+        for spec in specs:
+            for tier in spec.tiers:
+                codecs = fitted.setdefault(str(tier), [])
+                if len(codecs) == fold:
+                    codec = fit_codec(tier, training)
+                    assert isinstance(codec, FittedCodec)
+                    codecs.append(codec)
+            tick(spec)
+        folds.let_go(fold)
+    best = {name: TopK.empty(len(Q), depth) for name, depth in depths.items()}
+    asked = {name: [codec.queries(Q) for codec in fitted[name]] for name in depths}
+    for start, block in embeddings.blocks():
+        of_block = folds.of[start : start + len(block)]
+        for fold in range(folds.count):
+            mine = np.flatnonzero(of_block == fold)
+            if not len(mine):
+                continue
+            held_out = block[mine]
+            for name, top in best.items():
+                Z, bias = asked[name][fold]
+                codec = fitted[name][fold]
+                decoded = codec.decode(codec.encode(held_out))
+                top.merge(score(Z, decoded, embeddings.similarity) + bias[:, None], start + mine)
+    rankings = []
+    for spec in specs:
+        top = best[str(spec.tiers[0])]
+        top = TopK(top.scores[:, : task.candidates(spec)], top.rows[:, : task.candidates(spec)])
+        if spec.rescorer is not None:
+            top = _rescored(embeddings, Q, top, fitted[str(spec.tiers[1])], folds.of, task.depth)
+        rankings.append(top)
+    return rankings
+
+
+def _rescored(
+    embeddings: Embeddings, Q: np.ndarray, found: TopK, by_fold: list[FittedCodec], fold_of: np.ndarray, depth: int
+) -> TopK:
+    """The candidates ordered anew by the second tier, each document through the codec that never saw it."""
+    scores = np.full(found.rows.shape, -np.inf, np.float32)
+    asked = [codec.queries(Q) for codec in by_fold]
+    step = max(1, CANDIDATE_BYTES // (4 * embeddings.dimension * max(1, found.rows.shape[1])))
+    for start in range(0, len(Q), step):
+        rows = found.rows[start : start + step]
+        for fold, (codec, (Z, bias)) in enumerate(zip(by_fold, asked, strict=True)):
+            query, place = np.nonzero((rows >= 0) & (fold_of[rows] == fold))
+            if not len(query):
+                continue
+            wanted, at = np.unique(rows[query, place], return_inverse=True)
+            decoded = codec.decode(codec.encode(embeddings.rows(wanted)))
+            pairs = pair_scores(Z[start + query], decoded[at][:, None], embeddings.similarity)[:, 0]
+            scores[start + query, place] = pairs + bias[start + query]
+    return TopK(*best_of(scores, found.rows, depth))

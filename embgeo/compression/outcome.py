@@ -1,0 +1,72 @@
+"""What a sweep finds out about one spec."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from embgeo.compression.codec import Codec, TieredCodec
+from embgeo.compression.spec import Spec
+from embgeo.compression.timing import Timing
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured of one spec, its search speed aside; per-query arrays are (m,) over the queries that count.
+
+    Every field but `spec` is an array or a JSON value, so that a checkpoint can hold it.
+
+    Attributes
+    ----------
+    quality : nDCG@10 out of sample, or recall against exact neighbours where there are no judgements.
+    in_sample : the same from the built store, fitted on everything it holds.
+    recall : share of the exact top 10 found, out of sample.
+    tier_bytes : code bytes of what is searched, and of what rescores where there are two.
+    state_bytes : constants of the shipped codec.
+    file_bytes : predicted size of the store's file.
+    band : (worst, best) mean quality under other tie orders, or None without ties.
+    """
+
+    spec: Spec
+    quality: np.ndarray
+    in_sample: np.ndarray
+    recall: np.ndarray
+    tier_bytes: tuple[int, ...]
+    state_bytes: int
+    file_bytes: int
+    band: tuple[float, float] | None
+    searcher: str
+    ram_bytes: int
+    fit_seconds: float
+    encode_seconds: float
+
+    @property
+    def code_bytes(self) -> int:
+        """Marginal bytes per vector, both tiers."""
+        return sum(self.tier_bytes)
+
+
+@dataclass(frozen=True)
+class Outcome(Finding):
+    """A finding with its speed and the way to its codec.
+
+    The codec, fitted on all (sampled) documents, is what would be shipped. A sweep does not hold one for every spec:
+    it is fitted again, equal to the bit, when it is first asked for.
+    """
+
+    timing: Timing
+    fit_again: Callable[[], Codec] = field(repr=False, compare=False)
+
+    @cached_property
+    def codec(self) -> Codec:
+        return self.fit_again()
+
+
+def tier_bytes(codec: Codec) -> tuple[int, ...]:
+    """Code bytes of what is searched, then of what rescores, if anything does."""
+    if isinstance(codec, TieredCodec):
+        return codec.search.code_bytes, codec.rescore.code_bytes
+    return (codec.code_bytes,)
