@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 from embgeo.metrics import space as space_module
 from embgeo.metrics.registry import Undefined
@@ -123,6 +126,30 @@ def test_a_large_space_streams_the_same_neighbours_and_sums(
     np.testing.assert_allclose(streamed.row_sums(metric, "exp_minus"), sums, rtol=1e-4)
     with pytest.raises(Undefined, match="at most 50 rows"):
         streamed.distances(metric)
+
+
+@pytest.mark.parametrize("unit", [True, False])
+def test_streamed_sums_are_those_of_the_dense_matrix(unit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    X = normalise(cloud(150)) if unit else cloud(150)
+    asked = [
+        ("euclidean", "exp_minus", 1.0), ("euclidean", "inverse_one_plus", 1.0), ("cosine", "exp_minus", 1.0),
+        ("cosine", "exp_minus", 4.0), ("cosine", "squared", 0.5),
+    ]  # fmt: skip
+    expected = [Space(X).row_sums(*which) for which in asked]  # type: ignore[arg-type]
+    monkeypatch.setattr(space_module, "DENSE_ROWS", 50)
+    streamed = Space(X)
+    passes = 0
+    blocks = streamed.iter_distance_blocks
+
+    def counted(metric: str) -> Any:
+        nonlocal passes
+        passes += 1
+        return blocks(metric)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(streamed, "iter_distance_blocks", counted)
+    for which, sums in zip(asked, expected, strict=True):
+        np.testing.assert_allclose(streamed.row_sums(*which), sums, rtol=1e-4)  # type: ignore[arg-type]
+    assert passes == (2 if unit else 3), "sums that measures share come from one pass"
 
 
 @pytest.mark.parametrize("device", DEVICES)

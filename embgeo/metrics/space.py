@@ -20,6 +20,10 @@ from embgeo.metrics.registry import Undefined
 
 Metric = Literal["euclidean", "cosine"]
 DENSE_ROWS = 20_000  # 1.6 GB a distance matrix; larger spaces stream blocks
+_SUMMED_TOGETHER: dict[Metric, tuple[tuple[Reduction, float], ...]] = {
+    "euclidean": (("exp_minus", 1.0), ("inverse_one_plus", 1.0)),
+    "cosine": (("exp_minus", 1.0), ("exp_minus", 4.0)),
+}
 NEIGHBOUR_TIERS = (32, 128)  # neighbours are computed for the next of these, so that measures share one search
 
 
@@ -303,8 +307,27 @@ class Space:
         """(n,) float64 sums of f(scale · distance) over each row, itself included; streamed when n is large."""
         if self.n <= DENSE_ROWS:
             return self.kernels.row_sums(self.distance_handle(metric), reduction, scale)
+        if (reduction, scale) not in _SUMMED_TOGETHER[metric]:
+            return self._streamed_sums({metric: ((reduction, scale),)})[metric, reduction, scale]
+        # one pass over the blocks for all that the measures sum; cosine too where it follows from Euclidean distances
+        metrics: tuple[Metric, ...] = ("euclidean", "cosine") if self.has_unit_rows else (metric,)
+        wanted = {name: _SUMMED_TOGETHER[name] for name in metrics}
+        sums = self.shared(("row_sums", *metrics), lambda: self._streamed_sums(wanted))
+        return sums[metric, reduction, scale]
+
+    def _streamed_sums(
+        self, wanted: dict[Metric, tuple[tuple[Reduction, float], ...]]
+    ) -> dict[tuple[Metric, Reduction, float], np.ndarray]:
+        """{(metric, reduction, scale): (n,) sums} from one pass over the distance blocks of the first metric."""
         reduce = NumpyKernels().row_sums
-        return np.concatenate([reduce(block, reduction, scale) for _, block in self.iter_distance_blocks(metric)])
+        first = next(iter(wanted))
+        parts: dict[tuple[Metric, Reduction, float], list[np.ndarray]] = {}
+        for _, block in self.iter_distance_blocks(first):
+            for metric, reductions in wanted.items():
+                D = block if metric == first else np.square(block) * np.float32(0.5)
+                for reduction, scale in reductions:
+                    parts.setdefault((metric, reduction, scale), []).append(reduce(D, reduction, scale))
+        return {key: np.concatenate(sums) for key, sums in parts.items()}
 
     def neighbours(self, k: int, metric: Metric = "euclidean") -> tuple[np.ndarray, np.ndarray]:
         """(n, k) distances ascending and (n, k) indices of the nearest other rows, exact; ties by index.
