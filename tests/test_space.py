@@ -135,7 +135,7 @@ def test_streamed_sums_are_those_of_the_dense_matrix(unit: bool, monkeypatch: py
         ("euclidean", "exp_minus", 1.0), ("euclidean", "inverse_one_plus", 1.0), ("cosine", "exp_minus", 1.0),
         ("cosine", "exp_minus", 4.0), ("cosine", "squared", 0.5),
     ]  # fmt: skip
-    expected = [Space(X).row_sums(*which) for which in asked]  # type: ignore[arg-type]
+    expected = [Space(X).row_sums(*which) for which in asked]
     monkeypatch.setattr(space_module, "DENSE_ROWS", 50)
     streamed = Space(X)
     passes = 0
@@ -144,11 +144,11 @@ def test_streamed_sums_are_those_of_the_dense_matrix(unit: bool, monkeypatch: py
     def counted(metric: str) -> Any:
         nonlocal passes
         passes += 1
-        return blocks(metric)  # type: ignore[arg-type]
+        return blocks(metric)
 
     monkeypatch.setattr(streamed, "iter_distance_blocks", counted)
     for which, sums in zip(asked, expected, strict=True):
-        np.testing.assert_allclose(streamed.row_sums(*which), sums, rtol=1e-4)  # type: ignore[arg-type]
+        np.testing.assert_allclose(streamed.row_sums(*which), sums, rtol=1e-4)
     assert passes == (2 if unit else 3), "sums that measures share come from one pass"
 
 
