@@ -96,7 +96,10 @@ def _templates() -> jinja2.Environment:
 @cache
 def _scripts() -> tuple[list[Markup], str]:
     """The inline scripts and the policy that allows them alone; checking and hashing 1.2 MB is done once."""
-    scripts = [script_text(_static("plotly-basic.min.js")), script_text(_static("report.js"))]
+    scripts = [
+        script_text(_static("plotly-basic.min.js")),
+        *(script_text(_static(name)) for name in ("map.js", "report.js")),
+    ]
     return scripts, content_security_policy(scripts)
 
 

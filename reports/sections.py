@@ -17,6 +17,7 @@ from embgeo.reports.numbers import MISSING, byte_size, finite
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
 from embgeo.reports.row_table import Column, Row, TableRow, columns_of, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
+from embgeo.reports.space_map import MapView, map_view
 from embgeo.reports.tradeoff import tradeoff_figures
 from embgeo.runs import Run
 
@@ -45,6 +46,7 @@ class AnalyzeSection(Section):
     portrait: list[str]
     retrieval: list[tuple[str, str, str]]
     families: list[Family]
+    map: MapView | None
     curves: list[CurvePlot]
     retrievability: list[Fact]
     retrievability_tables: list[FactTable]
@@ -113,6 +115,7 @@ def _analyze(run: Run, shared: dict[str, Any]) -> AnalyzeSection:
         portrait=portrait(result),
         retrieval=retrieval_rows(result.get("retrieval")),
         families=families(result.get("signature"), result.get("details")),
+        map=map_view(run),
         curves=curve_plots(result.get("curves")),
         retrievability=facts(result.get("retrievability")),
         retrievability_tables=fact_tables(result.get("retrievability")),

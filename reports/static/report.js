@@ -41,7 +41,10 @@
     if (printing) all("svg.main-svg", plot.box).forEach((svg) => svg.setAttribute("viewBox", `0 0 ${width} ${height}`));
     else all("svg.main-svg", plot.box).forEach((svg) => svg.removeAttribute("viewBox"));
   }
-  const drawAll = () => plots.forEach(draw);
+  function drawAll() {
+    plots.forEach(draw);
+    document.dispatchEvent(new Event("embgeo-draw")); // for the space map
+  }
 
   // Theme: what the system says until the reader chooses.
   const themes = ["auto", "light", "dark"];

@@ -1,0 +1,160 @@
+"""The stored space map, packed for the page: 16-bit coordinates, colour levels, beginnings of the texts."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embgeo.reports.numbers import count, finite, number, percent
+from embgeo.reports.plaintext import visible
+from embgeo.runs import Run
+
+CHARACTERS = 80
+ID_CHARACTERS = 32
+MOST_TEXT_BYTES = 3_000_000  # the page must stay under 6 MB, plotly takes 1.2
+REACH = 32_767
+CATEGORY = "cluster"
+LAYOUTS = {"pca": "PCA", "umap": "UMAP"}
+
+
+@dataclass(frozen=True)
+class MapView:
+    """`data` goes into the page's island; `notes` says by layout what the reader sees."""
+
+    points: int
+    layouts: list[tuple[str, str]]
+    colours: list[tuple[str, str]]
+    notes: dict[str, str]
+    description: str
+    data: dict[str, Any]
+
+
+def map_view(run: Run) -> MapView | None:
+    """The map of an analyze run; None where the run holds none, or a damaged one."""
+    stored = run.result.get("map")
+    if not isinstance(stored, Mapping) or "map/rows" not in run.arrays:
+        return None
+    rows = run.arrays["map/rows"]
+    points = len(rows)
+    layouts = {name: array for name, array in _arrays(run, "layout") if array.shape == (points, 2)}
+    if not points or not layouts:
+        return None
+    known = stored.get("colours")
+    known = known if isinstance(known, Mapping) else {}
+    colours = {
+        name: {"label": _label(known.get(name), name), **_colour(name, array)}
+        for name, array in _arrays(run, "colour")
+        if array.shape == (points,) and np.isfinite(array).any()
+    }
+    notes = {name: _note(name, stored, points) for name in layouts}
+    ids, texts = _texts(run, rows)
+    data = {
+        "layouts": {name: {"points": _packed(_grid(array)), "note": notes[name]} for name, array in layouts.items()},
+        "colours": colours,
+        "ids": ids,
+        "texts": texts,
+    }
+    described = f"Map of {count(points)} documents, those with similar vectors side by side."
+    return MapView(
+        points=points,
+        layouts=[(name, LAYOUTS.get(name, name)) for name in layouts],
+        colours=[(name, str(entry["label"])) for name, entry in colours.items()],
+        notes=notes,
+        description=described,
+        data=data,
+    )
+
+
+def _arrays(run: Run, kind: str) -> list[tuple[str, np.ndarray]]:
+    prefix = f"map/{kind}/"
+    return [(name.removeprefix(prefix), run.arrays[name]) for name in run.arrays if name.startswith(prefix)]
+
+
+def _label(entry: Any, name: str) -> str:
+    return visible(str(entry.get("label") or name) if isinstance(entry, Mapping) else name, 120)
+
+
+def _grid(points: np.ndarray) -> np.ndarray:
+    """Coordinates as int16, both axes on one scale and the middle at 0, so that distances keep their proportions."""
+    points = np.nan_to_num(points.astype(np.float64))
+    middle = (points.max(axis=0) + points.min(axis=0)) / 2
+    reach = np.abs(points - middle).max()
+    return np.round((points - middle) * (REACH / reach if reach > 0 else 0.0)).astype("<i2")
+
+
+def _colour(name: str, values: np.ndarray) -> dict[str, Any]:
+    """Levels 1 … 255 by rank (0: not measured), so that a few extremes do not leave the rest in one colour."""
+    known = np.isfinite(values)
+    if name == CATEGORY:
+        levels = np.where(known, np.clip(np.nan_to_num(values), 0, 253) + 1, 0)
+        return {"kind": "category", "levels": _packed(levels.astype(np.uint8)), "count": int(levels.max())}
+    low, high = float(values[known].min()), float(values[known].max())
+    middle = float(np.median(values[known]))
+    distinct, place = np.unique(values[known], return_inverse=True)
+    below = np.concatenate([[0], np.bincount(place).cumsum()])
+    ranks = ((below[:-1] + below[1:]) / 2 / len(place))[place]  # equal values share a rank
+    levels = np.zeros(len(values), np.uint8)
+    levels[known] = 1 + np.round(254 * ranks)
+    # a count below 65,535 comes through exactly, other values to 5 digits
+    step = 1.0 if (distinct == np.round(distinct)).all() and high - low < 65_535 else (high - low) / 65_535 or 1.0
+    quantised = np.zeros(len(values), "<u2")
+    quantised[known] = np.round((values[known].astype(np.float64) - low) / step)
+    return {
+        "kind": "value",
+        "levels": _packed(levels),
+        "values": _packed(quantised),
+        "low": low,
+        "step": step,
+        "ends": [_short(low), _short(middle), _short(high)],
+    }
+
+
+def _short(value: float) -> str:
+    return number(value, places=0 if value == int(value) or abs(value) >= 100 else 1 if abs(value) >= 10 else 2)
+
+
+def _packed(array: np.ndarray) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
+
+
+def _note(layout: str, stored: Mapping[str, Any], points: int) -> str:
+    documents = finite(stored.get("documents"))
+    drawn = f"{count(points)} documents"
+    if documents is not None and documents > points:
+        drawn = f"{count(points)} of {count(documents)} documents, drawn at random"
+    if layout == "umap":
+        return f"{drawn}, laid out by UMAP: neighbours stay together, distances between groups mean little."
+    shares = stored.get("explained_variance")
+    shares = shares if isinstance(shares, list | tuple) and len(shares) == 2 else (None, None)
+    if finite(shares[0]) is None:
+        return f"{drawn}, along the two directions of largest variance."
+    return (
+        f"{drawn}. Across: the direction of largest variance, {percent(shares[0])} of it; upwards: the second, "
+        f"{percent(shares[1])}. Documents that are close here may be apart in the other directions."
+    )
+
+
+def _texts(run: Run, rows: np.ndarray) -> tuple[list[str], list[str]]:
+    """Ids and beginnings of the texts, one each a point.
+
+    A run keeps the texts of all documents, or, of a large corpus, those of the map alone, in order; row numbers stand
+    for the ids where it keeps none.
+    """
+    known = run.documents
+    listed = list(known)
+    if len(listed) == len(rows):
+        ids = listed
+    else:
+        ids = [listed[row] if 0 <= row < len(listed) else f"row {row}" for row in rows.tolist()]
+    texts = [" ".join(known.get(name, "").split()) for name in ids]
+    longest = CHARACTERS
+    cut = [visible(text, longest) for text in texts]
+    while longest > 10 and len(json.dumps(cut, ensure_ascii=False).encode("utf-8", "replace")) > MOST_TEXT_BYTES:
+        longest -= 10
+        cut = [visible(text, longest) for text in texts]
+    return [visible(name, ID_CHARACTERS) for name in ids], cut if any(cut) else []
