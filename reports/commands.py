@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.runs import Run
@@ -73,13 +73,22 @@ def _model(run: Run) -> str:
 def commands(run: Run) -> list[tuple[str, str]]:
     """(what it does, command line) of everything a reader may want to repeat."""
     listed = [("Repeat this run", repeat_command(run))]
-    # run folders are named as seen from where `embgeo` ran by default; any other place would tell about a machine
-    folder = f"{RUNS}/{run.name}" if run.folder.parent.name == RUNS else run.name
+    folder = run_path(run)
     if run.command == "compress":
         asked = ["--vector", "query.npy"] if _model(run).startswith("vectors:") else ["your query"]
         listed.append(("Search the store it built", shlex.join(["embgeo", "search", folder, *asked])))
     listed.append(("Draw this report again", shlex.join(["embgeo", "report", folder])))
     return listed
+
+
+def compare_command(runs: Sequence[Run]) -> str:
+    """`embgeo compare RUN RUN`, which pairs what a report of several runs only stacks; "" for fewer than two runs."""
+    return shlex.join(["embgeo", "compare", *(run_path(run) for run in runs)]) if len(runs) > 1 else ""
+
+
+def run_path(run: Run) -> str:
+    """The run's folder as seen from where `embgeo` ran by default; any other place would tell about a machine."""
+    return f"{RUNS}/{run.name}" if run.folder.parent.name == RUNS else run.name
 
 
 def _option(name: str, value: Any) -> list[str]:

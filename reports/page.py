@@ -15,11 +15,14 @@ from markupsafe import Markup
 
 from embgeo import __version__
 from embgeo.errors import InputError, StorageError
+from embgeo.reports.commands import compare_command
 from embgeo.reports.islands import content_security_policy, island, script_text
 from embgeo.reports.plaintext import shown, visible
 from embgeo.reports.sections import section
 from embgeo.reports.signature_table import side_by_side
 from embgeo.runs import Run
+
+BESIDE = 4  # other runs in a signature table
 
 
 def write_report(runs: Sequence[Run], path: Path) -> Path:
@@ -55,11 +58,14 @@ def report_html(runs: Sequence[Run]) -> str:
     """The page of `write_report` as text."""
     if not runs:
         raise InputError("a report needs at least one run; got none")
-    sections = [section(run, f"run-{number}") for number, run in enumerate(runs, 1)]
+    analyzed = [run for run in runs if run.command == "analyze"]
+    sections = [
+        section(run, f"run-{number}", [other for other in analyzed if other is not run][:BESIDE])
+        for number, run in enumerate(runs, 1)
+    ]
     scripts, policy = _scripts()
     first = sections[0]
     title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs"
-    analyzed = [run for run in runs if run.command == "analyze"]
     page = (
         _templates()
         .get_template("page.html")
@@ -68,6 +74,7 @@ def report_html(runs: Sequence[Run]) -> str:
             sections=sections,
             comparison=side_by_side(analyzed) if len(analyzed) > 1 else [],
             compared=[s for s in sections if s.command == "analyze"],
+            pairing=compare_command([run for run in runs if run.command != "compare"]),
             policy=policy,
             style=_static("report.css"),
             scripts=scripts,

@@ -46,6 +46,7 @@ class AnalyzeSection(Section):
     portrait: list[str]
     retrieval: list[tuple[str, str, str]]
     families: list[Family]
+    beside: list[str]
     map: MapView | None
     curves: list[CurvePlot]
     retrievability: list[Fact]
@@ -73,10 +74,17 @@ class CompressSection(Section):
     protocol_tables: list[FactTable]
 
 
-def section(run: Run, id: str) -> Section:
-    """The section of one run; missing or damaged parts of the result become empty, never an error."""
+def section(run: Run, id: str, beside: Sequence[Run] = ()) -> Section:
+    """The section of one run; missing or damaged parts of the result become empty, never an error.
+
+    The signature of an analyze run has the values of the analyze runs `beside` it.
+    """
     shared = _shared(run, id)
-    return _compress(run, shared) if run.command == "compress" else _analyze(run, shared)
+    if run.command == "compare":
+        from embgeo.reports.compare import compare_section  # it needs Section
+
+        return compare_section(run, shared)
+    return _compress(run, shared) if run.command == "compress" else _analyze(run, shared, beside)
 
 
 def _shared(run: Run, id: str) -> dict[str, Any]:
@@ -107,14 +115,17 @@ def _environment(result: Mapping[str, Any]) -> list[Fact]:
     return [*named, *facts(rest)] or [Fact("embgeo", str(result.get("embgeo", "")))]
 
 
-def _analyze(run: Run, shared: dict[str, Any]) -> AnalyzeSection:
+def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> AnalyzeSection:
     result = run.result
     return AnalyzeSection(
         **shared,
         csv=csv_text(_records(result.get("signature"), "measure")),
         portrait=portrait(result),
         retrieval=retrieval_rows(result.get("retrieval")),
-        families=families(result.get("signature"), result.get("details")),
+        families=families(
+            result.get("signature"), result.get("details"), [other.result.get("signature") for other in beside]
+        ),
+        beside=[title_of(other.result.get("model")) or "unnamed model" for other in beside],
         map=map_view(run),
         curves=curve_plots(result.get("curves")),
         retrievability=facts(result.get("retrievability")),

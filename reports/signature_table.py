@@ -30,7 +30,7 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class SignatureRow:
-    """One measure, ready to print; `problem` says why there is no value."""
+    """One measure, ready to print; `problem` says why there is no value, `others` are the values of other runs."""
 
     name: str
     meaning: str
@@ -42,6 +42,7 @@ class SignatureRow:
     cost: str
     problem: str
     facts: str
+    others: list[str]
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,11 @@ class Family:
     rows: list[SignatureRow]
 
 
-def families(signature: Any, details: Any = None) -> list[Family]:
-    """Rows of result["signature"] by family, families in the order above; `details` are result["details"]."""
+def families(signature: Any, details: Any = None, others: Sequence[Any] = ()) -> list[Family]:
+    """Rows of result["signature"] by family, families in the order above; `details` are result["details"].
+
+    `others` are the signatures of other runs, whose values stand beside.
+    """
     details = details if isinstance(details, Mapping) else {}
     if not isinstance(signature, Mapping):
         return []
@@ -61,7 +65,8 @@ def families(signature: Any, details: Any = None) -> list[Family]:
     for name, entry in signature.items():
         fact = known.get(str(name))
         family = fact.family if fact else "other"
-        row = _row(str(name), entry if isinstance(entry, Mapping) else {}, fact, details.get(name))
+        beside = [other.get(name) if isinstance(other, Mapping) else None for other in others]
+        row = _row(str(name), entry if isinstance(entry, Mapping) else {}, fact, details.get(name), beside)
         grouped.setdefault(family, []).append(row)
     order = [*FAMILIES, *sorted(set(grouped) - set(FAMILIES))]
     return [Family(name, FAMILIES.get(name, ""), grouped[name]) for name in order if name in grouped]
@@ -94,7 +99,9 @@ def _value(entry: Mapping[str, Any]) -> str:
     return number(entry.get("value"), entry.get("ci"))
 
 
-def _row(name: str, entry: Mapping[str, Any], fact: Measure | None, details: Any) -> SignatureRow:
+def _row(
+    name: str, entry: Mapping[str, Any], fact: Measure | None, details: Any, others: Sequence[Any]
+) -> SignatureRow:
     missing = finite(entry.get("value")) is None
     status = str(entry.get("status") or "")
     problem = str(entry.get("reason") or (status if status not in ("", "ok") else "no value")) if missing else ""
@@ -113,4 +120,5 @@ def _row(name: str, entry: Mapping[str, Any], fact: Measure | None, details: Any
         facts=" · ".join(
             f"{item.label} {item.text}" for item in facts(details) if not item.label.startswith("Half sample")
         ),
+        others=[_value(other if isinstance(other, Mapping) else {}) for other in others],
     )

@@ -1,0 +1,328 @@
+"""What the page shows of a comparison: everything as text, ready for its template."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from embgeo.metrics.registry import measures
+from embgeo.reports.commands import RUNS, run_path, title_of
+from embgeo.reports.compare_decision import decision, names, p_text, planned
+from embgeo.reports.compare_fronts import front_figures
+from embgeo.reports.csvtext import csv_text
+from embgeo.reports.figures import Figure
+from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, interval, number, percent
+from embgeo.reports.portrait import NAMES
+from embgeo.reports.sections import Section
+from embgeo.runs import Run
+
+Entry = Mapping[str, Any]
+LIKENESS = {
+    "linear_cka": ("Linear CKA", "1: the same similarities between documents; led by the strongest directions"),
+    "svcca": ("SVCCA", "1: the strong directions span the same, each counting alike"),
+    "neighbourhood_overlap@10": ("Overlap@10", "Share of a document's ten nearest in the sample that both agree on"),
+    "procrustes_error": ("Procrustes error", "Share of squared length left after the best rotation; 0: the same"),
+    "information_imbalance_a_to_b": ("First tells second", "0: the first's nearest is the second's too; 1: unrelated"),
+    "information_imbalance_b_to_a": ("Second tells first", "The same the other way round"),
+}
+STEPS = 4  # colours on each side of the heat map's middle, half a standard deviation each
+
+
+@dataclass(frozen=True)
+class HeatCell:
+    """`step` −4 … 4 colours the cell; 0 is the mean of the runs or unknown."""
+
+    text: str
+    note: str
+    step: int
+
+
+@dataclass(frozen=True)
+class HeatRow:
+    name: str
+    meaning: str
+    cells: list[HeatCell]
+    difference: str
+    relative: str
+    intervals: str
+    n: str
+
+
+@dataclass(frozen=True)
+class Heat:
+    labels: list[str]
+    two: bool
+    rows: list[HeatRow]
+    normalisation: str
+    order: str
+
+
+@dataclass(frozen=True)
+class FrontPlot:
+    title: str
+    figures: dict[str, Figure]
+    points: int
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rows of one table body under its own heading."""
+
+    name: str
+    rows: list[list[str]]
+
+
+@dataclass(frozen=True)
+class CompareSection(Section):
+    sentences: list[str]
+    runs: list[list[str]]
+    plots: list[FrontPlot]
+    heat: Heat | None
+    likeness_header: list[tuple[str, str]]
+    likeness: list[list[str]]
+    quality_header: list[str]
+    quality: list[list[str]]
+    pairs: list[Group]
+    cost: list[list[str]]
+    priced: bool
+    planned: str
+    method: list[str]
+
+
+def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
+    """The section of a comparison; missing or damaged parts of the result become empty, never an error."""
+    result = run.result
+    entries = _list(result.get("runs"))
+    named = names(result)
+    models = list(dict.fromkeys(title_of(entry.get("model")) or "vectors" for entry in entries))
+    datasets = list(dict.fromkeys(title_of(entry.get("dataset")) or "unnamed vectors" for entry in entries))
+    cost = _list(result.get("cost"))
+    retrieval, stores = _entry(result.get("retrieval")), _entry(result.get("stores"))
+    return CompareSection(
+        **{
+            **shared,
+            "model": " and ".join([", ".join(models[:-1]), models[-1]]) if len(models) > 1 else "".join(models),
+            "dataset": ", ".join(datasets),
+            "corpus": f"{len(entries)} runs side by side, from stored results",
+            "commands": _commands(run, entries),
+        },
+        csv=csv_text(_records(result)),
+        sentences=decision(result),
+        runs=[_run(entry) for entry in entries],
+        plots=_plots(result, named),
+        heat=_heat(_entry(result.get("signatures"))),
+        likeness_header=list(LIKENESS.values()),
+        likeness=[_alike(pair) for pair in _list(result.get("model_similarity"))],
+        quality_header=_quality_names(retrieval),
+        quality=_quality(retrieval, named),
+        pairs=[*_pairs(retrieval, "Exact float32 search"), *_pairs(stores, "Recommended stores", _specs(stores))],
+        cost=[_cost(row) for row in cost],
+        priced=any(finite(row.get("price")) is not None for row in cost),
+        planned=planned(cost[0].get("vectors")) if cost else "",
+        method=_method(result),
+    )
+
+
+def _commands(run: Run, entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    request = _entry(run.result.get("request"))
+    words = ["embgeo", "compare", *(f"{RUNS}/{entry.get('folder')}" for entry in entries)]
+    for name in ("vectors", "price_per_gb"):
+        if request.get(name) is not None:
+            words += [f"--{name.replace('_', '-')}", str(request[name])]
+    for name, usual in (("documents", 3000), ("seed", 0)):
+        if request.get(name) not in (None, usual):
+            words += [f"--{name}", str(request[name])]
+    return [
+        ("Repeat this comparison", shlex.join(words)),
+        ("Draw this report again", shlex.join(["embgeo", "report", run_path(run)])),
+    ]
+
+
+def _run(entry: Entry) -> list[str]:
+    return [
+        str(entry.get("label") or ""),
+        title_of(entry.get("model")) or "vectors",
+        title_of(entry.get("dataset")) or MISSING,
+        str(entry.get("command") or ""),
+        count(entry.get("documents")),
+        count(entry.get("dimension")),
+        str(entry.get("similarity") or MISSING),
+        str(entry.get("folder") or ""),
+    ]
+
+
+def _plots(result: Entry, named: Mapping[str, str]) -> list[FrontPlot]:
+    plots = []
+    for group in _list(result.get("fronts")):
+        drawn = front_figures(group, named)
+        points = sum(len(_list(front.get("rows"))) for front in _list(group.get("fronts")))
+        title = "nDCG@10 on the judgements" if group.get("measure") == "ndcg@10" else "Recall of the exact neighbours"
+        if drawn:
+            plots.append(FrontPlot(title, drawn, points))
+    return plots
+
+
+def _heat(stored: Entry) -> Heat | None:
+    by_name = {str(row.get("name")): row for row in _list(stored.get("measures"))}
+    labels = [str(label) for label in stored.get("runs") or []]
+    order = [str(label) for label in stored.get("run_order") or labels]
+    if not by_name or len(labels) < 2 or sorted(order) != sorted(labels):
+        return None
+    places = [labels.index(label) for label in order]
+    known = measures()
+    rows = []
+    for name in (str(name) for name in stored.get("measure_order") or by_name):
+        if (row := by_name.get(name)) is None:
+            continue
+        values = [_entry(value) for value in row.get("values") or []]
+        z = row.get("z") or [None] * len(values)
+        if len(values) != len(labels):
+            continue
+        counted = [count(value.get("n")) for value in values]
+        rows.append(
+            HeatRow(
+                name=name,
+                meaning=known[name].summary if name in known else "",
+                cells=[_cell(values[at], z[at]) for at in places],
+                difference=number(row.get("difference"), signed=True) if row.get("difference") is not None else "",
+                relative=_signed_percent(row.get("relative_difference")),
+                intervals={True: "overlap", False: "apart"}.get(row.get("intervals_overlap"), MISSING),
+                n=counted[0] if row.get("same_n") is True else ", ".join(counted[at] for at in places),
+            )
+        )
+    return Heat(order, len(labels) == 2, rows, str(stored.get("normalisation") or ""), str(stored.get("order") or ""))
+
+
+def _cell(value: Entry, z: Any) -> HeatCell:
+    x = finite(z)
+    step = 0 if x is None else max(-STEPS, min(STEPS, round(2 * x)))
+    reason = str(value.get("reason") or "") if finite(value.get("value")) is None else ""
+    return HeatCell(number(value.get("value"), value.get("ci")), reason or interval(value.get("ci")), step)
+
+
+def _alike(pair: Entry) -> list[str]:
+    """First, second, the six numbers each with its chance value, n, how the documents were matched or why not."""
+    ends = [str(pair.get("a")), str(pair.get("b"))]
+    if pair.get("status") != "ok":
+        return [*ends, *[MISSING] * len(LIKENESS), MISSING, f"{pair.get('reason')}: {pair.get('detail')}"]
+    values, chance = _entry(pair.get("values")), _entry(pair.get("chance"))
+    shown = [f"{number(values.get(k), places=3)} ({number(chance.get(k), places=3)})" for k in LIKENESS]
+    sample = f"{count(pair.get('n'))} of {count(pair.get('shared'))}"
+    return [*ends, *shown, sample, str(pair.get("detail") or "")]
+
+
+def _quality_names(stored: Entry) -> list[str]:
+    found = [str(name) for run in _list(stored.get("runs")) for name in _entry(run.get("measures"))]
+    return [*(n for n in NAMES if n in found), *dict.fromkeys(n for n in found if n not in NAMES)]
+
+
+def _quality(stored: Entry, named: Mapping[str, str]) -> list[list[str]]:
+    order = _quality_names(stored)
+    table = []
+    for run in _list(stored.get("runs")):
+        label, entries = str(run.get("label")), _entry(run.get("measures"))
+        cells = [_entry(entries.get(name)) for name in order]
+        values = [f"{number(c.get('value'), places=4)} {interval(c.get('ci'), 3)}".strip() for c in cells]
+        table.append([label, named.get(label, ""), *values])
+    return table
+
+
+def _specs(stored: Entry) -> dict[str, str]:
+    return {str(store.get("label")): str(store.get("spec")) for store in _list(stored.get("stores"))}
+
+
+def _pairs(stored: Entry, title: str, specs: Mapping[str, str] | None = None) -> list[Group]:
+    pairs = _list(stored.get("pairs"))
+    groups = []
+    for name in dict.fromkeys(str(name) for pair in pairs for name in _entry(pair.get("measures"))):
+        rows = []
+        for pair in pairs:
+            test = _entry(_entry(pair.get("measures")).get(name))
+            if not test:
+                continue
+            ends = [str(pair.get(end)) + (f" ({specs.get(str(pair.get(end)))})" if specs else "") for end in ("a", "b")]
+            ci = test.get("difference_ci")
+            rows.append([
+                f"{ends[0]} − {ends[1]}",
+                number(test.get("difference"), places=4, signed=True),
+                interval(ci, 4, signed=True) if ci else f"under {percent(test.get('changed_bound'))} of queries differ",
+                p_text(test.get("p")), p_text(test.get("p_holm")),
+                f"{count(test.get('wins'))} / {count(test.get('ties'))} / {count(test.get('losses'))}",
+                count(pair.get("n")),
+            ])  # fmt: skip
+        groups.append(Group(f"{title}, {NAMES.get(name, name)}", rows))
+    unpaired = [
+        [f"{pair.get('a')} − {pair.get('b')}", MISSING, str(pair.get("reason") or ""), MISSING, MISSING, MISSING, "0"]
+        for pair in pairs
+        if pair.get("status") != "ok"
+    ]
+    return [*groups, *([Group(f"{title}: not paired", unpaired)] if unpaired else [])]
+
+
+def _cost(row: Entry) -> list[str]:
+    price = finite(row.get("price"))
+    return [
+        str(row.get("label") or ""),
+        str(row.get("spec") or ""),
+        byte_size(row.get("bytes_per_vector")),
+        byte_size(row.get("constant_bytes")),
+        byte_size(row.get("total_bytes")),
+        duration(row.get("codec_encode_seconds")),
+        number(price, places=2),
+    ]
+
+
+def _method(result: Entry) -> list[str]:
+    signatures, request = _entry(result.get("signatures")), _entry(result.get("request"))
+    said = []
+    if signatures:
+        said.append(f"Signatures are normalised by {signatures.get('normalisation')}.")
+        said.append(f"Order of measures and runs: {signatures.get('order')}.")
+        said.append(
+            "Intervals that lie apart show a difference; intervals that overlap do not refute one. They speak of the "
+            "documents at hand, not of other corpora."
+        )
+    if retrieval := _entry(result.get("retrieval")) or _entry(result.get("stores")):
+        said.append(f"Retrieval: {retrieval.get('method')}.")
+    if _list(result.get("model_similarity")):
+        said.append(
+            f"Model similarity is measured on one seeded sample of at most {count(request.get('documents'))} documents "
+            f"that both runs hold (seed {request.get('seed')}); neighbours are sought within the sample. In brackets, "
+            "what the same rows give when one side is shuffled: a value near it tells nothing. Vectors come from the "
+            "vector file or the embedding cache, checked to be those that were measured; nothing is encoded."
+        )
+    if _list(result.get("fronts")):
+        said.append("Fronts are out of sample; nDCG@10 and recall of exact neighbours are never drawn on one axis.")
+    return said
+
+
+def _records(result: Entry) -> list[Entry]:
+    """The signatures, one line a measure and run; where there are none, the fronts, one line a store."""
+    stored = _entry(result.get("signatures"))
+    labels = stored.get("runs") or []
+    rows = [
+        {"measure": row.get("name"), "run": label, **_entry(value)}
+        for row in _list(stored.get("measures"))
+        for label, value in zip(labels, row.get("values") or [], strict=False)
+    ]
+    return rows or [
+        {"run": front.get("label"), **row}
+        for group in _list(result.get("fronts"))
+        for front in _list(group.get("fronts"))
+        for row in _list(front.get("rows"))
+    ]
+
+
+def _signed_percent(share: Any) -> str:
+    x = finite(share)
+    return "" if x is None else f"{number(100 * x, places=1, signed=True)}\u202f%"
+
+
+def _entry(value: Any) -> Entry:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Entry]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
