@@ -2,55 +2,82 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks, series
-from embgeo.reports.numbers import number
+from embgeo.reports.numbers import finite, number
+from embgeo.reports.persistence import diagram
 from embgeo.reports.plaintext import plot_text
+from embgeo.reports.wording import CURVES, CurveWords
 
+PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
+MARK_LINE = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
 SMALLEST_SHOWN = 1e-6  # of the largest value, on a log axis
 AXES = {"x": (True, False), "y": (False, True), "xy": (True, True), True: (False, True)}
 
 
 @dataclass(frozen=True)
 class CurvePlot:
-    """One drawn curve: `title` and `description` are text (the description is read out in place of the plot)."""
+    """One drawn curve: title, note and description are text (the description is read out in place of the plot)."""
 
     title: str
+    note: str
     description: str
     figure: Figure
 
 
-def curve_plots(curves: Any) -> list[CurvePlot]:
-    """A plot for each drawable entry of result["curves"] (by name, or by measure and name), in stored order.
+def curve_plots(curves: Any, signature: Any = None) -> list[CurvePlot]:
+    """A plot for each drawable entry of result["curves"] (by name, or by measure and name).
 
-    What cannot be drawn is left out.
+    Curves that have words come in the order of the words, then the others as stored; what cannot be drawn is left out.
+    The values of `signature` (result["signature"]) are marked where the words ask for it.
     """
-    plots = (_plot(name, curve) for name, curve in _flat(curves))
-    return [plot for plot in plots if plot is not None]
+    order = {key: place for place, key in enumerate(CURVES)}
+    flat = sorted(_flat(curves), key=lambda item: order.get(item[0], len(order)))
+    values = signature if isinstance(signature, Mapping) else {}
+    bars = {key[-1]: curve for key, curve in flat if key[-1] in PERSISTENCE}
+    plots = [_plot(key, curve, values) for key, curve in flat if key[-1] not in PERSISTENCE]
+    drawn = [plot for plot in plots if plot is not None]
+    both = diagram(*(bars.get(name) for name in PERSISTENCE))
+    if both is not None:
+        drawn.append(CurvePlot(*both))
+    return drawn
 
 
-def _flat(curves: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _flat(curves: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     for name, entry in curves.items() if isinstance(curves, Mapping) else ():
+        key = (*above, str(name))
         if isinstance(entry, Mapping) and "x" in entry:
-            yield str(name), entry
+            yield key, entry
         elif isinstance(entry, Mapping):
-            yield from ((f"{name}: {part}", curve) for part, curve in _flat(entry))
+            yield from _flat(entry, key)
 
 
-def _plot(name: str, curve: Mapping[str, Any]) -> CurvePlot | None:
+def _words(key: tuple[str, ...], curve: Mapping[str, Any]) -> CurveWords:
+    known = CURVES.get(key[-2:])
+    stored = curve.get("title")
+    if known is not None:
+        return replace(known, title=str(stored)) if stored else known
+    title = str(stored) if stored else ": ".join(part.replace("_", " ") for part in key)
+    return CurveWords(title[:1].upper() + title[1:])
+
+
+def _plot(key: tuple[str, ...], curve: Mapping[str, Any], values: Mapping[str, Any]) -> CurvePlot | None:
+    name, words = ": ".join(key), _words(key, curve)
     x, y = series(curve.get("x")), series(curve.get("y"))
     points = [(a, b) for a, b in zip(x, y, strict=False) if a is not None and b is not None]
     if len(points) < 2:
         return None
-    log_x, log_y = AXES.get(curve.get("log") or False, (False, False))
+    log = curve.get("log") or words.log or False
+    log_x, log_y = AXES.get(log if isinstance(log, str | bool) else False, (False, False))
     x_label, y_label = str(curve.get("x_label") or "x"), str(curve.get("y_label") or "y")
     drawn = figure(
-        [*_band(x, curve), *_fit(x, curve), _line(x, y, name)],
+        [*_band(x, curve), *_fit(x, curve), _bars(x, y) if curve.get("kind") == "bars" else _line(x, y, name)],
         {"title": {"text": plot_text(x_label)}, "type": "log" if log_x and points[0][0] > 0 else "linear"},
         {"title": {"text": plot_text(y_label)}, "type": "log" if log_y and all(b > 0 for _, b in points) else "linear"},
         height=280,
@@ -67,12 +94,47 @@ def _plot(name: str, curve: Mapping[str, Any]) -> CurvePlot | None:
         if max(shown) < 100 * min(shown):  # too few powers of ten to label
             ticks = log_ticks(shown, gap=0.15)
             layout["yaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
+    marks = _marks(curve, words, values)
+    place = math.log10 if layout["xaxis"]["type"] == "log" else float
+    layout["shapes"] = [
+        {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": MARK_LINE} for at, _ in marks
+    ]
+    layout["annotations"] = [
+        {"text": plot_text(f"{label} {number(at, places=None if at < 10 else 0)}", 40), "x": place(at), "y": 1,
+         "yref": "paper", "xanchor": "left" if at < (points[0][0] + points[-1][0]) / 2 else "right", "xshift": 3,
+         "yanchor": "top", "yshift": -16 * step, "showarrow": False, "font": {"size": 12, "color": figures.INK},
+         "bgcolor": figures.SURFACE}
+        for step, (at, label) in enumerate(marks)
+    ]  # fmt: skip
+    if curve.get("kind") == "bars":
+        layout["bargap"] = 0.05
     (first_x, first_y), (last_x, last_y) = points[0], points[-1]
     description = (
         f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "
-        f"{len(points)} points."
+        f"{len(points)} points." + "".join(f" {label}: {number(at)}." for at, label in marks)
     )
-    return CurvePlot(str(curve.get("title") or name.replace("_", " ")), description, drawn)
+    return CurvePlot(words.title, words.note, description, drawn)
+
+
+def _marks(curve: Mapping[str, Any], words: CurveWords, values: Mapping[str, Any]) -> list[tuple[float, str]]:
+    """(x, label) of vertical lines: those stored with the curve, and values of the signature."""
+    stored = curve.get("marks")
+    entries = [mark for mark in stored if isinstance(mark, Mapping)] if isinstance(stored, list | tuple) else []
+    found = [(finite(mark.get("x")), str(mark.get("label") or "")) for mark in entries]
+    for measure, label in words.marks:
+        entry = values.get(measure)
+        found.append((finite(entry.get("value")) if isinstance(entry, Mapping) else None, label))
+    return sorted((at, label) for at, label in found if at is not None and (at > 0 or "x" not in words.log))
+
+
+def _bars(x: list[float | None], y: list[float | None]) -> dict[str, Any]:
+    return {
+        "type": "bar",
+        "x": x,
+        "y": y,
+        "marker": {"color": figures.ACCENT, "line": {"width": 0}},
+        "hovertemplate": "%{x:,.4~g}<br><b>%{y:,.3~g}</b><extra></extra>",
+    }
 
 
 def _line(x: list[float | None], y: list[float | None], name: str) -> dict[str, Any]:

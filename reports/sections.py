@@ -127,7 +127,7 @@ def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> An
         ),
         beside=[title_of(other.result.get("model")) or "unnamed model" for other in beside],
         map=map_view(run),
-        curves=curve_plots(result.get("curves")),
+        curves=curve_plots(result.get("curves"), result.get("signature")),
         retrievability=facts(result.get("retrievability")),
         retrievability_tables=fact_tables(result.get("retrievability")),
         documents=_listed_documents(run),

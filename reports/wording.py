@@ -1,0 +1,78 @@
+"""Readable names for what a run stores under short keys: curves, lists of documents, facts of retrievability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CurveWords:
+    """How a stored curve is drawn: its title, a sentence under it, log axes, measures whose values are marked on x."""
+
+    title: str
+    note: str = ""
+    log: str = ""
+    marks: tuple[tuple[str, str], ...] = ()
+
+
+# (measure, curve) in the order of drawing; curves that are not listed follow under their keys
+CURVES: dict[tuple[str, str], CurveWords] = {
+    ("power_law_exponent", "spectrum"): CurveWords(
+        "Spectrum", "Variance along each principal component; a straight line is a power law.", log="xy"
+    ),
+    ("effective_rank_knee", "rank"): CurveWords(
+        "Rank region",
+        "How much of the similarities the first components explain: the region between 85 and 95 %, and the knee.",
+        marks=(("effective_rank_knee", "knee"), ("effective_rank_85", "85 %"), ("effective_rank_95", "95 %")),
+    ),
+    ("gride_dim", "scale"): CurveWords(
+        "Dimension against scale", "Degrees of freedom seen from ever farther away; flat where the space has one."
+    ),
+    ("lid", "distribution"): CurveWords(
+        "Local dimension", "How many documents see that many directions around them.", marks=(("lid", "mean"),)
+    ),
+    ("epsilon_corpus", "pair_histogram"): CurveWords(
+        "Similarity of pairs of documents", "ε = μ + 2σ is the overlap that capacity is computed from."
+    ),
+    ("correlation_dimension", "share"): CurveWords(
+        "Correlation dimension against scale", "Growth of the number of pairs within a radius that holds this share."
+    ),
+    ("silhouette", "clusters"): CurveWords(
+        "Silhouette against the number of clusters", "Higher: clearer clusters; near 0 there are none."
+    ),
+    ("mag_area", "magnitude_function"): CurveWords(
+        "Magnitude against scale", "The effective number of documents: 1 from far away, all of them from close by."
+    ),
+    ("mag_dim", "magnitude_dimension_profile"): CurveWords(
+        "Magnitude dimension against scale", "Slope of the magnitude on log axes; its peak is the measure mag_dim."
+    ),
+    ("ph_dim_euclidean", "total_length"): CurveWords(
+        "Persistent-homology dimension, Euclidean", "Total length of the H0 bars of ever larger samples, and the fit."
+    ),
+    ("ph_dim_cosine", "total_length"): CurveWords(
+        "Persistent-homology dimension, cosine", "Total length of the H0 bars of ever larger samples, and the fit."
+    ),
+}
+GROWTH = "growth"
+
+# what euclidicity, hubness, … list; the key says what stands at the top of the list
+DOCUMENT_MEASURES = {
+    "lid": "local dimension",
+    "hubness": "neighbour of",
+    "mag_dim": "magnitude weight",
+    "euclidicity": "euclidicity score",
+}
+
+FACTS = {
+    "k": "Results looked at per query (k)",
+    "queries": "Queries",
+    "gini": "Gini coefficient (0: all documents found alike)",
+    "gini_found": "Gini among documents found at least once",
+    "gini_random": "Gini if every query drew at random",
+    "never_retrieved": "Share of documents never found",
+    "never_retrieved_random": "Share never found if drawn at random",
+    "most_retrieved": "Found most often",
+    "never_retrieved_documents": "Found by no query (the first of them)",
+    "fit_rows": "Documents the codecs were fitted on",
+    "fit_rows_most": "Documents a codec is fitted on at most",
+}
