@@ -27,6 +27,7 @@ LIKENESS = {
     "information_imbalance_a_to_b": ("First tells second", "0: the first's nearest is the second's too; 1: unrelated"),
     "information_imbalance_b_to_a": ("Second tells first", "The same the other way round"),
 }
+INTERVALS = {"True": "overlap", "False": "apart"}
 STEPS = 4  # colours on each side of the heat map's middle, half a standard deviation each
 
 
@@ -85,6 +86,7 @@ class CompareSection(Section):
     quality_header: list[str]
     quality: list[list[str]]
     pairs: list[Group]
+    more_pairs: list[Group]
     cost: list[list[str]]
     priced: bool
     planned: str
@@ -96,10 +98,11 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
     result = run.result
     entries = _list(result.get("runs"))
     named = names(result)
-    models = list(dict.fromkeys(title_of(entry.get("model")) or "vectors" for entry in entries))
+    models = list(dict.fromkeys(_model(entry) for entry in entries))
     datasets = list(dict.fromkeys(title_of(entry.get("dataset")) or "unnamed vectors" for entry in entries))
     cost = _list(result.get("cost"))
     retrieval, stores = _entry(result.get("retrieval")), _entry(result.get("stores"))
+    tests = _pairs(retrieval, "Exact float32 search")
     return CompareSection(
         **{
             **shared,
@@ -117,7 +120,8 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
         likeness=[_alike(pair) for pair in _list(result.get("model_similarity"))],
         quality_header=_quality_names(retrieval),
         quality=_quality(retrieval, named),
-        pairs=[*_pairs(retrieval, "Exact float32 search"), *_pairs(stores, "Recommended stores", _specs(stores))],
+        pairs=[*tests[:1], *_pairs(stores, "Recommended stores", _specs(stores))],
+        more_pairs=tests[1:],
         cost=[_cost(row) for row in cost],
         priced=any(finite(row.get("price")) is not None for row in cost),
         planned=planned(cost[0].get("vectors")) if cost else "",
@@ -140,10 +144,14 @@ def _commands(run: Run, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     ]
 
 
+def _model(entry: Entry) -> str:
+    return title_of(entry.get("model")).removeprefix("vectors:") or "vectors"
+
+
 def _run(entry: Entry) -> list[str]:
     return [
         str(entry.get("label") or ""),
-        title_of(entry.get("model")) or "vectors",
+        _model(entry),
         title_of(entry.get("dataset")) or MISSING,
         str(entry.get("command") or ""),
         count(entry.get("documents")),
@@ -177,7 +185,9 @@ def _heat(stored: Entry) -> Heat | None:
         if (row := by_name.get(name)) is None:
             continue
         values = [_entry(value) for value in row.get("values") or []]
-        z = row.get("z") or [None] * len(values)
+        # differences that the intervals do not show are not painted
+        z = row.get("z") if row.get("intervals_overlap") is not True else None
+        z = z or [None] * len(values)
         if len(values) != len(labels):
             continue
         counted = [count(value.get("n")) for value in values]
@@ -188,7 +198,7 @@ def _heat(stored: Entry) -> Heat | None:
                 cells=[_cell(values[at], z[at]) for at in places],
                 difference=number(row.get("difference"), signed=True) if row.get("difference") is not None else "",
                 relative=_signed_percent(row.get("relative_difference")),
-                intervals={True: "overlap", False: "apart"}.get(row.get("intervals_overlap"), MISSING),
+                intervals=INTERVALS.get(str(row.get("intervals_overlap")), MISSING),
                 n=counted[0] if row.get("same_n") is True else ", ".join(counted[at] for at in places),
             )
         )
@@ -208,9 +218,15 @@ def _alike(pair: Entry) -> list[str]:
     if pair.get("status") != "ok":
         return [*ends, *[MISSING] * len(LIKENESS), MISSING, f"{pair.get('reason')}: {pair.get('detail')}"]
     values, chance = _entry(pair.get("values")), _entry(pair.get("chance"))
-    shown = [f"{number(values.get(k), places=3)} ({number(chance.get(k), places=3)})" for k in LIKENESS]
+    shown = [f"{_three(values.get(k))} ({_three(chance.get(k))})" for k in LIKENESS]
     sample = f"{count(pair.get('n'))} of {count(pair.get('shared'))}"
     return [*ends, *shown, sample, str(pair.get("detail") or "")]
+
+
+def _three(value: Any) -> str:
+    """Three decimals; the four digits of a number too small for them."""
+    x = finite(value)
+    return number(x, places=3 if x is None or abs(x) >= 0.01 or x == 0 else 5)
 
 
 def _quality_names(stored: Entry) -> list[str]:
@@ -298,7 +314,7 @@ def _method(result: Entry) -> list[str]:
     return said
 
 
-def _records(result: Entry) -> list[Entry]:
+def _records(result: Entry) -> Sequence[Entry]:
     """The signatures, one line a measure and run; where there are none, the fronts, one line a store."""
     stored = _entry(result.get("signatures"))
     labels = stored.get("runs") or []

@@ -25,8 +25,9 @@ def names(result: Mapping[str, Any]) -> dict[str, str]:
 
 
 def decision(result: Mapping[str, Any]) -> list[str]:
-    """Sentences: who retrieves better and how sure that is, what each store keeps, how alike models are, the cost."""
-    return [*_retrieval(result), *_stores(result), *_alike(result), *_cost(result)] or [
+    """Paragraphs: who retrieves better and how sure that is, what each store keeps, how alike models are, the cost."""
+    paragraphs = (_retrieval(result), _stores(result), _alike(result), _cost(result))
+    return [" ".join(sentences) for sentences in paragraphs if sentences] or [
         "These runs share no judged queries, no fronts and no documents: the signatures below are all there is to "
         "compare."
     ]
@@ -110,14 +111,13 @@ def _stores(result: Mapping[str, Any]) -> list[str]:
 
 def _alike(result: Mapping[str, Any]) -> list[str]:
     pairs = [pair for pair in result.get("model_similarity") or [] if pair.get("status") == "ok"]
-    said = []
-    for pair in pairs[:3]:
-        values = pair["values"]
-        said.append(
-            f"{pair['a']} and {pair['b']} share {percent(values.get('neighbourhood_overlap@10'), places=0)} of the ten "
-            f"nearest neighbours of a document (linear CKA {number(values.get('linear_cka'), places=3)})."
-        )
-    return said
+    parts = [
+        f"{pair['a']} and {pair['b']} share {percent(pair['values'].get('neighbourhood_overlap@10'), places=0)} "
+        f"(linear CKA {number(pair['values'].get('linear_cka'), places=3)})"
+        for pair in pairs[:4]
+    ]
+    more = f"; {len(pairs) - 4} more pairs stand in the table" if len(pairs) > 4 else ""
+    return [f"Of a document's ten nearest neighbours {', '.join(parts)}{more}."] if parts else []
 
 
 def _cost(result: Mapping[str, Any]) -> list[str]:
