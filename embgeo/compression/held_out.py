@@ -53,6 +53,12 @@ class Task:
             return neighbour_recall(rows, self.exact_rows)
         return self.evaluator(scores, rows)["ndcg@10"]
 
+    def ranked(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(m, ≤ DEPTH) int32 rows of the queries that count, equal scores in the order of the evaluator."""
+        if self.evaluator is None:
+            return rows[:, :DEPTH].astype(np.int32)
+        return self.evaluator.ordered(scores[:, :DEPTH], rows[:, :DEPTH])
+
     def band(self, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
         return tie_band(self.evaluator, scores, rows) if self.evaluator is not None else None
 

@@ -24,6 +24,7 @@ class Finding:
     quality : nDCG@10 out of sample, or recall against exact neighbours where there are no judgements.
     in_sample : the same from the built store, fitted on everything it holds.
     recall : share of the exact top 10 found, out of sample.
+    ranked : (m, 32) int32 document rows out of sample, best first, in the order that `quality` judges; −1 where empty.
     tier_bytes : code bytes of what is searched, and of what rescores where there are two.
     state_bytes : constants of the shipped codec.
     file_bytes : predicted size of the store's file.
@@ -34,6 +35,7 @@ class Finding:
     quality: np.ndarray
     in_sample: np.ndarray
     recall: np.ndarray
+    ranked: np.ndarray
     tier_bytes: tuple[int, ...]
     state_bytes: int
     file_bytes: int

@@ -189,6 +189,7 @@ class _Work:
             quality=task.quality(*held_out),
             in_sample=task.quality(*task.settle(TopK(scores, rows))),
             recall=task.recall(held_out[1]),
+            ranked=task.ranked(*held_out),
             tier_bytes=tier_bytes(codec),
             state_bytes=codec.state_bytes,
             file_bytes=predicted_file_bytes(codec, len(embeddings), ids),

@@ -59,6 +59,28 @@ class Evaluator:
                 results[name] = np.array([found[query][_TREC[name][1]] for query in self.query_ids])
         return {name: results[name] for name in measures}
 
+    def ordered(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """(judged queries, k) int32 rows in the order that is judged: equal scores by descending document id."""
+        found = rows[self.query_rows].astype(np.int32)
+        values = scores[self.query_rows]
+        tied = ((values[:, 1:] == values[:, :-1]) & (found[:, 1:] >= 0)).any(axis=1)
+        for query in np.flatnonzero(tied):
+            pairs = zip(values[query].tolist(), found[query].tolist(), strict=True)
+            kept = [(value, self.doc_ids[row], row) for value, row in pairs if row >= 0]
+            found[query, : len(kept)] = [row for *_, row in sorted(kept, reverse=True)]
+        return found
+
+    def judged(self) -> np.ndarray:
+        """(t, 3) int32 rows (query, document, grade) of all judgements of the judged queries on known documents."""
+        documents = {name: row for row, name in enumerate(self.doc_ids)}
+        triples = [
+            (at, documents[doc], grade)
+            for query, at in zip(self.query_ids, self.query_rows.tolist(), strict=True)
+            for doc, grade in self._qrels[query].items()
+            if doc in documents
+        ]
+        return np.array(triples, np.int32).reshape(-1, 3)
+
     def _evaluate(self, scores: np.ndarray, rows: np.ndarray, measures: set[str]) -> Mapping[str, Mapping[str, float]]:
         import pytrec_eval
 
