@@ -222,8 +222,12 @@ def compress(
             "query_rows": np.arange(len(embeddings.query_ids)) if evaluator is None else evaluator.query_rows,
             **{f"quality/{o.spec}": o.quality.astype(np.float32) for o in [result.baseline, *result.outcomes]},
             **{f"recall/{o.spec}": o.recall.astype(np.float32) for o in result.outcomes},
+            # what the report says of single queries: the rankings before and after, and which documents are relevant
+            **{f"ranked/{o.spec}": o.ranked for o in (result.baseline, outcome)},
+            **({} if evaluator is None else {"judged": evaluator.judged()}),
         }
-        return save_run(out, full, arrays, *_snippets(subject, np.zeros(0, np.int64)), write=build)
+        shown = np.concatenate([result.baseline.ranked[:, :NEIGHBOURS], outcome.ranked[:, :NEIGHBOURS]], axis=None)
+        return save_run(out, full, arrays, *_snippets(subject, shown), write=build)
 
 
 @dataclass(frozen=True)
