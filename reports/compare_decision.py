@@ -55,7 +55,7 @@ def p_text(p: Any, name: str = "") -> str:
     """A p value as 0.032 or < 0.001; after `name` as p = 0.032 or p < 0.001."""
     x = finite(p)
     text = number(None) if x is None else "< 0.001" if x < 0.001 else number(x, places=3 if x < 0.1 else 2)
-    return f"{name} {'' if text.startswith('<') else '= '}{text}" if name else text
+    return f"{name}\u00a0{'' if text.startswith('<') else '= '}{text}".replace(" ", "\u00a0") if name else text
 
 
 def _retrieval(result: Mapping[str, Any]) -> list[str]:
@@ -126,7 +126,7 @@ def _cost(result: Mapping[str, Any]) -> list[str]:
         return []
     parts = []
     for row in rows[:6]:
-        money = f", {number(row['price'], places=2)}" if finite(row.get("price")) is not None else ""
+        money = f" at a price of {number(row['price'], places=2)}" if finite(row.get("price")) is not None else ""
         parts.append(f"{byte_size(row['total_bytes'])}{money} for {row['label']} ({row['spec']})")
     return [f"At {planned(rows[0]['vectors'])} vectors: {'; '.join(parts)}."]
 
