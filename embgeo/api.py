@@ -11,15 +11,17 @@ import numpy as np
 
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
+from embgeo.compression.checkpoint import open_checkpoints
 from embgeo.compression.effects import byte_account, store_effects
-from embgeo.compression.grid import default_specs
+from embgeo.compression.grid import Grid, default_grid
 from embgeo.compression.index import build_searcher
-from embgeo.compression.protocol import protocol, rules
+from embgeo.compression.protocol import fit_budget, protocol, rules
 from embgeo.compression.spec import parse
 from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
 from embgeo.compression.store import load_store, write_store
 from embgeo.compression.sweep import built_searcher, sweep
-from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, tradeoff_rows
+from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
+from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
 from embgeo.errors import InputError, RunFormatError
@@ -174,14 +176,23 @@ def compress(
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
         if grid is not None:
-            chosen = storage_paper_specs(embeddings.dimension)
+            listed = Grid(storage_paper_specs(embeddings.dimension))
+        elif asked:
+            listed = Grid(asked)
         else:
-            chosen = asked or default_specs(embeddings.dimension, limit, exhaustive)
+            listed = default_grid(embeddings.dimension, len(embeddings), embeddings.similarity, limit, exhaustive)
+        chosen = listed.specs
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
         warnings += codebook_warnings(chosen, len(embeddings), count)
         place = choose_device(device)
-        result = sweep(embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress)
+        checkpoints = open_checkpoints(
+            cache_directory(), embeddings, evaluator, seed=seed, drop_own=drop_own, device=place
+        )  # fmt: skip
+        result = sweep(
+            embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress,
+            checkpoints=checkpoints,
+        )  # fmt: skip
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
         named = not asked or any(str(spec) == "f32" for spec in asked)
@@ -203,10 +214,11 @@ def compress(
             "quality": result.measure,
             "baseline": rows[0],
             "tradeoffs": rows[1:],
+            "rescoring": rescoring_curves(rows),
             "recommendation": {**best, "effects": effects, "state": byte_account(outcome.codec)},
             "budget": None if limit is None else asdict(limit),
             "keep": share,
-            "protocol": protocol(result, seed, used, place) | rules(result, share, limit),
+            "protocol": protocol(result, seed, used, place) | rules(result, share, limit) | fit_budget(listed),
             "warnings": warnings,
         }
         if grid is not None:

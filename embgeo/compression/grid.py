@@ -2,37 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from embgeo.compression.budget import Budget
+from embgeo.compression.costs import predicted_seconds
+from embgeo.compression.reducers.kernel_pca import KernelPCA
 from embgeo.compression.spec import Spec, parse
+from embgeo.errors import InputError
 
-_PLAIN = ("f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "rot,int4", "binary", "rot,binary")
+FIT_BUDGET_SECONDS = 40.0
+LEAST_ROWS = 2  # documents a centroid or landmark below which a codec that learns them is not tried unasked
+
+_PLAIN = (
+    "f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "int4opt", "int4k3", "rot,int4",
+    "fp4", "fp4b16", "fp4b32", "dp4", "lvq8", "lvq4", "ternary", "binary", "binarym", "rot,binary",
+    *(f"rot,tq{bits}" for bits in (1, 2, 3, 4)),
+    *(f"rot,eden{bits}" for bits in (1, 2, 4)),
+    *(f"rot,rabitq{bits}" for bits in (1, 2)),
+)  # fmt: skip
 _REDUCED = ("f16", "fp8", "int8", "rot,int4", "binary")
 _SHARES = (3 / 4, 1 / 2, 1 / 4)
-_MORE_REDUCED = ("f16", "fp8", "fp8e5m2", "int8", "int4", "rot,int4", "binary", "rot,binary")
+_PARTS = (2, 3, 4, 6, 8, 12, 16)  # a dimension over this many bytes, for adaptive bits
+_FACTORS = (2, 4, 10)  # candidates a result
+
 _MORE_PLAIN = (
-    "fp4", "fp4b16", "fp4b32", "dp4", "int4opt", "lvq8", "lvq4", "ternary", "binarym", "itq",
-    *(f"rot,tq{bits}" for bits in (1, 2, 3, 4)),
-    *(f"rot,eden{bits}" for bits in (1, 2, 3, 4)),
-    *(f"rot,rabitq{bits}" for bits in (1, 2, 3, 4)),
+    *_PLAIN, "fp8e5m2raw", "fp4raw", "rot,fp4", "int8opt", "int8q9999", "int4q99", "int8k5", "binarymed", "itq",
+    *(f"rot,tq{bits}" for bits in (5, 6, 8)), "rot,eden3", *(f"rot,rabitq{bits}" for bits in (3, 4, 5, 6, 8)),
 )  # fmt: skip
+_MORE_REDUCED = ("f16", "fp8", "fp8e5m2", "int8", "int4", "rot,int4", "binary", "rot,binary")
 _MORE_SHARES = (7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8)
+_MORE_PARTS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a sweep judges unasked.
+
+    Attributes
+    ----------
+    specs : float32 first.
+    left_out : codecs that learn too long for the budget, with the processor seconds that were predicted for them.
+    fit_budget_seconds : what those that learn may take together; None where none was left out for it.
+    """
+
+    specs: list[Spec]
+    left_out: dict[str, float] = field(default_factory=dict)
+    fit_budget_seconds: float | None = None
+
+
+def default_grid(
+    dimension: int, documents: int, similarity: str = "cosine", budget: Budget | None = None, exhaustive: bool = False
+) -> Grid:
+    """The default specs, and of the costly ones (codebooks, kernels, networks) those that fit the time.
+
+    Costly codecs are taken in a fixed order, each that keeps the sum of the predictions within the fit budget of 40
+    processor seconds. `exhaustive` takes all.
+    """
+    specs = default_specs(dimension, budget, exhaustive)
+    costly = [spec for spec in _possible(_costly(dimension), dimension) if _learnable(spec, documents, similarity)]
+    if exhaustive:
+        return Grid([*specs, *(spec for spec in costly if spec not in specs)])
+    spent, left_out = 0.0, {}
+    for spec in costly:
+        seconds = predicted_seconds(spec, documents, dimension)
+        if spent + seconds <= FIT_BUDGET_SECONDS:
+            spent += seconds
+            specs.append(spec)
+        else:
+            left_out[str(spec)] = seconds
+    return Grid(specs, left_out, FIT_BUDGET_SECONDS)
 
 
 def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool = False) -> list[Spec]:
-    """About 35 specs that span 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives some 230.
+    """Some 65 cheap specs of every family, 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives
+    some 230.
 
     A budget per vector adds the adaptive codec of exactly that size: it is the one family that can use every byte.
     """
-    texts = ["f32", *_PLAIN]
-    texts += _exhaustive(dimension) if exhaustive else _reduced(dimension)
-    parts = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32) if exhaustive else (2, 4, 8, 16)
-    sizes = {dimension // part for part in parts}
+    sizes = {dimension // part for part in (_MORE_PARTS if exhaustive else _PARTS)}
     if budget is not None and budget.per_vector is not None and budget.per_vector <= dimension:
         sizes.add(int(budget.per_vector))
-    texts += [f"adaptive@{size}B" for size in sorted(sizes, reverse=True) if size]
-    return [parse(text) for text in dict.fromkeys(texts)]
+    sizes.discard(0)
+    texts = ["f32", *(_MORE_PLAIN if exhaustive else _PLAIN)]
+    texts += _more_reduced(dimension) if exhaustive else _reduced(dimension)
+    texts += [f"adaptive@{size}B" for size in sorted(sizes, reverse=True)]
+    texts += [f"adaptivec@{size}B" for size in sorted(sizes, reverse=True) if exhaustive or size <= dimension // 8]
+    texts += _rescored(dimension, ("int8", "int4") if exhaustive else ("int8",))
+    return _possible(texts, dimension)
 
 
 def _reduced(dimension: int) -> Iterator[str]:
@@ -44,25 +101,65 @@ def _reduced(dimension: int) -> Iterator[str]:
         for quantizer in ("int8", "rot,int4"):
             yield f"{reducer}{half},{quantizer}"
     yield f"trunc{_round(dimension / 4)},int8"
+    yield f"grp{half},int8"
 
 
-def _exhaustive(dimension: int) -> Iterator[str]:
+def _more_reduced(dimension: int) -> Iterator[str]:
     for share in _MORE_SHARES:
         for reducer in ("pca", "pcac", "trunc"):
             for quantizer in _MORE_REDUCED:
                 yield f"{reducer}{_round(dimension * share)},{quantizer}"
-    for quantizer in _MORE_PLAIN:
-        yield quantizer
-    for size in (dimension // 4, dimension // 8, dimension // 16):
-        # product quantization needs parts of equal width
-        if size and dimension % size == 0:
-            yield from (f"pq{size}", f"opq{size}")
-        if size and dimension % (2 * size) == 0:
-            yield f"pq{2 * size}x4"
+    for share in (1 / 2, 1 / 4):
+        for reducer in ("pcaw", "grp", "srp"):
+            yield f"{reducer}{_round(dimension * share)},int8"
+
+
+def _rescored(dimension: int, rescorers: Iterable[str]) -> Iterator[str]:
+    """Oversampling swept: the same two codes with more and more candidates."""
     for search in ("binary", f"adaptive@{max(1, dimension // 16)}B"):
-        for rescorer in ("int8", "int4"):
-            for factor in (2, 4, 10):
+        for rescorer in rescorers:
+            for factor in _FACTORS:
                 yield f"{search}+{rescorer}@{factor}"
+
+
+def _costly(dimension: int) -> Iterator[str]:
+    """Codecs that learn long, those that most people ask for first."""
+    quarter, eighth, sixteenth = (_divisor(dimension, dimension / part) for part in (4, 8, 16))
+    yield f"pq{quarter}"
+    yield f"pq{_divisor(dimension, dimension / 2)}x4"
+    yield from (f"pq{eighth}", f"pq{quarter}x4", f"opq{quarter}", f"opq{eighth}", f"pq{eighth}x4", f"pq{sixteenth}")
+    half, fourth = _round(dimension / 2), _round(dimension / 4)
+    yield "rot,rabitq4"
+    yield from (f"{reducer}{width},int8" for width in (fourth, half) for reducer in ("kpca", "ae"))
+    yield "itq"
+    yield f"rq{max(1, min(32, dimension // 16))}"
+
+
+def _possible(texts: Iterable[str], dimension: int) -> list[Spec]:
+    """Without repeats and without what cannot work on this dimension."""
+    specs = []
+    for text in dict.fromkeys(texts):
+        spec = parse(text)
+        try:
+            spec.code_bytes(dimension)
+        except InputError:
+            continue
+        specs.append(spec)
+    return specs
+
+
+def _learnable(spec: Spec, documents: int, similarity: str) -> bool:
+    """Whether each fold leaves rows enough for its centroids or landmarks, and a kernel can stand for the scores."""
+    if similarity == "dot" and any(isinstance(part, KernelPCA) for part in spec.reducers):
+        return False
+    centroids = getattr(spec.quantizer, "centroids", 1)
+    widths = [int(getattr(part, "dimensions", 1)) for part in spec.reducers]
+    return documents >= LEAST_ROWS * max(centroids, *widths, 1)
+
+
+def _divisor(dimension: int, near: float) -> int:
+    """The divisor of `dimension` nearest to `near`: parts must come out even."""
+    return min((m for m in range(1, dimension + 1) if dimension % m == 0), key=lambda m: (abs(m - near), m))
 
 
 def _round(width: float) -> int:

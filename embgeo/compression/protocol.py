@@ -6,6 +6,7 @@ from typing import Any
 
 from embgeo.compression.budget import Budget
 from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.grid import Grid
 from embgeo.compression.reducers.truncation import Truncation
 from embgeo.compression.sweep import Sweep
 from embgeo.retrieval.significance import LEVEL, RESAMPLES
@@ -57,4 +58,26 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
         "threads": threads,
         "device": device,
         "queries": len(result.query_ids),
+        "resumed": result.resumed,
+    }
+
+
+def fit_budget(grid: Grid) -> dict[str, Any]:
+    """Which costly codecs were not judged, and the time they were predicted to take; nothing where none was left out.
+
+    Keys: `fit_budget_seconds`, `left_out` (spec → predicted processor seconds), `fit_budget`, the two in words.
+    """
+    if grid.fit_budget_seconds is None:
+        return {}
+    said = (
+        f"codecs that learn long are judged unasked while their predicted fits (all folds) and encodings stay within "
+        f"{grid.fit_budget_seconds:g} processor seconds together"
+    )
+    if grid.left_out:
+        listed = ", ".join(f"{spec} ({seconds:.0f} s)" for spec, seconds in grid.left_out.items())
+        said += f"; left to --exhaustive: {listed}"
+    return {
+        "fit_budget_seconds": grid.fit_budget_seconds,
+        "left_out": {spec: round(seconds, 1) for spec, seconds in grid.left_out.items()},
+        "fit_budget": said,
     }

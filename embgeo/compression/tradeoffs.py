@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.budget import Budget
-from embgeo.compression.codec import TieredCodec
 from embgeo.compression.select import (
     CrossFitted,
     Field,
@@ -19,7 +18,7 @@ from embgeo.compression.select import (
     pareto_front,
     queries_needed,
 )
-from embgeo.compression.spec import Spec
+from embgeo.compression.spec import Spec, parse
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
 from embgeo.retrieval.significance import QueryBootstrap, rule_of_three
@@ -31,7 +30,7 @@ POOR = 0.9  # share of the quality below which an answer comes with a warning
 def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vectors: int | None) -> list[dict[str, Any]]:
     """One ROW of DESIGN's contract per outcome, the baseline first."""
     base = sweep.baseline
-    whole = documents * base.codec.code_bytes
+    whole = documents * base.code_bytes
     rows = []
     for outcome in [base, *sweep.outcomes]:
         judged = sweep.measure == "ndcg@10"
@@ -40,11 +39,11 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
         is_base = outcome is base
         difference = None if is_base else bootstrap.difference(outcome.quality, base.quality)
         unchanged = not is_base and difference is None
-        store = documents * outcome.codec.code_bytes + outcome.codec.state_bytes
+        store = documents * outcome.code_bytes + outcome.state_bytes
         row: dict[str, Any] = {
             "spec": str(outcome.spec),
-            "bytes_per_vector": outcome.codec.code_bytes,
-            "constant_bytes": outcome.codec.state_bytes,
+            "bytes_per_vector": outcome.code_bytes,
+            "constant_bytes": outcome.state_bytes,
             "ram_bytes": outcome.ram_bytes,
             "disk_bytes": outcome.file_bytes,
             "store_bytes": store,
@@ -70,9 +69,8 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             "tie_band": outcome.band,
             "changed_queries": int(np.count_nonzero(outcome.quality != base.quality)),
         }
-        if isinstance(outcome.codec, TieredCodec):
-            row["search_bytes_per_vector"] = outcome.codec.search.code_bytes
-            row["rescore_bytes_per_vector"] = outcome.codec.rescore.code_bytes
+        if outcome.spec.rescorer is not None:
+            row["search_bytes_per_vector"], row["rescore_bytes_per_vector"] = outcome.tier_bytes
         if unchanged:
             row["changed_bound"] = rule_of_three(len(base.quality))
             row["note"] = (
@@ -85,14 +83,40 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
                 "and a loss that none of the others shows is not in it"
             )
         if vectors is not None:
-            planned = vectors * outcome.codec.code_bytes + outcome.codec.state_bytes
+            planned = vectors * outcome.code_bytes + outcome.state_bytes
             row["planned"] = {
                 "vectors": vectors,
                 "store_bytes": planned,
-                "ratio": vectors * base.codec.code_bytes / planned,
+                "ratio": vectors * base.code_bytes / planned,
             }
         rows.append(row)
     return rows
+
+
+def rescoring_curves(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Quality against oversampling, one entry for each pair of codes that was judged with rescoring.
+
+    Keys: `search` and `rescore` (specs), `points` by ascending factor, each {factor, candidates (for ten results),
+    ndcg@10, ndcg@10_ci, recall@10_exact, single_query_ms, qps, spec}, and `search_alone` and `rescore_alone`, the same
+    values of the row that searches with one of the codes only, or None where that row was not judged.
+    """
+    values = ("ndcg@10", "ndcg@10_ci", "recall@10_exact", "qps", "single_query_ms", "bytes_per_vector")
+    by_spec = {row["spec"]: {"spec": row["spec"], **{key: row[key] for key in values}} for row in rows}
+    curves: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in rows:
+        spec = parse(row["spec"])
+        if spec.rescorer is None:
+            continue
+        search, rescore = map(str, spec.tiers)
+        empty = {
+            "search": search, "rescore": rescore, "points": [],
+            "search_alone": by_spec.get(search), "rescore_alone": by_spec.get(rescore),
+        }  # fmt: skip
+        curve = curves.setdefault((search, rescore), empty)
+        curve["points"].append({"factor": spec.factor, "candidates": 10 * spec.factor, **by_spec[row["spec"]]})
+    for curve in curves.values():
+        curve["points"].sort(key=lambda point: point["factor"])
+    return list(curves.values())
 
 
 def recommend(
@@ -117,7 +141,7 @@ def recommend(
     if sound[1:].any():
         # the arithmetic of published studies is there to be compared, not to be shipped
         field = replace(field, allowed=field.allowed & sound)
-    marginal = np.array([o.codec.code_bytes for o in outcomes])
+    marginal = np.array([o.code_bytes for o in outcomes])
     if not field.allowed.any():
         assert budget is not None
         raise BudgetError(_impossible(budget, outcomes, vectors))
@@ -151,8 +175,8 @@ def recommend(
 def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors: int) -> Field:
     """The field that `choose` decides: what is paid is bytes per vector unless the budget is on the whole store."""
     outcomes = [sweep.baseline, *sweep.outcomes]
-    code = np.array([o.codec.code_bytes for o in outcomes], dtype=np.float64)
-    constant = np.array([o.codec.state_bytes for o in outcomes], dtype=np.float64)
+    code = np.array([o.code_bytes for o in outcomes], dtype=np.float64)
+    constant = np.array([o.state_bytes for o in outcomes], dtype=np.float64)
     whole = budget is not None and budget.per_vector is None
     # constants break ties between equal codes
     sizes = vectors * code + constant if whole else code + constant / 1e15
@@ -171,12 +195,12 @@ def family(spec: Spec) -> str:
 
 def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
     if budget.per_vector is not None:
-        least = min(outcomes, key=lambda o: o.codec.code_bytes)
+        least = min(outcomes, key=lambda o: o.code_bytes)
         return (
             f"no codec of this sweep fits {budget.text} per vector; the smallest is {least.spec} with "
-            f"{least.codec.code_bytes} bytes. Raise --budget or name smaller ones with --spec"
+            f"{least.code_bytes} bytes. Raise --budget or name smaller ones with --spec"
         )
-    sizes = [vectors * o.codec.code_bytes + o.codec.state_bytes for o in outcomes]
+    sizes = [vectors * o.code_bytes + o.state_bytes for o in outcomes]
     place = int(np.argmin(sizes))
     return (
         f"no codec of this sweep fits {budget.text} for {vectors} vectors ({budget.store:.0f} bytes); the smallest is "
@@ -220,7 +244,7 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
         low, high = row["retained_ci"]
         verb = "keeps" if row["retained"] >= POOR else "keeps only"
         share = f"{verb} {100 * row['retained']:.1f} % ({100 * low:.1f}–{100 * high:.1f}) of {name}"
-    base = sweep.baseline.codec.code_bytes
+    base = sweep.baseline.code_bytes
     size = row["bytes_per_vector"]
     text = f"{row['spec']} {share} at {size} byte{'' if size == 1 else 's'} a vector instead of {base}"
     if budget is not None:
