@@ -11,6 +11,19 @@ from embgeo.errors import InputError
 
 
 @contextlib.contextmanager
+def one_numba_thread() -> Iterator[None]:
+    """Run the block's compiled loops on this thread: for blocks so small that waking others takes longer."""
+    import numba
+
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def limited_threads(threads: int | None) -> Iterator[int]:
     """Run the block with `threads` threads (default: the processors this process may use); yields the number.
 

@@ -11,19 +11,23 @@ copy. `build_searcher` picks one:
     adaptive             one query: a compiled loop over the packed levels; batches: decode a block, multiply
     binary               one query: a 256-entry table a byte; batches: decode a block, multiply
     anything else, and everything when FAISS is absent: decode a block, multiply
+
+Specs with an index in front (`hnsw32,…`, `ivf256,…`) are searched by `indexed.py`.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from embgeo.compression.codec import Codec, FittedCodec, TieredCodec
-from embgeo.compression.faiss_codebooks import fast_scan, product_index
+from embgeo.compression.faiss_codebooks import fast_scan
+from embgeo.compression.faiss_formats import code_index
 from embgeo.compression.kernels import bit_scores, e4m3_scores, table_scores, unpack_bits
+from embgeo.compression.parts import Structure
 from embgeo.compression.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
@@ -51,12 +55,21 @@ class Searcher(Protocol):
         ...
 
 
-def build_searcher(codec: Codec, codes: np.ndarray, device: str = "cpu") -> Searcher:
-    """The fastest searcher for this codec on this machine; `device="cuda"` decodes and multiplies there with torch."""
+def build_searcher(
+    codec: Codec, codes: np.ndarray, device: str = "cpu", structure: Structure | None = None
+) -> Searcher:
+    """The fastest searcher for this codec on this machine; `device="cuda"` decodes and multiplies there with torch.
+
+    With a `structure` (links, lists) the search goes through it, on the CPU.
+    """
     if isinstance(codec, TieredCodec):
         width = codec.search.code_bytes
-        first = build_searcher(codec.search, np.ascontiguousarray(codes[:, :width]), device)
+        first = build_searcher(codec.search, np.ascontiguousarray(codes[:, :width]), device, structure)
         return TieredSearcher(codec, first, codes[:, width:])
+    if structure is not None:
+        from embgeo.compression.indexed import indexed_searcher
+
+        return indexed_searcher(codec, codes, structure)
     if codec.spec.centred:
         return BlockSearcher(codec, codes)
     if device == "cuda":
@@ -113,6 +126,10 @@ class TieredSearcher:
     def ram_bytes(self) -> int:
         """Both tiers and both codecs: the copy kept for rescoring is searched, and timed, from memory too."""
         return self.first.ram_bytes + int(self.rescore_codes.nbytes) + self.codec.rescore.state_bytes
+
+    def with_effort(self, effort: int) -> TieredSearcher:
+        """The same with another effort of the index under the first tier."""
+        return replace(self, first=cast(Any, self.first).with_effort(effort))
 
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         _, rows = self.first.search(Q, min(k * self.codec.factor, len(self.rescore_codes)))
@@ -255,28 +272,6 @@ def faiss_available() -> bool:
 
 
 def _faiss_index(codec: FittedCodec) -> Any | None:
-    """An empty trained index of exactly this format, or None where FAISS has none."""
-    if not faiss_available():
-        return None
-    import faiss
-
-    metric = faiss.METRIC_L2 if codec.similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
-    quantizer = codec.quantizer
-    if isinstance(quantizer, FittedCast):
-        width = quantizer.width
-        if quantizer.format == "f32":
-            return faiss.IndexFlat(width, metric)
-        kind = {"f16": faiss.ScalarQuantizer.QT_fp16, "bf16": faiss.ScalarQuantizer.QT_bf16}[quantizer.format]
-        index = faiss.IndexScalarQuantizer(width, kind, metric)
-    elif isinstance(quantizer, FittedUniform):
-        width = len(quantizer.low)
-        kind = {8: faiss.ScalarQuantizer.QT_8bit, 4: faiss.ScalarQuantizer.QT_4bit}[quantizer.bits]
-        index = faiss.IndexScalarQuantizer(width, kind, metric)
-        # FAISS decodes level c as vmin + (c + ½) / (2^bits − 1) · vdiff
-        step = quantizer.step.astype(np.float64)
-        trained = np.concatenate([quantizer.low - step / 2, step * (2**quantizer.bits - 1)]).astype(np.float32)
-        faiss.copy_array_to_vector(trained, index.sq.trained)
-    else:
-        return product_index(quantizer, metric) if isinstance(quantizer, FittedProduct) else None
-    index.is_trained = True
-    return index
+    """An empty trained index of exactly this format, or None where FAISS has none that is faster than our own paths."""
+    native = isinstance(codec.quantizer, FittedCast | FittedUniform | FittedProduct)
+    return code_index(codec) if native and faiss_available() else None

@@ -1,9 +1,9 @@
-"""The two kinds of parts a codec is made of, their registries, and how a fitted part becomes arrays and back.
+"""The parts a spec is made of, their registries, and how a fitted part becomes arrays and back.
 
-A part is a frozen value with one printable name (`pca192`, `int8`). `fit` learns from documents and returns a fitted
-part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers. To add one, write
-one file in `reducers/` or `quantizers/` and decorate the class; the grammar, the byte account, the store, the sweep and
-the laws in tests find it.
+A part is a frozen value with one printable name (`pca192`, `int8`, `hnsw32`). `fit` learns from documents and returns a
+fitted part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers; an index is
+built over codes instead, by `build`. To add one, write one file in `reducers/`, `quantizers/` or `indices/` and
+decorate the class; the grammar, the byte account, the store, the sweep and the laws in tests find it.
 """
 
 from __future__ import annotations
@@ -85,6 +85,59 @@ class Quantizer(Protocol):
     def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer: ...
 
 
+class Structure(Protocol):
+    """A built index without the vectors: links or lists, as arrays, for codes that are kept elsewhere."""
+
+    @property
+    def metric(self) -> str:
+        """`inner_product` or `l2`, what it was built under."""
+        ...
+
+    @property
+    def effort(self) -> int:
+        """How much is visited a query: the beam of a graph, the lists probed."""
+        ...
+
+    def check(self, rows: int, width: int) -> None:
+        """Raise ValueError where the arrays do not describe `rows` documents of `width` coordinates."""
+        ...
+
+
+class Index(Protocol):
+    """A way to visit few documents a query; `name` prints and parses."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def effort(self) -> int: ...
+
+    @property
+    def marginal_bytes(self) -> float:
+        """What one more vector adds to the structure."""
+        ...
+
+    def structure_bytes(self, rows: int, width: int) -> int:
+        """Exact bytes of the structure over `rows` documents of `width` coordinates, known before it is built."""
+        ...
+
+    def check(self, documents: int | None = None) -> None:
+        """Raise InputError where its numbers cannot work, or not on so few documents."""
+        ...
+
+    def efforts(self, documents: int) -> list[int]:
+        """A few efforts, ascending, from fast to nearly everything."""
+        ...
+
+    def pool(self, k: int) -> int:
+        """How many of the documents visited can be asked for without visiting more than a search for `k` does."""
+        ...
+
+    def build(self, X: np.ndarray, sample: np.ndarray, similarity: str, seed: int) -> Structure:
+        """Over decoded documents X (n, r); `sample` (s, r) are the fit rows in the same space."""
+        ...
+
+
 P = TypeVar("P")
 
 
@@ -101,6 +154,7 @@ class Entry:
 
 REDUCERS: dict[str, Entry] = {}
 QUANTIZERS: dict[str, Entry] = {}
+INDICES: dict[str, Entry] = {}
 
 
 def reducer(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
@@ -113,11 +167,17 @@ def quantizer(pattern: str, *, example: str, summary: str, fitted: type) -> Call
     return _register(QUANTIZERS, pattern, example, summary, fitted)
 
 
+def index(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
+    """Register an index class; the pattern's groups become its integer arguments, None where one is left out."""
+    return _register(INDICES, pattern, example, summary, fitted)
+
+
 def _register(
     registry: dict[str, Entry], pattern: str, example: str, summary: str, fitted: type
 ) -> Callable[[type[P]], type[P]]:
     def add(cls: type[P]) -> type[P]:
-        clash = [entry for entry in [*REDUCERS.values(), *QUANTIZERS.values()] if entry.pattern.fullmatch(example)]
+        taken = [*REDUCERS.values(), *QUANTIZERS.values(), *INDICES.values()]
+        clash = [entry for entry in taken if entry.pattern.fullmatch(example)]
         if example in registry or clash:
             raise ValueError(f"{example!r} is taken: a part with that pattern is registered already")
         registry[example] = Entry(re.compile(pattern), example, summary, fitted, cls)
@@ -128,8 +188,9 @@ def _register(
 
 @cache
 def load_parts() -> None:
-    """Import every file of `reducers/` and `quantizers/`, which registers them."""
-    for package in ("embgeo.compression.reducers", "embgeo.compression.quantizers"):
+    """Import every file of `reducers/`, `quantizers/` and `indices/`, which registers them."""
+    for kind in ("reducers", "quantizers", "indices"):
+        package = f"embgeo.compression.{kind}"
         folder = importlib.import_module(package)
         for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
             importlib.import_module(f"{package}.{module.name}")

@@ -1,8 +1,11 @@
 """The grammar of codecs: text ↔ Spec.
 
-    spec = {reducer ","} quantizer ["+" quantizer "@" factor | ",score=centred"]
+    spec = [index ","] {reducer ","} quantizer ["+" quantizer "@" factor | ",score=centred"]
 
-    pca192,rot,int4 · trunc256,fp8 · binary · binary+int8@4 · pcac192,int8,score=centred
+    pca192,rot,int4 · trunc256,fp8 · binary · binary+int8@4 · pcac192,int8,score=centred · hnsw32ef128,int8
+
+An index in front visits few documents a query, over the codes that the rest of the spec describes; its search effort
+may be written behind its size (`hnsw32ef128`, `ivf256np8`).
 
 The part behind "+" rescores: factor · k candidates of the first search, with a second code of the whole vector.
 `score=centred` compares as published storage studies do; see `FittedCodec`.
@@ -14,10 +17,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from embgeo.compression.parts import QUANTIZERS, REDUCERS, Entry, Quantizer, Reducer, load_parts
+from embgeo.compression.parts import INDICES, QUANTIZERS, REDUCERS, Entry, Index, Quantizer, Reducer, load_parts
 from embgeo.errors import InputError, SpecError
 
 CENTRED = "score=centred"
@@ -25,7 +28,7 @@ CENTRED = "score=centred"
 
 @dataclass(frozen=True)
 class Spec:
-    """A codec by name: reducers in order, one quantizer, and perhaps a second one that rescores candidates.
+    """A codec by name: reducers in order, one quantizer, and perhaps a second one that rescores, and an index.
 
     `centred` asks for the arithmetic of published storage studies instead of float query × decoded document.
     """
@@ -35,11 +38,18 @@ class Spec:
     rescorer: Quantizer | None = None
     factor: int = 1
     centred: bool = False
+    index: Index | None = None
 
     def __str__(self) -> str:
         last = [CENTRED] if self.centred else []
-        text = ",".join([*(part.name for part in self.reducers), self.quantizer.name, *last])
+        first = [] if self.index is None else [self.index.name]
+        text = ",".join([*first, *(part.name for part in self.reducers), self.quantizer.name, *last])
         return text if self.rescorer is None else f"{text}+{self.rescorer.name}@{self.factor}"
+
+    @property
+    def flat(self) -> Spec:
+        """The same codec without an index: what is fitted and stored, and what the index has to be compared with."""
+        return replace(self, index=None)
 
     @property
     def tiers(self) -> tuple[Spec, ...]:
@@ -57,11 +67,29 @@ class Spec:
         return dimension
 
     def code_bytes(self, dimension: int) -> int:
-        """Marginal bytes per vector, both tiers, known before a fit; SpecError where a part cannot work."""
+        """Marginal bytes per vector, both tiers, known before a fit; SpecError where a part cannot work.
+
+        Codes alone: what an index adds is `structure_bytes_per_vector`.
+        """
         width = self.width(dimension)
         try:
+            if self.index is not None:
+                self.index.check()
             second = 0 if self.rescorer is None else self.rescorer.code_bytes(dimension)
             return self.quantizer.code_bytes(width) + second
+        except InputError as error:
+            raise SpecError(f"spec {str(self)!r}: {error}") from None
+
+    @property
+    def structure_bytes_per_vector(self) -> float:
+        """What one more vector adds to links or lists; 0 without an index."""
+        return 0.0 if self.index is None else self.index.marginal_bytes
+
+    def check_documents(self, documents: int) -> None:
+        """Raise SpecError where the index needs more documents than there are."""
+        try:
+            if self.index is not None:
+                self.index.check(documents)
         except InputError as error:
             raise SpecError(f"spec {str(self)!r}: {error}") from None
 
@@ -80,16 +108,21 @@ def parse(text: str) -> Spec:
         if rescorer is not None:
             raise SpecError(f"spec {text[:80]!r}: {CENTRED} compares codes with codes and cannot be rescored; drop one")
     position = 0
+    index: Index | None = None
+    if len(parts) > 1 and (index := _match(parts[0], INDICES)) is not None:
+        position = len(parts.pop(0)) + 1
+        if centred:
+            raise SpecError(f"spec {text[:80]!r}: {CENTRED} compares codes with codes and takes no index; drop one")
     reducers: list[Reducer] = []
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         found = _match(part, QUANTIZERS if last else REDUCERS)
         if found is None:
-            raise _unreadable(text, part, position, last)
+            raise _unreadable(text, part, position, last, first=number == 0 and index is None)
         if not last:
             reducers.append(found)
         else:
-            return Spec(tuple(reducers), found, rescorer, factor, centred)
+            return Spec(tuple(reducers), found, rescorer, factor, centred, index)
         position += len(part) + 1
     raise AssertionError("a split always has a last part")
 
@@ -111,20 +144,24 @@ def _match(part: str, registry: dict[str, Entry]) -> Any:
     for entry in registry.values():
         # no part needs a number of 19 digits, and Python refuses to read thousands of them
         if len(part) < 64 and (match := entry.pattern.fullmatch(part)):
-            built = entry.build(*(int(group) for group in match.groups()))
+            built = entry.build(*(None if group is None else int(group) for group in match.groups()))
             # one spelling each: pca0192 and pca192 must not be two rows
             return built if built.name == part else None
     return None
 
 
-def _unreadable(text: str, part: str, position: int, last: bool) -> SpecError:
+def _unreadable(text: str, part: str, position: int, last: bool, first: bool = False) -> SpecError:
     kind, registry, other = ("quantizer", QUANTIZERS, REDUCERS) if last else ("reducer", REDUCERS, QUANTIZERS)
     place = f"spec {text[:80]!r}, character {position + 1}"
     part = part[:80]
     if _match(part, other) is not None:
         order = "a spec ends with its one quantizer, reducers stand before it"
         return SpecError(f"{place}: {part!r} stands where a {kind} must be; {order}, as in pca192,rot,int4")
-    known = sorted(registry)
+    if _match(part, INDICES) is not None:
+        order = "an index stands first, before reducers and the quantizer"
+        return SpecError(f"{place}: {part!r} stands where a {kind} must be; {order}, as in hnsw32,int8")
+    known = sorted([*registry, *(INDICES if first and not last else ())])
+    kind = "reducer or index" if first and not last else kind
     near = difflib.get_close_matches(part, known, n=2, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return SpecError(f"{place}: {part!r} is no {kind}.{hint} Known: {', '.join(known)}")

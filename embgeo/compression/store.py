@@ -7,10 +7,11 @@ The file is a safetensors file (any safetensors reader opens it) with the tensor
     ids          (total id bytes,) uint8, the UTF-8 ids one after another
     id_ends      (n,) uint64, where each id ends
     state.*      the codec's arrays
+    index.*      links or lists, only where the spec has an index (int32, uint8, uint64, float32)
 
-and the metadata entries `embgeo_store` (format version), `codec` (JSON) and `codec_sha256` (of that JSON and the state:
-a codec with one flipped number would still decode, to other vectors). It is written in row blocks, so that a
-memory-mapped corpus passes through without being held.
+and the metadata entries `embgeo_store` (format version), `codec` (JSON), `codec_sha256` (of that JSON and the state: a
+codec with one flipped number would still decode, to other vectors) and, with an index, `index` (JSON). It is written in
+row blocks, so that a memory-mapped corpus passes through without being held.
 """
 
 from __future__ import annotations
@@ -26,10 +27,12 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.codec import Codec, TieredCodec, restore_codec
+from embgeo.compression.parts import Structure, numbers_of, state_of
 from embgeo.errors import RunFormatError, StorageError
 
 STORE_VERSION = 1
 _DTYPES = {"U8": np.uint8, "U64": np.uint64, "F32": np.float32, "F64": np.float64, "I64": np.int64, "U16": np.uint16}
+_DTYPES |= {"I32": np.int32}
 _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
@@ -42,30 +45,38 @@ class Store:
     codec : the frozen codec.
     codes : (n, code_bytes) uint8; both tiers side by side where there are two.
     doc_ids : one id a row.
+    structure : links or lists over the codes, or None.
     """
 
     codec: Codec
     codes: np.ndarray
     doc_ids: Sequence[str]
+    structure: Structure | None = None
 
     def __len__(self) -> int:
         return len(self.codes)
 
 
-def predicted_file_bytes(codec: Codec, rows: int, id_bytes: int) -> int:
+def predicted_file_bytes(codec: Codec, rows: int, id_bytes: int, structure: Structure | None = None) -> int:
     """Exact size of the file that `write_store` writes for `rows` documents whose ids take `id_bytes` in UTF-8."""
-    header, data = _layout(codec, rows, id_bytes)
+    header, data = _layout(codec, rows, id_bytes, structure)
     return len(header) + data
 
 
-def write_store(path: Path, codec: Codec, blocks: Iterable[np.ndarray], doc_ids: Sequence[str]) -> int:
-    """Write codes (row blocks in order), state and ids; returns the bytes written.
+def write_store(
+    path: Path,
+    codec: Codec,
+    blocks: Iterable[np.ndarray],
+    doc_ids: Sequence[str],
+    structure: Structure | None = None,
+) -> int:
+    """Write codes (row blocks in order), state, ids and links or lists; returns the bytes written.
 
     The file appears whole or not at all. Raises StorageError when the disk is full or the folder cannot be written,
     and ValueError when the blocks do not hold one row an id.
     """
     encoded = [doc_id.encode("utf-8", "surrogatepass") for doc_id in doc_ids]
-    header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)))
+    header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)), structure)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -74,6 +85,8 @@ def write_store(path: Path, codec: Codec, blocks: Iterable[np.ndarray], doc_ids:
             for array in codec.state.values():
                 file.write(np.ascontiguousarray(array).data)
             file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
+            for array in _structure_arrays(structure).values():
+                file.write(np.ascontiguousarray(array).data)
             start, rows = file.tell(), 0
             for block in blocks:
                 for offset, part in _tiers(codec, block, start, len(doc_ids)):
@@ -121,6 +134,7 @@ def load_store(path: Path) -> Store:
         codes = arrays["codes"]
         if isinstance(codec, TieredCodec):
             codes = np.hstack([codes, arrays["rescore"]])
+        structure = _restored(metadata, arrays, codec, len(codes))
         if len(ids) != len(codes) or codes.shape[1:] != (codec.code_bytes,):
             raise ValueError("codes, ids and codec disagree")
     except RunFormatError:
@@ -129,14 +143,32 @@ def load_store(path: Path) -> Store:
         raise StorageError(f"the store {path} cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
         raise RunFormatError(f"{path} is no embgeo store or is damaged: {error}. Run compress again") from error
-    return Store(codec, codes, ids)
+    return Store(codec, codes, ids, structure)
 
 
-def _layout(codec: Codec, rows: int, id_bytes: int) -> tuple[bytes, int]:
+def _structure_arrays(structure: Structure | None) -> dict[str, np.ndarray]:
+    """The arrays of an index in the order of the file: wide numbers first, so that all stay aligned."""
+    found = {} if structure is None else state_of(structure)
+    return dict(sorted(found.items(), key=lambda item: -item[1].dtype.itemsize))
+
+
+def _restored(
+    metadata: Mapping[str, str], arrays: Mapping[str, np.ndarray], codec: Codec, rows: int
+) -> Structure | None:
+    if "index" not in metadata:
+        return None
+    from embgeo.compression.indexed import restore_structure
+
+    held = {name.removeprefix("index."): array for name, array in arrays.items() if name.startswith("index.")}
+    return restore_structure(json.loads(metadata["index"]), held, codec, rows)
+
+
+def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None = None) -> tuple[bytes, int]:
     """The header (8-byte length included) and the number of data bytes after it."""
     tensors: list[tuple[str, np.dtype, tuple[int, ...]]] = [
         *((f"state.{name}", array.dtype, array.shape) for name, array in codec.state.items()),
         ("id_ends", np.dtype(np.uint64), (rows,)),
+        *((f"index.{name}", array.dtype, array.shape) for name, array in _structure_arrays(structure).items()),
         *((name, np.dtype(np.uint8), (rows, width)) for name, width in _widths(codec)),
         ("ids", np.dtype(np.uint8), (id_bytes,)),
     ]
@@ -146,6 +178,9 @@ def _layout(codec: Codec, rows: int, id_bytes: int) -> tuple[bytes, int]:
         "codec": manifest,
         "codec_sha256": _checksum(manifest, codec.state),
     }
+    if structure is not None:
+        facts = {"kind": type(structure).__name__, **numbers_of(structure)}
+        metadata["index"] = json.dumps(facts, separators=(",", ":"))
     header: dict[str, object] = {"__metadata__": metadata}
     at = 0
     for name, dtype, shape in tensors:

@@ -36,7 +36,14 @@ class Timing:
     repeats: int
 
 
-def time_searchers(searchers: Sequence[Searcher], Q: np.ndarray, progress: Progress = silent) -> list[Timing]:
+def time_searchers(
+    searchers: Sequence[Searcher],
+    Q: np.ndarray,
+    progress: Progress = silent,
+    *,
+    repeats: int = REPEATS,
+    seconds: float = SECONDS_PER_SEARCHER,
+) -> list[Timing]:
     """Time top-10 searches; each searcher warms up once, then repeats go round so that a slow moment hits all alike.
 
     A searcher that needs over two seconds in all is repeated less often, at least once.
@@ -48,9 +55,9 @@ def time_searchers(searchers: Sequence[Searcher], Q: np.ndarray, progress: Progr
     spent = [0.0 for _ in searchers]
     for searcher in searchers:
         searcher.search(singles[0], K)
-    for repeat in range(REPEATS + 1):  # the first round is the warm-up
+    for repeat in range(repeats + 1):  # the first round is the warm-up
         for place, searcher in enumerate(searchers):
-            if repeat > 1 and spent[place] > SECONDS_PER_SEARCHER:
+            if repeat > 1 and spent[place] > seconds:
                 continue
             started = time.perf_counter()
             searcher.search(batch, K)
@@ -62,7 +69,7 @@ def time_searchers(searchers: Sequence[Searcher], Q: np.ndarray, progress: Progr
             if repeat:
                 batch_seconds[place].append(middle - started)
                 single_seconds[place].append((ended - middle) / len(singles))
-        progress("timing", repeat + 1, REPEATS + 1)
+        progress("timing", repeat + 1, repeats + 1)
     return [
         Timing(
             qps=len(batch) / float(np.median(whole)),

@@ -1,0 +1,1 @@
+"""Indices over codes, one a file."""
