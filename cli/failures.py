@@ -14,7 +14,9 @@ import click
 from embgeo.errors import EmbgeoError
 
 INTERRUPTED = 130
-GO_ON = "interrupted. Texts encoded so far are kept: run the same command again and it goes on from there."
+GO_ON = (
+    "interrupted. Texts encoded and specs judged so far are kept: run the same command again and it goes on from there."
+)
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 

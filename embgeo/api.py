@@ -239,7 +239,10 @@ def compress(
             **({} if evaluator is None else {"judged": evaluator.judged()}),
         }
         shown = np.concatenate([result.baseline.ranked[:, :NEIGHBOURS], outcome.ranked[:, :NEIGHBOURS]], axis=None)
-        return save_run(out, full, arrays, *_snippets(subject, shown), write=build)
+        run = save_run(out, full, arrays, *_snippets(subject, shown), write=build)
+        if checkpoints is not None:
+            checkpoints.forget()
+        return run
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from embgeo.compression.reducers.kernel_pca import KernelPCA
 from embgeo.compression.spec import Spec, parse
 from embgeo.errors import InputError
 
-FIT_BUDGET_SECONDS = 40.0
+FIT_BUDGET_SECONDS = 30.0
 LEAST_ROWS = 2  # documents a centroid or landmark below which a codec that learns them is not tried unasked
 
 _PLAIN = (
@@ -56,7 +56,7 @@ def default_grid(
 ) -> Grid:
     """The default specs, and of the costly ones (codebooks, kernels, networks) those that fit the time.
 
-    Costly codecs are taken in a fixed order, each that keeps the sum of the predictions within the fit budget of 40
+    Costly codecs are taken in a fixed order, each that keeps the sum of the predictions within the fit budget of 30
     processor seconds. `exhaustive` takes all.
     """
     specs = default_specs(dimension, budget, exhaustive)

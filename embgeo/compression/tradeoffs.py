@@ -108,7 +108,7 @@ def rescoring_curves(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if spec.rescorer is None:
             continue
         search, rescore = map(str, spec.tiers)
-        empty = {
+        empty: dict[str, Any] = {
             "search": search, "rescore": rescore, "points": [],
             "search_alone": by_spec.get(search), "rescore_alone": by_spec.get(rescore),
         }  # fmt: skip
