@@ -16,9 +16,9 @@ from embgeo.reports.figures import Figure
 from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, interval, number, percent
 from embgeo.reports.portrait import NAMES
 from embgeo.reports.sections import Section
+from embgeo.reports.stored import Entry, entries, entry
 from embgeo.runs import Run
 
-Entry = Mapping[str, Any]
 LIKENESS = {
     "linear_cka": ("Linear CKA", "1: the same similarities between documents; led by the strongest directions"),
     "svcca": ("SVCCA", "1: the strong directions span the same, each counting alike"),
@@ -96,28 +96,28 @@ class CompareSection(Section):
 def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
     """The section of a comparison; missing or damaged parts of the result become empty, never an error."""
     result = run.result
-    entries = _list(result.get("runs"))
+    listed = entries(result.get("runs"))
     named = names(result)
-    models = list(dict.fromkeys(_model(entry) for entry in entries))
-    datasets = list(dict.fromkeys(title_of(entry.get("dataset")) or "unnamed vectors" for entry in entries))
-    cost = _list(result.get("cost"))
-    retrieval, stores = _entry(result.get("retrieval")), _entry(result.get("stores"))
+    models = list(dict.fromkeys(_model(item) for item in listed))
+    datasets = list(dict.fromkeys(title_of(item.get("dataset")) or "unnamed vectors" for item in listed))
+    cost = entries(result.get("cost"))
+    retrieval, stores = entry(result.get("retrieval")), entry(result.get("stores"))
     tests = _pairs(retrieval, "Exact float32 search")
     return CompareSection(
         **{
             **shared,
             "model": " and ".join([", ".join(models[:-1]), models[-1]]) if len(models) > 1 else "".join(models),
             "dataset": ", ".join(datasets),
-            "corpus": f"{len(entries)} runs side by side, from stored results",
-            "commands": _commands(run, entries),
+            "corpus": f"{len(listed)} runs side by side, from stored results",
+            "commands": _commands(run, listed),
         },
         csv=csv_text(_records(result)),
         sentences=decision(result),
-        runs=[_run(entry) for entry in entries],
+        runs=[_run(item) for item in listed],
         plots=_plots(result, named),
-        heat=_heat(_entry(result.get("signatures"))),
+        heat=_heat(entry(result.get("signatures"))),
         likeness_header=list(LIKENESS.values()),
-        likeness=[_alike(pair) for pair in _list(result.get("model_similarity"))],
+        likeness=[_alike(pair) for pair in entries(result.get("model_similarity"))],
         quality_header=_quality_names(retrieval),
         quality=_quality(retrieval, named),
         pairs=[*tests[:1], *_pairs(stores, "Recommended stores", _specs(stores))],
@@ -129,9 +129,9 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
     )
 
 
-def _commands(run: Run, entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    request = _entry(run.result.get("request"))
-    words = ["embgeo", "compare", *(f"{RUNS}/{entry.get('folder')}" for entry in entries)]
+def _commands(run: Run, listed: Sequence[Entry]) -> list[tuple[str, str]]:
+    request = entry(run.result.get("request"))
+    words = ["embgeo", "compare", *(f"{RUNS}/{item.get('folder')}" for item in listed)]
     for name in ("vectors", "price_per_gb"):
         if request.get(name) is not None:
             words += [f"--{name.replace('_', '-')}", str(request[name])]
@@ -144,28 +144,28 @@ def _commands(run: Run, entries: Sequence[Entry]) -> list[tuple[str, str]]:
     ]
 
 
-def _model(entry: Entry) -> str:
-    return title_of(entry.get("model")).removeprefix("vectors:") or "vectors"
+def _model(item: Entry) -> str:
+    return title_of(item.get("model")).removeprefix("vectors:") or "vectors"
 
 
-def _run(entry: Entry) -> list[str]:
+def _run(item: Entry) -> list[str]:
     return [
-        str(entry.get("label") or ""),
-        _model(entry),
-        title_of(entry.get("dataset")) or MISSING,
-        str(entry.get("command") or ""),
-        count(entry.get("documents")),
-        count(entry.get("dimension")),
-        str(entry.get("similarity") or MISSING),
-        str(entry.get("folder") or ""),
+        str(item.get("label") or ""),
+        _model(item),
+        title_of(item.get("dataset")) or MISSING,
+        str(item.get("command") or ""),
+        count(item.get("documents")),
+        count(item.get("dimension")),
+        str(item.get("similarity") or MISSING),
+        str(item.get("folder") or ""),
     ]
 
 
 def _plots(result: Entry, named: Mapping[str, str]) -> list[FrontPlot]:
     plots = []
-    for group in _list(result.get("fronts")):
+    for group in entries(result.get("fronts")):
         drawn = front_figures(group, named)
-        points = sum(len(_list(front.get("rows"))) for front in _list(group.get("fronts")))
+        points = sum(len(entries(front.get("rows"))) for front in entries(group.get("fronts")))
         title = "nDCG@10 on the judgements" if group.get("measure") == "ndcg@10" else "Recall of the exact neighbours"
         if drawn:
             plots.append(FrontPlot(title, drawn, points))
@@ -173,7 +173,7 @@ def _plots(result: Entry, named: Mapping[str, str]) -> list[FrontPlot]:
 
 
 def _heat(stored: Entry) -> Heat | None:
-    by_name = {str(row.get("name")): row for row in _list(stored.get("measures"))}
+    by_name = {str(row.get("name")): row for row in entries(stored.get("measures"))}
     labels = [str(label) for label in stored.get("runs") or []]
     order = [str(label) for label in stored.get("run_order") or labels]
     if not by_name or len(labels) < 2 or sorted(order) != sorted(labels):
@@ -184,7 +184,7 @@ def _heat(stored: Entry) -> Heat | None:
     for name in (str(name) for name in stored.get("measure_order") or by_name):
         if (row := by_name.get(name)) is None:
             continue
-        values = [_entry(value) for value in row.get("values") or []]
+        values = [entry(value) for value in row.get("values") or []]
         # differences that the intervals do not show are not painted
         z = row.get("z") if row.get("intervals_overlap") is not True else None
         z = z or [None] * len(values)
@@ -217,7 +217,7 @@ def _alike(pair: Entry) -> list[str]:
     ends = [str(pair.get("a")), str(pair.get("b"))]
     if pair.get("status") != "ok":
         return [*ends, *[MISSING] * len(LIKENESS), MISSING, f"{pair.get('reason')}: {pair.get('detail')}"]
-    values, chance = _entry(pair.get("values")), _entry(pair.get("chance"))
+    values, chance = entry(pair.get("values")), entry(pair.get("chance"))
     shown = [f"{_three(values.get(k))} ({_three(chance.get(k))})" for k in LIKENESS]
     sample = f"{count(pair.get('n'))} of {count(pair.get('shared'))}"
     return [*ends, *shown, sample, str(pair.get("detail") or "")]
@@ -230,32 +230,32 @@ def _three(value: Any) -> str:
 
 
 def _quality_names(stored: Entry) -> list[str]:
-    found = [str(name) for run in _list(stored.get("runs")) for name in _entry(run.get("measures"))]
+    found = [str(name) for run in entries(stored.get("runs")) for name in entry(run.get("measures"))]
     return [*(n for n in NAMES if n in found), *dict.fromkeys(n for n in found if n not in NAMES)]
 
 
 def _quality(stored: Entry, named: Mapping[str, str]) -> list[list[str]]:
     order = _quality_names(stored)
     table = []
-    for run in _list(stored.get("runs")):
-        label, entries = str(run.get("label")), _entry(run.get("measures"))
-        cells = [_entry(entries.get(name)) for name in order]
+    for run in entries(stored.get("runs")):
+        label, measured = str(run.get("label")), entry(run.get("measures"))
+        cells = [entry(measured.get(name)) for name in order]
         values = [f"{number(c.get('value'), places=4)} {interval(c.get('ci'), 3)}".strip() for c in cells]
         table.append([label, named.get(label, ""), *values])
     return table
 
 
 def _specs(stored: Entry) -> dict[str, str]:
-    return {str(store.get("label")): str(store.get("spec")) for store in _list(stored.get("stores"))}
+    return {str(store.get("label")): str(store.get("spec")) for store in entries(stored.get("stores"))}
 
 
 def _pairs(stored: Entry, title: str, specs: Mapping[str, str] | None = None) -> list[Group]:
-    pairs = _list(stored.get("pairs"))
+    pairs = entries(stored.get("pairs"))
     groups = []
-    for name in dict.fromkeys(str(name) for pair in pairs for name in _entry(pair.get("measures"))):
+    for name in dict.fromkeys(str(name) for pair in pairs for name in entry(pair.get("measures"))):
         rows = []
         for pair in pairs:
-            test = _entry(_entry(pair.get("measures")).get(name))
+            test = entry(entry(pair.get("measures")).get(name))
             if not test:
                 continue
             ends = [str(pair.get(end)) + (f" ({specs.get(str(pair.get(end)))})" if specs else "") for end in ("a", "b")]
@@ -291,7 +291,7 @@ def _cost(row: Entry) -> list[str]:
 
 
 def _method(result: Entry) -> list[str]:
-    signatures, request = _entry(result.get("signatures")), _entry(result.get("request"))
+    signatures, request = entry(result.get("signatures")), entry(result.get("request"))
     said = []
     if signatures:
         said.append(f"Signatures are normalised by {signatures.get('normalisation')}.")
@@ -300,45 +300,37 @@ def _method(result: Entry) -> list[str]:
             "Intervals that lie apart show a difference; intervals that overlap do not refute one. They speak of the "
             "documents at hand, not of other corpora."
         )
-    if retrieval := _entry(result.get("retrieval")) or _entry(result.get("stores")):
+    if retrieval := entry(result.get("retrieval")) or entry(result.get("stores")):
         said.append(f"Retrieval: {retrieval.get('method')}.")
-    if _list(result.get("model_similarity")):
+    if entries(result.get("model_similarity")):
         said.append(
             f"Model similarity is measured on one seeded sample of at most {count(request.get('documents'))} documents "
             f"that both runs hold (seed {request.get('seed')}); neighbours are sought within the sample. In brackets, "
             "what the same rows give when one side is shuffled: a value near it tells nothing. Vectors come from the "
             "vector file or the embedding cache, checked to be those that were measured; nothing is encoded."
         )
-    if _list(result.get("fronts")):
+    if entries(result.get("fronts")):
         said.append("Fronts are out of sample; nDCG@10 and recall of exact neighbours are never drawn on one axis.")
     return said
 
 
 def _records(result: Entry) -> Sequence[Entry]:
     """The signatures, one line a measure and run; where there are none, the fronts, one line a store."""
-    stored = _entry(result.get("signatures"))
+    stored = entry(result.get("signatures"))
     labels = stored.get("runs") or []
     rows = [
-        {"measure": row.get("name"), "run": label, **_entry(value)}
-        for row in _list(stored.get("measures"))
+        {"measure": row.get("name"), "run": label, **entry(value)}
+        for row in entries(stored.get("measures"))
         for label, value in zip(labels, row.get("values") or [], strict=False)
     ]
     return rows or [
         {"run": front.get("label"), **row}
-        for group in _list(result.get("fronts"))
-        for front in _list(group.get("fronts"))
-        for row in _list(front.get("rows"))
+        for group in entries(result.get("fronts"))
+        for front in entries(group.get("fronts"))
+        for row in entries(front.get("rows"))
     ]
 
 
 def _signed_percent(share: Any) -> str:
     x = finite(share)
     return "" if x is None else f"{number(100 * x, places=1, signed=True)}\u202f%"
-
-
-def _entry(value: Any) -> Entry:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Entry]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from embgeo.reports.commands import title_of
-from embgeo.reports.numbers import byte_size, count, estimate, finite, number, percent
+from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, number, percent
+from embgeo.reports.stored import Entry, entries, entry
 
 LEVEL = 0.05
 MEASURE = "ndcg@10"
 
 
-def names(result: Mapping[str, Any]) -> dict[str, str]:
+def names(result: Entry) -> dict[str, str]:
     """{label: "A"} of each run; the name for a sentence is `A (minilm)`, with the dataset where they differ."""
-    runs = [run for run in result.get("runs") or [] if isinstance(run, Mapping)]
+    runs = entries(result.get("runs"))
     datasets = {str(run.get("dataset")) for run in runs}
     named = {}
     for run in runs:
@@ -24,7 +24,7 @@ def names(result: Mapping[str, Any]) -> dict[str, str]:
     return named
 
 
-def decision(result: Mapping[str, Any]) -> list[str]:
+def decision(result: Entry) -> list[str]:
     """Paragraphs: who retrieves better and how sure that is, what each store keeps, how alike models are, the cost."""
     paragraphs = (_retrieval(result), _stores(result), _alike(result), _cost(result))
     return [" ".join(sentences) for sentences in paragraphs if sentences] or [
@@ -33,9 +33,9 @@ def decision(result: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def verdict(a: str, b: str, test: Mapping[str, Any], n: Any, what: str) -> str:
+def verdict(a: str, b: str, test: Entry, n: Any, what: str) -> str:
     """`A is better than B by 0.044 (0.021–0.067) …` or that the two cannot be told apart."""
-    gap, ci = finite(test.get("difference")), test.get("difference_ci")
+    gap, ci = finite(test.get("difference")), bounds(test.get("difference_ci"))
     p = finite(test.get("p_holm"))
     over = f"over {count(n)} shared queries"
     if gap is None or p is None:
@@ -58,77 +58,72 @@ def p_text(p: Any, name: str = "") -> str:
     return f"{name}\u00a0{'' if text.startswith('<') else '= '}{text}".replace(" ", "\u00a0") if name else text
 
 
-def _retrieval(result: Mapping[str, Any]) -> list[str]:
-    stored = result.get("retrieval")
-    if not isinstance(stored, Mapping):
-        return []
+def _retrieval(result: Entry) -> list[str]:
+    stored = entry(result.get("retrieval"))
     named = names(result)
     values = [
-        (finite(run["measures"][MEASURE].get("value")), run["measures"][MEASURE], str(run["label"]))
-        for run in stored.get("runs") or []
-        if MEASURE in (run.get("measures") or {})
+        (value, str(run.get("label")))
+        for run in entries(stored.get("runs"))
+        if (value := finite(entry(entry(run.get("measures")).get(MEASURE)).get("value"))) is not None
     ]
-    known = sorted((item for item in values if item[0] is not None), key=lambda item: -(item[0] or 0.0))
-    if not known:
+    values.sort(key=lambda item: -item[0])
+    if not values:
         return []
-    said = [
-        "With exact float32 search nDCG@10 is "
-        + ", ".join(f"{number(value, places=4)} for {label} ({named.get(label, '')})" for value, _, label in known[:6])
-        + (f" and lower for {len(known) - 6} more." if len(known) > 6 else ".")
-    ]
-    tests = _tests(stored)
-    best = known[0][2]
+    listed = [f"{number(value, places=4)} for {label} ({named.get(label, '')})" for value, label in values[:6]]
+    more = f" and lower for {len(values) - 6} more" if len(values) > 6 else ""
+    said = [f"With exact float32 search nDCG@10 is {', '.join(listed)}{more}."]
+    tests = {frozenset((str(pair.get("a")), str(pair.get("b")))): pair for pair in entries(stored.get("pairs"))}
+    best = values[0][1]
     # the best against each other run: the pairs that a choice hangs on
-    for _, _, label in known[1:6]:
-        pair = tests.get(frozenset((best, label)))
-        if pair is not None:
-            said.append(_say(pair, "nDCG@10"))
+    said += [_say(tests.get(frozenset((best, label)), {})) for _, label in values[1:6]]
     return [sentence for sentence in said if sentence]
 
 
-def _stores(result: Mapping[str, Any]) -> list[str]:
+def _stores(result: Entry) -> list[str]:
     kept = []
-    for group in result.get("fronts") or []:
-        for front in group.get("fronts") or []:
-            best = next((row for row in front["rows"] if row.get("spec") == front.get("recommended")), None)
+    for group in entries(result.get("fronts")):
+        judged = group.get("measure") == MEASURE
+        for front in entries(group.get("fronts")):
+            spec = front.get("recommended")
+            best = next((row for row in entries(front.get("rows")) if row.get("spec") == spec), None)
             if best is not None:
-                what = "nDCG@10" if group["measure"] == MEASURE else "the exact ten neighbours"
-                share = best.get("retained") if group["measure"] == MEASURE else best.get("recall@10_exact")
-                ends = best.get("retained_ci" if group["measure"] == MEASURE else "recall@10_exact_ci")
+                share, ends = ("retained", "retained_ci") if judged else ("recall@10_exact", "recall@10_exact_ci")
                 kept.append(
-                    f"{front['label']} keeps {percent(share, ends)} of {what} at "
-                    f"{byte_size(best['bytes_per_vector'])} per vector ({best['spec']})"
+                    f"{front.get('label')} keeps {percent(best.get(share), best.get(ends))} of "
+                    f"{'nDCG@10' if judged else 'the exact ten neighbours'} at "
+                    f"{byte_size(best.get('bytes_per_vector'))} per vector ({spec})"
                 )
     said = ["; ".join(kept[:6]) + "."] if kept else []
-    stores = result.get("stores")
-    if isinstance(stores, Mapping):
-        pairs = [pair for pair in stores.get("pairs") or [] if pair.get("status") == "ok"]
-        top = max(stores.get("stores") or [{}], key=lambda store: store.get("value") or 0.0).get("label")
-        for pair in [pair for pair in pairs if top in (pair["a"], pair["b"])][:3]:
-            said.append("Of the recommended stores, " + _say(pair, "nDCG@10"))
+    stored = entry(result.get("stores"))
+    stores = [store for store in entries(stored.get("stores")) if finite(store.get("value")) is not None]
+    if stores:
+        top = max(stores, key=lambda store: finite(store.get("value")) or 0.0).get("label")
+        pairs = [pair for pair in entries(stored.get("pairs")) if top in (pair.get("a"), pair.get("b"))]
+        said += [f"Of the recommended stores, {text}" for pair in pairs[:3] if (text := _say(pair))]
     return said
 
 
-def _alike(result: Mapping[str, Any]) -> list[str]:
-    pairs = [pair for pair in result.get("model_similarity") or [] if pair.get("status") == "ok"]
+def _alike(result: Entry) -> list[str]:
+    pairs = [pair for pair in entries(result.get("model_similarity")) if pair.get("status") == "ok"]
     parts = [
-        f"{pair['a']} and {pair['b']} share {percent(pair['values'].get('neighbourhood_overlap@10'), places=0)} "
-        f"(linear CKA {number(pair['values'].get('linear_cka'), places=3)})"
-        for pair in pairs[:4]
+        f"{pair.get('a')} and {pair.get('b')} share {percent(values.get('neighbourhood_overlap@10'), places=0)} "
+        f"(linear CKA {number(values.get('linear_cka'), places=3)})"
+        for pair, values in ((pair, entry(pair.get("values"))) for pair in pairs[:4])
     ]
     more = f"; {len(pairs) - 4} more pairs stand in the table" if len(pairs) > 4 else ""
     return [f"Of a document's ten nearest neighbours {', '.join(parts)}{more}."] if parts else []
 
 
-def _cost(result: Mapping[str, Any]) -> list[str]:
-    rows = [row for row in result.get("cost") or [] if row.get("spec") != "f32"] or list(result.get("cost") or [])
+def _cost(result: Entry) -> list[str]:
+    every = [row for row in entries(result.get("cost")) if finite(row.get("total_bytes")) is not None]
+    rows = [row for row in every if row.get("spec") != "f32"] or every
     if not rows:
         return []
     parts = []
     for row in rows[:6]:
         money = f" at a price of {number(row['price'], places=2)}" if finite(row.get("price")) is not None else ""
-        parts.append(f"{byte_size(row['total_bytes'])}{money} for {row['label']} ({row['spec']})")
-    return [f"At {planned(rows[0]['vectors'])} vectors: {'; '.join(parts)}."]
+        parts.append(f"{byte_size(row['total_bytes'])}{money} for {row.get('label')} ({row.get('spec')})")
+    return [f"At {planned(rows[0].get('vectors'))} vectors: {'; '.join(parts)}."]
 
 
 def planned(vectors: Any) -> str:
@@ -137,10 +132,6 @@ def planned(vectors: Any) -> str:
     return number(None) if x is None else f"{number(x / 1e6)} million" if x >= 1e6 else count(x)
 
 
-def _tests(stored: Mapping[str, Any]) -> dict[frozenset[str], Mapping[str, Any]]:
-    return {frozenset((str(p["a"]), str(p["b"]))): p for p in stored.get("pairs") or [] if p.get("status") == "ok"}
-
-
-def _say(pair: Mapping[str, Any], what: str) -> str:
-    test = (pair.get("measures") or {}).get(MEASURE)
-    return verdict(str(pair["a"]), str(pair["b"]), test, pair.get("n"), what) if isinstance(test, Mapping) else ""
+def _say(pair: Entry) -> str:
+    test = entry(entry(pair.get("measures")).get(MEASURE))
+    return verdict(str(pair.get("a")), str(pair.get("b")), test, pair.get("n"), "nDCG@10") if test else ""

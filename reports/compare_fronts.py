@@ -9,8 +9,9 @@ from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks
 from embgeo.reports.numbers import bounds, byte_size, estimate, finite, number, percent
 from embgeo.reports.plaintext import plot_text
+from embgeo.reports.stored import Entry as Row
+from embgeo.reports.stored import entries, entry
 
-Row = Mapping[str, Any]
 LABELS = {"ndcg@10": "nDCG@10, out of sample", "recall@10_exact": "Recall@10 against exact neighbours"}
 COLOURS = tuple(f"var(--plot-{n})" for n in range(1, 7))
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagram")
@@ -26,7 +27,7 @@ def front_figures(group: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
         ("absolute", "bytes_per_vector", "quality", "Bytes per vector", label),
         ("relative", "relative_bytes", "relative_quality", "Share of float32's bytes", "Share of float32's quality"),
     ):
-        fronts = [(f, _points(f, x, y)) for f in group.get("fronts") or []]
+        fronts = [(f, _points(f, x, y)) for f in entries(group.get("fronts"))]
         fronts = [(f, points) for f, points in fronts if points]
         if fronts:
             drawn[key] = _figure(fronts, key == "relative", str(group.get("measure")), x_title, y_title, names)
@@ -34,7 +35,7 @@ def front_figures(group: Mapping[str, Any], names: Mapping[str, str]) -> dict[st
 
 
 def _points(front: Row, x: str, y: str) -> list[tuple[float, float, Row]]:
-    found = ((finite(row.get(x)), finite(row.get(y)), row) for row in front.get("rows") or [])
+    found = ((finite(row.get(x)), finite(row.get(y)), row) for row in entries(front.get("rows")))
     return [(a, b, row) for a, b, row in found if a and b is not None]
 
 
@@ -127,7 +128,7 @@ def _trace(points: Sequence[tuple[float, float, Row]], hover: Callable[[Row], st
 
 def _error(row: Row, front: Row, relative: bool, measure: str, value: float) -> tuple[float, float]:
     """Bar lengths below and above: the interval paired with the run's own float32, so that fronts stay readable."""
-    base = finite((front.get("baseline") or {}).get(measure))
+    base = finite(entry(front.get("baseline")).get(measure))
     if measure != "ndcg@10":
         ends = bounds(row.get(f"{measure}_ci"))
     elif relative:

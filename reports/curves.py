@@ -95,25 +95,33 @@ def _plot(key: tuple[str, ...], curve: Mapping[str, Any], values: Mapping[str, A
             ticks = log_ticks(shown, gap=0.15)
             layout["yaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
     marks = _marks(curve, words, values)
-    place = math.log10 if layout["xaxis"]["type"] == "log" else float
-    layout["shapes"] = [
-        {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": MARK_LINE} for at, _ in marks
-    ]
-    layout["annotations"] = [
-        {"text": plot_text(f"{label} {number(at, places=None if at < 10 else 0)}", 40), "x": place(at), "y": 1,
-         "yref": "paper", "xanchor": "left" if at < (points[0][0] + points[-1][0]) / 2 else "right", "xshift": 3,
-         "yanchor": "top", "yshift": -16 * step, "showarrow": False, "font": {"size": 12, "color": figures.INK},
-         "bgcolor": figures.SURFACE}
-        for step, (at, label) in enumerate(marks)
-    ]  # fmt: skip
+    _draw_marks(layout, marks, points)
     if curve.get("kind") == "bars":
-        layout["bargap"] = 0.05
+        layout["bargap"] = 0
     (first_x, first_y), (last_x, last_y) = points[0], points[-1]
     description = (
         f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "
         f"{len(points)} points." + "".join(f" {label}: {number(at)}." for at, label in marks)
     )
     return CurvePlot(words.title, words.note, description, drawn)
+
+
+def _draw_marks(layout: dict[str, Any], marks: list[tuple[float, str]], points: list[tuple[float, float]]) -> None:
+    """Dashed verticals with their names in steps at the top, above the curve where the axis is linear."""
+    place = math.log10 if layout["xaxis"]["type"] == "log" else float
+    left, right = place(points[0][0]), place(points[-1][0])
+    layout["shapes"] = [
+        {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": MARK_LINE} for at, _ in marks
+    ]
+    layout["annotations"] = [
+        {"text": plot_text(f"{label}: {number(at, places=None if at < 10 else 0)}", 40), "x": place(at), "y": 1,
+         "yref": "paper", "xanchor": "left" if place(at) < left + 0.7 * (right - left) else "right",
+         "yanchor": "top", "yshift": -16 * step, "showarrow": False, "font": {"size": 12, "color": figures.INK}}
+        for step, (at, label) in enumerate(marks)
+    ]  # fmt: skip
+    if marks and layout["yaxis"]["type"] == "linear":
+        low, high = min(0.0, min(y for _, y in points)), max(y for _, y in points)
+        layout["yaxis"]["range"] = [low, high + (high - low) * (0.04 + 0.09 * len(marks))]
 
 
 def _marks(curve: Mapping[str, Any], words: CurveWords, values: Mapping[str, Any]) -> list[tuple[float, str]]:

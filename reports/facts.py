@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, number
+from embgeo.reports.wording import LABELS
 
 LONGEST_TABLE = 50
 
@@ -61,7 +62,12 @@ def leaf(name: str, value: Any) -> str:
 
 
 def label(name: str) -> str:
-    """`never_retrieved` as `Never retrieved`; names that are words of their own (nDCG@10, faiss-cpu, k) stay."""
+    """`never_retrieved` as `Never retrieved`; names that are words of their own (nDCG@10, faiss-cpu, k) stay.
+
+    A few keys that say too little have words of their own.
+    """
+    if name in LABELS:
+        return LABELS[name]
     words = name.replace("_", " ").strip()
     if len(words) < 2 or not words.islower() or "-" in words or "@" in words:
         return words

@@ -22,6 +22,7 @@ from embgeo.reports.numbers import (
 
 Row = Mapping[str, Any]
 QUALITY_PLACES = 4
+MAIN = {"bytes_per_vector", "ratio", "ndcg@10", "difference", "retained", "recall@10_exact", "store_bytes", "qps"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,11 @@ class Column:
     text: Callable[[Row, int], str]
     interval: Callable[[Row, int], str] = lambda row, places: ""
     numeric: bool = True
+
+    @property
+    def main(self) -> bool:
+        """Whether the column is shown without asking: what fits a screen of 1,000 pixels."""
+        return self.key in MAIN
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embgeo.reports.aftermath import losing_queries, store_facts
+from embgeo.reports.aftermath import store_facts
 from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import csv_text
 from embgeo.reports.curves import CurvePlot, curve_plots
 from embgeo.reports.decision import alternatives, details, headline
 from embgeo.reports.facts import Fact, FactTable, fact_tables, facts
 from embgeo.reports.figures import Figure
+from embgeo.reports.listed_documents import retrievability_tables, standout_tables
 from embgeo.reports.numbers import MISSING, byte_size, finite
+from embgeo.reports.per_query import PerQuery, per_query
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
 from embgeo.reports.row_table import Column, Row, TableRow, columns_of, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
@@ -66,7 +68,7 @@ class CompressSection(Section):
     shared: list[Fact]
     rows: list[TableRow]
     byte_rows: list[list[str]]
-    losers: FactTable | None
+    per_query: PerQuery | None
     effects: list[Fact]
     state_tables: list[FactTable]
     budget: list[Fact]
@@ -129,28 +131,9 @@ def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> An
         map=map_view(run),
         curves=curve_plots(result.get("curves"), result.get("signature")),
         retrievability=facts(result.get("retrievability")),
-        retrievability_tables=fact_tables(result.get("retrievability")),
-        documents=_listed_documents(run),
+        retrievability_tables=retrievability_tables(run),
+        documents=standout_tables(run),
     )
-
-
-def _listed_documents(run: Run) -> list[FactTable]:
-    """Lists of documents among the details of the measures (hubs, outliers), with their text where the run has it."""
-    details = run.result.get("details")
-    tables = []
-    for measure, entry in details.items() if isinstance(details, Mapping) else ():
-        for name, items in entry.items() if isinstance(entry, Mapping) else ():
-            if isinstance(items, list) and items and all(isinstance(item, Mapping) for item in items):
-                tables += fact_tables({f"{measure}: {name}": [_with_text(item, run) for item in items]})
-    return tables
-
-
-def _with_text(item: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
-    known = item.get("id", item.get("document"))
-    if known is None or "text" in item:
-        return item
-    text = run.documents.get(str(known))
-    return item if text is None else {**item, "text": text[:80]}
 
 
 def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
@@ -181,7 +164,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         shared=shared_facts(rows),
         rows=table_rows(rows, columns, spec),
         byte_rows=_byte_rows(rows, baseline, spec),
-        losers=losing_queries(run, spec, quality) if spec else None,
+        per_query=per_query(run, spec, quality) if spec else None,
         effects=effects,
         state_tables=state_tables,
         budget=[fact for fact in facts(budget) if fact.text != MISSING],

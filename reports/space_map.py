@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.reports.kept_documents import KeptDocuments
 from embgeo.reports.numbers import count, finite, number, percent
 from embgeo.reports.plaintext import visible
 from embgeo.runs import Run
@@ -140,21 +141,12 @@ def _note(layout: str, stored: Mapping[str, Any], points: int) -> str:
 
 
 def _texts(run: Run, rows: np.ndarray) -> tuple[list[str], list[str]]:
-    """Ids and beginnings of the texts, one each a point.
-
-    A run keeps the texts of all documents, or, of a large corpus, those of the map alone, in order; row numbers stand
-    for the ids where it keeps none.
-    """
-    known = run.documents
-    listed = list(known)
-    if len(listed) == len(rows):
-        ids = listed
-    else:
-        ids = [listed[row] if 0 <= row < len(listed) else f"row {row}" for row in rows.tolist()]
-    texts = [" ".join(known.get(name, "").split()) for name in ids]
+    """Ids and beginnings of the texts, one each a point; texts are cut shorter where they would fill the page."""
+    kept = KeptDocuments.of(run, rows)
+    texts = [kept.text(row) for row in rows.tolist()]
     longest = CHARACTERS
     cut = [visible(text, longest) for text in texts]
     while longest > 10 and len(json.dumps(cut, ensure_ascii=False).encode("utf-8", "replace")) > MOST_TEXT_BYTES:
         longest -= 10
         cut = [visible(text, longest) for text in texts]
-    return [visible(name, ID_CHARACTERS) for name in ids], cut if any(cut) else []
+    return [visible(kept.id(row), ID_CHARACTERS) for row in rows.tolist()], cut if any(cut) else []

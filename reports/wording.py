@@ -53,26 +53,31 @@ CURVES: dict[tuple[str, str], CurveWords] = {
         "Persistent-homology dimension, cosine", "Total length of the H0 bars of ever larger samples, and the fit."
     ),
 }
-GROWTH = "growth"
-
-# what euclidicity, hubness, … list; the key says what stands at the top of the list
+# what the lists of documents count; the key of a list says which documents they are
 DOCUMENT_MEASURES = {
     "lid": "local dimension",
     "hubness": "neighbour of",
-    "mag_dim": "magnitude weight",
-    "euclidicity": "euclidicity score",
+    "mag_dim": "weight",
+    "euclidicity": "score",
 }
 
-FACTS = {
-    "k": "Results looked at per query (k)",
-    "queries": "Queries",
-    "gini": "Gini coefficient (0: all documents found alike)",
-    "gini_found": "Gini among documents found at least once",
+# stored keys that say too little by themselves
+LABELS = {
+    "gini": "Gini coefficient (0: all found alike)",
+    "gini_found": "Gini among those found at least once",
     "gini_random": "Gini if every query drew at random",
     "never_retrieved": "Share of documents never found",
-    "never_retrieved_random": "Share never found if drawn at random",
-    "most_retrieved": "Found most often",
+    "never_retrieved_random": "The same if drawn at random",
+    "most_retrieved": "Found by most queries",
     "never_retrieved_documents": "Found by no query (the first of them)",
-    "fit_rows": "Documents the codecs were fitted on",
-    "fit_rows_most": "Documents a codec is fitted on at most",
+    "out_of_sample": "Out of sample",
+    "fit_rows": "Documents fitted on",
+    "fit_rows_most": "Documents fitted on at most",
+    "document_overlap@10": "Ten nearest documents kept",
+    "probes": "Documents asked about",
+    "reachable@100": "Documents within reach of the queries",
+    "newly_unreachable": "No longer within reach",
+    "batch_size": "Texts per batch",
+    "cpu_count": "CPU cores",
+    "memory_bytes": "Memory",
 }
