@@ -1,0 +1,241 @@
+"""What `embgeo compare` prints and draws: 80 columns, clean JSON, a page that says what the numbers say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+from comparison_example import analyzed, compressed
+
+import embgeo.comparison
+from embgeo.cli.failures import run
+from embgeo.reports import report_html
+from embgeo.reports.compare_decision import decision, p_text, verdict
+from embgeo.reports.compare_fronts import COLOURS, SYMBOLS, front_figures
+from embgeo.runs import Run, load_run
+
+TEST = {"difference": 0.05, "difference_ci": [0.02, 0.08], "p_holm": 0.004}
+
+
+@pytest.fixture
+def stored(repository: Path) -> Run:
+    """A comparison of three models on SciFact, kept as a fixture of format 1."""
+    return load_run(repository / "tests" / "data" / "runs" / "compare")
+
+
+@pytest.fixture
+def printed(
+    stored: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., str]:
+    """stdout of `embgeo compare`, which gets the stored comparison (or a changed one) instead of making one."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+    def call(*words: str, **changes: Any) -> str:
+        folder = Path("embgeo-runs/compare-x")
+        folder.mkdir(parents=True, exist_ok=True)
+        result = Run(folder, {**stored.result, **changes})
+        monkeypatch.setattr(embgeo.comparison, "compare", lambda runs, **options: result)
+        assert run(["compare", "a", "b", *words]) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_the_terminal_prints_tables_then_the_decision(printed: Callable[..., str]) -> None:
+    assert printed("--no-html") == GOLDEN
+
+
+def test_tables_fit_80_columns(printed: Callable[..., str]) -> None:
+    assert max(map(len, printed("--no-html").partition("\nrun ")[0].splitlines())) <= 80
+
+
+def test_two_runs_show_their_difference_and_a_missing_similarity_its_reason(tmp_path: Path) -> None:
+    from rich.console import Console
+
+    from embgeo.cli.compare_tables import compare_tables
+
+    runs = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random")]
+    (tmp_path / "random.npy").unlink()
+    result = embgeo.comparison.compare(runs, out=tmp_path).result
+    console = Console(width=80, no_color=True)
+    with console.capture() as captured:
+        console.print(*compare_tables(result))
+    text = re.sub(" +", " ", captured.get())
+    assert "twonn_dim 5.00 7.00 -2 apart" in text
+    assert "A, B" in text
+    assert "vectors-missing" in text
+
+
+def test_names_of_strangers_cannot_act_on_the_terminal(printed: Callable[..., str], stored: Run) -> None:
+    hostile = "\x1b[31mred\u202e[bold]x\nnext"
+    runs = [{**item, "model": hostile, "dataset": hostile} for item in stored.result["runs"]]
+    cost = [{**item, "spec": hostile} for item in stored.result["cost"]]
+    out = printed("--no-html", runs=runs, cost=cost)
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+    assert "[bold]x next" in out
+
+
+def test_json_on_stdout_is_json_alone(printed: Callable[..., str]) -> None:
+    out = printed("--json", "-", "--no-html")
+    assert json.loads(out)["command"] == "compare"
+
+
+def test_from_real_runs_to_report_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = [analyzed(tmp_path, "plain"), compressed(tmp_path, "plain"), compressed(tmp_path, "random")]
+    monkeypatch.chdir(tmp_path)
+    words = ["compare", *(item.name[:-2] for item in made), "--out", "runs", "--html", "x.html", "--price-per-gb", "2"]
+    assert run(words) == 0
+    assert "Cost of 100,000,000 vectors" in capsys.readouterr().out
+    folder = next(Path("runs").glob("compare-*"))
+    page = Path("x.html").read_text(encoding="utf-8")
+    assert run(["report", str(folder), "--html", "again.html"]) == 0
+    assert Path("again.html").read_text(encoding="utf-8") == page
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compare"], "Missing argument"),
+        (["compare", "nothing-there"], "no run 'nothing-there'"),
+        (["compare", "a", "b", "--html", "x", "--no-html"], "exclude each other"),
+    ],
+)
+def test_wrong_use_is_one_line_and_exit_2(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(words) == 2
+    assert said in capsys.readouterr().err
+
+
+# -- words
+
+
+def test_a_verdict_names_the_better_one_whichever_stands_first() -> None:
+    said = verdict("A", "B", TEST, 300, "nDCG@10")
+    assert said.startswith("A is better than B by 0.0500 (0.0200–0.0800) nDCG@10 over 300 shared queries")
+    turned = {**TEST, "difference": -0.05, "difference_ci": [-0.08, -0.02]}
+    assert verdict("A", "B", turned, 300, "nDCG@10").startswith("B is better than A by 0.0500 (0.0200–0.0800)")
+
+
+def test_no_verdict_without_evidence() -> None:
+    assert "cannot be told apart" in verdict("A", "B", {**TEST, "p_holm": 0.06}, 300, "nDCG@10")
+    same = {"difference": 0.0, "difference_ci": None, "p_holm": 1.0, "changed_bound": 0.01}
+    assert "the same nDCG@10 on every one of 300 queries" in verdict("A", "B", same, 300, "nDCG@10")
+
+
+def test_p_values_never_read_as_zero() -> None:
+    assert [p_text(p) for p in (0.0001, 0.0012, 0.34, None)] == ["< 0.001", "0.001", "0.34", "—"]
+
+
+def test_a_decision_without_anything_shared_says_so() -> None:
+    assert "share no judged queries" in decision({"runs": [], "cost": []})[0]
+
+
+def test_the_relative_plot_is_each_run_divided_by_its_own_float32(stored: Run) -> None:
+    (group,) = stored.result["fronts"]
+    drawn = front_figures(group, {})
+    lines = [trace for trace in drawn["relative"]["data"] if trace["mode"] == "lines+markers"]
+    front = group["fronts"][2]
+    base = front["baseline"]
+    kept = [row for row in front["rows"] if row["front"]]
+    assert lines[2]["x"] == pytest.approx(
+        [row["bytes_per_vector"] / base["bytes_per_vector"] for row in kept], rel=1e-4
+    )
+    assert lines[2]["y"] == pytest.approx([row["ndcg@10"] / base["ndcg@10"] for row in kept], rel=1e-4)
+    symbols = {trace["marker"]["symbol"] for trace in lines}
+    assert len(symbols) == len({trace["line"]["color"] for trace in lines}) == 3
+    # where colours come round again, marker shapes still differ
+    assert len(SYMBOLS) != len(COLOURS)
+
+
+# -- the page
+
+
+class Text(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.handlers: list[str] = []
+        self.hidden = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hidden += tag in ("script", "style")
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return re.sub(r"\s+", " ", " ".join(self.words))
+
+
+def test_the_page_opens_with_the_decision_and_holds_every_part(stored: Run) -> None:
+    page = Text(report_html([stored]))
+    text = page.text
+    assert page.handlers == []
+    places = [
+        text.index(part)
+        for part in (
+            "A and C cannot be told apart", "What is compared", "Size against nDCG@10", "Differences, paired by query",
+            "Model similarity", "Signatures", "Cost of 100 million vectors", "How it was compared",
+            "embgeo compare embgeo-runs/analyze-",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+    assert "a warning: <b>not markup</b>" in text
+    assert "0.871" in text  # neighbourhood overlap of A and C
+    assert "Holm" in text
+
+
+def test_cells_are_painted_by_z_score_but_not_where_intervals_overlap(stored: Run) -> None:
+    page = report_html([stored])
+    rows = dict(re.findall(r"<code>(\w+)</code>(.*?)</tr>", page, re.S))
+    assert "z-p" in rows["twonn_dim"]
+    assert "z-n" in rows["twonn_dim"]
+    assert "z-" not in rows["hubness"]
+    assert "overlap" in rows["hubness"]
+
+
+@pytest.mark.parametrize("part", ["runs", "signatures", "model_similarity", "retrieval", "stores", "fronts", "cost"])
+@pytest.mark.parametrize("broken", [None, [], {}, "text", [{}], {"runs": [{}], "pairs": [{}]}, [{"fronts": [{}]}]])
+def test_damaged_parts_never_stop_the_page(stored: Run, part: str, broken: Any) -> None:
+    assert "How it was compared" in report_html([Run(stored.folder, {**stored.result, part: broken})])
+
+
+def test_several_analyze_runs_stand_beside_each_other_and_compare_is_named(tmp_path: Path) -> None:
+    runs = [analyzed(tmp_path, name) for name in ("plain", "random")]
+    page = report_html(runs)
+    text = Text(page).text
+    assert "embgeo compare" in text
+    first = page.split("<article")[1]
+    row = re.search(r"<code>twonn_dim</code>.*?</tr>", first, re.S)
+    assert row is not None
+    assert "5.00" in row.group()
+    assert "7.00" in row.group()
+    assert "7.00" not in _row(report_html(runs[:1]), "twonn_dim")
+
+
+def _row(page: str, name: str) -> str:
+    found = re.search(rf"<code>{name}</code>.*?</tr>", page, re.S)
+    assert found is not None
+    return found.group()
+
+
+GOLDEN = """\
+"""
