@@ -238,4 +238,70 @@ def _row(page: str, name: str) -> str:
 
 
 GOLDEN = """\
+A   analyze   vectors:minilm-docs.npy × scifact, 5,183 documents
+B   analyze   vectors:noisy-docs.npy × scifact, 5,183 documents
+C   analyze   vectors:pca128-docs.npy × scifact, 5,183 documents
+A   compress  vectors:minilm-docs.npy × scifact, 5,183 documents
+B   compress  vectors:noisy-docs.npy × scifact, 5,183 documents
+C   compress  vectors:pca128-docs.npy × scifact, 5,183 documents
+
+Retrieval with exact search
+   measure      value  95 % interval
+A  ndcg@10     0.6451  0.6002…0.6895
+A  recall@100  0.9250  0.8933…0.9533
+B  ndcg@10     0.5708  0.5251…0.6160
+B  recall@100  0.8910  0.8547…0.9250
+C  ndcg@10     0.6356  0.5904…0.6800
+C  recall@100  0.9200  0.8883…0.9484
+
+Differences in nDCG@10, exact float32 search
+        change  95 % interval    p (Holm)  won/tied/lost  queries
+A - B  +0.0743  +0.0498…+0.1002   < 0.001      84/189/27      300
+A - C  +0.0095  -0.0037…+0.0224      0.16      42/229/29      300
+B - C  -0.0648  -0.0921…-0.0383   < 0.001      39/172/89      300
+
+Differences in nDCG@10, recommended stores
+        change  95 % interval    p (Holm)  won/tied/lost  queries
+A - B  +0.0783  +0.0536…+0.1041   < 0.001      89/186/25      300
+A - C  +0.0119  -0.0041…+0.0280      0.15      48/218/34      300
+B - C  -0.0665  -0.0938…-0.0400   < 0.001      35/181/84      300
+
+Model similarity on shared documents
+       CKA SVCCA same@10 Procrustes   a→b   b→a     n
+A, B 0.901 0.741   0.640      0.328 0.002 0.002 3,000
+A, C 0.993 1.000   0.871      0.160 0.001 0.001 3,000
+B, C 0.894 0.879   0.625      0.441 0.002 0.002 3,000
+
+Signatures
+measure                A       B       C  intervals
+mean_vector_norm  0.3623  0.2990  0.3885  apart
+iso_score         0.1677  0.3217   0.360  apart
+hubness             1.21    1.36    1.23  overlap
+twonn_dim           15.3    34.8    13.6  apart
+effective_rank     281.1  345.78  114.02  apart
+
+Cost of 100,000,000 vectors
+   spec          B/vec    store  price
+A  f32           1,536   154 GB  15.36
+A  adaptive@96B     96  9.60 GB   0.96
+B  f32           1,536   154 GB  15.36
+B  adaptive@96B     96  9.60 GB   0.96
+C  f32             512  51.2 GB   5.12
+C  adaptive@48B     48  4.80 GB   0.48
+
+warning: a warning: <b>not markup</b>
+run     embgeo-runs/compare-x
+
+With exact float32 search nDCG@10 is 0.6451 for A (minilm-docs.npy), 0.6356 for C (pca128-docs.npy), 0.5708 for B \
+(noisy-docs.npy). A and C cannot be told apart over 300 shared queries: difference +0.0095 (-0.0037 to +0.0224) \
+nDCG@10, p = 0.16. A is better than B by 0.0743 (0.0498–0.1002) nDCG@10 over 300 shared queries, p < 0.001.
+A keeps 99.8 % (98.8–100.8) of nDCG@10 at 96 B per vector (adaptive@96B); B keeps 99.0 % (96.6–101.7) of nDCG@10 at \
+96 B per vector (adaptive@96B); C keeps 99.4 % (97.7–101.2) of nDCG@10 at 48 B per vector (adaptive@48B). Of the \
+recommended stores, A is better than B by 0.0783 (0.0536–0.1041) nDCG@10 over 300 shared queries, p < 0.001. Of the \
+recommended stores, A and C cannot be told apart over 300 shared queries: difference +0.0119 (-0.0041 to +0.0280) \
+nDCG@10, p = 0.15.
+Of a document's ten nearest neighbours A and B share 64 % (linear CKA 0.901), A and C share 87 % (linear CKA \
+0.993), B and C share 62 % (linear CKA 0.894).
+At 100 million vectors: 9.60 GB at a price of 0.96 for A (adaptive@96B); 9.60 GB at a price of 0.96 for B \
+(adaptive@96B); 4.80 GB at a price of 0.48 for C (adaptive@48B).
 """
