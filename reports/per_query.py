@@ -139,7 +139,7 @@ class _Rankings:
 
 
 def _rank(ranking: Sequence[int], row: int) -> int:
-    return ranking.index(row) + 1 if row in ranking else len(ranking) + 1
+    return ranking.index(row) + 1 if row in ranking else max(len(ranking), TOP) + 1
 
 
 def _place(ranking: Sequence[int], row: int) -> str:

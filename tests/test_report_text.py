@@ -125,7 +125,7 @@ def test_facts_flatten_any_shape():
     entry = {"k": 100, "gini": 0.33886, "timing": {"batch": 256, "wait_seconds": 0.25}, "ids": ["a", "b"], "none": None}
     listed = {fact.label: fact.text for fact in facts(entry)}
     assert listed == {
-        "k": "100", "Gini": "0.3389", "Timing: batch": "256", "Timing: wait seconds": "250\u202fms", "Ids": "a, b",
+        "k": "100", "Gini coefficient (0: all found alike)": "0.3389", "Timing: batch": "256", "Timing: wait seconds": "250\u202fms", "Ids": "a, b",
         "None": "—",
     }  # fmt: skip
     assert [fact.text for fact in facts(["x", 1])] == ["x", "1"]
@@ -137,7 +137,8 @@ def test_facts_flatten_any_shape():
 def test_curves_are_drawn_by_name_or_by_measure_and_name():
     line = {"x": [1, 2, 4], "y": [3, 2, None], "log": "x", "lo": [1, 1, 1], "hi": [4, 4, 4]}
     plots = curve_plots({"spectrum": line, "lid": {"distribution": line}, "bad": {"x": [1], "y": [2]}, "odd": 3})
-    assert [plot.title for plot in plots] == ["spectrum", "lid: distribution"]
+    # a curve with words of its own comes first, the others under their keys
+    assert [plot.title for plot in plots] == ["Local dimension", "Spectrum"]
     assert plots[0].figure["layout"]["xaxis"]["type"] == "log"
     assert [trace["type"] for trace in plots[0].figure["data"]] == ["scatter", "scatter"]
     assert curve_plots(None) == []
