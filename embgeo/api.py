@@ -199,7 +199,9 @@ def compress(
         best = recommend(result, rows, limit, share, count, seed, baseline_competes=named)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
-        effects = store_effects(embeddings, built_searcher(outcome.codec, embeddings, place), seed, drop_own)
+        effects = store_effects(
+            embeddings, built_searcher(outcome.codec, embeddings, place, outcome.structure), seed, drop_own
+        )
         progress("effects of the store", 1, 1)
         warnings += [*poor_warning(best), *constants_warning(best, count)]
         request = {
@@ -227,7 +229,7 @@ def compress(
         def build(folder: Path) -> None:
             progress("writing the store", 0, 1)
             blocks = (outcome.codec.encode(block) for _, block in embeddings.blocks())
-            write_store(folder / STORE_FILE, outcome.codec, blocks, embeddings.doc_ids)
+            write_store(folder / STORE_FILE, outcome.codec, blocks, embeddings.doc_ids, outcome.structure)
             progress("writing the store", 1, 1)
 
         arrays: dict[str, np.ndarray] = {
@@ -284,7 +286,7 @@ def search(
         from embgeo.embeddings import check_embeddings
 
         checked = check_embeddings(Q, Q, similarity=store.codec.similarity)
-        searcher = build_searcher(store.codec, store.codes, choose_device(device))
+        searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
         scores, rows = searcher.search(checked.query_matrix(), min(k, len(store)))
     texts = run.documents
     return [

@@ -16,7 +16,7 @@ _FORMS = "96B (per vector), 8x, 25%, 4GB, 512MiB (whole store)"
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit on bytes.
+    """A limit on bytes: codes, and with an index the links or list entry that a vector brings along.
 
     Attributes
     ----------

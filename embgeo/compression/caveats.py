@@ -7,6 +7,7 @@ from typing import Any
 
 from embgeo.compression.budget import Budget
 from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.indices.ivf import POINTS_PER_LIST
 from embgeo.compression.spec import Spec
 from embgeo.compression.tradeoffs import POOR
 from embgeo.errors import BudgetError
@@ -14,7 +15,8 @@ from embgeo.errors import BudgetError
 
 def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vectors: int) -> None:
     """Raise BudgetError before the work when the codes alone are too large; constants are known only after a fit."""
-    size, spec = min(((spec.code_bytes(dimension), str(spec)) for spec in specs), key=lambda pair: pair[0])
+    sizes = [(spec.code_bytes(dimension) + spec.structure_bytes_per_vector, str(spec)) for spec in specs]
+    size, spec = min(sizes, key=lambda pair: pair[0])
     if not budget.allows(size, 0):
         whole = "" if budget.per_vector is not None else f", {size * vectors:,} bytes for {vectors:,} vectors"
         raise BudgetError(
@@ -28,9 +30,24 @@ def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> li
     # only quantizers with centroids state a need
     needs = {str(spec): getattr(spec.quantizer, "training_rows_needed", 0) for spec in specs}
     short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
+    warnings = list_warnings(specs, documents)
+    if short:
+        warnings.append(
+            f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"
+        )
+    return warnings
+
+
+def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
+    """Inverted lists whose centroids follow single documents; the search is right, its lists are poor."""
+    rows = min(documents, FIT_ROWS)
+    short = [str(spec) for spec in specs if rows < POINTS_PER_LIST * getattr(spec.index, "lists", 0)]
     if not short:
         return []
-    return [f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"]
+    return [
+        f"too few documents for the lists of {', '.join(short)}: fewer than {POINTS_PER_LIST} to fit each on "
+        f"({rows:,} for all); take fewer lists"
+    ]
 
 
 def poor_warning(row: Mapping[str, Any]) -> list[str]:

@@ -15,11 +15,11 @@ def front_note(findings: Iterable[Finding]) -> str:
 
     The float32 baseline stands there while nothing smaller is as good.
     """
-    found = sorted(findings, key=lambda finding: -finding.code_bytes)
+    found = sorted(findings, key=lambda finding: -finding.bytes_per_vector)
     means = np.array([float(finding.quality.mean()) for finding in found])
-    front = pareto_front(np.array([float(finding.code_bytes) for finding in found]), means)
+    front = pareto_front(np.array([float(finding.bytes_per_vector) for finding in found]), means)
     places = np.flatnonzero(front)
-    return "front: " + " · ".join(f"{found[i].spec} {_share(means[i])}@{found[i].code_bytes}" for i in places)
+    return "front: " + " · ".join(f"{found[i].spec} {_share(means[i])}@{found[i].bytes_per_vector}" for i in places)
 
 
 def _share(value: float) -> str:

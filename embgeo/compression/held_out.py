@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.folds import document_folds, fit_sample
-from embgeo.compression.index import best_of, pair_scores
+from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_scores
+from embgeo.compression.indexed import fold_scores
 from embgeo.compression.spec import Spec
 from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
@@ -41,6 +42,18 @@ class Task:
     def candidates(self, spec: Spec) -> int:
         """How many documents the first search must return: those judged, or factor · 10 to be rescored."""
         return self.depth if spec.rescorer is None else 10 * spec.factor + (self.own is not None)
+
+    def results(self, spec: Spec) -> int:
+        """How many to ask the built store for: over ten would give rescoring and indices more effort than named."""
+        return self.depth if spec.rescorer is None and spec.index is None else 10 + (self.own is not None)
+
+    def visited(self, spec: Spec, searcher: Searcher) -> np.ndarray:
+        """(m, c) rows that the built index of a spec brings to each query, without more effort than the spec names."""
+        assert spec.index is not None
+        wanted = self.results(spec) if spec.rescorer is None else self.candidates(spec)
+        first = searcher.first if isinstance(searcher, TieredSearcher) else searcher
+        pool = min(spec.index.pool(wanted), len(self.embeddings))
+        return first.search(self.embeddings.query_matrix(), pool)[1]
 
     def settle(self, best: TopK) -> tuple[np.ndarray, np.ndarray]:
         """Scores and rows with each query's own document removed."""
@@ -111,11 +124,18 @@ def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterato
         yield group
 
 
-def out_of_sample(task: Task, specs: Sequence[Spec], folds: Folds, tick: Callable[[Spec], None]) -> list[TopK]:
+def out_of_sample(
+    task: Task,
+    specs: Sequence[Spec],
+    folds: Folds,
+    tick: Callable[[Spec], None],
+    visited: Mapping[Spec, np.ndarray] | None = None,
+) -> list[TopK]:
     """The best documents of every query by spec, each document encoded by a codec that was fitted without its fold.
 
     Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
     results of `binary+int8@10`. The ranking of a spec does not depend on its company.
+    Of an indexed spec only the rows that its built index brings to a query, `visited[spec]` (m, c), are ranked.
     """
     embeddings, Q = task.embeddings, task.embeddings.query_matrix()
     depths: dict[str, int] = {}
@@ -150,6 +170,9 @@ def out_of_sample(task: Task, specs: Sequence[Spec], folds: Folds, tick: Callabl
     rankings = []
     for spec in specs:
         top = best[str(spec.tiers[0])]
+        if visited is not None and spec in visited:
+            scores = fold_scores(embeddings, Q, visited[spec], fitted[str(spec.tiers[0])], folds.of)
+            top = TopK(*best_of(scores, np.where(np.isfinite(scores), visited[spec], -1), task.candidates(spec)))
         top = TopK(top.scores[:, : task.candidates(spec)], top.rows[:, : task.candidates(spec)])
         if spec.rescorer is not None:
             top = _rescored(embeddings, Q, top, fitted[str(spec.tiers[1])], folds.of, task.depth)

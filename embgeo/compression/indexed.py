@@ -132,12 +132,36 @@ def _pairs(Z: np.ndarray, X: np.ndarray, similarity: str) -> np.ndarray:
     return np.asarray(np.einsum("ij,ij->i", Z, X))
 
 
-def effort_curve(
-    searcher: IndexSearcher, flat: Searcher, index: Index, Q: np.ndarray, documents: int
+def index_facts(
+    index: Index,
+    structure: Structure,
+    searcher: Any,
+    flat: Searcher,
+    Q: np.ndarray,
+    documents: int,
+    seconds: float,
 ) -> dict[str, Any]:
+    """What a row says of its index, JSON values.
+
+    Keys: `name`, `effort` (the spec's own), `structure_bytes`, `constant_bytes` (the part that does not grow with the
+    vectors), `build_seconds`, and those of `effort_curve`.
+    """
+    held = structure_bytes(structure)
+    growing = structure.rows.nbytes if isinstance(structure, Lists) else held
+    return {
+        "name": index.name,
+        "effort": index.effort,
+        "structure_bytes": held,
+        "constant_bytes": held - growing,
+        "build_seconds": seconds,
+        **effort_curve(searcher, flat, index, Q, documents),
+    }
+
+
+def effort_curve(searcher: Any, flat: Searcher, index: Index, Q: np.ndarray, documents: int) -> dict[str, Any]:
     """Recall of the flat search and speed at a few efforts, from little to as much as it takes to find all.
 
-    Keys: `effort`, a list of {"effort", "recall_of_flat", "qps", "single_query_ms"}; `flat`, the speed of the flat
+    Keys: `efforts`, a list of {"effort", "recall_of_flat", "qps", "single_query_ms"}; `flat`, the speed of the flat
     search of the same codes in the same rounds; `at_recall`, by share the first point that reaches it, or None.
     Both searches read the shipped store: this compares searches, not codecs.
     """
@@ -159,7 +183,7 @@ def effort_curve(
         f"{share:g}": next((point for point in points if point["recall_of_flat"] >= share), None) for share in RECALLS
     }
     return {
-        "effort": points,
+        "efforts": points,
         "flat": {"qps": timings[0].qps, "single_query_ms": timings[0].single_query_ms},
         "at_recall": reached,
     }

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from embgeo.compression.codec import Codec, TieredCodec
+from embgeo.compression.parts import Structure
 from embgeo.compression.spec import Spec
 from embgeo.compression.timing import Timing
 
@@ -27,6 +29,7 @@ class Finding:
     ranked : (m, 32) int32 document rows out of sample, best first, in the order that `quality` judges; −1 where empty.
     tier_bytes : code bytes of what is searched, and of what rescores where there are two.
     state_bytes : constants of the shipped codec.
+    index : what `indexed.index_facts` says of the built index: bytes, seconds, recall and speed by effort; or None.
     file_bytes : predicted size of the store's file.
     band : (worst, best) mean quality under other tie orders, or None without ties.
     """
@@ -44,11 +47,27 @@ class Finding:
     ram_bytes: int
     fit_seconds: float
     encode_seconds: float
+    index: dict[str, Any] | None = field(default=None, kw_only=True)
 
     @property
     def code_bytes(self) -> int:
-        """Marginal bytes per vector, both tiers."""
+        """Code bytes per vector, both tiers."""
         return sum(self.tier_bytes)
+
+    @property
+    def structure_bytes(self) -> int:
+        """Links, lists and centroids of the built index; 0 without one."""
+        return 0 if self.index is None else int(self.index["structure_bytes"])
+
+    @property
+    def bytes_per_vector(self) -> int:
+        """What one more vector adds to the store: its codes, and its links or its place in a list."""
+        return self.code_bytes + self.spec.structure_bytes_per_vector
+
+    @property
+    def constant_bytes(self) -> int:
+        """What does not grow with the vectors: the codec's arrays, and the centroids of lists."""
+        return self.state_bytes + (0 if self.index is None else int(self.index["constant_bytes"]))
 
 
 @dataclass(frozen=True)
@@ -61,10 +80,16 @@ class Outcome(Finding):
 
     timing: Timing
     fit_again: Callable[[], Codec] = field(repr=False, compare=False)
+    index_again: Callable[[], Structure | None] = field(repr=False, compare=False)
 
     @cached_property
     def codec(self) -> Codec:
         return self.fit_again()
+
+    @cached_property
+    def structure(self) -> Structure | None:
+        """Links or lists as shipped, built again, equal to the bit, when first asked for; None without an index."""
+        return self.index_again()
 
 
 def tier_bytes(codec: Codec) -> tuple[int, ...]:

@@ -113,8 +113,8 @@ class Index(Protocol):
     def effort(self) -> int: ...
 
     @property
-    def marginal_bytes(self) -> float:
-        """What one more vector adds to the structure."""
+    def marginal_bytes(self) -> int:
+        """What one more vector adds to the structure, rounded up."""
         ...
 
     def structure_bytes(self, rows: int, width: int) -> int:

@@ -81,9 +81,9 @@ class Spec:
             raise SpecError(f"spec {str(self)!r}: {error}") from None
 
     @property
-    def structure_bytes_per_vector(self) -> float:
+    def structure_bytes_per_vector(self) -> int:
         """What one more vector adds to links or lists; 0 without an index."""
-        return 0.0 if self.index is None else self.index.marginal_bytes
+        return 0 if self.index is None else self.index.marginal_bytes
 
     def check_documents(self, documents: int) -> None:
         """Raise SpecError where the index needs more documents than there are."""

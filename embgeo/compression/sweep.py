@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,9 @@ from embgeo.compression.codec import Codec, fit_codec
 from embgeo.compression.front import front_note
 from embgeo.compression.held_out import DEPTH, Folds, Task, groups, out_of_sample
 from embgeo.compression.index import MatrixSearcher, Searcher, build_searcher
+from embgeo.compression.indexed import build_structure, index_facts
 from embgeo.compression.outcome import Finding, Outcome, tier_bytes
+from embgeo.compression.parts import Structure
 from embgeo.compression.spec import Spec, parse
 from embgeo.compression.store import predicted_file_bytes
 from embgeo.compression.timing import Timing, time_searchers
@@ -72,6 +75,7 @@ def sweep(
         ordered.insert(0, parse("f32"))
     for spec in ordered:
         spec.code_bytes(embeddings.dimension)
+        spec.check_documents(len(embeddings))
     _, exact_rows = exact_search(embeddings, DEPTH, drop_own_document=drop_own, progress=progress)
     work = _Work(
         task=Task(embeddings, evaluator, exact_rows, own_rows(embeddings) if drop_own else None),
@@ -91,7 +95,12 @@ def sweep(
         work.judge(group)
     timings = work.time(ordered)
     outcomes = [
-        Outcome(**vars(work.findings[spec]), timing=timings[spec], fit_again=partial(work.codec, spec))
+        Outcome(
+            **vars(work.findings[spec]),
+            timing=timings[spec],
+            fit_again=partial(work.codec, spec),
+            index_again=partial(work.structure, spec),
+        )
         for spec in ordered
     ]
     return Sweep(
@@ -104,6 +113,16 @@ def sweep(
         interleaved=work.interleaved,
         resumed=resumed,
     )
+
+
+@dataclass(frozen=True)
+class _Shipped:
+    codec: Codec
+    structure: Structure | None
+    searcher: Searcher
+    index: dict[str, Any] | None
+    fit_seconds: float
+    encode_seconds: float
 
 
 @dataclass
@@ -124,6 +143,7 @@ class _Work:
     timings: dict[Spec, Timing] = field(default_factory=dict)
     searchers: dict[Spec, Searcher] = field(default_factory=dict)
     codecs: dict[Spec, Codec] = field(default_factory=dict)
+    structures: dict[Spec, Structure] = field(default_factory=dict)
 
     def resume(self, spec: Spec) -> None:
         """Take over what an earlier sweep left; a spec timed apart from the others needs its timing too."""
@@ -137,15 +157,20 @@ class _Work:
 
     def judge(self, group: Sequence[Spec]) -> None:
         """Finish a few specs: out of sample with one pass over the corpus, then each as it would be shipped."""
-        rankings = out_of_sample(self.task, group, self.folds, self._tick)
+        indexed = {spec: self._ship(spec) for spec in group if spec.index is not None}
+        visited = {spec: self.task.visited(spec, shipped.searcher) for spec, shipped in indexed.items()}
+        rankings = out_of_sample(self.task, group, self.folds, self._tick, visited)
         for spec, ranking in zip(group, rankings, strict=True):
-            finding, codec, searcher = self._build(spec, ranking)
+            shipped = indexed.pop(spec, None) or self._ship(spec)
+            finding = self._find(spec, ranking, shipped)
             if self.interleaved:
-                self.searchers[spec], self.codecs[spec] = searcher, codec
+                self.searchers[spec], self.codecs[spec] = shipped.searcher, shipped.codec
+                if shipped.structure is not None:
+                    self.structures[spec] = shipped.structure
             else:
-                self.timings[spec] = time_searchers([searcher], self.task.embeddings.query_matrix())[0]
+                self.timings[spec] = time_searchers([shipped.searcher], self.task.embeddings.query_matrix())[0]
             if self.checkpoints is not None:
-                self.checkpoints.write(finding, self.timings.get(spec), codec)
+                self.checkpoints.write(finding, self.timings.get(spec), shipped.codec)
             self._finish(spec, finding)
             self._tick(spec)
 
@@ -156,7 +181,9 @@ class _Work:
         again = [spec for spec in specs if spec not in self.searchers]
         for done, spec in enumerate(again, start=1):
             self.codecs[spec] = self.codec(spec)
-            self.searchers[spec] = built_searcher(self.codecs[spec], self.task.embeddings, self.device)
+            self.searchers[spec] = built_searcher(
+                self.codecs[spec], self.task.embeddings, self.device, self.structure(spec)
+            )  # fmt: skip
             self.progress(f"building again: {spec}", done, len(again))
         searchers = [self.searchers[spec] for spec in specs]
         timings = time_searchers(searchers, self.task.embeddings.query_matrix(), self.progress)
@@ -170,21 +197,39 @@ class _Work:
         kept = self.checkpoints.read(spec) if self.checkpoints else None
         return kept.codec if kept is not None and kept.codec is not None else fit_codec(spec, self.folds.shipped)
 
-    def _build(self, spec: Spec, ranking: TopK) -> tuple[Finding, Codec, Searcher]:
-        """Fit on everything, encode everything, search the real index."""
-        task, embeddings = self.task, self.task.embeddings
+    def structure(self, spec: Spec) -> Structure | None:
+        """Links or lists as shipped: held, or built again."""
+        if spec.index is None or spec in self.structures:
+            return self.structures.get(spec)
+        codec = self.codec(spec)
+        return build_structure(spec.index, codec, encode_all(codec, self.task.embeddings), self.folds.shipped)
+
+    def _ship(self, spec: Spec) -> _Shipped:
+        """Fit on everything, encode everything, build the real index and look at its efforts."""
+        embeddings = self.task.embeddings
         started = time.perf_counter()
         codec = fit_codec(spec, self.folds.shipped)
         fitted = time.perf_counter()
         codes = None if lies_searchable(codec, embeddings) else encode_all(codec, embeddings)
         encoded = time.perf_counter()
         searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, self.device)
-        # a tier that rescores gets factor · 10 candidates, as it would for ten results
-        results = task.depth if spec.rescorer is None else 10 + (task.own is not None)
-        scores, rows = searcher.search(embeddings.query_matrix(), min(results, len(embeddings)))
+        structure = facts = None
+        if spec.index is not None and codes is not None:
+            structure = build_structure(spec.index, codec, codes, self.folds.shipped)
+            built = time.perf_counter() - encoded
+            flat, searcher = searcher, build_searcher(codec, codes, self.device, structure)
+            facts = index_facts(
+                spec.index, structure, searcher, flat, embeddings.query_matrix(), len(embeddings), built
+            )
+        return _Shipped(codec, structure, searcher, facts, fitted - started, encoded - fitted)
+
+    def _find(self, spec: Spec, ranking: TopK, shipped: _Shipped) -> Finding:
+        """What is known of a spec once it is ranked out of sample and built."""
+        task, embeddings, codec, searcher = self.task, self.task.embeddings, shipped.codec, shipped.searcher
+        scores, rows = searcher.search(embeddings.query_matrix(), min(task.results(spec), len(embeddings)))
         ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
         held_out = task.settle(ranking)
-        finding = Finding(
+        return Finding(
             spec=spec,
             quality=task.quality(*held_out),
             in_sample=task.quality(*task.settle(TopK(scores, rows))),
@@ -192,14 +237,14 @@ class _Work:
             ranked=task.ranked(*held_out),
             tier_bytes=tier_bytes(codec),
             state_bytes=codec.state_bytes,
-            file_bytes=predicted_file_bytes(codec, len(embeddings), ids),
+            file_bytes=predicted_file_bytes(codec, len(embeddings), ids, shipped.structure),
             band=task.band(*held_out),
             searcher=searcher.name,
             ram_bytes=searcher.ram_bytes,
-            fit_seconds=fitted - started,
-            encode_seconds=encoded - fitted,
+            fit_seconds=shipped.fit_seconds,
+            encode_seconds=shipped.encode_seconds,
+            index=shipped.index,
         )
-        return finding, codec, searcher
 
     def _finish(self, spec: Spec, finding: Finding) -> None:
         self.findings[spec] = finding
@@ -215,7 +260,7 @@ def _searchers_bytes(specs: Sequence[Spec], embeddings: Embeddings) -> int:
     """About what the searchers of all specs would hold: codes, and a matrix for those that turn the vectors."""
     n, d = len(embeddings), embeddings.dimension
     turned = sum(bool(spec.reducers or spec.quantizer.before) for spec in specs)
-    return n * sum(spec.code_bytes(d) for spec in specs) + 4 * d * d * turned
+    return n * sum(spec.code_bytes(d) + spec.structure_bytes_per_vector for spec in specs) + 4 * d * d * turned
 
 
 def lies_searchable(codec: Codec, embeddings: Embeddings) -> bool:
@@ -223,11 +268,11 @@ def lies_searchable(codec: Codec, embeddings: Embeddings) -> bool:
     return str(codec.spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES
 
 
-def built_searcher(codec: Codec, embeddings: Embeddings, device: str) -> Searcher:
-    """A searcher over the codes of the whole corpus."""
+def built_searcher(codec: Codec, embeddings: Embeddings, device: str, structure: Structure | None = None) -> Searcher:
+    """A searcher over the codes of the whole corpus, through links or lists where there are any."""
     if lies_searchable(codec, embeddings):
         return MatrixSearcher(embeddings)
-    return build_searcher(codec, encode_all(codec, embeddings), device)
+    return build_searcher(codec, encode_all(codec, embeddings), device, structure)
 
 
 def encode_all(codec: Codec, embeddings: Embeddings) -> np.ndarray:

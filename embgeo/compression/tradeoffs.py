@@ -28,7 +28,12 @@ POOR = 0.9  # share of the quality below which an answer comes with a warning
 
 
 def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vectors: int | None) -> list[dict[str, Any]]:
-    """One ROW of DESIGN's contract per outcome, the baseline first."""
+    """One ROW of DESIGN's contract per outcome, the baseline first.
+
+    `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry, which stand
+    apart as `structure_bytes_per_vector`; budgets and fronts see the sum. `structure_bytes` is all of the built index,
+    centroids included, which are part of `constant_bytes` too. `index` holds recall and speed by effort.
+    """
     base = sweep.baseline
     whole = documents * base.code_bytes
     rows = []
@@ -39,11 +44,12 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
         is_base = outcome is base
         difference = None if is_base else bootstrap.difference(outcome.quality, base.quality)
         unchanged = not is_base and difference is None
-        store = documents * outcome.code_bytes + outcome.state_bytes
+        store = documents * outcome.code_bytes + outcome.state_bytes + outcome.structure_bytes
         row: dict[str, Any] = {
             "spec": str(outcome.spec),
-            "bytes_per_vector": outcome.code_bytes,
-            "constant_bytes": outcome.state_bytes,
+            "bytes_per_vector": outcome.bytes_per_vector,
+            "constant_bytes": outcome.constant_bytes,
+            "structure_bytes": outcome.structure_bytes,
             "ram_bytes": outcome.ram_bytes,
             "disk_bytes": outcome.file_bytes,
             "store_bytes": store,
@@ -71,6 +77,10 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
         }
         if outcome.spec.rescorer is not None:
             row["search_bytes_per_vector"], row["rescore_bytes_per_vector"] = outcome.tier_bytes
+        if outcome.index is not None:
+            row["code_bytes_per_vector"] = outcome.code_bytes
+            row["structure_bytes_per_vector"] = outcome.spec.structure_bytes_per_vector
+            row["index"] = outcome.index
         if unchanged:
             row["changed_bound"] = rule_of_three(len(base.quality))
             row["note"] = (
@@ -83,7 +93,7 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
                 "and a loss that none of the others shows is not in it"
             )
         if vectors is not None:
-            planned = vectors * outcome.code_bytes + outcome.state_bytes
+            planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
             row["planned"] = {
                 "vectors": vectors,
                 "store_bytes": planned,
@@ -105,7 +115,7 @@ def rescoring_curves(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     curves: dict[tuple[str, str], dict[str, Any]] = {}
     for row in rows:
         spec = parse(row["spec"])
-        if spec.rescorer is None:
+        if spec.rescorer is None or spec.index is not None:
             continue
         search, rescore = map(str, spec.tiers)
         empty: dict[str, Any] = {
@@ -141,7 +151,7 @@ def recommend(
     if sound[1:].any():
         # the arithmetic of published studies is there to be compared, not to be shipped
         field = replace(field, allowed=field.allowed & sound)
-    marginal = np.array([o.code_bytes for o in outcomes])
+    marginal = np.array([o.bytes_per_vector for o in outcomes])
     if not field.allowed.any():
         assert budget is not None
         raise BudgetError(_impossible(budget, outcomes, vectors))
@@ -175,8 +185,8 @@ def recommend(
 def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors: int) -> Field:
     """The field that `choose` decides: what is paid is bytes per vector unless the budget is on the whole store."""
     outcomes = [sweep.baseline, *sweep.outcomes]
-    code = np.array([o.code_bytes for o in outcomes], dtype=np.float64)
-    constant = np.array([o.state_bytes for o in outcomes], dtype=np.float64)
+    code = np.array([o.bytes_per_vector for o in outcomes], dtype=np.float64)
+    constant = np.array([o.constant_bytes for o in outcomes], dtype=np.float64)
     whole = budget is not None and budget.per_vector is None
     # constants break ties between equal codes
     sizes = vectors * code + constant if whole else code + constant / 1e15
@@ -195,12 +205,12 @@ def family(spec: Spec) -> str:
 
 def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
     if budget.per_vector is not None:
-        least = min(outcomes, key=lambda o: o.code_bytes)
+        least = min(outcomes, key=lambda o: o.bytes_per_vector)
         return (
             f"no codec of this sweep fits {budget.text} per vector; the smallest is {least.spec} with "
-            f"{least.code_bytes} bytes. Raise --budget or name smaller ones with --spec"
+            f"{least.bytes_per_vector} bytes. Raise --budget or name smaller ones with --spec"
         )
-    sizes = [vectors * o.code_bytes + o.state_bytes for o in outcomes]
+    sizes = [vectors * o.bytes_per_vector + o.constant_bytes for o in outcomes]
     place = int(np.argmin(sizes))
     return (
         f"no codec of this sweep fits {budget.text} for {vectors} vectors ({budget.store:.0f} bytes); the smallest is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -76,7 +77,7 @@ class HNSW:
     Links are chosen from decoded documents by FAISS on one thread, so that equal seeds give equal graphs; layers are
     filled by quota, ⌊n / links^l⌋ documents on layer l, so that the size is known before. Documents that no walk would
     reach (few: duplicates, short vectors under inner product) get a link from the nearest document with a free place.
-    Bytes: n·(8·links + 1) and 4·links more for each place on a higher layer; hnsw32 costs 261 bytes a vector, more than
+    Bytes: n·(8·links + 1) and 4·links more for each place on a higher layer; hnsw32 costs 262 bytes a vector, more than
     many codes. Building holds the decoded documents as float32; searching holds codes and links.
     Source: Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs".
     """
@@ -94,8 +95,9 @@ class HNSW:
         return EFFORT if self.asked is None else self.asked
 
     @property
-    def marginal_bytes(self) -> float:
-        return 8 * self.links + 1 + 4 * self.links / (self.links - 1)
+    def marginal_bytes(self) -> int:
+        # ground and layer, and 1/links + 1/links² + … = 1/(links − 1) of a place above
+        return 8 * self.links + 1 + math.ceil(4 * self.links / (self.links - 1))
 
     def structure_bytes(self, rows: int, width: int) -> int:
         return rows * (8 * self.links + 1) + 4 * self.links * sum(_quotas(rows, self.links))
@@ -177,7 +179,7 @@ def connect(ground: np.ndarray, entry: int, X: np.ndarray, metric: str) -> None:
     """
     reached = np.zeros(len(ground), bool)
     _mark(ground, entry, reached)
-    has_place: np.ndarray = (ground < 0).any(axis=1)
+    has_place = np.asarray((ground < 0).any(axis=1))
     for row in np.flatnonzero(~reached):
         if reached[row]:
             continue

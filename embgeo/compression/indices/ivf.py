@@ -73,7 +73,7 @@ class IVF:
     lists: int
     asked: int | None = None
     label: ClassVar[str] = "np"
-    marginal_bytes: ClassVar[float] = 4.0
+    marginal_bytes: ClassVar[int] = 4
 
     @property
     def name(self) -> str:
