@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.codec import FittedCodec
-from embgeo.compression.index import best_of
+from embgeo.compression.index import BLOCK_ROWS, FEW_QUERIES, best_of
 from embgeo.compression.index_metric import assert_metric, faiss_metric
 from embgeo.compression.indices.ivf import Lists, list_scores
 from embgeo.retrieval.exact import score
@@ -85,7 +85,7 @@ class FaissListSearcher:
 
 @dataclass(frozen=True)
 class ListSearcher:
-    """Every list that a query of the batch probes is decoded once and scored for those queries."""
+    """Each list that a batch probes is decoded once for all its queries; a few queries read all theirs at once."""
 
     codec: FittedCodec
     lists: Lists
@@ -107,11 +107,22 @@ class ListSearcher:
         nearness = list_scores(Z, held.centroids, held.metric)
         probed = np.argsort(-nearness, axis=1, kind="stable")[:, : self.effort]
         best = TopK.empty(len(Z), k)
+        few = len(Z) <= FEW_QUERIES
         with one_numba_thread() if len(held.rows) < SMALL_LIST * len(held.ends) else nullcontext():
-            self._read(Z, probed, best)
+            (self._read_by_query if few else self._read_by_list)(Z, probed, best)
         return best.scores + bias[:, None], best.rows
 
-    def _read(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
+    def _read_by_query(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
+        held, bounds = self.lists, self.lists.bounds
+        for query, numbers in enumerate(probed):
+            rows = np.concatenate([held.rows[bounds[number] : bounds[number + 1]] for number in numbers])
+            for start in range(0, len(rows), BLOCK_ROWS):
+                part = rows[start : start + BLOCK_ROWS]
+                mine = TopK(best.scores[query : query + 1], best.rows[query : query + 1])
+                block = self.codec.decode(self.codes[part])
+                mine.merge(score(Z[query : query + 1], block, self.codec.similarity), part)
+
+    def _read_by_list(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
         held, bounds = self.lists, self.lists.bounds
         for number in np.unique(probed):
             rows = held.rows[bounds[number] : bounds[number + 1]]
