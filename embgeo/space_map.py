@@ -119,16 +119,18 @@ def principal_plane(X: np.ndarray, seed: int = 0) -> tuple[np.ndarray, tuple[flo
     (1.0, 0.0)
     """
     C = (X - X.mean(axis=0, dtype=np.float64)).astype(np.float32)
-    total = float(np.einsum("ij,ij->", C, C, dtype=np.float64))
-    if total == 0:
+    largest = np.abs(C).max()
+    if largest == 0:
         return np.zeros((len(X), 2), np.float32), (0.0, 0.0)
+    C /= largest  # squares of huge norms would overflow
+    total = float(np.einsum("ij,ij->", C, C, dtype=np.float64))
     axes = _directions(C, seed)
     points = np.zeros((len(X), 2))
     points[:, : axes.shape[1]] = C @ axes
     ends = points[np.abs(points).argmax(axis=0), [0, 1]]
     points *= np.where(ends < 0, -1.0, 1.0)
     first, second = (np.square(points).sum(axis=0) / total).tolist()
-    return points.astype(np.float32), (min(first, 1.0), min(second, 1.0))
+    return (points * largest).astype(np.float32), (min(first, 1.0), min(second, 1.0))
 
 
 def _directions(C: np.ndarray, seed: int) -> np.ndarray:
