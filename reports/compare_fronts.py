@@ -107,7 +107,7 @@ def _traces(
         ),
         _trace(
             chosen, hover, mode="markers+text", name=plot_text(name, 40), legendgroup=str(at), showlegend=False,
-            textposition="bottom right", texttemplate=plot_text(f"{front.get('label')}: {spec}", 40),
+            textposition="bottom right", text=plot_text(f"{front.get('label')}: {spec}", 40),
             textfont={"color": figures.INK, "size": 12},
             marker={"symbol": f"{symbol}-open", "size": 18, "color": figures.INK, "line": {"width": 1.5}},
         ),
