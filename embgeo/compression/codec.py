@@ -13,6 +13,7 @@ from embgeo.compression.parts import (
     REDUCERS,
     FittedQuantizer,
     FittedReducer,
+    Reducer,
     load_parts,
     numbers_of,
     restore,
@@ -173,18 +174,23 @@ def fit_codec(spec: Spec, training: Training) -> Codec:
 
 
 def _fit_tier(spec: Spec, training: Training) -> FittedCodec:
+    parts = (*spec.reducers, *spec.quantizer.before)
+    reducers, Z = training.once(parts, lambda: _fit_reducers(parts, training))
+    return FittedCodec(spec, training.similarity, reducers, spec.quantizer.fit(Z, training), len(training.X))
+
+
+def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple[FittedReducer, ...], np.ndarray]:
+    """The fitted chain, neighbouring projections folded, and the training rows after it."""
     Z = training.X
     fitted: list[FittedReducer] = []
-    for part in (*spec.reducers, *spec.quantizer.before):
+    for part in parts:
         step = part.fit(Z, training)
         Z = step.documents(Z)
         if fitted and (folded := _fold(fitted[-1], step)) is not None:
             fitted[-1] = folded
         else:
             fitted.append(step)
-    return FittedCodec(
-        spec, training.similarity, tuple(fitted), spec.quantizer.fit(Z, training), len(training.X)
-    )  # fmt: skip
+    return tuple(fitted), Z
 
 
 def _fold(first: FittedReducer, second: FittedReducer) -> Linear | None:

@@ -12,6 +12,7 @@ from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.folds import document_folds, fit_sample
 from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_scores
 from embgeo.compression.indexed import fold_scores
+from embgeo.compression.parts import Reducer
 from embgeo.compression.spec import Spec
 from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
@@ -22,6 +23,7 @@ from embgeo.retrieval.top_k import TopK
 DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
 GROUP_SPECS = 6
 GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
+LONG_BYTES = 256 * 2**20  # a corpus of which a pass is not to be had for nothing
 KEEP_FOLDS_BYTES = 256 * 2**20  # fit rows of the folds that are kept between groups
 CANDIDATE_BYTES = 64 * 2**20
 
@@ -107,21 +109,33 @@ class Folds:
 
 
 def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterator[list[Spec]]:
-    """Specs that share a pass over the corpus, a few at a time; those with one first tier stand together."""
+    """Specs that share a pass over the corpus, a few at a time: those with equal reducers, whose fits, queries and
+    reduced rows are then shared too, and of a corpus that takes long to read any six."""
     d, m = embeddings.dimension, len(embeddings.query_ids)
     each = folds * 4 * d * (d + m) + 12 * m * DEPTH
     most = max(1, min(GROUP_SPECS, GROUP_BYTES // each))
-    first = {str(spec.tiers[0]): place for place, spec in reversed(list(enumerate(specs)))}
-    ordered = sorted(specs, key=lambda spec: first[str(spec.tiers[0])])
+    long_to_read = 4 * len(embeddings) * d > LONG_BYTES
+    firsts: dict[object, int] = {}
+    for spec in specs:
+        # equal reducers stand together, and within them equal first tiers
+        for key in (_reducers(spec), str(spec.tiers[0])):
+            firsts.setdefault(key, len(firsts))
+    ordered = sorted(specs, key=lambda spec: (firsts[_reducers(spec)], firsts[str(spec.tiers[0])]))
     group: list[Spec] = []
     for _, unit in groupby(ordered, key=lambda spec: str(spec.tiers[0])):
         members = list(unit)
-        if group and len(group) + len(members) > most:
+        shared = bool(group) and bool(_reducers(members[0])) and _reducers(group[-1]) == _reducers(members[0])
+        if group and (not (shared or long_to_read) or len(group) + len(members) > most):
             yield group
             group = []
         group += members
     if group:
         yield group
+
+
+def _reducers(spec: Spec) -> tuple[Reducer, ...]:
+    """All reducers of the first tier, those that belong to its quantizer included."""
+    return (*spec.reducers, *spec.quantizer.before)
 
 
 def out_of_sample(
@@ -154,7 +168,7 @@ def out_of_sample(
             tick(spec)
         folds.let_go(fold)
     best = {name: TopK.empty(len(Q), depth) for name, depth in depths.items()}
-    asked = {name: [codec.queries(Q) for codec in fitted[name]] for name in depths}
+    asked = _asked({name: fitted[name] for name in depths}, Q)
     for start, block in embeddings.blocks():
         of_block = folds.of[start : start + len(block)]
         for fold in range(folds.count):
@@ -162,10 +176,15 @@ def out_of_sample(
             if not len(mine):
                 continue
             held_out = block[mine]
+            reduced: dict[int, np.ndarray] = {}
             for name, top in best.items():
                 Z, bias = asked[name][fold]
                 codec = fitted[name][fold]
-                decoded = codec.decode(codec.encode(held_out))
+                # equal reducers of one training set are one tuple
+                rows = reduced.get(id(codec.reducers))
+                if rows is None:
+                    rows = reduced[id(codec.reducers)] = codec.reduce(held_out)
+                decoded = codec.decode(codec.quantizer.encode(rows))
                 top.merge(score(Z, decoded, embeddings.similarity) + bias[:, None], start + mine)
     rankings = []
     for spec in specs:
@@ -178,6 +197,20 @@ def out_of_sample(
             top = _rescored(embeddings, Q, top, fitted[str(spec.tiers[1])], folds.of, task.depth)
         rankings.append(top)
     return rankings
+
+
+def _asked(fitted: dict[str, list[FittedCodec]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+    """Queries as the codec of each fold asks them, (m, r) and biases (m,); once for equal reducers."""
+    known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+    asked: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    for name, codecs in fitted.items():
+        for codec in codecs:
+            # the arithmetic of published studies quantizes queries too, each codec in its way
+            key = id(codec) if codec.spec.centred else id(codec.reducers)
+            if key not in known:
+                known[key] = codec.queries(Q)
+            asked.setdefault(name, []).append(known[key])
+    return asked
 
 
 def _rescored(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+HOLD_BYTES = 64 * 2**20
 
 
 class Training:
@@ -23,6 +28,7 @@ class Training:
         self._rows = X
         self._keep = keep
         self._kept: np.ndarray | None = X if keep is None else None
+        self._last: tuple[Any, Any] | None = None
         self.similarity = similarity
         self.seed = seed
 
@@ -35,8 +41,19 @@ class Training:
 
     def let_go(self) -> None:
         """Hold the own copy of the rows no longer, but what was learned from them; `X` cuts it out again."""
+        self._last = None
         if self._keep is not None:
             self._kept = None
+
+    def once(self, key: Hashable, compute: Callable[[], tuple[T, np.ndarray]]) -> tuple[T, np.ndarray]:
+        """What `compute` gives for `key`; the last answer is held while its rows are few, so that specs with equal
+        reducers, fitted one after another, share their fit and are given the same objects."""
+        if self._last is not None and self._last[0] == key:
+            held: tuple[T, np.ndarray] = self._last[1]
+            return held
+        found = compute()
+        self._last = (key, found) if found[1].nbytes <= HOLD_BYTES or found[1] is self.X else None
+        return found
 
     @cached_property
     def mean(self) -> np.ndarray:

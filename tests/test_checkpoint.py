@@ -1,0 +1,186 @@
+"""A killed sweep goes on where it was: whole findings or none, under a key of all that decides them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_sweep import corpus, facts
+
+from embgeo.compression import checkpoint as checkpoints_module
+from embgeo.compression import timing
+from embgeo.compression.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
+from embgeo.compression.spec import parse
+from embgeo.compression.sweep import sweep
+from embgeo.judgements import Judgements
+from embgeo.retrieval.evaluate import Evaluator
+
+SPECS = [parse(text) for text in ("int8", "pca8,int4", "binary+int8@2", "binary+int8@4", "adaptive@4B")]
+
+
+@pytest.fixture(autouse=True)
+def _hurried_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "REPEATS", 1)
+    monkeypatch.setattr(timing, "SINGLES", 1)
+
+
+def opened(root: Path, seed: int = 0, **changes) -> Checkpoints:
+    e, evaluator = corpus(n=120, m=20)
+    asked = {"embeddings": e, "evaluator": evaluator, "seed": seed, "drop_own": False, "device": "cpu"} | changes
+    kept = open_checkpoints(root, **asked)
+    assert kept is not None
+    return kept
+
+
+def swept(kept: Checkpoints | None, specs=SPECS, progress=lambda *_: None):
+    e, evaluator = corpus(n=120, m=20)
+    return sweep(e, evaluator, specs, checkpoints=kept, progress=progress)
+
+
+def test_a_sweep_that_stops_anywhere_goes_on_to_the_same_outcomes(tmp_path: Path) -> None:
+    whole = swept(None)
+
+    class Stop(Exception):
+        pass
+
+    for stop_at in (3, 14, 25, 36):
+        kept = opened(tmp_path / str(stop_at))
+
+        def stop(stage: str, done: int, total: int, at: int = stop_at) -> None:
+            if stage.startswith("trade-offs") and done == at:
+                raise Stop
+
+        with pytest.raises(Stop):
+            swept(kept, progress=stop)
+        again = swept(opened(tmp_path / str(stop_at)))
+        assert [facts(o) for o in (again.baseline, *again.outcomes)] == [
+            facts(o) for o in (whole.baseline, *whole.outcomes)
+        ]
+        assert bool(again.resumed) == (stop_at > 3)
+    assert len(again.resumed) == 6, "stopped after the last spec was finished: nothing is judged again"
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_checkpoint import opened, swept
+def slow(stage, done, total):
+    print(stage.partition(chr(10))[0], done, flush=True)
+    time.sleep(0.2 if stage.startswith("trade-offs") else 0)
+swept(opened(Path(sys.argv[1])), progress=slow)
+"""
+
+
+def test_what_a_killed_process_finished_is_taken_over_and_nothing_else(tmp_path: Path) -> None:
+    """kill -9 from outside, once some spec is on disk."""
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(Path(__file__).parent)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.rglob("*.finding")) and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.05)
+    os.kill(child.pid, signal.SIGKILL)
+    child.communicate()
+    assert child.returncode == -signal.SIGKILL
+    found = len(list(tmp_path.rglob("*.finding")))
+    assert 0 < found < 1 + len(SPECS)
+    again, whole = swept(opened(tmp_path)), swept(None)
+    assert len(again.resumed) == found
+    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+
+
+def test_a_damaged_finding_is_removed_and_judged_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    whole = swept(opened(tmp_path))
+    for path, harm in zip(sorted(tmp_path.rglob("*.finding"))[:4], ("flip", "cut", "empty", "swap"), strict=True):
+        data = bytearray(path.read_bytes())
+        if harm == "flip":
+            data[-1] ^= 1
+        elif harm == "swap":
+            data = bytearray(sorted(tmp_path.rglob("*.finding"))[5].read_bytes())
+        path.write_bytes(data[: {"cut": 50, "empty": 0}.get(harm, len(data))])
+    again = swept(opened(tmp_path))
+    assert len(again.resumed) == 2
+    assert sum("is damaged" in record.message for record in caplog.records) == 4
+    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+    assert len(swept(opened(tmp_path)).resumed) == 6, "and kept anew"
+
+
+def test_whatever_decides_a_finding_is_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    e, evaluator = corpus(n=120, m=20)
+    assert evaluator is not None
+    grades = {query: {**docs, "d000": 1} for query, docs in evaluator.qrels.items()}
+    X = np.array(e.docs)
+    X[7, 3] = np.nextafter(X[7, 3], np.float32(9))
+    keys = [
+        opened(tmp_path).key,
+        opened(tmp_path, seed=1).key,
+        opened(tmp_path, drop_own=True).key,
+        opened(tmp_path, device="cuda").key,
+        opened(tmp_path, evaluator=None).key,
+        opened(tmp_path, evaluator=Evaluator(Judgements(grades), e.doc_ids, e.query_ids)).key,
+        opened(tmp_path, embeddings=dataclasses.replace(e, docs=X)).key,
+        opened(tmp_path, embeddings=dataclasses.replace(e, queries=-e.queries)).key,
+        opened(tmp_path, embeddings=dataclasses.replace(e, doc_ids=[*e.doc_ids[:-1], "other"])).key,
+        opened(tmp_path, embeddings=dataclasses.replace(e, similarity="dot")).key,
+    ]
+    monkeypatch.setattr(checkpoints_module, "_code_fingerprint", lambda: "edited")
+    keys.append(opened(tmp_path).key)
+    assert len(set(keys)) == len(keys)
+    monkeypatch.undo()
+    assert opened(tmp_path).key == keys[0]
+
+
+def test_another_spec_is_another_finding(tmp_path: Path) -> None:
+    swept(opened(tmp_path))
+    kept = opened(tmp_path)
+    assert kept.read(parse("int8")) is not None
+    assert kept.read(parse("pca8,int8")) is None
+
+
+def test_codecs_that_took_long_are_kept_with_their_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints_module, "KEEP_CODEC_SECONDS", -1.0)
+    whole = swept(opened(tmp_path))
+    monkeypatch.setattr("embgeo.compression.sweep.fit_codec", lambda *_: pytest.fail("it was fitted again"))
+    again = swept(opened(tmp_path))
+    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+
+
+def test_specs_that_are_timed_apart_keep_their_timing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("embgeo.compression.sweep.KEEP_SEARCHERS_BYTES", 1000)
+    whole = swept(opened(tmp_path))
+    again = swept(opened(tmp_path))
+    assert not again.interleaved
+    assert [o.timing for o in again.outcomes] == [o.timing for o in whole.outcomes]
+    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+
+
+def test_a_place_that_cannot_be_written_does_not_stop_the_sweep(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "sweeps").write_text("a file where a folder should be")
+    e, evaluator = corpus(n=120, m=20)
+    assert open_checkpoints(tmp_path, e, evaluator, seed=0, drop_own=False, device="cpu") is None
+    kept = Checkpoints(tmp_path / "gone")
+    assert len(swept(kept, SPECS[:2]).outcomes) == 2
+    assert sum("cannot be taken up again" in record.message for record in caplog.records) == 2
+
+
+def test_leftovers_are_trimmed_by_age_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, days, size in (("new", 0, 10), ("older", 2, 10), ("old", 31, 10)):
+        folder = sweeps_folder(tmp_path) / name
+        folder.mkdir(parents=True)
+        path = folder / "x.finding"
+        path.write_bytes(bytes(size))
+        os.utime(path, (time.time() - 86_400 * days,) * 2)
+    trim(tmp_path)
+    assert sorted(p.name for p in sweeps_folder(tmp_path).iterdir()) == ["new", "older"]
+    monkeypatch.setattr(checkpoints_module, "MOST_BYTES", 15)
+    trim(tmp_path)
+    assert [p.name for p in sweeps_folder(tmp_path).iterdir()] == ["new"]
