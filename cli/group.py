@@ -10,7 +10,19 @@ import click
 from embgeo import __version__
 
 # in the order of a first visit; each is embgeo/cli/<name>.py with a click command called `command`
-COMMANDS = ("analyze", "compress", "compare", "search", "report", "measures", "models", "datasets", "cache", "doctor")
+COMMANDS = (
+    "analyze",
+    "compress",
+    "compare",
+    "search",
+    "export",
+    "report",
+    "measures",
+    "models",
+    "datasets",
+    "cache",
+    "doctor",
+)
 
 
 class LazyGroup(click.Group):

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Embeddings", "analyze", "check_embeddings", "compare", "compress", "load_run", "search"]
+__all__ = ["Embeddings", "analyze", "check_embeddings", "compare", "compress", "export", "load_run", "search"]
 
 _HOMES = {
     "Embeddings": "embgeo.embeddings",
@@ -14,12 +14,13 @@ _HOMES = {
     "check_embeddings": "embgeo.embeddings",
     "compare": "embgeo.comparison",
     "compress": "embgeo.api",
+    "export": "embgeo.api",
     "load_run": "embgeo.runs",
     "search": "embgeo.api",
 }
 
 if TYPE_CHECKING:
-    from embgeo.api import analyze, compress, search
+    from embgeo.api import analyze, compress, export, search
     from embgeo.comparison import compare
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.runs import load_run

@@ -1,4 +1,4 @@
-"""analyze, compress, search: what the command line calls and a notebook can call too."""
+"""analyze, compress, search, export: what the command line calls and a notebook can call too."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
 from embgeo.compression.checkpoint import open_checkpoints
 from embgeo.compression.effects import byte_account, store_effects
+from embgeo.compression.export import ExportReport, export_faiss
 from embgeo.compression.grid import Grid, default_grid
 from embgeo.compression.index import build_searcher
 from embgeo.compression.protocol import fit_budget, protocol, rules
@@ -42,6 +43,7 @@ from embgeo.threads import limited_threads
 DEFAULT_OUT = Path("embgeo-runs")
 STORAGE_PAPER = "storage-paper"
 STORE_FILE = "store.safetensors"
+FAISS_FILE = "store.faiss"
 SNIPPETS_MOST = 50_000
 NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
 REACH = 100  # how deep the baseline is searched and retrievability is counted
@@ -274,9 +276,7 @@ def search(
         raise InputError("search needs either a query text or a vector file")
     if k < 1:
         raise InputError(f"k must be at least 1; got {k}")
-    run = run if isinstance(run, Run) else load_run(run)
-    if run.command != "compress" or not (run.folder / STORE_FILE).exists():
-        raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
+    run = _run_with_store(run)
     with limited_threads(threads):
         store = load_store(run.folder / STORE_FILE)
         Q = _query_from_file(vector) if vector is not None else _query_from_text(run, query or "", device)
@@ -294,6 +294,20 @@ def search(
         for rank, (value, row) in enumerate(zip(scores[0], rows[0], strict=True), start=1)
         if row >= 0
     ]
+
+
+def export(run: Path | Run, target: Path | None = None) -> ExportReport:
+    """Write the store of a run as a FAISS file, by default `store.faiss` beside it; see `export_faiss`."""
+    run = _run_with_store(run)
+    store = load_store(run.folder / STORE_FILE)
+    return export_faiss(store, Path(target or run.folder / FAISS_FILE), int(run.result["dataset"]["dimension"]))
+
+
+def _run_with_store(run: Path | Run) -> Run:
+    run = run if isinstance(run, Run) else load_run(run)
+    if run.command != "compress" or not (run.folder / STORE_FILE).exists():
+        raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
+    return run
 
 
 def _query_from_file(path: Path) -> np.ndarray:

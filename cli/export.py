@@ -1,0 +1,41 @@
+"""embgeo export: the built store in the format of another search library."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from embgeo.cli.options import FILE, with_voice
+from embgeo.cli.voice import Voice
+
+
+@click.command(short_help="The built store as a FAISS file.")
+@click.argument("run", type=FILE)
+@click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
+@with_voice
+def command(run: Path, target: Path | None, voice: Voice) -> None:
+    """Write the store in the run folder RUN as a file that plain FAISS reads and searches.
+
+    It holds the same codes and gives the same scores; row i of FAISS is document i of the store. A codec that FAISS has
+    no format for (adaptive bits, a factor for each vector, rescoring) is refused with the nearest one that it has.
+
+    \b
+    Examples:
+      embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d
+      embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
+    """
+    from embgeo import api
+    from embgeo.cli.words import path_text, size
+
+    report = api.export(run, target)
+    voice.sentence(
+        f"{report.faiss_type}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)} "
+        f"({size(report.code_bytes)} codes, {size(report.structure_bytes)} links or lists, "
+        f"{size(report.state_bytes)} constants)"
+    )
+    for note in report.notes[1:]:
+        voice.sentence(note)
+    voice.line(path_text(report.path))
+    voice.json({**asdict(report), "path": str(report.path)})
