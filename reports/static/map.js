@@ -9,6 +9,7 @@
 
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const cell = (value) => (value + 32768) >> 9;
+  const wordOf = ([red, green, blue]) => new Uint32Array(Uint8Array.of(red, green, blue, 255).buffer)[0];
   const shown = (value) => value.toLocaleString("en", { maximumSignificantDigits: 4 });
 
   // Documents sorted by grid cell: those of cell c are order[start[c]] … order[start[c + 1] - 1].
@@ -44,28 +45,41 @@
         list.push(resolved(`color-mix(in oklab, var(--map-${to}) ${part}%, var(--map-${from}))`));
       }
     }
-    list.ink = resolved("var(--ink)");
-    list.paper = resolved("var(--surface)");
+    list.push(resolved("var(--surface)"), resolved("var(--ink)"));
     probe.remove();
-    return list;
+    // painted once and read back, because colours may come as oklab(…)
+    const strip = document.createElement("canvas");
+    [strip.width, strip.height] = [list.length, 1];
+    const context = strip.getContext("2d", { willReadFrequently: true });
+    list.forEach((shade, place) => {
+      context.fillStyle = shade;
+      context.fillRect(place, 0, 1, 1);
+    });
+    const { data } = context.getImageData(0, 0, list.length, 1);
+    const read = list.map((shade, place) => ({ css: shade, rgb: data.subarray(4 * place, 4 * place + 3) }));
+    const ink = read.pop();
+    const paper = read.pop();
+    return { points: read, paper, ink };
   }
 
-  function dot(colour, radius) {
-    const sprite = document.createElement("canvas");
-    sprite.width = sprite.height = Math.ceil(2 * radius) + 2;
-    const context = sprite.getContext("2d");
-    context.fillStyle = colour;
-    context.beginPath();
-    context.arc(sprite.width / 2, sprite.width / 2, radius, 0, 2 * Math.PI);
-    context.fill();
-    return sprite;
+  // A disc with a soft edge: how much of each pixel around its middle it covers.
+  function discOf(radius) {
+    const disc = [];
+    const edge = Math.ceil(radius);
+    for (let y = -edge; y <= edge; y++) {
+      for (let x = -edge; x <= edge; x++) {
+        const cover = Math.min(1, radius + 0.5 - Math.hypot(x, y));
+        if (cover > 0.05) disc.push([x, y, cover]);
+      }
+    }
+    return disc;
   }
 
   function start(box) {
     const data = JSON.parse(document.getElementById(box.dataset.map).textContent);
     const find = (name) => box.querySelector(`[data-map-${name}]`);
     const [canvas, tip, legend, status, note] = ["canvas", "tip", "legend", "status", "note"].map(find);
-    const context = canvas.getContext("2d");
+    const context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });
     const layouts = Object.fromEntries(
       Object.entries(data.layouts).map(([name, { points, note }]) => {
         const list = new Int16Array(bytes(points).buffer);
@@ -80,7 +94,7 @@
     );
     let layout = layouts[Object.keys(layouts)[0]];
     let colour = colours[Object.keys(colours)[0]];
-    let shades = [];
+    let shades = shadesOf(colour, box);
     let width = 0;
     let height = 0;
     let fit = 1;
@@ -118,34 +132,47 @@
       const { points } = layout;
       const closer = Math.sqrt(Math.max(1, view.scale / fit));
       const radius = Math.min(6, Math.min(4, Math.max(1.5, 160 / Math.sqrt(total))) * Math.sqrt(closer)) * ratio;
-      const sprites = shades.map((shade) => dot(shade, radius));
-      const half = sprites[0].width / 2;
+      // pixels are set by hand: 20,000 calls of a drawing function would take ten times as long
+      const image = context.createImageData(canvas.width, canvas.height);
+      const pixels = image.data;
+      const [across, down] = [canvas.width, canvas.height];
+      new Uint32Array(pixels.buffer).fill(wordOf(shades.paper.rgb));
+      const disc = discOf(radius);
+      const steps = Int32Array.from(disc, ([dx, dy]) => 4 * (dy * across + dx));
+      const edge = Math.ceil(radius);
       const scale = view.scale * ratio;
-      const [left, top] = [canvas.width / 2 - view.x * scale - half, canvas.height / 2 + view.y * scale - half];
+      const [left, top] = [across / 2 - view.x * scale, down / 2 + view.y * scale];
       const levels = colour?.levels;
       const category = colour?.kind === "category";
       const pass = (alpha, wanted) => {
-        context.globalAlpha = alpha;
+        const covers = Float32Array.from(disc, ([, , cover]) => alpha * cover);
         for (let i = 0; i < total; i++) {
-          const level = levels ? levels[i] : 1;
+          const level = levels ? levels[i] : 255;
           if (!wanted(i, level)) continue;
           const x = Math.round(points[2 * i] * scale + left);
           const y = Math.round(top - points[2 * i + 1] * scale);
-          if (x < -2 * half || y < -2 * half || x > canvas.width || y > canvas.height) continue;
-          context.drawImage(sprites[level === 0 || category ? level : 1 + ((level - 1) >> 3)], x, y);
+          if (x < edge || y < edge || x >= across - edge || y >= down - edge) continue;
+          const [red, green, blue] = shades.points[level === 0 || category ? level : 1 + ((level - 1) >> 3)].rgb;
+          const middle = 4 * (y * across + x);
+          for (let j = 0; j < steps.length; j++) {
+            const at = middle + steps[j];
+            pixels[at] += (red - pixels[at]) * covers[j];
+            pixels[at + 1] += (green - pixels[at + 1]) * covers[j];
+            pixels[at + 2] += (blue - pixels[at + 2]) * covers[j];
+          }
         }
       };
       const bright = (i, level) => (!kept || kept[i]) && (!only || level === only);
       if (kept || only) pass(0.12, (i, level) => !bright(i, level));
       else pass(1, (i, level) => level === 0);
       pass(0.85, kept || only ? bright : (i, level) => level > 0);
+      context.putImageData(image, 0, 0);
       if (picked >= 0) {
         const [x, y] = place(picked);
-        context.globalAlpha = 1;
         context.beginPath();
         context.arc(x * ratio, y * ratio, radius + 3 * ratio, 0, 2 * Math.PI);
         context.lineWidth = 2 * ratio;
-        context.strokeStyle = shades.ink;
+        context.strokeStyle = shades.ink.css;
         context.stroke();
       }
     }
@@ -306,7 +333,7 @@
           button.type = "button";
           button.setAttribute("aria-pressed", "false");
           button.prepend(document.createElement("i"));
-          button.firstChild.style.background = shades[level];
+          button.firstChild.style.background = shades.points[level].css;
           button.addEventListener("click", () => {
             only = only === level ? 0 : level;
             for (const [place, other] of [...legend.children].entries()) {

@@ -3,75 +3,13 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browser.hostile import HOSTILE
 
-from embgeo.reports import write_report
 from embgeo.runs import Run, load_run
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install 'embgeo[dev]')")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the path")
-
-HOSTILE = (
-    "<script>window.hacked=1</script>",
-    "<img src=x onerror=window.hacked=1>",
-    "</script><script>window.hacked=1</script>",
-    "\"'><svg onload=window.hacked=1>",
-    "<a href='javascript:window.hacked=1'>x</a>",
-    "{{ 7*7 }}{% raw %}",
-    "%{customdata}",
-    "\u202etxt.exe\u2066",
-    "nul\x00byte\x1b[31m",
-    "half \ud800 pair",
-    "line\u2028separator",
-    "\U0001f600\U0001f469\u200d\U0001f467",
-    "x" * 5000,
-    "a b " * 3000,
-    "__proto__",
-    "<!--",
-    "&lt;b&gt;",
-    "$\\href{javascript:window.hacked=1}{x}$",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Open a report of some runs; at the end nothing may have been logged, thrown or requested but the file."""
-    contexts, said = [], []
-
-    def open_report(*runs: Run, width: int = 1200, **options: Any) -> Any:
-        path = write_report(runs, tmp_path / "report.html")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: None if request.url == path.as_uri() else said.append(request.url[:200]))
-        page.on("dialog", lambda dialog: said.append("dialog"))
-        page.goto(path.as_uri())
-        if page.locator(".plot").count():
-            page.wait_for_selector(".plot .main-svg", state="attached")
-        return page
-
-    open_report.said = said  # type: ignore[attr-defined]
-    yield open_report
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 def stored(repository: Path, command: str) -> Run:
@@ -142,7 +80,7 @@ def test_hostile_text_is_only_text(visit, repository, command, width):
     )
     assert (
         page.evaluate("document.scripts.length - document.querySelectorAll('script[type=\"application/json\"]').length")
-        == 2
+        == 3
     )
     assert overflow(page) <= 0
     text = page.locator("main").inner_text()
@@ -284,20 +222,11 @@ def test_everything_is_reached_by_keyboard(visit, repository):
     assert reached >= {"BUTTON", "SELECT", "INPUT", "DIV", "SUMMARY"}
 
 
-def axe_source(repository: Path) -> str:
-    candidates = [os.environ.get("AXE_PATH"), repository / "node_modules" / "axe-core" / "axe.min.js"]
-    for candidate in filter(None, candidates):
-        if Path(candidate).is_file():
-            return Path(candidate).read_text(encoding="utf-8")
-    pytest.skip("needs axe-core: AXE_PATH=…/axe.min.js, or npm install axe-core")
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("commands", [("analyze",), ("compress",), ("analyze", "compress", "analyze")])
-def test_no_accessibility_rule_is_broken(visit, repository, commands, scheme):
-    source = axe_source(repository)
+def test_no_accessibility_rule_is_broken(visit, repository, axe, commands, scheme):
     page = visit(*(stored(repository, command) for command in commands), color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true)")
-    page.evaluate(source)
+    page.evaluate(axe)
     broken = page.evaluate("axe.run().then(found => found.violations.map(rule => [rule.id, rule.nodes[0].html]))")
     assert broken == []
