@@ -9,7 +9,7 @@ from rich.table import Table
 
 from embgeo.cli.tables import table
 from embgeo.cli.words import figure, interval, name_of, plain, size
-from embgeo.reports.compare_decision import p_text
+from embgeo.reports.compare_decision import p_text, planned
 
 WIDEST = 6  # runs that fit beside a measure's name
 LIKENESS = {
@@ -27,6 +27,7 @@ def legend(result: Mapping[str, Any]) -> list[str]:
     lines = []
     for run in result["runs"]:
         what = " × ".join(part for part in (name_of(run["model"]), name_of(run["dataset"])) if part)
+        what += f" ({plain(str(run['variant']))})" if run.get("variant") else ""
         count = f", {run['documents']:,} documents" if isinstance(run.get("documents"), int) else ""
         lines.append(f"{run['label']:<3} {run['command']:<8}  {what}{count}")
     return lines
@@ -100,7 +101,7 @@ def _signatures(stored: Any) -> Table | None:
     for name in stored["measure_order"]:
         row = by_name[name]
         values = [figure(e["value"], e["ci"]) for e in row["values"][: len(shown)]]
-        extra = [figure(row["difference"], signed=True)] if two else []
+        extra = [figure(row["difference"], row["values"][0]["ci"], signed=True)] if two else []
         rows.append([name, *values, *extra, {True: "overlap", False: "apart"}.get(row["intervals_overlap"], "")])
     columns = [("measure", "text"), *((label, "right") for label in shown), *([("A - B", "right")] if two else [])]
     if two:
@@ -119,7 +120,5 @@ def _cost(rows: Sequence[Mapping[str, Any]]) -> Table | None:
          *([figure(row["price"], places=2)] if priced else [])]
         for row in rows
     ]  # fmt: skip
-    columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), ("store", "right")]
-    return table(
-        f"Cost of {rows[0]['vectors']:,} vectors", [*columns, *([("price", "right")] if priced else [])], cells
-    )
+    columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), (f"{planned(rows[0]['vectors'])} vectors", "right")]
+    return table("Cost", [*columns, *([("price", "right")] if priced else [])], cells)

@@ -15,18 +15,25 @@ from embgeo.cli.voice import Voice
 @click.option("--html", type=FILE, metavar="FILE", help="Where to write it.  [default: report.html in the first RUN]")
 @with_voice
 def command(folders: tuple[Path, ...], html: Path | None, voice: Voice) -> None:
-    """Draw one HTML report of the run folders RUN...; nothing is computed or encoded again.
+    """Draw one HTML report of the runs RUN...; nothing is computed or encoded again.
+
+    RUN is a run folder, or the beginning of its name or id in embgeo-runs. Several runs stand one below the other;
+    `embgeo compare` pairs them by query and document.
 
     \b
     Examples:
       embgeo report embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo report embgeo-runs/* --html all.html
+      embgeo report 1a2b3c4d 5e6f7a8b --html both.html
     """
     from embgeo.cli.words import path_text, plain
     from embgeo.reports import write_report
-    from embgeo.runs import load_run
+    from embgeo.reports.commands import compare_command
+    from embgeo.runs import find_run
 
-    runs = [load_run(folder) for folder in folders]
+    runs = [find_run(folder) for folder in folders]
     path = write_report(runs, html or runs[0].folder / "report.html")
     voice.line(f"report  {plain(path_text(path))}")
+    if hint := compare_command([run for run in runs if run.command != "compare"]):
+        voice.line(f"compare {plain(hint)}")
     voice.json({"report": str(path), "runs": [str(run.folder) for run in runs]})

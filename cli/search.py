@@ -21,7 +21,9 @@ from embgeo.cli.voice import Voice
 def command(
     run: Path, query: str | None, vector: Path | None, k: int, device: str, threads: int | None, voice: Voice
 ) -> None:
-    """Search the store in the run folder RUN with the text QUERY or with a vector.
+    """Search the store of RUN with the text QUERY or with a vector.
+
+    RUN is a run folder, or the beginning of its name or id in embgeo-runs.
 
     \b
     Examples:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,13 @@ class ComparedRun:
     ----------
     label : "A" for the first run of a kind about subject A, "A2" for the second.
     subject : the letter shared by all runs about the same vectors of the same data.
+    variant : what sets the model apart from others of its name ("truncate_dim 96"); "" where its name does.
     """
 
     run: Run
     label: str
     subject: str
+    variant: str = ""
 
     @property
     def result(self) -> Mapping[str, Any]:
@@ -61,6 +64,7 @@ class ComparedRun:
             "identity": self.result.get("identity"),
             "created": self.result.get("created"),
             "model": self.model.get("name"),
+            "variant": self.variant,
             "dataset": self.dataset.get("name"),
             "fingerprint": self.corpus,
             "documents": self.dataset.get("documents"),
@@ -104,7 +108,7 @@ def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER) -> list[Co
         subject = letters.setdefault(_subject_key(run), _letter(len(letters)))
         count = counts[subject, run.command] = counts.get((subject, run.command), 0) + 1
         labelled.append(ComparedRun(run, subject if count == 1 else f"{subject}{count}", subject))
-    return labelled
+    return [replace(item, variant=_variant(item, labelled)) for item in labelled]
 
 
 def subjects(runs: Sequence[ComparedRun], *kinds: str) -> list[ComparedRun]:
@@ -135,6 +139,20 @@ def _subject_key(run: Run) -> str:
     data = dataset.get("fingerprint") or {name: dataset.get(name) for name in ("name", "documents")}
     # of bare vectors the bytes say all; a text model is all that its identity lists
     return canonical_json([vectors or model, data, run.result.get("similarity")])
+
+
+def _variant(item: ComparedRun, every: Sequence[ComparedRun]) -> str:
+    """The settings in which the model differs from other subjects of its name, as `name value, …`."""
+    same = [o for o in every if o.subject != item.subject and o.model.get("name") == item.model.get("name")]
+    mine = {**item.model, "similarity": item.result.get("similarity")}
+    theirs = [{**other.model, "similarity": other.result.get("similarity")} for other in same]
+    keys = [key for key in mine if any(mine[key] != other.get(key) for other in theirs)]
+    return ", ".join(f"{key} {_brief(mine[key])}" for key in keys[:3])
+
+
+def _brief(value: Any) -> str:
+    text = value if isinstance(value, str) else canonical_json(value)
+    return text if len(text) <= 24 else f"{text[:8]}…" if re.fullmatch("[0-9a-f]+", text) else f"{text[:23]}…"
 
 
 def _letter(number: int) -> str:

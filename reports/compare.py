@@ -145,7 +145,8 @@ def _commands(run: Run, listed: Sequence[Entry]) -> list[tuple[str, str]]:
 
 
 def _model(item: Entry) -> str:
-    return title_of(item.get("model")).removeprefix("vectors:") or "vectors"
+    name = title_of(item.get("model")).removeprefix("vectors:") or "vectors"
+    return f"{name} ({item['variant']})" if item.get("variant") else name
 
 
 def _run(item: Entry) -> list[str]:
@@ -301,7 +302,7 @@ def _method(result: Entry) -> list[str]:
             "documents at hand, not of other corpora."
         )
     if retrieval := entry(result.get("retrieval")) or entry(result.get("stores")):
-        said.append(f"Retrieval: {retrieval.get('method')}.")
+        said.append(f"Retrieval: {retrieval.get('method')}. Words such as better follow p, not the interval.")
     if entries(result.get("model_similarity")):
         said.append(
             f"Model similarity is measured on one seeded sample of at most {count(request.get('documents'))} documents "

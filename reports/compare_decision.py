@@ -20,7 +20,8 @@ def names(result: Entry) -> dict[str, str]:
     for run in runs:
         name = title_of(run.get("model")).removeprefix("vectors:") or "vectors"
         data = f" on {title_of(run.get('dataset')) or 'no dataset'}" if len(datasets) > 1 else ""
-        named.setdefault(str(run.get("label")), f"{name}{data}")
+        variant = f", {run['variant']}" if run.get("variant") else ""
+        named.setdefault(str(run.get("label")), f"{name}{variant}{data}")
     return named
 
 

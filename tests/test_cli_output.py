@@ -185,7 +185,9 @@ def test_report_draws_stored_runs_again(capsys: pytest.CaptureFixture[str]) -> N
     folders = sorted(map(str, Path("embgeo-runs").iterdir()))
     capsys.readouterr()
     assert run(["report", *folders, "--html", "both.html"]) == 0
-    assert capsys.readouterr().out == "report  both.html\n"
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "report  both.html"
+    assert second == f"compare embgeo compare {' '.join(folders)}"
     page = Path("both.html").read_text(encoding="utf-8")
     assert "twonn_dim" in page
     assert "pca192,rot,int4" in page

@@ -142,6 +142,24 @@ def test_text_models_get_their_vectors_from_the_cache_alone(tmp_path: Path, cach
     assert similarity(compare(_with_signatures(old), out=tmp_path), "A", "B")["reason"] == "not-recorded"
 
 
+def test_a_run_of_a_text_model_says_where_the_cache_keeps_its_documents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("EMBGEO_CACHE_DIR", str(tmp_path / "cache"))
+    encoder = Letters("one")
+    encoder.count_truncated = lambda *_: 0  # type: ignore[attr-defined]
+    encoder.token_embeddings = lambda: None  # type: ignore[attr-defined]
+    monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: encoder)
+    from embgeo.subject import load_subject
+
+    subject = load_subject("one", "tiny")
+    facts = subject.dataset
+    found = cache.cached_matrix(facts["encoding"], facts["documents"], facts["dimension"])
+    assert found is not None
+    assert np.array_equal(found, subject.embeddings.docs)
+
+
 @pytest.mark.parametrize("key", ["../../secret", "/etc", "a" * 63, "A" * 64, ""])
 def test_a_cache_key_that_is_none_finds_nothing(key: str, cache_dir: Path) -> None:
     (cache_dir / "encodings").mkdir(parents=True)
@@ -294,6 +312,14 @@ def test_runs_about_the_same_vectors_share_a_letter(tmp_path: Path) -> None:
     assert [item["label"] for item in run.result["runs"]] == ["A", "A2", "A", "B"]
     assert [(p["a"], p["b"]) for p in run.result["model_similarity"]] == [("A", "B")]
     assert run.result["signatures"]["runs"] == ["A", "A2", "B"]
+
+
+def test_models_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> None:
+    runs = [_text_run(tmp_path, {"model": "one", "truncate_dim": width, "prompt": ""}) for width in (None, 96)]
+    run = compare(_with_signatures(runs), out=tmp_path)
+    assert [item["variant"] for item in run.result["runs"]] == ["truncate_dim null", "truncate_dim 96"]
+    unlike = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random")]
+    assert {item["variant"] for item in compare(unlike, out=tmp_path).result["runs"]} == {""}
 
 
 def test_the_comparison_is_a_stored_run_with_plain_json(trio: list[Run], tmp_path: Path) -> None:
