@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embgeo.errors import StorageError
-from embgeo.progress import Progress, silent
+from embgeo.progress import NOTE, Progress, silent
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 LONG_SECONDS = 2.0
 PLAIN_WIDTH = 80
+BETWEEN = " · "
 DETAIL = ": "  # "trade-offs: int8" is the stage "trade-offs", now at int8
 
 
@@ -124,9 +125,10 @@ class Voice:
 
 
 class Bars:
-    """Progress bars with rate and time left, one line a stage."""
+    """Progress bars with rate and time left, one line a stage, and under them the last note that fits the width."""
 
     def __init__(self, console: Console) -> None:
+        from rich.live import Live
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._bars = Progress(
@@ -137,16 +139,30 @@ class Bars:
             TimeRemainingColumn(elapsed_when_finished=True, compact=True),
             console=console,
         )
+        self._console = console
+        self._note = ""
+        self._live = Live(console=console, refresh_per_second=10, get_renderable=self._drawn)
         self._tasks: dict[str, Any] = {}
 
     def __enter__(self) -> Bars:
-        self._bars.start()
+        self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        self._live.stop()
+
+    def _drawn(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        if not self._note:
+            return self._bars
+        note = fitted_note(self._note, self._console.width)
+        return Group(self._bars, Text(note, no_wrap=True, overflow="ellipsis"))
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        stage, _, note = stage.partition(NOTE)
+        self._note = note or self._note
         name = stage.partition(DETAIL)[0]
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, rate="")
@@ -165,6 +181,7 @@ class Lines:
         self._begun: dict[str, float] = {}
 
     def __call__(self, stage: str, done: int, total: int) -> None:
+        stage, _, note = stage.partition(NOTE)
         name = stage.partition(DETAIL)[0]
         begun = self._begun.setdefault(name, time.monotonic())
         if done < total:
@@ -174,9 +191,25 @@ class Lines:
         if seconds >= self._shortest:
             counted = f"{total} in " if total > 1 else ""
             rate = rate_text(total / seconds) if counted and seconds else ""
-            self._console.print(
-                f"{name}: {counted}{seconds:.1f} s{rate and ', '}{rate}", markup=False, highlight=False, soft_wrap=True
-            )
+            self._say(f"{name}: {counted}{seconds:.1f} s{rate and ', '}{rate}")
+            if note:
+                self._say(fitted_note(note, self._console.width))
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def fitted_note(note: str, width: int) -> str:
+    """A note in one line of `width`: where it is longer, parts between " · " are left out of its middle, evenly; its
+    first and last part stay."""
+    parts = note.split(BETWEEN)
+    shown = parts
+    for kept in range(len(parts) - 1, 1, -1):
+        if len(BETWEEN.join(shown)) <= width:
+            break
+        shown = [parts[round(place * (len(parts) - 1) / (kept - 1))] for place in range(kept)]
+    line = BETWEEN.join(shown)
+    return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
 
 
 def rate_text(speed: float | None) -> str:

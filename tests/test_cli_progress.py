@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
 
 import pytest
 
 from embgeo.cli import voice as voices
-from embgeo.cli.voice import Voice, rate_text
+from embgeo.cli.voice import Voice, fitted_note, rate_text
 
 
 class Terminal(io.StringIO):
@@ -80,6 +81,54 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert last.count("trade-offs") == 1
     assert "spec" not in last
     assert capsys.readouterr().out == ""
+
+
+FRONT = (
+    "front: f32 .645@1536 · f16 .645@768 · int8 .646@384 · rot,int4 .651@192 · rot,tq2 .649@96 · "
+    "adaptive@64B .635@64 · adaptive@48B .634@48 · pca96,binary .526@12"
+)
+
+
+def test_the_running_front_stands_under_the_bars(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    with Voice().progress() as progress:
+        progress("trade-offs: f32", 1, 12)
+        progress(f"trade-offs: int8\n{FRONT}", 7, 12)
+        progress(f"trade-offs: int8\n{FRONT}", 12, 12)
+        progress("timing", 4, 4)
+    last = drawn_lines(terminal.getvalue())
+    assert last[0].startswith("trade-offs ")
+    assert last[1].startswith("timing ")
+    assert last[2] == "front: f32 .645@1536 · rot,tq2 .649@96 · pca96,binary .526@12"
+    assert capsys.readouterr().out == ""
+
+
+def test_a_pipe_gets_the_front_with_the_line_of_its_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Voice().progress() as progress:
+        progress("trade-offs: f32", 0, 2)
+        clock.now = 4.0
+        progress("trade-offs: int8\nfront: f32 .645@1536 · int8 .646@384", 2, 2)
+    assert capsys.readouterr().err == "trade-offs: 2 in 4.0 s, 0.5/s\nfront: f32 .645@1536 · int8 .646@384\n"
+
+
+def test_a_note_keeps_its_ends_and_thins_out_its_middle() -> None:
+    assert fitted_note(FRONT, 400) == FRONT
+    for width in range(30, 170):
+        line = fitted_note(FRONT, width)
+        assert len(line) <= width
+        assert line.startswith("front: f32 .645@1536")
+    assert fitted_note(FRONT, 64) == "front: f32 .645@1536 · rot,tq2 .649@96 · pca96,binary .526@12"
+
+
+def drawn_lines(text: str) -> list[str]:
+    """The lines of the last drawing, without control sequences."""
+    last = text.rpartition("\x1b[1A\x1b[2K")[2]
+    return [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", line).strip() for line in last.splitlines() if line.strip()]
 
 
 def test_a_dumb_terminal_gets_no_control_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
