@@ -1,4 +1,4 @@
-"""analyze, compress, search, export: what the command line calls and a notebook can call too."""
+"""analyze, compress, compare, search, export: what the command line calls and a notebook can call too."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.comparison import compare as compare  # offered here beside its sisters
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
 from embgeo.compression.checkpoint import open_checkpoints
@@ -35,7 +36,7 @@ from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
-from embgeo.runs import Run, load_run, save_run
+from embgeo.runs import Run, find_run, save_run
 from embgeo.space_map import require_umap, space_map
 from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
@@ -304,7 +305,7 @@ def export(run: Path | Run, target: Path | None = None) -> ExportReport:
 
 
 def _run_with_store(run: Path | Run) -> Run:
-    run = run if isinstance(run, Run) else load_run(run)
+    run = run if isinstance(run, Run) else find_run(run)
     if run.command != "compress" or not (run.folder / STORE_FILE).exists():
         raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
     return run

@@ -80,12 +80,15 @@ def pair_documents(a: ComparedRun, u: RunVectors, b: ComparedRun, v: RunVectors)
     same_dataset = a.corpus is not None and a.corpus == b.corpus
     if u.ids is not None and v.ids is not None:
         texts = a.run.documents, b.run.documents
-        by_text = not same_dataset and all(texts)
+        # of a large corpus a run keeps some texts only: where both have one it must agree
+        by_text = not same_dataset and all(
+            len(known) >= len(ids) for known, ids in zip(texts, (u.ids, v.ids), strict=True)
+        )
         place = {doc: row for row, doc in enumerate(v.ids)}
         shared = [
             (row, place[doc])
             for row, doc in enumerate(u.ids)
-            if doc in place and (not by_text or texts[0].get(doc) == texts[1].get(doc))
+            if doc in place and (same_dataset or _may_agree(texts[0].get(doc), texts[1].get(doc)))
         ]
         if len(shared) < FEWEST:
             return "no-shared-documents", f"{a.label} and {b.label} share {len(shared)} documents; {FEWEST} are needed"
@@ -107,6 +110,10 @@ def pair_documents(a: ComparedRun, u: RunVectors, b: ComparedRun, v: RunVectors)
     return "unknown-documents", (
         f"{a.label} and {b.label}: at least one holds no document ids, so it cannot be told which rows are the same"
     )
+
+
+def _may_agree(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or one == other
 
 
 def _any_vectors(item: ComparedRun, runs: Sequence[ComparedRun]) -> RunVectors | NoVectors:
