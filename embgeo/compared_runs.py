@@ -151,7 +151,7 @@ def _variant(item: ComparedRun, every: Sequence[ComparedRun]) -> str:
 
 
 def _brief(value: Any) -> str:
-    text = value if isinstance(value, str) else canonical_json(value)
+    text = value if isinstance(value, str) else "none" if value is None else canonical_json(value)
     return text if len(text) <= 24 else f"{text[:8]}…" if re.fullmatch("[0-9a-f]+", text) else f"{text[:23]}…"
 
 

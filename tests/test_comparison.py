@@ -317,7 +317,7 @@ def test_runs_about_the_same_vectors_share_a_letter(tmp_path: Path) -> None:
 def test_models_of_one_name_are_told_apart_by_what_differs(tmp_path: Path) -> None:
     runs = [_text_run(tmp_path, {"model": "one", "truncate_dim": width, "prompt": ""}) for width in (None, 96)]
     run = compare(_with_signatures(runs), out=tmp_path)
-    assert [item["variant"] for item in run.result["runs"]] == ["truncate_dim null", "truncate_dim 96"]
+    assert [item["variant"] for item in run.result["runs"]] == ["truncate_dim none", "truncate_dim 96"]
     unlike = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random")]
     assert {item["variant"] for item in compare(unlike, out=tmp_path).result["runs"]} == {""}
 
