@@ -17,7 +17,11 @@ from embgeo.cli.options import Common, with_common
     "--keep", metavar="SHARE", help="Keep this much of nDCG@10, e.g. 99%; alone it asks for the smallest store."
 )
 @click.option(
-    "--spec", "specs", multiple=True, metavar="SPEC", help="Judge just this spec, e.g. pca192,rot,int4; repeatable."
+    "--spec",
+    "specs",
+    multiple=True,
+    metavar="SPEC",
+    help="Judge just this spec, e.g. pca192,rot,int4 or hnsw32,int8; repeatable.",
 )
 @click.option("--vectors", metavar="COUNT", help="Plan sizes for that many vectors, e.g. 100M.  [default: the corpus]")
 @click.option("--exhaustive", is_flag=True, help="Judge a wider list of specs.")
@@ -41,6 +45,9 @@ def command(
     Each spec is judged out of sample on real relevance judgements, with its bytes counted to the last one. The
     recommended store goes into the run folder; `embgeo search RUN "text"` asks it. MODEL and DATASET as in
     `embgeo analyze`.
+
+    A SPEC reads from left to right: an index (hnsw32, ivf256; hnsw32ef128 and ivf256np8 name the search effort),
+    reducers (pca192, rot), one quantizer (int8), rescoring (+int8@4). Index and reducers and rescoring may be left out.
 
     \b
     Examples:

@@ -42,13 +42,15 @@ def time_searchers(
     Q: np.ndarray,
     progress: Progress = silent,
     *,
-    repeats: int = REPEATS,
-    seconds: float = SECONDS_PER_SEARCHER,
+    repeats: int | None = None,
+    seconds: float | None = None,
 ) -> list[Timing]:
     """Time top-10 searches; each searcher warms up once, then repeats go round so that a slow moment hits all alike.
 
     A searcher that needs over `seconds` in all is repeated less often, at least once.
     """
+    repeats = REPEATS if repeats is None else repeats
+    seconds = SECONDS_PER_SEARCHER if seconds is None else seconds
     batch = Q[:BATCH]
     singles = [Q[i : i + 1] for i in range(min(SINGLES, len(Q)))]
     batch_seconds: list[list[float]] = [[] for _ in searchers]

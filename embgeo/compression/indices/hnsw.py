@@ -147,10 +147,11 @@ def _faiss_links(
     X: np.ndarray, links: int, metric: str, tops: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
     """FAISS's flat array of links, where each document's begin (n + 1,), the entry, and the layers it used."""
-    try:
-        import faiss
-    except ImportError:
-        raise MissingExtraError("building hnsw needs FAISS: pip install 'embgeo[cpu]'") from None
+    from embgeo.compression.index import faiss_available
+
+    if not faiss_available():
+        raise MissingExtraError("building hnsw needs FAISS: pip install 'embgeo[cpu]'")
+    import faiss
     from threadpoolctl import threadpool_limits
 
     built: Any = faiss.IndexHNSWFlat(X.shape[1], links, faiss_metric(metric))
