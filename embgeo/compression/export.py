@@ -17,6 +17,7 @@ import numpy as np
 from embgeo.compression.codec import FittedCodec, TieredCodec
 from embgeo.compression.faiss_formats import code_index
 from embgeo.compression.graph_search import faiss_graph
+from embgeo.compression.index import faiss_available
 from embgeo.compression.indices.hnsw import Graph
 from embgeo.compression.indices.ivf import Lists
 from embgeo.compression.list_search import faiss_lists
@@ -56,10 +57,10 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Expo
     `dimension` of the vectors is needed only where no reducer shows it. Raises InputError for a codec that FAISS cannot
     hold (the message says why and names the nearest that it can), StorageError where the file cannot be written.
     """
-    try:
-        import faiss
-    except ImportError:
-        raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'") from None
+    if not faiss_available():
+        raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'")
+    import faiss
+
     codec = _single(store)
     library: Any = faiss
     if code_index(codec) is None:
