@@ -197,7 +197,9 @@ def _heat(stored: Entry) -> Heat | None:
                 name=name,
                 meaning=known[name].summary if name in known else "",
                 cells=[_cell(values[at], z[at]) for at in places],
-                difference=number(row.get("difference"), signed=True) if row.get("difference") is not None else "",
+                difference=number(row.get("difference"), values[0].get("ci"), signed=True)
+                if row.get("difference") is not None
+                else "",
                 relative=_signed_percent(row.get("relative_difference")),
                 intervals=INTERVALS.get(str(row.get("intervals_overlap")), MISSING),
                 n=counted[0] if row.get("same_n") is True else ", ".join(counted[at] for at in places),
@@ -214,10 +216,10 @@ def _cell(value: Entry, z: Any) -> HeatCell:
 
 
 def _alike(pair: Entry) -> list[str]:
-    """First, second, the six numbers each with its chance value, n, how the documents were matched or why not."""
+    """First, second, then why there is nothing; or six numbers with their chance values, n, how rows were matched."""
     ends = [str(pair.get("a")), str(pair.get("b"))]
     if pair.get("status") != "ok":
-        return [*ends, *[MISSING] * len(LIKENESS), MISSING, f"{pair.get('reason')}: {pair.get('detail')}"]
+        return [*ends, f"{pair.get('reason')}: {pair.get('detail')}"]
     values, chance = entry(pair.get("values")), entry(pair.get("chance"))
     shown = [f"{_three(values.get(k))} ({_three(chance.get(k))})" for k in LIKENESS]
     sample = f"{count(pair.get('n'))} of {count(pair.get('shared'))}"

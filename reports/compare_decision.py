@@ -16,7 +16,7 @@ def names(result: Entry) -> dict[str, str]:
     """{label: "A"} of each run; the name for a sentence is `A (minilm)`, with the dataset where they differ."""
     runs = entries(result.get("runs"))
     datasets = {str(run.get("dataset")) for run in runs}
-    named = {}
+    named: dict[str, str] = {}
     for run in runs:
         name = title_of(run.get("model")).removeprefix("vectors:") or "vectors"
         data = f" on {title_of(run.get('dataset')) or 'no dataset'}" if len(datasets) > 1 else ""
