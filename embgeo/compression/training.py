@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Hashable
 from functools import cached_property
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ class Training:
 
     Parameters
     ----------
-    X : (n, d) float32 documents, unit rows under cosine; never written to. Queries never get here.
+    X : (n, d) float32 documents, unit rows under cosine; never written to.
     similarity : how the store will be searched.
     seed : every random choice of a fit derives from it and the codec's name, so that a row can be re-run alone.
     keep : (n,) bool, the rows that belong to this training set; None: all of them.
@@ -31,6 +32,13 @@ class Training:
         self._last: tuple[Any, Any] | None = None
         self.similarity = similarity
         self.seed = seed
+        self.queries: np.ndarray | None = None
+
+    def learning_from(self, queries: np.ndarray) -> Training:
+        """The same documents with queries (m, d) that a part may learn from; they must not be evaluated by it."""
+        other = copy.copy(self)
+        other.queries, other._last = queries, None
+        return other
 
     @property
     def X(self) -> np.ndarray:
@@ -61,7 +69,13 @@ class Training:
         return np.asarray(self.X.mean(axis=0, dtype=np.float64))
 
     @cached_property
-    def second_moment(self) -> np.ndarray:
+    def one_thread(size: int) -> threadpool_limits:
+    """For factorisations of (size, size): their last bits follow the number of threads, which no result should. One this
+    small only waits for its threads; beyond 2,048 they are worth it, and results of other thread counts may differ."""
+    return threadpool_limits(1 if size <= 2048 else None, user_api="blas")
+
+
+def second_moment(self) -> np.ndarray:
         """XᵀX / n, (d, d) float64, uncentred."""
         return second_moment(self.X)
 
@@ -87,8 +101,8 @@ def second_moment(X: np.ndarray, block: int = 16384) -> np.ndarray:
 
 def principal_axes(moment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues descending and axes as columns, each axis signed so that its largest component is positive."""
-    with threadpool_limits(1 if len(moment) <= 2048 else None, user_api="blas"):
-        values, axes = np.linalg.eigh(moment)  # one this small only waits for its own threads
+    with one_thread(len(moment)):
+        values, axes = np.linalg.eigh(moment)
     values, axes = values[::-1], axes[:, ::-1]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]
     return np.maximum(values, 0), axes * np.where(largest < 0, -1.0, 1.0)

@@ -8,7 +8,7 @@ import numpy as np
 
 from embgeo.compression.reducers.linear import Linear
 from embgeo.compression.reducers.rotation import haar_rotation
-from embgeo.compression.training import Training
+from embgeo.compression.training import Training, one_thread
 
 FIT_ROWS = 20_000
 ROUNDS = 50
@@ -42,6 +42,7 @@ class ITQRotation:
             before, error = error, 1 - float(np.abs(Y).sum(dtype=np.float64)) ** 2 / max(power * Y.size, 1e-300)
             if error > before * (1 - TOLERANCE):
                 break
-            left, _, right = np.linalg.svd(V.T @ signs)
+            with one_thread(len(rotation)):
+                left, _, right = np.linalg.svd(V.T @ signs)
             rotation = left @ right
         return Linear(np.ascontiguousarray(rotation, np.float32), mean)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embgeo.compression.parts import check_width, reducer
-from embgeo.compression.training import Training
+from embgeo.compression.training import Training, one_thread
 from embgeo.errors import InputError
 
 LANDMARKS = 1_500
@@ -92,7 +92,8 @@ class KernelPCA:
         gamma = np.array([1 / spread if spread > 0 else 1.0], np.float32)
         kernel = gaussian_kernel(landmarks, landmarks, gamma[0]).astype(np.float64)
         count = len(kernel)
-        values, vectors = eigh(kernel, subset_by_index=[count - self.dimensions, count - 1])
+        with one_thread(count):
+            values, vectors = eigh(kernel, subset_by_index=[count - self.dimensions, count - 1])
         values, vectors = values[::-1], vectors[:, ::-1]
         largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
         # directions that only rounding fills are left at 0

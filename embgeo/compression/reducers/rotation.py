@@ -9,7 +9,7 @@ import numpy as np
 
 from embgeo.compression.parts import reducer
 from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.training import Training
+from embgeo.compression.training import Training, one_thread
 
 
 @reducer(
@@ -41,7 +41,8 @@ class Rotation:
 def haar_rotation(dimension: int, seed: int) -> np.ndarray:
     """(d, d) float32 orthogonal, read-only."""
     rng = np.random.default_rng([seed, dimension, 0x207A7E])
-    Q, R = np.linalg.qr(rng.standard_normal((dimension, dimension)))
+    with one_thread(dimension):
+        Q, R = np.linalg.qr(rng.standard_normal((dimension, dimension)))
     rotation = (Q * np.sign(np.diag(R))).astype(np.float32)
     rotation.flags.writeable = False
     return rotation
