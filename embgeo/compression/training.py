@@ -69,13 +69,7 @@ class Training:
         return np.asarray(self.X.mean(axis=0, dtype=np.float64))
 
     @cached_property
-    def one_thread(size: int) -> threadpool_limits:
-    """For factorisations of (size, size): their last bits follow the number of threads, which no result should. One this
-    small only waits for its threads; beyond 2,048 they are worth it, and results of other thread counts may differ."""
-    return threadpool_limits(1 if size <= 2048 else None, user_api="blas")
-
-
-def second_moment(self) -> np.ndarray:
+    def second_moment(self) -> np.ndarray:
         """XᵀX / n, (d, d) float64, uncentred."""
         return second_moment(self.X)
 
@@ -88,6 +82,14 @@ def second_moment(self) -> np.ndarray:
     def centred_principal(self) -> tuple[np.ndarray, np.ndarray]:
         """The same about the mean."""
         return principal_axes(self.second_moment - np.outer(self.mean, self.mean))
+
+
+def one_thread(size: int) -> threadpool_limits:
+    """For factorisations of (size, size), whose last bits follow the number of threads, as no result should.
+
+    One this small only waits for its threads; beyond 2,048 they are worth it, and other thread counts may differ.
+    """
+    return threadpool_limits(1 if size <= 2048 else None, user_api="blas")
 
 
 def second_moment(X: np.ndarray, block: int = 16384) -> np.ndarray:
