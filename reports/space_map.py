@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from embgeo.reports.kept_documents import KeptDocuments
+from embgeo.reports.islands import island
+from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import count, finite, number, percent
 from embgeo.reports.plaintext import visible
 from embgeo.runs import Run
@@ -143,10 +143,11 @@ def _note(layout: str, stored: Mapping[str, Any], points: int) -> str:
 def _texts(run: Run, rows: np.ndarray) -> tuple[list[str], list[str]]:
     """Ids and beginnings of the texts, one each a point; texts are cut shorter where they would fill the page."""
     kept = KeptDocuments.of(run, rows)
-    texts = [kept.text(row) for row in rows.tolist()]
-    longest = CHARACTERS
-    cut = [visible(text, longest) for text in texts]
-    while longest > 10 and len(json.dumps(cut, ensure_ascii=False).encode("utf-8", "replace")) > MOST_TEXT_BYTES:
-        longest -= 10
-        cut = [visible(text, longest) for text in texts]
+    texts = [visible(kept.text(row), CHARACTERS) for row in rows.tolist()]
+    lengths = np.array([len(text) for text in texts])
+    sizes = np.array([len(island(text, True).encode("utf-8", "replace")) for text in texts])
+    longest = min(CHARACTERS, int(lengths.max()))
+    while longest > 10 and (sizes * np.minimum(1, longest / np.maximum(lengths, 1))).sum() > MOST_TEXT_BYTES:
+        longest -= 1
+    cut = [one_line(text, longest) for text in texts]
     return [visible(kept.id(row), ID_CHARACTERS) for row in rows.tolist()], cut if any(cut) else []
