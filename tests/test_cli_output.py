@@ -212,7 +212,7 @@ def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleTyp
     seen.pop("progress")
     assert seen == {
         "model": "minilm", "dataset": "corpus", "budget": "25%", "keep": "99%", "specs": ["int8", "pca192,rot,int4"],
-        "vectors": "100M", "exhaustive": True, "similarity": "dot", "split": "dev", "drop_own_document": True,
+        "vectors": "100M", "exhaustive": True, "grid": None, "similarity": "dot", "split": "dev", "drop_own_document": True,
         "seed": 7, "device": "cpu", "threads": 1, "queries_vectors": Path("q.npy"), "out": Path("there"),
     }  # fmt: skip
     assert (encoder.device, encoder.batch_size, encoder.truncate_dim, encoder.max_length) == ("cpu", 8, 128, 64)

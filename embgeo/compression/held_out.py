@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -102,6 +103,12 @@ class Folds:
         self.trainings = [Training(rows, embeddings.similarity, seed, keep) for keep in keeps]
         self._small = (self.count - 1) * rows.nbytes <= KEEP_FOLDS_BYTES
 
+    def learning_from(self, queries: np.ndarray) -> Folds:
+        """The same folds, whose fits may learn from these queries too."""
+        other = copy.copy(self)
+        other.trainings = [training.learning_from(queries) for training in self.trainings]
+        return other
+
     def let_go(self, fold: int) -> None:
         """Called when the fits of a group on this fold are done."""
         if not self._small:
@@ -196,6 +203,24 @@ def out_of_sample(
         if spec.rescorer is not None:
             top = _rescored(embeddings, Q, top, fitted[str(spec.tiers[1])], folds.of, task.depth)
         rankings.append(top)
+    return rankings
+
+
+def out_of_queries(
+    task: Task,
+    specs: Sequence[Spec],
+    folds: Folds,
+    seed: int,
+    tick: Callable[[Spec], None],
+    visited: Mapping[Spec, np.ndarray] | None = None,
+) -> list[TopK]:
+    """`out_of_sample` for specs that learn from queries: each half of them through what the other half taught."""
+    Q = task.embeddings.query_matrix()
+    half = np.random.default_rng([seed, 0x1EA7]).permutation(len(Q)) % 2
+    rankings = out_of_sample(task, specs, folds.learning_from(Q[half == 1]), tick, visited)
+    others = out_of_sample(task, specs, folds.learning_from(Q[half == 0]), lambda spec: None, visited)
+    for ranking, other in zip(rankings, others, strict=True):
+        ranking.scores[half == 1], ranking.rows[half == 1] = other.scores[half == 1], other.rows[half == 1]
     return rankings
 
 

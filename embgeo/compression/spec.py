@@ -57,6 +57,11 @@ class Spec:
         first = Spec(self.reducers, self.quantizer, centred=self.centred)
         return (first,) if self.rescorer is None else (first, Spec((), self.rescorer))
 
+    @property
+    def learns_from_queries(self) -> bool:
+        """Whether a part is fitted on queries, which it must then not be judged by."""
+        return any(getattr(part, "learns_from_queries", False) for part in self.reducers)
+
     def width(self, dimension: int) -> int:
         """Coordinates that the quantizer sees; raises SpecError where a reducer cannot reduce `dimension`."""
         for part in self.reducers:

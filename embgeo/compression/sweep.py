@@ -13,7 +13,7 @@ import numpy as np
 from embgeo.compression.checkpoint import Checkpoints
 from embgeo.compression.codec import Codec, fit_codec
 from embgeo.compression.front import front_note
-from embgeo.compression.held_out import DEPTH, Folds, Task, groups, out_of_sample
+from embgeo.compression.held_out import DEPTH, Folds, Task, groups, out_of_queries, out_of_sample
 from embgeo.compression.index import MatrixSearcher, Searcher, build_searcher
 from embgeo.compression.indexed import build_structure, index_facts
 from embgeo.compression.outcome import Finding, Outcome, tier_bytes
@@ -21,6 +21,7 @@ from embgeo.compression.parts import Structure
 from embgeo.compression.spec import Spec, parse
 from embgeo.compression.store import predicted_file_bytes
 from embgeo.compression.timing import Timing, time_searchers
+from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
 from embgeo.progress import NOTE, Progress, silent
 from embgeo.retrieval.evaluate import Evaluator
@@ -159,7 +160,10 @@ class _Work:
         """Finish a few specs: out of sample with one pass over the corpus, then each as it would be shipped."""
         indexed = {spec: self._ship(spec) for spec in group if spec.index is not None}
         visited = {spec: self.task.visited(spec, shipped.searcher) for spec, shipped in indexed.items()}
-        rankings = out_of_sample(self.task, group, self.folds, self._tick, visited)
+        if any(spec.learns_from_queries for spec in group):
+            rankings = out_of_queries(self.task, group, self.folds, self.seed, self._tick, visited)
+        else:
+            rankings = out_of_sample(self.task, group, self.folds, self._tick, visited)
         for spec, ranking in zip(group, rankings, strict=True):
             shipped = indexed.pop(spec, None) or self._ship(spec)
             finding = self._find(spec, ranking, shipped)
@@ -195,7 +199,7 @@ class _Work:
         if spec in self.codecs:
             return self.codecs[spec]
         kept = self.checkpoints.read(spec) if self.checkpoints else None
-        return kept.codec if kept is not None and kept.codec is not None else fit_codec(spec, self.folds.shipped)
+        return kept.codec if kept is not None and kept.codec is not None else fit_codec(spec, self._training(spec))
 
     def structure(self, spec: Spec) -> Structure | None:
         """Links or lists as shipped: held, or built again."""
@@ -204,11 +208,16 @@ class _Work:
         codec = self.codec(spec)
         return build_structure(spec.index, codec, encode_all(codec, self.task.embeddings), self.folds.shipped)
 
+    def _training(self, spec: Spec) -> Training:
+        """What the shipped codec is fitted on: all sampled documents, and all queries where it learns from them."""
+        shipped = self.folds.shipped
+        return shipped.learning_from(self.task.embeddings.query_matrix()) if spec.learns_from_queries else shipped
+
     def _ship(self, spec: Spec) -> _Shipped:
         """Fit on everything, encode everything, build the real index and look at its efforts."""
         embeddings = self.task.embeddings
         started = time.perf_counter()
-        codec = fit_codec(spec, self.folds.shipped)
+        codec = fit_codec(spec, self._training(spec))
         fitted = time.perf_counter()
         codes = None if lies_searchable(codec, embeddings) else encode_all(codec, embeddings)
         encoded = time.perf_counter()

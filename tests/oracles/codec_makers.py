@@ -51,7 +51,7 @@ def maker(text: str) -> Make:
     def make(X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
         key = (text, similarity, seed, id(X))
         if key not in FITTED:
-            codec = fit_codec(parse(text), Training(X, similarity, seed))
+            codec = fit_codec(parse(text), Training(X, similarity, seed).learning_from(X[:100]))
             assert isinstance(codec, FittedCodec)
             FITTED[key] = X, codec  # the array is held, so that its id stays its own
         return FITTED[key][1]

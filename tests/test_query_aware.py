@@ -1,0 +1,107 @@
+"""LeanVec-style projection: what it learns from queries, and that no query is judged by what it taught."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from embgeo.compression import timing
+from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.spec import parse
+from embgeo.compression.sweep import sweep
+from embgeo.compression.training import Training
+from embgeo.embeddings import check_embeddings, normalise
+from embgeo.errors import InputError
+from embgeo.judgements import Judgements
+from embgeo.retrieval.evaluate import Evaluator
+
+
+@pytest.fixture(autouse=True)
+def _hurried_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "REPEATS", 1)
+    monkeypatch.setattr(timing, "SINGLES", 1)
+
+
+def loss(text: str, X: np.ndarray, Q: np.ndarray, fit: np.ndarray) -> float:
+    """Mean squared error of the inner products with fresh queries Q."""
+    codec = fit_codec(parse(text), Training(X, "dot").learning_from(fit))
+    assert isinstance(codec, FittedCodec)
+    Z, bias = codec.queries(Q)
+    return float(np.mean((Z @ codec.reduce(X).T + bias[:, None] - Q @ X.T) ** 2))
+
+
+def apart(n: int, m: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Documents and queries that vary in other directions."""
+    rng = np.random.default_rng(seed)
+    wide = np.arange(1, 33) ** -0.7
+    turn = np.linalg.qr(np.random.default_rng(9).standard_normal((32, 32)))[0]
+    X = (rng.standard_normal((n, 32)) * wide).astype(np.float32)
+    return X, (rng.standard_normal((m, 32)) * wide @ turn).astype(np.float32)
+
+
+def test_queries_that_differ_from_documents_are_worth_learning_from() -> None:
+    X, Q = apart(3000, 1400)
+    fit, fresh = Q[:1000], Q[1000:]
+    assert loss("lean8,f32", X, fresh, fit) < 0.8 * loss("pca8,f32", X, fresh, fit)
+
+
+def test_queries_like_the_documents_give_pca() -> None:
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((4000, 32)) * np.arange(1, 33) ** -0.7).astype(np.float32)
+    for m in (5, 2000):
+        lean, pca = (loss(text, X[2000:], X[:500], X[500 : 500 + m]) for text in ("lean8,f32", "pca8,f32"))
+        assert lean == pytest.approx(pca, rel=0.15)
+
+
+def test_all_dimensions_lose_nothing() -> None:
+    X, Q = apart(500, 100)
+    assert loss("lean32,f32", X, Q[:50], Q[50:]) < 1e-8
+
+
+def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    X = normalise(rng.standard_normal((200, 24)).astype(np.float32))
+    Q = normalise(X[:60] + 0.1 * rng.standard_normal((60, 24)).astype(np.float32))
+    e = check_embeddings(X, Q)
+    evaluator = Evaluator(Judgements({str(i): {str(i): 1} for i in range(60)}), e.doc_ids, e.query_ids)
+    taught: list[np.ndarray] = []
+    learn = Training.learning_from
+
+    def noted(self: Training, queries: np.ndarray) -> Training:
+        taught.append(queries)
+        return learn(self, queries)
+
+    monkeypatch.setattr(Training, "learning_from", noted)
+    result = sweep(e, evaluator, [parse("lean8,f32"), parse("pca8,f32")])
+    lean, pca = result.outcomes
+    halves = {queries.tobytes(): queries for queries in taught if len(queries) == 30}
+    first, second = halves.values()
+    assert not {row.tobytes() for row in first} & {row.tobytes() for row in second}
+    assert len(taught) == 2 * result.folds + 1, "each fold by halves, the shipped codec from all"
+    # by hand: each half through the codecs that the other half taught
+    from embgeo.compression.folds import document_folds
+
+    fold_of, scores = document_folds(e, 0), np.empty((60, 200), np.float32)
+    for own, other in ((first, second), (second, first)):
+        places = [int(np.flatnonzero((row == Q).all(axis=1))[0]) for row in own]
+        for fold in range(5):
+            codec = fit_codec(parse("lean8,f32"), learn(Training(X[fold_of != fold], "cosine"), other))
+            assert isinstance(codec, FittedCodec)
+            Z, _ = codec.queries(own)
+            held = np.flatnonzero(fold_of == fold)
+            scores[np.ix_(places, held)] = Z @ codec.reduce(X[held]).T
+    best = np.argsort(-scores, axis=1)[:, :32]
+    by_hand = evaluator(np.take_along_axis(scores, best, 1), best)["ndcg@10"]
+    np.testing.assert_allclose(lean.quality, by_hand, atol=1e-6)
+    alone = sweep(e, evaluator, [parse("pca8,f32")]).outcomes[0]
+    np.testing.assert_array_equal(pca.quality, alone.quality)
+
+
+def test_refusals_name_the_way_out() -> None:
+    X = apart(50, 1)[0]
+    with pytest.raises(InputError, match=r"lean8 learns from queries; there are none. Use pca8"):
+        fit_codec(parse("lean8,int8"), Training(X, "dot"))
+    with pytest.raises(InputError, match="got euclidean similarity"):
+        fit_codec(parse("lean8,int8"), Training(X, "euclidean").learning_from(X))
+    with pytest.raises(InputError, match="must stand first"):
+        fit_codec(parse("pca16,lean8,int8"), Training(X, "dot").learning_from(X))
