@@ -27,6 +27,13 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
             "one-sided tests, 5 % shared by the families of codecs, in each from the largest store down to the first "
             "failure; one query more is counted as lost, for losses that no query of the sample shows"
         )
+    if any(outcome.spec.index is not None for outcome in result.outcomes):
+        said["index"] = (
+            "out of sample, a spec with an index ranks the documents that its built index brings to a query (the "
+            "beam of a graph, the 200 best of the lists read), scored by the fold codecs that never saw them; links "
+            "and lists count in bytes per vector; recall and speed by effort are those of the built index against "
+            "the flat search"
+        )
     if any(type(part) is Truncation for outcome in result.outcomes for part in outcome.spec.reducers):
         said["truncation"] = (
             "trunc… is meant for models trained for it (Matryoshka); whether this one was is not checked"
