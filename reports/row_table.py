@@ -22,7 +22,7 @@ from embgeo.reports.numbers import (
 
 Row = Mapping[str, Any]
 QUALITY_PLACES = 4
-MAIN = {"bytes_per_vector", "ratio", "ndcg@10", "difference", "retained", "recall@10_exact", "store_bytes", "qps"}
+MAIN = {"bytes_per_vector", "ratio", "ndcg@10", "difference", "retained", "recall@10_exact", "qps"}
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,8 @@
       canvas.height = Math.round(height * ratio);
       const { points } = layout;
       const closer = Math.sqrt(Math.max(1, view.scale / fit));
-      const radius = Math.min(6, Math.min(4, Math.max(1.5, 160 / Math.sqrt(total))) * Math.sqrt(closer)) * ratio;
+      const whole = Math.max(1.5, Math.min(4, 160 / Math.sqrt(total)) * Math.min(1, width / 800));
+      const radius = Math.min(6, whole * Math.sqrt(closer)) * ratio;
       // pixels are set by hand: 20,000 calls of a drawing function would take ten times as long
       const image = context.createImageData(canvas.width, canvas.height);
       const pixels = image.data;
@@ -235,9 +236,9 @@
           }),
         );
         const [x, y] = place(i);
-        const right = x > width / 2;
-        tip.style.left = right ? "auto" : `${Math.max(0, x + 14)}px`;
-        tip.style.right = right ? `${Math.max(0, width - x + 14)}px` : "auto";
+        const wide = tip.offsetWidth;
+        const beside = x + 14 + wide <= width ? x + 14 : x - 14 - wide;
+        tip.style.left = `${Math.max(0, Math.min(width - wide, beside))}px`;
         tip.style.top = y > height / 2 ? "auto" : `${Math.max(0, y + 10)}px`;
         tip.style.bottom = y > height / 2 ? `${Math.max(0, height - y + 10)}px` : "auto";
       }
