@@ -1,4 +1,4 @@
-"""embgeo cache: the embeddings kept on disk."""
+"""embgeo cache: the embeddings kept on disk, and what unfinished sweeps have judged."""
 
 from __future__ import annotations
 
@@ -41,9 +41,10 @@ def list_entries(voice: Voice) -> None:
 
     from embgeo.cli.tables import table
     from embgeo.cli.words import figure, plain, size
-    from embgeo.encoders.cache import cache_entries
+    from embgeo.compression.checkpoint import unfinished_sweeps
+    from embgeo.encoders.cache import cache_directory, cache_entries
 
-    entries = cache_entries()
+    entries, sweeps = cache_entries(), unfinished_sweeps(cache_directory())
     rows = [
         [
             entry.key[:12],
@@ -56,12 +57,25 @@ def list_entries(voice: Voice) -> None:
         ]
         for entry in entries
     ]
+    rows += [
+        [
+            sweep.key[:12],
+            "sweep",
+            count(sweep.specs, "spec", "specs"),
+            figure(sweep.documents),
+            size(sweep.bytes),
+            f"{sweep.modified:%Y-%m-%d %H:%M}",
+            "unfinished",
+        ]
+        for sweep in sweeps
+    ]
     columns = [("key", "left"), ("model", "text"), ("role", "left"), ("texts", "right"), ("size", "right")]
-    if entries:
+    if rows:
         voice.show(table("", [*columns, ("changed, UTC", "left"), ("", "left")], rows))
         voice.line()
-    voice.line(f"{count(len(entries))}, {size(sum(entry.bytes for entry in entries))}")
-    voice.json([asdict(entry) for entry in entries])
+    held = [*entries, *sweeps]
+    voice.line(f"{count(len(held))}, {size(sum(entry.bytes for entry in held))}")
+    voice.json([asdict(entry) for entry in held])
 
 
 @command.command("clear")
@@ -70,25 +84,26 @@ def list_entries(voice: Voice) -> None:
 def clear(keys: tuple[str, ...], voice: Voice) -> None:
     """Remove the entries whose keys begin with KEY...; all of them without one.
 
-    Nothing but time is lost: what is missing is encoded again.
+    Nothing but time is lost: what is missing is encoded, and what an unfinished sweep had judged is judged, again.
     """
     from dataclasses import asdict
 
     from embgeo.cli.words import size
-    from embgeo.encoders.cache import cache_entries, clear_cache
+    from embgeo.compression.checkpoint import clear_sweeps, unfinished_sweeps
+    from embgeo.encoders.cache import cache_directory, cache_entries, clear_cache
     from embgeo.errors import unknown_name
 
     wanted = None
     if keys:
-        entries = cache_entries()
+        entries = [*cache_entries(), *unfinished_sweeps(cache_directory())]
         for key in keys:
             if not any(entry.key.startswith(key) for entry in entries):
                 raise unknown_name("cache entry", key, [entry.key[:12] for entry in entries])
         wanted = [entry.key for entry in entries if entry.key.startswith(keys)]
-    removed = clear_cache(keys=wanted)
+    removed = [*clear_cache(keys=wanted), *clear_sweeps(cache_directory(), wanted)]
     voice.line(f"removed {count(len(removed))}, {size(sum(entry.bytes for entry in removed))}")
     voice.json([asdict(entry) for entry in removed])
 
 
-def count(entries: int) -> str:
-    return f"{entries} {'entry' if entries == 1 else 'entries'}"
+def count(number: int, one: str = "entry", many: str = "entries") -> str:
+    return f"{number} {one if number == 1 else many}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from test_sweep import corpus, facts
 
+from embgeo.api import compress
+from embgeo.cli.group import embgeo
 from embgeo.compression import checkpoint as checkpoints_module
 from embgeo.compression import timing
 from embgeo.compression.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
@@ -184,3 +188,21 @@ def test_leftovers_are_trimmed_by_age_and_size(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(checkpoints_module, "MOST_BYTES", 15)
     trim(tmp_path)
     assert [p.name for p in sweeps_folder(tmp_path).iterdir()] == ["new"]
+
+
+def test_unfinished_sweeps_are_listed_and_cleared(cache_dir: Path) -> None:
+    swept(opened(cache_dir))
+    key = opened(cache_dir).key
+    listed = CliRunner().invoke(embgeo, ["cache", "list"])
+    assert re.search(rf"{key[:12]} +sweep +6 specs +120 .* unfinished", listed.output), listed.output
+    assert "1 entry" in listed.output
+    cleared = CliRunner().invoke(embgeo, ["cache", "clear", key[:8]])
+    assert "removed 1 entry" in cleared.output
+    assert not list(sweeps_folder(cache_dir).iterdir())
+
+
+def test_a_saved_run_leaves_no_checkpoints(cache_dir: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "docs.npy", np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32))
+    compress(f"vectors:{tmp_path / 'docs.npy'}", specs=["int8"], out=tmp_path / "runs")
+    assert sweeps_folder(cache_dir).is_dir(), "there were some"
+    assert not list(sweeps_folder(cache_dir).iterdir())

@@ -14,6 +14,7 @@ whenever a sweep begins, and `embgeo cache` lists and clears it.
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import logging
@@ -140,6 +141,45 @@ def open_checkpoints(
         logger.warning("the sweep cannot be taken up again after a kill: %s", error)
         return None
     return Checkpoints(folder)
+
+
+@dataclass(frozen=True)
+class UnfinishedSweep:
+    """A line of `embgeo cache`: what a killed sweep left; `specs` are finished."""
+
+    key: str
+    documents: int
+    dimension: int
+    specs: int
+    bytes: int
+    modified: datetime.datetime
+
+
+def unfinished_sweeps(root: Path) -> list[UnfinishedSweep]:
+    """What killed sweeps left under the cache folder, newest first."""
+    found = []
+    for folder in _folders(root):
+        try:
+            about = json.loads((folder / "about.json").read_text("utf-8"))
+            documents, dimension = int(about["documents"]), int(about["dimension"])
+        except (OSError, *_DAMAGE):
+            documents, dimension = 0, 0
+        changed, size = _extent(folder)
+        when = datetime.datetime.fromtimestamp(changed, datetime.UTC)
+        specs = len(list(folder.glob(f"*{SUFFIX}")))
+        found.append(UnfinishedSweep(folder.name, documents, dimension, specs, size, when))
+    return sorted(found, key=lambda sweep: sweep.modified, reverse=True)
+
+
+def clear_sweeps(root: Path, keys: Iterable[str] | None = None) -> list[UnfinishedSweep]:
+    """Remove what the sweeps of these keys left (all when None) and return it."""
+    wanted = None if keys is None else set(keys)
+    removed = [sweep for sweep in unfinished_sweeps(root) if wanted is None or sweep.key in wanted]
+    for sweep in removed:
+        folder = sweeps_folder(root) / sweep.key
+        with storage_errors(folder):
+            shutil.rmtree(folder)
+    return removed
 
 
 def sweeps_folder(root: Path) -> Path:

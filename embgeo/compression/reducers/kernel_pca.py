@@ -34,7 +34,9 @@ class FittedKernelPCA:
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) before the mean is taken off."""
-        mapped: np.ndarray = gaussian_kernel(X, self.landmarks, self.gamma[0]) @ self.weights
+        kernel = gaussian_kernel(X, self.landmarks, self.gamma[0])
+        with one_thread(self.weights.shape[1]):  # so narrow a product is split along its sums
+            mapped: np.ndarray = kernel @ self.weights
         return mapped
 
     def documents(self, X: np.ndarray) -> np.ndarray:
@@ -101,5 +103,7 @@ class KernelPCA:
         weights = np.ascontiguousarray(vectors * (np.where(largest < 0, -1, 1) * inverse), dtype=np.float32)
         mean = np.zeros(self.dimensions)
         for start in range(0, len(Z), 8192):
-            mean += (gaussian_kernel(Z[start : start + 8192], landmarks, gamma[0]) @ weights).sum(axis=0)
+            kernel = gaussian_kernel(Z[start : start + 8192], landmarks, gamma[0])
+            with one_thread(self.dimensions):
+                mean += (kernel @ weights).sum(axis=0)
         return FittedKernelPCA(landmarks, weights, (mean / len(Z)).astype(np.float32), gamma)

@@ -8,7 +8,7 @@ import numpy as np
 
 from embgeo.compression.parts import check_width, reducer
 from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.training import Training
+from embgeo.compression.training import Training, one_thread
 
 
 @reducer(
@@ -39,5 +39,6 @@ class GaussianProjection:
     def fit(self, Z: np.ndarray, training: Training) -> Linear:
         d = Z.shape[1]
         rng = np.random.default_rng([training.seed, d, self.dimensions, 0x62B])
-        columns, _ = np.linalg.qr(rng.standard_normal((d, self.dimensions)))
+        with one_thread(d):
+            columns, _ = np.linalg.qr(rng.standard_normal((d, self.dimensions)))
         return Linear(np.ascontiguousarray(columns, np.float32))

@@ -1,0 +1,126 @@
+"""The default grid: every family that is cheap, the costly ones within a time that is told, every row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from test_sweep import corpus, facts
+
+from embgeo.compression import timing
+from embgeo.compression.budget import parse_budget
+from embgeo.compression.costs import predicted_seconds
+from embgeo.compression.grid import FIT_BUDGET_SECONDS, default_grid
+from embgeo.compression.parts import QUANTIZERS, REDUCERS, load_parts
+from embgeo.compression.spec import parse
+from embgeo.compression.sweep import Sweep, sweep
+from embgeo.compression.tradeoffs import rescoring_curves, tradeoff_rows
+from embgeo.retrieval.significance import QueryBootstrap
+from embgeo.threads import limited_threads
+
+load_parts()
+ASKED_FOR = {"lean192"}  # fitted on queries, which a sweep has to be given apart
+DOCUMENTS = 520  # enough for codebooks of 256 centroids in every fold
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hurried_clock() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "REPEATS", 1)
+        patch.setattr(timing, "SINGLES", 1)
+        yield
+
+
+def whole_sweep(threads: int | None = None) -> Sweep:
+    e, evaluator = corpus(n=DOCUMENTS, m=20, d=18)
+    with limited_threads(threads):
+        return sweep(e, evaluator, default_grid(18, DOCUMENTS).specs)
+
+
+@pytest.fixture(scope="module")
+def swept() -> Sweep:
+    return whole_sweep(1)
+
+
+def test_every_default_spec_alone_gives_the_row_it_has_among_all(swept: Sweep) -> None:
+    e, evaluator = corpus(n=DOCUMENTS, m=20, d=18)
+    assert len(swept.outcomes) >= 55
+    with limited_threads(1):
+        for among in swept.outcomes:
+            alone = sweep(e, evaluator, [among.spec]).outcomes[0]
+            assert facts(alone) == facts(among), str(among.spec)
+
+
+def test_results_do_not_depend_on_the_threads(swept: Sweep) -> None:
+    for one, two in zip(swept.outcomes, whole_sweep(2).outcomes, strict=True):
+        assert facts(one) == facts(two), str(one.spec)
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 7, 13, 64, 100, 384, 1000, 1536, 4096])
+@pytest.mark.parametrize("documents", [1, 30, 600, 200_000])
+def test_the_grid_works_on_any_dimension_and_corpus(dimension: int, documents: int) -> None:
+    grid = default_grid(dimension, documents)
+    names = [str(spec) for spec in grid.specs]
+    assert names[0] == "f32"
+    assert len(set(names)) == len(names)
+    assert len(names) >= (60 if dimension >= 64 else 40)
+    for spec in grid.specs:
+        assert spec.code_bytes(dimension) >= 1
+        assert getattr(spec.quantizer, "centroids", 0) <= documents / 2
+    assert not set(grid.left_out) & set(names)
+
+
+@pytest.mark.parametrize("documents", [5_183, 100_000])
+def test_costly_codecs_join_while_their_predictions_fit_the_budget(documents: int) -> None:
+    grid = default_grid(384, documents)
+    names = [str(spec) for spec in grid.specs]
+    joined = [name for name in names if predicted_seconds(parse(name), documents, 384) > 2]
+    everything = {str(spec) for spec in default_grid(384, documents, exhaustive=True).specs}
+    assert set(grid.left_out) <= everything
+    if documents == 5_183:
+        assert {"pq96", "pq192x4"} <= set(joined)
+        assert sum(predicted_seconds(parse(name), documents, 384) for name in ("pq96", "pq192x4")) < FIT_BUDGET_SECONDS
+    else:
+        assert "pq96" in grid.left_out
+        assert grid.left_out["pq96"] > FIT_BUDGET_SECONDS
+
+
+def test_predictions_grow_with_documents_and_codebooks() -> None:
+    def seconds(text: str, documents: int = 5_000) -> float:
+        return predicted_seconds(parse(text), documents, 384)
+
+    assert seconds("pq96", 10_000) == pytest.approx(2 * seconds("pq96"))
+    assert seconds("int8") < 0.1 < seconds("pq48x4") < seconds("pq48") < seconds("pq96") < seconds("rq24")
+    assert seconds("pq96+int8@4") == pytest.approx(seconds("pq96") + seconds("int8"))
+
+
+def test_exhaustive_holds_every_registered_family() -> None:
+    specs = default_grid(384, 100_000, exhaustive=True).specs
+    names = [part.name for spec in specs for part in (*spec.reducers, spec.quantizer)]
+    for registry in (REDUCERS, QUANTIZERS):
+        for entry in registry.values():
+            if entry.example in ASKED_FOR:
+                continue
+            assert any(entry.pattern.fullmatch(name) for name in names), entry.example
+
+
+def test_a_kernel_is_not_tried_under_dot() -> None:
+    assert any("kpca" in str(spec) for spec in default_grid(64, 5_000, "cosine", exhaustive=True).specs)
+    assert not any("kpca" in str(spec) for spec in default_grid(64, 5_000, "dot", exhaustive=True).specs)
+
+
+def test_a_budget_adds_the_adaptive_codec_of_its_size() -> None:
+    names = [str(spec) for spec in default_grid(384, 5_183, budget=parse_budget("50B", 384, 5_183)).specs]
+    assert "adaptive@50B" in names
+
+
+def test_rescoring_is_swept_and_told_as_a_curve(swept: Sweep) -> None:
+    rows = tradeoff_rows(swept, DOCUMENTS, QueryBootstrap.draw(20, 0), None)
+    curves = rescoring_curves(rows)
+    assert [(curve["search"], curve["rescore"]) for curve in curves] == [("binary", "int8"), ("adaptive@1B", "int8")]
+    for curve in curves:
+        assert [(point["factor"], point["candidates"]) for point in curve["points"]] == [(2, 20), (4, 40), (10, 100)]
+        recalls = [point["recall@10_exact"] for point in curve["points"]]
+        assert recalls == sorted(recalls), "more candidates never find fewer of the nearest, with int8 as good as exact"
+        assert curve["rescore_alone"]["recall@10_exact"] >= recalls[-1] - 0.05
+    assert curves[0]["search_alone"]["spec"] == "binary"
