@@ -16,7 +16,7 @@ class CurveWords:
 
 
 # (measure, curve) in the order of drawing; curves that are not listed follow under their keys
-CURVES: dict[tuple[str, str], CurveWords] = {
+CURVES: dict[tuple[str, ...], CurveWords] = {
     ("power_law_exponent", "spectrum"): CurveWords(
         "Spectrum", "Variance along each principal component; a straight line is a power law.", log="xy"
     ),

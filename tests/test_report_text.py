@@ -125,7 +125,8 @@ def test_facts_flatten_any_shape():
     entry = {"k": 100, "gini": 0.33886, "timing": {"batch": 256, "wait_seconds": 0.25}, "ids": ["a", "b"], "none": None}
     listed = {fact.label: fact.text for fact in facts(entry)}
     assert listed == {
-        "k": "100", "Gini coefficient (0: all found alike)": "0.3389", "Timing: batch": "256", "Timing: wait seconds": "250\u202fms", "Ids": "a, b",
+        "k": "100", "Gini coefficient (0: all found alike)": "0.3389",
+        "Timing: batch": "256", "Timing: wait seconds": "250\u202fms", "Ids": "a, b",
         "None": "—",
     }  # fmt: skip
     assert [fact.text for fact in facts(["x", 1])] == ["x", "1"]
