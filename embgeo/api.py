@@ -15,8 +15,9 @@ from embgeo.compression.caveats import codebook_warnings, constants_warning, poo
 from embgeo.compression.checkpoint import open_checkpoints
 from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.export import ExportReport, export_faiss
-from embgeo.compression.grid import Grid, default_grid
+from embgeo.compression.grid import Grid, default_grid, default_specs
 from embgeo.compression.index import build_searcher
+from embgeo.compression.prediction import Shape, beyond_the_list, predict_recall, prediction_account
 from embgeo.compression.protocol import fit_budget, protocol, rules
 from embgeo.compression.spec import parse
 from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
@@ -187,6 +188,12 @@ def compress(
         chosen = listed.specs
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
+        shape = Shape.of_corpus(embeddings, seed)
+        widening = not (asked or grid or exhaustive)
+        pool = default_specs(embeddings.dimension, limit, exhaustive=True) if widening else []
+        predicted = predict_recall(shape, list(dict.fromkeys([*chosen, *pool])), NEIGHBOURS, seed, progress)
+        joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
+        chosen = [*chosen, *joining]
         warnings += codebook_warnings(chosen, len(embeddings), count)
         place = choose_device(device)
         checkpoints = open_checkpoints(
@@ -199,6 +206,7 @@ def compress(
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
         named = not asked or any(str(spec) == "f32" for spec in asked)
+        account = prediction_account(shape, predicted, rows, passed_over)
         best = recommend(result, rows, limit, share, count, seed, baseline_competes=named)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
@@ -220,6 +228,7 @@ def compress(
             "baseline": rows[0],
             "tradeoffs": rows[1:],
             "rescoring": rescoring_curves(rows),
+            "prediction": account,
             "recommendation": {**best, "effects": effects, "state": byte_account(outcome.codec)},
             "budget": None if limit is None else asdict(limit),
             "keep": share,

@@ -161,8 +161,7 @@ def recommend(
     if keep is not None:
         # the query that is counted as lost guards a yes; a no has to come from what was seen
         below, needed = 1 - keep_p_values(field, everything, unseen=0), queries_needed(field)
-    # constants decide between equal codes in `sizes`; a front by bytes has one row a size
-    front = pareto_front(field.sizes if budget is not None and budget.store else marginal, field.quality.mean(axis=1))
+    front = pareto_front(field.sizes, field.quality.mean(axis=1))
     for place, row in enumerate(rows):
         row["pareto"], row["fits_budget"], row["tied"] = (
             bool(front[place]),
@@ -188,8 +187,7 @@ def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors
     code = np.array([o.bytes_per_vector for o in outcomes], dtype=np.float64)
     constant = np.array([o.constant_bytes for o in outcomes], dtype=np.float64)
     whole = budget is not None and budget.per_vector is None
-    # constants break ties between equal codes
-    sizes = vectors * code + constant if whole else code + constant / 1e15
+    sizes = vectors * code + constant if whole else code
     allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(code, constant, strict=True)])
     quality = np.stack([o.quality for o in outcomes])
     families = np.unique([family(o.spec) for o in outcomes], return_inverse=True)[1]
