@@ -191,14 +191,11 @@ def test_what_is_paid_is_what_the_budget_is_about(swept: Sweep) -> None:
     np.testing.assert_allclose(whole, [25_600, 12_800, 6_656, 3_456, 4_900, 5_376])
 
 
-@pytest.mark.parametrize("budget", ["16B", "64B", "3kB", "20kB"])
+@pytest.mark.parametrize("budget", ["16B", "64B", "5kB", "20kB"])
 def test_the_recommendation_is_on_the_measured_front(swept: Sweep, budget: str) -> None:
     """Of tied rows of equal size the better one is chosen, whatever constants it has."""
     rows = rows_of(swept)
-    try:
-        best = recommend(swept, rows, parse_budget(budget, D, N), None, N, 0)
-    except BudgetError:
-        pytest.skip("nothing of this sweep fits")
+    best = recommend(swept, rows, parse_budget(budget, D, N), None, N, 0)
     assert best["pareto"]
     assert best["fits_budget"]
 
