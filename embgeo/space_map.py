@@ -161,7 +161,7 @@ def require_umap() -> None:
     import importlib.util
 
     if importlib.util.find_spec("umap") is None:
-        raise MissingExtraError("a UMAP layout needs the package umap-learn. Install it: pip install umap-learn")
+        raise MissingExtraError("a UMAP layout needs umap-learn: pip install 'embgeo[umap]'")
 
 
 def _umap_plane(X: np.ndarray, metric: str, seed: int) -> np.ndarray:
