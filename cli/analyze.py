@@ -14,7 +14,7 @@ from embgeo.cli.options import Common, with_common
     "--measures", "measure_names", metavar="NAME,…", help="Only these measures or families (`embgeo measures`)."
 )
 @click.option("--quick", is_flag=True, help="Only the cheap measures.")
-@click.option("--umap", is_flag=True, help="Lay the report's map out by UMAP too (pip install umap-learn).")
+@click.option("--umap", is_flag=True, help="Lay the report's map out by UMAP too (extra umap).")
 @with_common
 def command(
     model: str, dataset: str | None, measure_names: str | None, quick: bool, umap: bool, common: Common

@@ -126,7 +126,7 @@ def test_a_large_corpus_is_sampled_and_unmeasured_documents_have_no_colour(monke
 
 def test_without_umap_the_error_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtraError, match="pip install umap-learn"):
+    with pytest.raises(MissingExtraError, match=r"embgeo\[umap\]"):
         require_umap()
 
 
