@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from embgeo.cli.options import FILE, Common, stacked, with_voice
+from embgeo.cli.configuration import config_option, used
+from embgeo.cli.options import FILE, Common, kept_config, out_option, stacked, threads_option, with_voice
 from embgeo.cli.voice import Voice
 
 _places = stacked(
-    click.option("--out", type=FILE, default=Path("embgeo-runs"), show_default=True, help="Where run folders are."),
+    out_option,
     click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
     click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
 )
@@ -25,7 +26,8 @@ _places = stacked(
     help="At most so many documents for model similarity.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all]")
+@threads_option
+@config_option
 @_places
 @with_voice
 def command(
@@ -61,10 +63,11 @@ def command(
     from embgeo.comparison import compare
     from embgeo.reports.compare_decision import decision
 
+    config = used(click.get_current_context())
     with voice.progress() as progress:
         run = compare(
             list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
-            out=out, progress=progress,
+            out=out, progress=progress, **kept_config(config),
         )  # fmt: skip
     for line in legend(run.result):
         voice.line(line)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, with_voice
 from embgeo.cli.voice import Voice
 
@@ -14,6 +15,7 @@ from embgeo.cli.voice import Voice
 @click.command(short_help="The built store as a FAISS file.")
 @click.argument("run", type=FILE)
 @click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
+@config_option
 @with_voice
 def command(run: Path, target: Path | None, voice: Voice) -> None:
     """Write the store in the run folder RUN as a file that plain FAISS reads and searches.

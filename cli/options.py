@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from embgeo.cli.configuration import config_option, settle, used
+
 if TYPE_CHECKING:
     from embgeo.cli.voice import Voice
 
@@ -30,12 +32,19 @@ class Common:
     html: Path | None
     no_html: bool
     voice: Voice
+    config: dict[str, Any] | None = None
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments for `embgeo.api.analyze` and `compress`."""
         from embgeo.encoders.encoder import EncoderOptions
 
-        return {**self.library, "encoder": EncoderOptions(device=self.library["device"], **self.encoder)}
+        encoder = EncoderOptions(device=self.library["device"], **self.encoder)
+        return {**self.library, "encoder": encoder, **kept_config(self.config)}
+
+
+def kept_config(config: dict[str, Any] | None) -> dict[str, Any]:
+    """The argument that writes the configuration file into a run, where there is one."""
+    return {} if config is None else {"config": config}
 
 
 def stacked(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -66,6 +75,14 @@ voice_flags = stacked(
         "--debug", is_flag=True, callback=_set_debug, help="As --verbose, with debug messages, and tracebacks."
     ),
 )
+out_option = click.option(
+    "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
+    help="Where run folders are.",
+)  # fmt: skip
+threads_option = click.option(
+    "--threads", type=click.IntRange(min=1), metavar="N", envvar="EMBGEO_THREADS", show_envvar=True,
+    help="CPU threads; all unless given.",
+)  # fmt: skip
 device_options = stacked(
     click.option(
         "--device",
@@ -76,7 +93,7 @@ device_options = stacked(
         show_envvar=True,
         help="Where to compute; auto takes a CUDA device when there is one.",
     ),
-    click.option("--threads", type=click.IntRange(min=1), metavar="N", help="CPU threads.  [default: all]"),
+    threads_option,
 )
 _compute_options = stacked(
     click.option(
@@ -112,7 +129,7 @@ _encoder_options = stacked(
     click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model. Off unless given."),
 )
 _output_options = stacked(
-    click.option("--out", type=FILE, default=Path("embgeo-runs"), show_default=True, help="Where run folders go."),
+    out_option,
     json_option,
     click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
     click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
@@ -127,16 +144,18 @@ LIBRARY_NAMES = (
 )  # fmt: skip
 
 
+EXCLUSIVE = (("html", "no_html"), ("specs", "exhaustive", "grid"), ("query", "vector"))
+VOICES = (("quiet", "verbose"), ("quiet", "debug"))
+
+
 def with_voice(function: Callable[..., Any]) -> Callable[..., Any]:
     """Options --json, --quiet, --verbose, --debug, handed over as `voice`."""
 
     @functools.wraps(function)
-    def call(*, json_target: str | None, quiet: bool, verbose: bool, debug: bool, **rest: Any) -> Any:
-        from embgeo.cli.voice import Voice
-
-        voice = Voice(json_target, quiet, verbose, debug)
+    def call(**options: Any) -> Any:
+        voice = _take_voice(options)
         with voice.speaking():
-            return function(voice=voice, **rest)
+            return function(voice=voice, **options)
 
     return stacked(json_option, voice_flags)(call)
 
@@ -145,17 +164,24 @@ def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
     """Everything `analyze` and `compress` share, handed over as `common`."""
 
     @functools.wraps(function)
-    def call(*, json_target: str | None, quiet: bool, verbose: bool, debug: bool, **options: Any) -> Any:
-        from embgeo.cli.voice import Voice
-
-        voice = Voice(json_target, quiet, verbose, debug)
+    def call(**options: Any) -> Any:
+        voice = _take_voice(options)
         library = {name: options.pop(name) for name in LIBRARY_NAMES}
         given = {name: options.pop(name) for name in ENCODER_NAMES}
         encoder = {name: value for name, value in given.items() if value not in (None, False)}
-        common = Common(library, encoder, options.pop("html"), options.pop("no_html"), voice)
+        config = used(click.get_current_context())
+        common = Common(library, encoder, options.pop("html"), options.pop("no_html"), voice, config)
         if common.html is not None and common.no_html:
             raise click.UsageError("--html and --no-html exclude each other; give one of them")
         with voice.speaking():
             return function(common=common, **options)
 
-    return stacked(_compute_options, _encoder_options, _output_options)(call)
+    return stacked(config_option, _compute_options, _encoder_options, _output_options)(call)
+
+
+def _take_voice(options: dict[str, Any]) -> Voice:
+    """The voice that the options ask for, which are taken out of them; what a file says gives way to flags."""
+    from embgeo.cli.voice import Voice
+
+    settle(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
+    return Voice(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, device_options, with_voice
 from embgeo.cli.voice import Voice
 
@@ -17,6 +18,7 @@ from embgeo.cli.voice import Voice
 @click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many documents.")
 @device_options
+@config_option
 @with_voice
 def command(
     run: Path, query: str | None, vector: Path | None, k: int, device: str, threads: int | None, voice: Voice

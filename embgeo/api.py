@@ -18,6 +18,7 @@ from embgeo.compression.export import ExportReport, export_faiss
 from embgeo.compression.grid import Grid, default_grid, default_specs
 from embgeo.compression.index import build_searcher
 from embgeo.compression.prediction import Shape, beyond_the_list, predict_recall, prediction_account
+from embgeo.compression.price import check_price, price_account
 from embgeo.compression.protocol import fit_budget, protocol, rules
 from embgeo.compression.spec import parse
 from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
@@ -48,6 +49,7 @@ STORE_FILE = "store.safetensors"
 FAISS_FILE = "store.faiss"
 SNIPPETS_MOST = 50_000
 NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
+PRICED_VECTORS = 100_000_000  # where the user plans for no number
 REACH = 100  # how deep the baseline is searched and retrievability is counted
 
 
@@ -67,12 +69,14 @@ def analyze(
     device: str = "auto",
     threads: int | None = None,
     out: Path = DEFAULT_OUT,
+    config: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """What the embedding space of `model` on `dataset` looks like, and how well exact search retrieves in it.
 
-    Parameters follow the command line (`embgeo analyze --help`); `encoder` holds the encoder's options, `progress` is
-    called while work goes on. Returns the stored run. Raises the errors of `embgeo.errors`.
+    Parameters follow the command line (`embgeo analyze --help`); `encoder` holds the encoder's options, `config` (where
+    the options came from) is kept in the run as it is, `progress` is called while work goes on. Returns the stored run.
+    Raises the errors of `embgeo.errors`.
     """
     encoder = encoder or EncoderOptions(device=device)
     if umap:
@@ -101,7 +105,7 @@ def analyze(
         }  # fmt: skip
         result = {
             "command": "analyze",
-            **_facts(subject, request, used),
+            **_facts(subject, request, used, config),
             **_with_documents(signature, subject.embeddings.doc_ids),
             "map": laid_out.to_json(),
             "retrieval": retrieval,
@@ -122,6 +126,7 @@ def compress(
     keep: str | None = None,
     specs: list[str] | None = None,
     vectors: str | None = None,
+    price_per_gb: float | None = None,
     exhaustive: bool = False,
     grid: str | None = None,
     similarity: str = "auto",
@@ -133,6 +138,7 @@ def compress(
     device: str = "auto",
     threads: int | None = None,
     out: Path = DEFAULT_OUT,
+    config: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Judge ways to store the vectors, recommend one within `budget` and `keep`, and build it into the run folder.
@@ -140,10 +146,12 @@ def compress(
     Parameters follow the command line (`embgeo compress --help`). Without judgements the rows are compared by recall
     against exact neighbours; without queries, documents stand in for them and do not find themselves.
     `grid="storage-paper"` judges the specs of the published storage study, by its arithmetic and by ours.
+    `price_per_gb` is the price of 10⁹ bytes of RAM; without it no money is named.
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     encoder = encoder or EncoderOptions(device=device)
     # whatever can be refused is refused before anything is encoded
+    check_price(price_per_gb)
     share = parse_keep(keep) if keep is not None else None
     planned = parse_vectors(vectors) if vectors is not None else None
     asked = [parse(text) for text in dict.fromkeys(specs or [])]
@@ -217,13 +225,13 @@ def compress(
         warnings += [*poor_warning(best), *constants_warning(best, count)]
         request = {
             "model": model, "dataset": dataset, "budget": budget, "keep": keep, "specs": specs, "vectors": vectors,
-            "exhaustive": exhaustive, "grid": grid, "seed": seed, "device": device, "similarity": similarity,
-            "queries_vectors": queries_vectors, "split": split, "drop_own_document": drop_own_document,
-            "encoder": asdict(encoder),
+            "price_per_gb": price_per_gb, "exhaustive": exhaustive, "grid": grid, "seed": seed, "device": device,
+            "similarity": similarity, "queries_vectors": queries_vectors, "split": split,
+            "drop_own_document": drop_own_document, "encoder": asdict(encoder),
         }  # fmt: skip
         full = {
             "command": "compress",
-            **_facts(subject, request, used),
+            **_facts(subject, request, used, config),
             "quality": result.measure,
             "baseline": rows[0],
             "tradeoffs": rows[1:],
@@ -237,6 +245,10 @@ def compress(
         }
         if grid is not None:
             full["float8_or_int8"] = float8_or_int8(result, embeddings.dimension, bootstrap)
+        if price_per_gb is not None:
+            # without --vectors the planned size of the report: a corpus to try things on costs nothing
+            sized = planned or PRICED_VECTORS
+            full["price"] = price_account(best, rows[0], len(embeddings), sized, price_per_gb)
 
         def build(folder: Path) -> None:
             progress("writing the store", 0, 1)
@@ -343,8 +355,11 @@ def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
     return encoder.encode_batch([query], "query")
 
 
-def _facts(subject: Subject, request: Mapping[str, Any], threads: int) -> dict[str, Any]:
+def _facts(
+    subject: Subject, request: Mapping[str, Any], threads: int, config: Mapping[str, Any] | None
+) -> dict[str, Any]:
     return {
+        **({} if config is None else {"config": dict(config)}),
         "model": subject.model,
         "dataset": subject.dataset,
         "similarity": subject.embeddings.similarity,

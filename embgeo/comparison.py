@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def compare(
     seed: int = 0,
     threads: int | None = None,
     out: Path = RUNS_FOLDER,
+    config: Mapping[str, Any] | None = None,
     progress: Progress = silent,
 ) -> Run:
     """Put two or more analyze and compress runs side by side and store the comparison as a run.
@@ -40,7 +41,7 @@ def compare(
     similarity is measured on a seeded sample of at most `documents` documents where the vectors are still at hand (the
     vector file, or the embedding cache) and gets a typed reason where they are not. Runs may be given as Run, folder or
     the beginning of a run's name or id in `out`. `vectors` ("100M") is the number of vectors that costs are planned
-    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named.
+    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `config` is kept in the run as it is.
 
     Raises
     ------
@@ -69,6 +70,7 @@ def compare(
                 "runs": [item.result.get("identity") or item.run.name for item in items], "vectors": vectors,
                 "price_per_gb": price_per_gb, "documents": documents, "seed": seed,
             },
+            **({} if config is None else {"config": dict(config)}),
             "environment": environment(used),
             "runs": [item.facts() for item in items],
             "signatures": signatures,

@@ -178,13 +178,15 @@ def load_run(path: str | Path) -> Run:
     return Run(folder, result)
 
 
-def find_run(name: str | Path, out: Path = RUNS_FOLDER) -> Run:
+def find_run(name: str | Path, out: Path | None = None) -> Run:
     """The run in the folder `name`, or the one in `out` whose folder name or eight-digit id begins with `name`.
 
+    `out` is EMBGEO_OUT or else embgeo-runs unless given.
     Raises `UnknownNameError` where several or none begin so, and the errors of `load_run`.
     """
     path = Path(name)
     text = str(name)
+    out = out or Path(os.environ.get("EMBGEO_OUT") or RUNS_FOLDER)
     if path.exists() or len(path.parts) != 1 or not text.strip("."):
         return load_run(path)
     folders = sorted(file.parent for file in Path(out).glob("*/run.json")) if Path(out).is_dir() else []

@@ -132,7 +132,8 @@ def test_wrong_usage_is_exit_2(words: list[str], said: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["report", "nowhere"], "nowhere does not exist"),
+        (["report", "nowhere"], "no run 'nowhere'"),
+        (["report", "here/nowhere"], "nowhere does not exist"),
         (["measures", "twonn"], "did you mean twonn_dim"),
         (["datasets", "./nowhere"], "the dataset folder ./nowhere does not exist"),
         (["cache", "clear", "0123"], "unknown cache entry '0123'"),

@@ -1,0 +1,172 @@
+"""`--config FILE`: a TOML file of options.
+
+    seed = 7                      # for every command that has --seed
+    out = "runs"
+
+    [compress]
+    model = "vectors:docs.npy"
+    spec = ["int8", "pca192,rot,int4"]
+    no-html = true
+
+Keys are the long flags without their dashes (`-` or `_` between words), and `model` and `dataset`. A table holds the
+options of one command, keys above the tables those of all. A flag on the command line wins over an environment
+variable, that over the command's table, that over the common keys. Paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from embgeo.errors import DataError, InputError, unknown_name
+
+COMMANDS = ("analyze", "compress", "compare", "search", "export", "report")
+PLACES = ("model", "dataset")  # the arguments that a file may give
+VECTORS = "vectors:"
+_META = "embgeo.config"
+
+
+def config_option(function: Any) -> Any:
+    """Add `--config FILE` to a command."""
+    return click.option(
+        "--config", type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False,
+        callback=_apply, help="Options from a TOML file; flags win over it (`embgeo --help`).",
+    )(function)  # fmt: skip
+
+
+def used(ctx: click.Context) -> dict[str, Any] | None:
+    """Path and content of the file that this command was given, as a run keeps them; None without one."""
+    found: dict[str, Any] | None = ctx.meta.get(_META)
+    return found
+
+
+def settle(ctx: click.Context, values: dict[str, Any], *groups: Iterable[str]) -> None:
+    """In each group of options that exclude each other, those of the file give way to one of the command line."""
+    if used(ctx) is None:
+        return
+    for group in groups:
+        named = [name for name in group if values.get(name)]
+        said = {name: ctx.get_parameter_source(name) for name in named}
+        if any(source is not ParameterSource.DEFAULT_MAP for source in said.values()):
+            for name, source in said.items():
+                if source is ParameterSource.DEFAULT_MAP:
+                    values[name] = {bool: False, tuple: ()}.get(type(values[name]))
+
+
+def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
+    if path is None:
+        return
+    content = read(path)
+    common = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
+    options: dict[str, Any] = {}
+    here = str(ctx.command.name if ctx.info_name is None else ctx.info_name)
+    anywhere = {key for name in COMMANDS for key in parameters(_command(name))}
+    for key, value in common.items():
+        if _key(key) not in anywhere:
+            raise unknown_name(f"key in {path}", key, anywhere)
+        parameter = parameters(ctx.command).get(_key(key))
+        if parameter is not None:
+            options[str(parameter.name)] = _value(ctx, parameter, value, key, path)
+    for name, table in content.items():
+        if not isinstance(table, Mapping):
+            continue
+        if name not in COMMANDS:
+            raise unknown_name(f"table in {path}", name, COMMANDS)
+        known = parameters(_command(name))
+        for key, value in table.items():
+            if _key(key) not in known:
+                raise unknown_name(f"key in [{name}] of {path}", key, known)
+            if name == here:
+                parameter = known[_key(key)]
+                options[str(parameter.name)] = _value(ctx, parameter, value, f"{name}.{key}", path)
+    ctx.default_map = {**(ctx.default_map or {}), **options}
+    ctx.meta[_META] = {"path": str(path), "content": content}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The TOML file as it is, no name checked. Raises DataError."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"--config must name a file that can be read; {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise DataError(f"{path} must be TOML in UTF-8; {error}") from None
+
+
+def parameters(command: click.Command) -> dict[str, click.Parameter]:
+    """What a file may set for `command`: long flags without dashes in front, and its MODEL and DATASET."""
+    return dict(_named(command))
+
+
+def _named(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            if parameter.name in PLACES:
+                yield str(parameter.name), parameter
+            continue
+        long = [flag.removeprefix("--") for flag in parameter.opts if flag.startswith("--")]
+        name = long[0] if long else str(parameter.name)  # -k has no long form
+        if name not in ("config", "help"):
+            yield name, parameter
+
+
+def _command(name: str) -> click.Command:
+    found: click.Command = import_module(f"embgeo.cli.{name}").command
+    return found
+
+
+def _key(key: str) -> str:
+    return key.replace("_", "-")
+
+
+def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str, path: Path) -> Any:
+    """The value as the command line would hand it over; InputError where the flag would refuse it."""
+    flag = isinstance(parameter, click.Option) and parameter.is_flag
+    if flag != isinstance(value, bool):
+        wanted = "true or false" if flag else "no true or false but a value"
+        raise InputError(f"{key} in {path} must be {wanted}; got {_shown(value)}")
+    if flag:
+        return value
+    items = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
+        raise InputError(f"{key} in {path} must be text or a number; got {_shown(value)}")
+    texts = [_placed(parameter, str(item), path.parent) for item in items]
+    if parameter.multiple:
+        handed: Any = tuple(texts)
+    elif not isinstance(value, list):
+        handed = texts[0]
+    elif parameter.name == "measure_names":
+        handed = ",".join(texts)
+    else:
+        raise InputError(f"{key} in {path} must be one value; got a list of {len(items)}")
+    try:
+        parameter.type_cast_value(ctx, handed)
+    except click.BadParameter as error:
+        raise InputError(f"{key} in {path}: {error.message}") from None
+    return handed
+
+
+def _placed(parameter: click.Parameter, text: str, base: Path) -> str:
+    """`text` as seen from the working directory where it is a path."""
+    if text.startswith("~"):
+        return text
+    if isinstance(parameter.type, click.Path) or (parameter.name == "json_target" and text != "-"):
+        return str(base / text)
+    if parameter.name == "model" and text.startswith(VECTORS):
+        place = text.removeprefix(VECTORS)
+        return text if place.startswith("~") else VECTORS + str(base / place)
+    # a name of a model or dataset is a folder where there is one, as on the command line
+    if parameter.name in PLACES and (text.startswith(".") or (base / text).is_dir()) and str(base) != ".":
+        return str(base / text)
+    return text
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:59] + "…"
