@@ -24,6 +24,9 @@ from embgeo.cli.options import Common, with_common
     help="Judge just this spec, e.g. pca192,rot,int4 or hnsw32,int8; repeatable.",
 )
 @click.option("--vectors", metavar="COUNT", help="Plan sizes for that many vectors, e.g. 100M.  [default: the corpus]")
+@click.option(
+    "--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes of RAM; without it no money is named."
+)
 @click.option("--exhaustive", is_flag=True, help="Judge a wider list of specs.")
 @click.option(
     "--grid", type=click.Choice(["storage-paper"]), help="Judge a published grid, by its arithmetic and by embgeo's."
@@ -36,6 +39,7 @@ def command(
     keep: str | None,
     specs: tuple[str, ...],
     vectors: str | None,
+    price_per_gb: float | None,
     exhaustive: bool,
     grid: str | None,
     common: Common,
@@ -65,7 +69,7 @@ def command(
     with voice.progress() as progress:
         run = api.compress(
             model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
-            exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
+            price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
         )  # fmt: skip
     voice.sentence(title(run.result))
     voice.show("", tradeoff_table(run.result))
