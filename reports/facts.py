@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, number
+from embgeo.reports.numbers import MISSING, bare, byte_size, count, duration, finite
 from embgeo.reports.wording import LABELS
 
 LONGEST_TABLE = 50
@@ -55,7 +55,7 @@ def leaf(name: str, value: Any) -> str:
             return byte_size(value)
         if name.endswith("seconds"):
             return duration(value)
-        return count(value) if float(value) == int(value) else _trimmed(number(value))
+        return count(value) if float(value) == int(value) else bare(value)
     if isinstance(value, list | tuple):
         return ", ".join(leaf(name, item) for item in value) or MISSING
     return str(value)
@@ -73,10 +73,6 @@ def label(name: str) -> str:
         return words
     words = " ".join(word.upper() if word in ("cpu", "gpu", "id", "ram", "qps") else word for word in words.split())
     return words[:1].upper() + words[1:]
-
-
-def _trimmed(text: str) -> str:
-    return text.rstrip("0").rstrip(".") if "." in text and text[-1].isdigit() else text
 
 
 def _walk(entry: Mapping[str, Any], prefix: str) -> Iterator[Fact]:

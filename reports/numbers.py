@@ -67,6 +67,12 @@ def number(value: Any, ci: Any = None, places: int | None = None, signed: bool =
     return text.replace("-", MINUS)
 
 
+def bare(value: Any) -> str:
+    """`value` without zeros at its end, as a setting reads: `0.25`, `0.7`, `100`."""
+    text = number(value)
+    return text.rstrip("0").rstrip(".") if "." in text and text[-1].isdigit() else text
+
+
 def interval(ci: Any, places: int | None = None, signed: bool = False, scale: float = 1.0) -> str:
     """`(0.600–0.690)`; `to` instead of the dash where a sign would blur it. "" without an interval."""
     ends = bounds(ci)

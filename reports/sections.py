@@ -7,19 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from embgeo.reports.aftermath import store_facts
+from embgeo.reports.byte_table import ByteTable, byte_table
 from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import csv_text
 from embgeo.reports.curves import CurvePlot, curve_plots
 from embgeo.reports.decision import alternatives, details, headline
 from embgeo.reports.facts import Fact, FactTable, fact_tables, facts
 from embgeo.reports.figures import Figure
+from embgeo.reports.float8 import Float8View, float8_view
+from embgeo.reports.index_curves import IndexView, index_view
 from embgeo.reports.listed_documents import retrievability_tables, standout_tables
-from embgeo.reports.numbers import MISSING, byte_size, finite
+from embgeo.reports.numbers import MISSING, finite
 from embgeo.reports.per_query import PerQuery, per_query
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
+from embgeo.reports.prediction import PredictionView, prediction_view
+from embgeo.reports.rescoring import RescoringView, rescoring_view
 from embgeo.reports.row_table import Column, Row, TableRow, columns_of, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
 from embgeo.reports.space_map import MapView, map_view
+from embgeo.reports.stored import entry
 from embgeo.reports.tradeoff import tradeoff_figures
 from embgeo.runs import Run
 
@@ -67,7 +73,11 @@ class CompressSection(Section):
     columns: list[Column]
     shared: list[Fact]
     rows: list[TableRow]
-    byte_rows: list[list[str]]
+    byte_table: ByteTable
+    float8: Float8View | None
+    rescoring: RescoringView | None
+    indices: IndexView | None
+    prediction: PredictionView | None
     per_query: PerQuery | None
     effects: list[Fact]
     state_tables: list[FactTable]
@@ -163,7 +173,11 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         columns=columns,
         shared=shared_facts(rows),
         rows=table_rows(rows, columns, spec),
-        byte_rows=_byte_rows(rows, baseline, spec),
+        byte_table=byte_table(rows, baseline, spec),
+        float8=float8_view(result.get("float8_or_int8"), entry(result.get("dataset")).get("dimension")),
+        rescoring=rescoring_view(result.get("rescoring")),
+        indices=index_view(rows),
+        prediction=prediction_view(result.get("prediction"), rows),
         per_query=per_query(run, spec, quality) if spec else None,
         effects=effects,
         state_tables=state_tables,
@@ -180,13 +194,6 @@ def budget_limit(budget: Any) -> float | None:
     store, vectors = finite(budget.get("store")), finite(budget.get("vectors"))
     shared = store / vectors if store is not None and vectors else None
     return finite(budget.get("per_vector")) or shared
-
-
-def _byte_rows(rows: Sequence[Row], baseline: Row, spec: str | None) -> list[list[str]]:
-    """Where each byte goes, for float32, the recommendation and the front."""
-    shown = [row for row in rows if row.get("spec") in (baseline.get("spec"), spec) or row.get("pareto") is True]
-    keys = ("bytes_per_vector", "constant_bytes", "store_bytes", "id_bytes", "disk_bytes", "ram_bytes")
-    return [[str(row.get("spec", "")), *(byte_size(row.get(key)) for key in keys)] for row in shown]
 
 
 def _row(entry: Any) -> Row:
