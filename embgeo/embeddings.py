@@ -50,8 +50,20 @@ class Embeddings:
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         """Documents at `indices` as a new (k, d) float32 array, unit rows under cosine."""
+        if isinstance(indices, np.ndarray) and len(indices) > BLOCK_ROWS:
+            return self._many_rows(np.asarray(indices))
         block = np.array(self.docs[indices], dtype=np.float32)
         return normalise(block) if self.similarity == "cosine" else block
+
+    def _many_rows(self, indices: np.ndarray) -> np.ndarray:
+        """A sample of a mapped corpus touches most of its pages: they go again block by block."""
+        if indices.dtype == bool:
+            indices = np.flatnonzero(indices)
+        rows = np.empty((len(indices), self.dimension), np.float32)
+        for start in range(0, len(indices), BLOCK_ROWS):
+            rows[start : start + BLOCK_ROWS] = self.rows(indices[start : start + BLOCK_ROWS])
+            release_pages(self.docs)
+        return rows
 
     def blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (first row, block) over all documents; memory stays at one block."""

@@ -19,7 +19,7 @@ from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.threads import limited_threads
 
 load_parts()
-ASKED_FOR = {"lean192"}  # fitted on queries, which a sweep has to be given apart
+ASKED_FOR = {"lean192", "umap32"}  # fitted on queries; in need of an extra
 DOCUMENTS = 520  # enough for codebooks of 256 centroids in every fold
 
 

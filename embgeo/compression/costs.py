@@ -24,6 +24,8 @@ from embgeo.compression.reducers.autoencoder import PASSES as EPOCHS
 from embgeo.compression.reducers.itq_rotation import FIT_ROWS as ROTATION_ROWS
 from embgeo.compression.reducers.itq_rotation import ROUNDS, ITQRotation
 from embgeo.compression.reducers.kernel_pca import LANDMARKS, KernelPCA
+from embgeo.compression.reducers.umap_projection import LANDMARKS as PLACED
+from embgeo.compression.reducers.umap_projection import UMAPProjection
 from embgeo.compression.spec import Spec
 
 PRODUCT = 0.04e-9  # a multiplication and addition within a matrix product
@@ -32,6 +34,7 @@ CENTROID = 1.2e-9  # looking at one centroid of one part
 PART = 90e-9  # the rest of a part: sums, gaps
 KERNEL = 30e-9  # exp and the distances around it
 FACTORISATION = 0.9e-9  # a multiplication of an eigenvalue or singular value decomposition
+PLACING = 8e-3  # laying out one landmark by UMAP
 EVENT = 100e-9  # one rescaling tried for a row
 
 
@@ -66,6 +69,8 @@ def _reducer_cost(part: Reducer, documents: int, rows: int, width: int) -> Cost:
         landmarks = min(rows, LANDMARKS)
         mapped = landmarks * (KERNEL + part.dimensions * PRODUCT)
         return Cost(landmarks**3 * FACTORISATION + rows * mapped, documents * mapped)
+    if isinstance(part, UMAPProjection):
+        return Cost(min(rows, PLACED) * PLACING, documents * min(rows, PLACED) * width * PRODUCT)
     if isinstance(part, Autoencoder):
         weights = 2 * (width * (part.dimensions + HIDDEN) + HIDDEN * part.dimensions)
         seen = min(STEPS * BATCH, EPOCHS * rows)

@@ -1,0 +1,57 @@
+"""The UMAP reducer: groups stay together, the rest is refused in words. A fit takes too long for the laws."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.index import build_searcher
+from embgeo.compression.spec import parse
+from embgeo.compression.store import load_store, write_store
+from embgeo.compression.training import Training
+from embgeo.embeddings import normalise
+from embgeo.errors import InputError, MissingExtraError
+
+
+def groups(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(7).standard_normal((6, 24))
+    label = rng.integers(0, 6, n)
+    return normalise((centres[label] + 0.3 * rng.standard_normal((n, 24))).astype(np.float32)), label
+
+
+def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) -> None:
+    pytest.importorskip("umap", reason="needs the extra umap")
+    X, _ = groups(200)
+    codec = fit_codec(parse("umap4,f32"), Training(X, "cosine"))
+    assert isinstance(codec, FittedCodec)
+    documents, label = groups(150, seed=1)
+    Q, asked = groups(40, seed=2)
+    codes = codec.encode(documents)
+    assert codes.shape == (150, 16)
+    np.testing.assert_array_equal(codes[:10], codec.encode(documents[:10]))
+    scores, rows = build_searcher(codec, codes).search(Q, 10)
+    assert np.mean(label[rows] == asked[:, None]) > 0.95
+    # scores are minus squared distances in the layout
+    places = codec.reducers[0].place(documents), codec.reducers[0].place(Q)
+    exact = -((places[1][:, None] - places[0][rows]) ** 2).sum(axis=2)
+    np.testing.assert_allclose(scores, exact, atol=2e-3)
+    write_store(tmp_path / "s", codec, [codes], [str(i) for i in range(150)])
+    np.testing.assert_array_equal(load_store(tmp_path / "s").codec.encode(documents), codes)
+
+
+def test_what_it_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, _ = groups(60)
+    with pytest.raises(InputError, match="at least 80 documents"):
+        fit_codec(parse("umap20,f32"), Training(X, "cosine"))
+    with pytest.raises(InputError, match="needs cosine similarity; got dot"):
+        fit_codec(parse("umap4,f32"), Training(X, "dot"))
+    with pytest.raises(InputError, match="between 2 and 24"):
+        parse("umap1,f32").code_bytes(24)
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(MissingExtraError, match=r"embgeo\[umap\]"):
+        fit_codec(parse("umap4,f32"), Training(X, "cosine"))
