@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.options import Common, with_common
 
 
 @click.command(short_help="The shape of the space, and how well it retrieves.")
-@click.argument("model")
-@click.argument("dataset", required=False)
+@click.argument("model", shell_complete=completion.models)
+@click.argument("dataset", required=False, shell_complete=completion.datasets)
 @click.option(
-    "--measures", "measure_names", metavar="NAME,…", help="Only these measures or families (`embgeo measures`)."
-)
+    "--measures", "measure_names", metavar="NAME,…", shell_complete=completion.measures,
+    help="Only these measures or families (`embgeo measures`).",
+)  # fmt: skip
 @click.option("--quick", is_flag=True, help="Only the cheap measures.")
 @click.option("--umap", is_flag=True, help="Lay the report's map out by UMAP too (extra umap).")
 @with_common

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
+
+if TYPE_CHECKING:
+    from embgeo.compression.checkpoint import UnfinishedSweep
+    from embgeo.encoders.cache import CachedEncoding
 
 
 @click.group(short_help="The embeddings kept on disk.")
@@ -73,7 +79,7 @@ def list_entries(voice: Voice) -> None:
     if rows:
         voice.show(table("", [*columns, ("changed, UTC", "left"), ("", "left")], rows))
         voice.line()
-    held = [*entries, *sweeps]
+    held: list[CachedEncoding | UnfinishedSweep] = [*entries, *sweeps]
     voice.line(f"{count(len(held))}, {size(sum(entry.bytes for entry in held))}")
     voice.json([asdict(entry) for entry in held])
 
@@ -95,12 +101,15 @@ def clear(keys: tuple[str, ...], voice: Voice) -> None:
 
     wanted = None
     if keys:
-        entries = [*cache_entries(), *unfinished_sweeps(cache_directory())]
+        entries: list[CachedEncoding | UnfinishedSweep] = [*cache_entries(), *unfinished_sweeps(cache_directory())]
         for key in keys:
             if not any(entry.key.startswith(key) for entry in entries):
                 raise unknown_name("cache entry", key, [entry.key[:12] for entry in entries])
         wanted = [entry.key for entry in entries if entry.key.startswith(keys)]
-    removed = [*clear_cache(keys=wanted), *clear_sweeps(cache_directory(), wanted)]
+    removed: list[CachedEncoding | UnfinishedSweep] = [
+        *clear_cache(keys=wanted),
+        *clear_sweeps(cache_directory(), wanted),
+    ]
     voice.line(f"removed {count(len(removed))}, {size(sum(entry.bytes for entry in removed))}")
     voice.json([asdict(entry) for entry in removed])
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.configuration import config_option, used
 from embgeo.cli.options import FILE, Common, kept_config, out_option, stacked, threads_option, with_voice
 from embgeo.cli.voice import Voice
@@ -18,7 +19,7 @@ _places = stacked(
 
 
 @click.command(short_help="Models or datasets side by side, from stored runs.")
-@click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, shell_complete=completion.runs)
 @click.option("--vectors", metavar="COUNT", help="Plan costs for that many vectors.  [default: 100M]")
 @click.option("--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it no money is named.")
 @click.option(

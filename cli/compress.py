@@ -6,12 +6,13 @@ import shlex
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.options import Common, with_common
 
 
 @click.command(short_help="The smallest store that keeps the quality.")
-@click.argument("model")
-@click.argument("dataset", required=False)
+@click.argument("model", shell_complete=completion.models)
+@click.argument("dataset", required=False, shell_complete=completion.datasets)
 @click.option("--budget", metavar="SIZE", help="96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB the whole store.")
 @click.option(
     "--keep", metavar="SHARE", help="Keep this much of nDCG@10, e.g. 99%; alone it asks for the smallest store."
@@ -21,6 +22,7 @@ from embgeo.cli.options import Common, with_common
     "specs",
     multiple=True,
     metavar="SPEC",
+    shell_complete=completion.specs,
     help="Judge just this spec, e.g. pca192,rot,int4 or hnsw32,int8; repeatable.",
 )
 @click.option("--vectors", metavar="COUNT", help="Plan sizes for that many vectors, e.g. 100M.  [default: the corpus]")

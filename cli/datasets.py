@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="What a dataset can be, and what is in one.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.datasets)
 @click.option("--split", default="test", show_default=True, help="Which judgements of NAME to count.")
 @with_voice
 def command(name: str | None, split: str, voice: Voice) -> None:

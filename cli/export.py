@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, with_voice
 from embgeo.cli.voice import Voice
 
 
 @click.command(short_help="The built store as a FAISS file.")
-@click.argument("run", type=FILE)
+@click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
 @config_option
 @with_voice

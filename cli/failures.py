@@ -33,6 +33,10 @@ def run(arguments: Sequence[str]) -> int:
     from embgeo.cli.group import embgeo
 
     state = State()
+    if "_EMBGEO_COMPLETE" in os.environ:
+        from embgeo.cli.completion import switch_on
+
+        switch_on()
     try:
         done = embgeo.main(list(arguments), prog_name="embgeo", standalone_mode=False, obj=state)
         return done if isinstance(done, int) else 0

@@ -48,7 +48,30 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=LazyGroup, name="embgeo", context_settings={"help_option_names": ["-h", "--help"]})
+EPILOG = """\b
+Environment:
+  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT stand for the flags of those names;
+  EMBGEO_CACHE_DIR is where embeddings and unfinished sweeps are kept.
+
+\b
+Configuration (--config FILE, TOML):
+  Keys are the long flags, and model and dataset: above the tables for every
+  command, in a table for that command. Paths are relative to the file. Flags
+  win over environment variables, these over the file.
+    seed = 7
+    [compress]
+    model = "minilm"
+    spec = ["int8", "pca192,rot,int4"]
+
+\b
+Completion of models, datasets, measures, specs and runs:
+  eval "$(_EMBGEO_COMPLETE=bash_source embgeo)"     in ~/.bashrc
+  eval "$(_EMBGEO_COMPLETE=zsh_source embgeo)"      in ~/.zshrc
+  _EMBGEO_COMPLETE=fish_source embgeo | source      in config.fish
+"""
+
+
+@click.command(cls=LazyGroup, name="embgeo", epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "--version", message="embgeo %(version)s")
 def embgeo() -> None:
     """Measure an embedding space, and find the smallest vector store that keeps its search quality.
@@ -59,6 +82,12 @@ def embgeo() -> None:
       embgeo compress minilm pydocs --budget 96B
       embgeo compress vectors:docs.npy my-beir-folder --queries-vectors queries.npy --keep 99%
 
-    `embgeo COMMAND --help` shows the options and examples of a command. Exit codes: 0 done, 1 a fault of
-    embgeo, 2 something to mend (a name, a file, a budget, a package), 130 interrupted.
+    `embgeo COMMAND --help` shows the options and examples of a command.
+
+    \b
+    Exit codes:
+      0    done
+      1    a fault of embgeo
+      2    something to mend: a name, a file, a budget, a package
+      130  interrupted by Ctrl-C; the same command goes on from there
     """

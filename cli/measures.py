@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="What is measured and what it means.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.measures)
 @with_voice
 def command(name: str | None, voice: Voice) -> None:
     """List the measures of the signature, or explain the measure or family NAME.

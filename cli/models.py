@@ -6,12 +6,13 @@ from dataclasses import asdict
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
 
 
 @click.command(short_help="What a model can be.")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completion.models)
 @with_voice
 def command(name: str | None, voice: Voice) -> None:
     """Say what a MODEL can be, in the order it is looked up; with NAME, find registered models by part of a name.

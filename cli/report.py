@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, with_voice
 from embgeo.cli.voice import Voice
 
 
 @click.command(short_help="Draw the HTML again from stored runs.")
-@click.argument("folders", metavar="RUN...", type=FILE, nargs=-1, required=True)
+@click.argument("folders", metavar="RUN...", type=FILE, nargs=-1, required=True, shell_complete=completion.runs)
 @click.option("--html", type=FILE, metavar="FILE", help="Where to write it.  [default: report.html in the first RUN]")
 @config_option
 @with_voice

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, device_options, with_voice
 from embgeo.cli.voice import Voice
 
 
 @click.command(short_help="Ask the store that compress built.")
-@click.argument("run", type=FILE)
+@click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.argument("query", required=False)
 @click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many documents.")

@@ -1,0 +1,188 @@
+"""What the shell offers behind TAB. It must answer at once: nothing here imports numpy, and names are read off the
+source files where they are declared.
+
+Switched on by  eval "$(_EMBGEO_COMPLETE=bash_source embgeo)"  in ~/.bashrc; zsh_source and fish_source as well.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class
+
+import embgeo
+
+VECTORS = "vectors:"
+VECTOR_FILES = (".npy", ".npz", ".safetensors")
+RUNS_FOLDER = "embgeo-runs"
+# registered in a loop, so that no line declares them; a test compares all names with the registry
+_IN_A_LOOP = ("pca_dim_85", "pca_dim_90", "pca_dim_95")
+_PACKAGE = Path(embgeo.__file__).parent
+_MEASURE = re.compile(r'^@measure\(\s*"(?P<name>\w+)",(?P<rest>.*?)^(@|def )', re.MULTILINE | re.DOTALL)
+_FAMILY = re.compile(r'\bfamily"?[=:] ?"(\w+)"')
+_PART = re.compile(r"^@(?P<kind>reducer|quantizer|index)\((?P<rest>.*?)^(@|class )", re.MULTILINE | re.DOTALL)
+
+
+def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """`minilm`, vector files behind vectors:, model folders, and hub models that are on this machine."""
+    if incomplete.startswith(VECTORS):
+        return list(_vector_files(incomplete.removeprefix(VECTORS)))
+    names = [CompletionItem("minilm", help="packaged all-MiniLM-L6-v2"), CompletionItem(VECTORS, help="a vector file")]
+    names += [CompletionItem(name, help="in the hub's cache") for name in _cached_models()]
+    return [CompletionItem(incomplete, type="dir"), *_beginning(names, incomplete)]
+
+
+def datasets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Built-in datasets, and folders that hold a corpus."""
+    from embgeo.datasets.registry import list_datasets
+
+    names = [CompletionItem(name, help=meaning) for name, meaning in list_datasets().items()]
+    names += [
+        CompletionItem(f"{folder}{os.sep}", help="a folder in BEIR format")
+        for folder in _folders(incomplete)
+        if any((folder / name).is_file() for name in ("corpus.jsonl", "corpus.jsonl.gz"))
+    ]
+    return [CompletionItem(incomplete, type="dir"), *_beginning(names, incomplete)]
+
+
+def measures(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Measures and families; behind a comma the next one."""
+    head = incomplete[: incomplete.rfind(",") + 1]
+    taken = set(head.split(","))
+    return _beginning(
+        [CompletionItem(head + item.value, help=item.help) for item in known_measures() if item.value not in taken],
+        incomplete,
+    )
+
+
+def specs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The parts of a spec one after another: index and reducers, a quantizer, rescoring behind +."""
+    cut = max(incomplete.rfind(","), incomplete.rfind("+")) + 1
+    head = incomplete[:cut]
+    offered = []
+    for kind, item in known_parts():
+        if head.endswith("+"):
+            if kind == "quantizer":
+                offered.append(CompletionItem(f"{head}{item.value}@4", help=f"rescoring: {item.help}"))
+        elif kind != "index" or not head:
+            # a reducer or an index is followed by something
+            more = "" if kind == "quantizer" else ","
+            offered.append(CompletionItem(head + item.value + more, help=item.help))
+    return _beginning(offered, incomplete)
+
+
+def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Stored runs, newest first; for search and export those of compress."""
+    out = Path(ctx.params.get("out") or os.environ.get("EMBGEO_OUT") or RUNS_FOLDER)
+    wanted = "compress-" if ctx.info_name in ("search", "export") else ""
+    taken = {str(name) for name in ctx.params.get("runs") or ctx.params.get("folders") or ()}
+    stored = sorted(out.glob("*/run.json"), key=lambda file: file.stat().st_mtime, reverse=True) if out.is_dir() else []
+    names = [file.parent.name for file in stored if file.parent.name.startswith(wanted)]
+    offered = [CompletionItem(name) for name in names if name not in taken]
+    return [CompletionItem(incomplete, type="dir"), *_beginning(offered, incomplete)]
+
+
+def known_measures() -> Iterator[CompletionItem]:
+    """Every measure with its summary, and every family."""
+    families = set()
+    for path in sorted((_PACKAGE / "metrics").glob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        for found in _MEASURE.finditer(text):
+            families |= set(_FAMILY.findall(text))
+            yield CompletionItem(found["name"], help=_keyword("summary", found["rest"]))
+    for name in _IN_A_LOOP:
+        yield CompletionItem(name, help="principal components that carry that share of the variance")
+    for family in sorted(families):
+        yield CompletionItem(family, help="a family of measures")
+
+
+def known_parts() -> Iterator[tuple[str, CompletionItem]]:
+    """(kind, example) of every part of a spec with its summary."""
+    for folder in ("indices", "reducers", "quantizers"):
+        for path in sorted((_PACKAGE / "compression" / folder).glob("*.py")):
+            for found in _PART.finditer(path.read_text(encoding="utf-8")):
+                example, summary = (_keyword(key, found["rest"]) for key in ("example", "summary"))
+                yield found["kind"], CompletionItem(example, help=summary)
+
+
+def _keyword(name: str, arguments: str) -> str:
+    found = re.search(rf'\b{name}="([^"]*)"', arguments)
+    return found[1] if found else ""
+
+
+def _beginning(items: Iterable[CompletionItem], incomplete: str) -> list[CompletionItem]:
+    return [item for item in items if item.value.startswith(incomplete)]
+
+
+def _folders(incomplete: str) -> list[Path]:
+    parent, _, start = incomplete.rpartition(os.sep)
+    place = Path(parent or (os.sep if incomplete.startswith(os.sep) else "."))
+    try:
+        return sorted(path for path in place.iterdir() if path.name.startswith(start) and path.is_dir())
+    except OSError:
+        return []
+
+
+def _vector_files(incomplete: str) -> Iterator[CompletionItem]:
+    parent, slash, start = incomplete.rpartition("/")
+    try:
+        found = sorted(Path(parent + slash or ".").expanduser().iterdir())
+    except OSError:
+        return
+    for path in found:
+        if path.name.startswith(start) and (start or not path.name.startswith(".")):
+            if path.is_dir():
+                yield CompletionItem(f"{VECTORS}{parent}{slash}{path.name}/")
+            elif path.suffix in VECTOR_FILES:
+                yield CompletionItem(f"{VECTORS}{parent}{slash}{path.name}")
+
+
+def _cached_models() -> list[str]:
+    """Models that the hub's cache holds, by the names of its folders."""
+    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "huggingface")
+    cache = Path(os.environ.get("HF_HUB_CACHE") or Path(home, "hub")).expanduser()
+    folders = sorted(cache.glob("models--*--*")) if cache.is_dir() else []
+    return [folder.name.removeprefix("models--").replace("--", "/", 1) for folder in folders]
+
+
+class WholeWords(BashComplete):
+    """bash breaks words at `:`, `@` and `=`; `vectors:docs.npy` and `int8@4` are put together again here."""
+
+    _BREAKS = (":", "@", "=")
+
+    def source(self) -> str:
+        """click's script, without the space behind what is to be continued."""
+        add = "COMPREPLY+=($value)"
+        return super().source().replace(add, f"{add}; [[ $value == *[,:/] ]] && compopt -o nospace")
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        args, incomplete = super().get_completion_args()
+        words: list[str] = []
+        joined = False
+        for word in [*args, incomplete]:
+            if word == "=" and words and words[-1].startswith("--"):  # --spec=int8 is --spec int8
+                joined = False
+                continue
+            breaks = word in self._BREAKS
+            if words and (breaks or (joined and word)):
+                words[-1] += word
+            elif not (joined and not word):
+                words.append(word)
+            joined = breaks
+        whole = words.pop() if words else ""
+        # readline replaces only what stands behind the last break
+        self._cut = max((whole.rfind(mark) + 1 for mark in self._BREAKS), default=0)
+        return words, whole
+
+    def format_completion(self, item: CompletionItem) -> str:
+        value = item.value[self._cut :] if item.type == "plain" else item.value
+        return f"{item.type},{value}"
+
+
+def switch_on() -> None:
+    """Let click complete for bash through `WholeWords`."""
+    add_completion_class(WholeWords)
