@@ -14,6 +14,20 @@ def test_every_resample_draws_as_many_queries_as_there_are() -> None:
     np.testing.assert_allclose(weights * 37, np.rint(weights * 37), atol=1e-4)
 
 
+@pytest.mark.parametrize("queries", [3, 300, 1406])
+def test_no_interval_leaves_the_range_of_the_values(queries: int) -> None:
+    """Shares that are all 1 have an interval of 1 exactly, and one that is not 1 only below: no 1.0000006."""
+    bootstrap = QueryBootstrap.draw(queries)
+    assert bootstrap.mean_interval(np.ones(queries, np.float32)) == (1.0, 1.0)
+    assert bootstrap.mean_interval(np.full(queries, 0.1)) == (0.1, 0.1)
+    nearly = np.ones(queries)
+    nearly[0] = 0.9
+    low, high = bootstrap.mean_interval(nearly)
+    assert 0.9 <= low < high <= 1.0
+    two = bootstrap.means(np.column_stack([nearly, np.zeros(queries)]))
+    assert two.min(axis=0)[1] == two.max(axis=0)[1] == 0.0
+
+
 def test_one_seed_gives_one_interval() -> None:
     values = np.random.default_rng(0).random(80)
     one, two, other = (QueryBootstrap.draw(80, seed).mean_interval(values) for seed in (1, 1, 2))

@@ -16,7 +16,7 @@ class QueryBootstrap:
 
     Attributes
     ----------
-    weights : (resamples, m) float32; how often each query was drawn, divided by m.
+    weights : (resamples, m) float64; how often each query was drawn, divided by m.
     """
 
     weights: np.ndarray
@@ -25,11 +25,16 @@ class QueryBootstrap:
     def draw(cls, queries: int, seed: int = 0, resamples: int = RESAMPLES) -> QueryBootstrap:
         rng = np.random.default_rng([seed, 0x0B007])
         counts = rng.multinomial(queries, np.full(queries, 1 / queries), size=resamples)
-        return cls((counts / queries).astype(np.float32))
+        return cls(counts / queries)
 
     def means(self, values: np.ndarray) -> np.ndarray:
-        """Mean of each resample; `values` (m,) or (m, s)."""
-        return self.weights @ values.astype(np.float32)
+        """Mean of each resample in float64; `values` (m,) or (m, s). Never beyond the least and greatest value.
+
+        In float32 the mean of shares that are all 1 came out as 1.0000006; in float64 what rounding leaves, some
+        1e-16, is cut off.
+        """
+        values = np.asarray(values, dtype=np.float64)
+        return np.clip(self.weights @ values, values.min(axis=0), values.max(axis=0))
 
     def mean_interval(self, values: np.ndarray) -> tuple[float, float]:
         """Percentile interval of the mean of `values` (m,)."""
