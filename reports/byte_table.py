@@ -47,6 +47,7 @@ def byte_table(rows: Sequence[Entry], baseline: Entry, spec: str | None) -> Byte
     """float32, the recommendation, the front and every row with an index; the index column only where one has it."""
     named = (baseline.get("spec"), spec)
     shown = [row for row in rows if row.get("spec") in named or row.get("pareto") is True or row.get("index")]
+    shown.sort(key=lambda row: finite(row.get("bytes_per_vector")) or 0.0)
     indexed = any(finite(row.get("structure_bytes")) for row in shown)
     keys = [key for key in COLUMNS if indexed or key != "structure_bytes"]
     return ByteTable(

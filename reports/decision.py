@@ -77,7 +77,8 @@ def alternatives(best: Row, rows: Sequence[Row], quality: str = JUDGED) -> list[
     said = []
     tied = [str(row.get("spec")) for row in rows if row.get("tied") is True and row.get("spec") != best.get("spec")]
     if tied:
-        shown = ", ".join(tied[:6]) + (f" and {len(tied) - 6} more" if len(tied) > 6 else "")
+        # specs hold commas
+        shown = " · ".join(tied[:6]) + (f" and {len(tied) - 6} more" if len(tied) > 6 else "")
         said.append(f"Statistically no different on these queries: {shown}.")
     front = pareto(usable, quality)
     smaller = [row for row in front if float(row["bytes_per_vector"]) < size]
@@ -108,7 +109,7 @@ def _delivered(choice: Any) -> list[str]:
         return []
     change = estimate(choice.get("difference"), choice.get("difference_ci"), 4, signed=True)
     return [
-        "Chosen and judged on different queries, this rule delivers "
+        "Judged on queries that had no part in the choice, choosing this way delivers "
         f"{estimate(choice['value'], choice.get('ci'), 4)}, {change} against float32."
     ]
 

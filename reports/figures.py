@@ -35,7 +35,7 @@ def figure(
         "showlegend": False,
     }
     for each in (style["xaxis"], style["yaxis"]):
-        each["title"] = {**each.get("title", {}), "font": {"size": 13}}
+        each["title"] = {"standoff": 10, **each.get("title", {}), "font": {"size": 13}}
     return {"data": data, "layout": {**style, **layout}}
 
 
@@ -55,6 +55,13 @@ def log_ticks(values: list[float], gap: float = 0.09) -> list[float]:
         if math.log10(value / kept[-1]) >= least and math.log10(positive[-1] / value) >= least:
             kept.append(value)
     return [*kept, positive[-1]]
+
+
+def decade_ticks(low: float, high: float) -> list[float]:
+    """1, 2 and 5 times powers of ten within [low, high], only 1 and 3 where that would be many."""
+    steps = (1, 2, 5) if math.log10(high / low) < 2 else (1, 3)
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    return [tick for power in powers for step in steps if low <= (tick := step * 10.0**power) <= high]
 
 
 def log_range(values: list[float], pad: float = 0.06) -> list[float]:

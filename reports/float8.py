@@ -9,7 +9,7 @@ from typing import Any
 
 from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure
-from embgeo.reports.numbers import bounds, estimate, finite, number
+from embgeo.reports.numbers import MINUS, bounds, estimate, finite, number
 from embgeo.reports.plaintext import plot_text
 from embgeo.reports.stored import Entry, entries, entry
 
@@ -45,7 +45,7 @@ def float8_view(stored: Any, dimension: Any = None) -> Float8View | None:
         return None
     drawn = _figure(known, dimension)
     return Float8View(
-        str(found.get("sentence") or ""),
+        _said(found.get("sentence")),
         {"float8": drawn},
         "float8 minus int8 at each width, by both kinds of arithmetic; the table holds the same numbers.",
         [
@@ -59,13 +59,19 @@ def float8_view(stored: Any, dimension: Any = None) -> Float8View | None:
     )
 
 
+def _said(sentence: Any) -> str:
+    """The stored sentence without the question that is the heading, with the minus of this page."""
+    text = str(sentence or "").removeprefix("float8 or int8? ")
+    return re.sub(r"(?<=[ (])-(?=\d)", MINUS, text)
+
+
 def _widths(compared: Entry) -> list[Entry]:
     return [width for width in entries(compared.get("widths")) if finite(width.get("difference")) is not None]
 
 
 def _width(row: Entry, dimension: Any) -> str:
     """The number of dimensions kept, from the spec: a reducer's own, without one the whole."""
-    named = re.match(r"[a-z]+(\d+),", str(row.get("int8") or ""))
+    named = re.match(r"[a-z]+(\d+),int8\b", str(row.get("int8") or ""))
     return named[1] if named else number(dimension, places=0) if finite(dimension) is not None else "all"
 
 

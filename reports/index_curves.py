@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from embgeo.reports import figures
-from embgeo.reports.figures import Figure, figure, log_range, log_ticks
+from embgeo.reports.figures import Figure, decade_ticks, figure, log_range
 from embgeo.reports.numbers import MISSING, byte_size, duration, finite, number, percent, times
 from embgeo.reports.plaintext import plot_text
 from embgeo.reports.rescoring import COLORS, SYMBOLS
@@ -65,20 +65,23 @@ def _flat_speed(row: Entry) -> float | None:
 
 
 def _sentence(row: Entry, shares: Sequence[str]) -> str:
-    """`hnsw32,int8 finds 99 % of what flat search finds at 2.2× its speed, for 261 B more per vector.`"""
+    """`hnsw32,int8 finds 95 % at 3.9× the speed of flat search (effort 16), 99 % at 2.2× (effort 64), for …`"""
     flat, index = _flat_speed(row), entry(row.get("index"))
-    for share in reversed(shares):
+    found = []
+    for share in shares:
         point = entry(entry(index.get("at_recall")).get(share))
         speed = finite(point.get("qps"))
         if flat is None or speed is None:
             continue
-        cost = finite(row.get("structure_bytes_per_vector"))
-        paid = f", for {byte_size(cost)} more per vector" if cost is not None else ""
-        factor = speed / flat
-        pace = f"at {times(factor)} its speed" if factor >= 1.1 else "and is no faster here"
-        said = f"{row.get('spec')} finds {percent(float(share), places=0)} of what flat search finds {pace}{paid}"
-        return f"{said} (effort {number(point.get('effort'))})."
-    return ""
+        whole = "" if found else " the speed of flat search"
+        found.append(
+            f"{percent(float(share), places=0)} at {times(speed / flat)}{whole} (effort {number(point.get('effort'))})"
+        )
+    if not found:
+        return ""
+    cost = finite(row.get("structure_bytes_per_vector"))
+    paid = f", for {byte_size(cost)} more per vector" if cost is not None else ""
+    return f"{row.get('spec')} finds {', '.join(found)}{paid}."
 
 
 def _cells(row: Entry, shares: Sequence[str]) -> list[str]:
@@ -102,6 +105,7 @@ def _cells(row: Entry, shares: Sequence[str]) -> list[str]:
 
 def _figure(rows: Sequence[Entry]) -> Figure:
     data: list[dict[str, Any]] = []
+    stars: list[dict[str, Any]] = []
     speeds: list[float] = []
     recalls: list[float] = [1.0]
     for place, row in enumerate(rows):
@@ -123,14 +127,14 @@ def _figure(rows: Sequence[Entry]) -> Figure:
             }
         )
         if flat:
-            data.append(_flat_mark(name, flat, color, first=not any(trace["mode"] == "markers" for trace in data)))
-    ticks = log_ticks(speeds, gap=0.14)
-    low = min(recalls)
+            stars.append(_flat_mark(name, flat, color, first=not stars))
+    low, span = min(recalls), log_range(speeds)
+    ticks = decade_ticks(10 ** span[0], 10 ** span[1])
     return figure(
-        data,
+        [*data, *stars],
         {"title": {"text": "Share of flat search's ten results that are found"},
          "range": [low - 0.04 * (1.02 - low), 1 + 0.04 * (1.02 - low)], "tickformat": ".2f"},
-        {"title": {"text": "Queries per second"}, "type": "log", "range": log_range(speeds), "tickvals": ticks,
+        {"title": {"text": "Queries per second"}, "type": "log", "range": span, "tickvals": ticks,
          "ticktext": [number(tick, places=0) for tick in ticks]},
         height=360,
         showlegend=True,

@@ -86,10 +86,15 @@ def _figure(points: Sequence[Entry], worst: str) -> Figure:
     room = 0.04 * max(max(ends) - min(ends), 0.1)
     low, high = max(0.0, min(ends) - room), min(1.0, max(ends)) + room
     axis = {"range": [low, high], "tickformat": ".2f" if high - low < 0.3 else ".1f"}
+    far = [row for row in points if row.get("spec") == worst]
+    rest = [row for row in points if row.get("spec") != worst]
     groups = (
-        ("codec", figures.ACCENT, 8, [row for row in points if row.get("spec") != worst]),
-        ("farthest off", figures.SECOND, 12, [row for row in points if row.get("spec") == worst]),
-    )
+        ("codec", {"color": figures.ACCENT, "size": 8}, [row for row in rest if not row.get("index")]),
+        # what an index misses comes on top of what its codes lose, and the spectrum tells about codes
+        ("with an index, predicted as its codes", {"color": figures.MUTED, "size": 8, "symbol": "x"},
+         [row for row in rest if row.get("index")]),
+        ("farthest off", {"color": figures.SECOND, "size": 12, "symbol": "diamond"}, far),
+    )  # fmt: skip
     data: list[dict[str, Any]] = [_dots(*group) for group in groups if group[-1]]
     diagonal = {"type": "line", "layer": "below", "x0": low, "y0": low, "x1": high, "y1": high,
                 "line": {"color": figures.MUTED, "width": 1.25, "dash": "dot"}}  # fmt: skip
@@ -99,18 +104,20 @@ def _figure(points: Sequence[Entry], worst: str) -> Figure:
         {"title": {"text": "Measured recall@10"}, **axis},
         height=400,
         shapes=[diagonal],
-        annotations=[_named(row) for row in groups[1][-1][:1]],
+        annotations=[_named(row, (low + high) / 2) for row in far[:1]],
+        showlegend=True,
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )
 
 
-def _dots(name: str, color: str, size: int, rows: list[Entry]) -> dict[str, Any]:
+def _dots(name: str, marker: dict[str, Any], rows: list[Entry]) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [_pair(row)[0] for row in rows],
         "y": [_pair(row)[1] for row in rows],
-        "marker": {"color": color, "size": size, "opacity": 0.8},
+        "marker": {"opacity": 0.8, **marker},
         "text": [
             f"<b>{plot_text(str(row.get('spec')))}</b><br>predicted {number(_pair(row)[0], places=3)}"
             f"<br>measured {number(_pair(row)[1], places=3)}"
@@ -120,9 +127,9 @@ def _dots(name: str, color: str, size: int, rows: list[Entry]) -> dict[str, Any]
     }
 
 
-def _named(row: Entry) -> dict[str, Any]:
+def _named(row: Entry, middle: float) -> dict[str, Any]:
     x, y = _pair(row)
-    above = (y or 0) >= (x or 0)
+    left = (x or 0.0) > middle
     return {"text": plot_text(str(row.get("spec")), 40), "x": x, "y": y, "showarrow": False,
-            "xanchor": "right" if above else "left", "xshift": -10 if above else 10,
+            "xanchor": "right" if left else "left", "xshift": -10 if left else 10,
             "font": {"color": figures.INK, "size": 13}}  # fmt: skip

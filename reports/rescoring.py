@@ -132,11 +132,12 @@ def _figure(curves: Sequence[Entry], key: str, label: str) -> Figure:
             }
         )
     ticks = ["search<br>alone", *(f"{number(factor)}×" for factor in factors), "rescorer<br>alone"]
+    first = min(x for trace in data for x in trace["x"])
     return figure(
         data,
-        {"title": {"text": "Candidates fetched for each result"}, "range": [-0.4, end + 0.4],
+        {"title": {"text": "Candidates fetched for each result"}, "range": [first - 0.4, end + 0.4],
          "tickvals": list(range(end + 1)), "ticktext": ticks, "tickangle": 0},
-        {"title": {"text": label}},
+        {"title": {"text": label}, "tickformat": ".2f"},
         height=340,
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

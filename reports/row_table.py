@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,7 @@ class Column:
     text: Callable[[Row, int], str]
     interval: Callable[[Row, int], str] = lambda row, places: ""
     numeric: bool = True
+    fine: bool = False  # the interval is shown only with all columns
 
     @property
     def main(self) -> bool:
@@ -86,7 +88,7 @@ COLUMNS = (
     Column("ratio", "Whole store", "Float32 store divided by this store, constants included",
            lambda row, most: times(row.get("ratio"))),
     Column("ndcg@10", "nDCG@10", "Quality on the judgements, each document encoded by a codec not fitted on it",
-           _plain("ndcg@10"), lambda row, most: interval(row.get("ndcg@10_ci"), most)),
+           _plain("ndcg@10"), lambda row, most: interval(row.get("ndcg@10_ci"), most), fine=True),
     Column("difference", "Difference", "This row minus float32, paired by query, with its 95 % interval",
            lambda row, most: number(row.get("difference"), places=most, signed=True),
            lambda row, most: interval(row.get("difference_ci"), most, signed=True)),
@@ -108,7 +110,8 @@ COLUMNS = (
     Column("disk_bytes", "Disk", "Size of the store's file, ids included", _bytes("disk_bytes")),
     Column("ram_bytes", "RAM", "Memory while searching", _bytes("ram_bytes")),
     Column("qps", "Queries / s", "Searched in batches; see the protocol below",
-           lambda row, most: number(row.get("qps"), places=0), lambda row, most: interval(row.get("qps_range"), 0)),
+           lambda row, most: number(row.get("qps"), places=0), lambda row, most: interval(row.get("qps_range"), 0),
+           fine=True),
     Column("single_query_ms", "One query", "Time of a single query", _time("single_query_ms", 1e-3)),
     Column("fit_seconds", "Fit", "Time to fit the codec", _time("fit_seconds")),
     Column("encode_seconds", "Encode", "Time to encode all documents", _time("encode_seconds")),
@@ -139,13 +142,18 @@ def _shared_text(rows: Sequence[Row], column: Column) -> str:
     return texts.pop() if len(texts) == 1 else ""
 
 
-def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str | None) -> list[TableRow]:
-    """All rows, smallest first. A column has one number of digits, so that its points stand under each other."""
+def table_rows(
+    rows: Sequence[Row], columns: Sequence[Column], recommended: str | None, budgeted: bool = True
+) -> list[TableRow]:
+    """All rows, smallest first. A column has one number of digits, so that its points stand under each other.
+
+    Without a budget no row is marked as over it, whatever kept the row from competing.
+    """
     rows = sorted(rows, key=_size)
     return [
         TableRow(
             spec=str(row.get("spec", MISSING)),
-            marks=_marks(row, recommended),
+            marks=_marks(row, recommended, budgeted),
             reason="; ".join(_reasons(row)),
             cells=[
                 Cell(
@@ -160,6 +168,19 @@ def table_rows(rows: Sequence[Row], columns: Sequence[Column], recommended: str 
     ]
 
 
+def remarks(rows: Sequence[Row]) -> list[str]:
+    """The rows' notes in full, each with the first row that has it; a row itself shows the part before the colon."""
+    like: dict[str, list[tuple[str, str]]] = {}
+    for row in sorted(rows, key=_size):
+        text = row.get("note")
+        if isinstance(text, str) and ": " in text:
+            like.setdefault(re.sub(r"\d+", "#", text), []).append((str(row.get("spec", MISSING)), text))
+    return [
+        f"{found[0][0]}: {found[0][1]}" + (f" (likewise {len(found) - 1} more)" if len(found) > 1 else "")
+        for found in like.values()
+    ]
+
+
 def _size(row: Row) -> tuple[float, float]:
     size, quality = finite(row.get("bytes_per_vector")), finite(row.get("ndcg@10"))
     return math.inf if size is None else size, math.inf if quality is None else -quality
@@ -170,14 +191,14 @@ def _sort_key(value: Any) -> str:
     return "" if x is None else repr(x)
 
 
-def _marks(row: Row, recommended: str | None) -> list[str]:
+def _marks(row: Row, recommended: str | None, budgeted: bool) -> list[str]:
     best = recommended is not None and row.get("spec") == recommended
     marks = ["recommended"] if best else []
     if row.get("tied") is True and not best:
         marks.append("tied")
     if row.get("pareto") is True:
         marks.append("front")
-    if row.get("fits_budget") is False:
+    if budgeted and row.get("fits_budget") is False:
         marks.append("over budget")
     if row.get("status") not in (None, "ok"):
         marks.append(str(row["status"]))
@@ -185,5 +206,7 @@ def _marks(row: Row, recommended: str | None) -> list[str]:
 
 
 def _reasons(row: Row) -> list[str]:
-    found = [row.get(key) for key in ("reason", "note", "notes", "warnings")]
+    note = row.get("note")
+    found = [row.get(key) for key in ("reason", "notes", "warnings")]
+    found.insert(1, note.partition(": ")[0] if isinstance(note, str) else note)
     return [str(item) for entry in found if entry for item in (entry if isinstance(entry, list) else [entry])]

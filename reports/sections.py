@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embgeo.reports.aftermath import store_facts
+from embgeo.reports.aftermath import lost_documents, store_facts
 from embgeo.reports.byte_table import ByteTable, byte_table
 from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import csv_text
@@ -21,8 +21,9 @@ from embgeo.reports.numbers import MISSING, finite
 from embgeo.reports.per_query import PerQuery, per_query
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
 from embgeo.reports.prediction import PredictionView, prediction_view
+from embgeo.reports.protocol_facts import budget_facts, protocol_facts
 from embgeo.reports.rescoring import RescoringView, rescoring_view
-from embgeo.reports.row_table import Column, Row, TableRow, columns_of, shared_facts, table_rows
+from embgeo.reports.row_table import Column, Row, TableRow, columns_of, remarks, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
 from embgeo.reports.space_map import MapView, map_view
 from embgeo.reports.stored import entry
@@ -73,6 +74,7 @@ class CompressSection(Section):
     columns: list[Column]
     shared: list[Fact]
     rows: list[TableRow]
+    remarks: list[str]
     byte_table: ByteTable
     float8: Float8View | None
     rescoring: RescoringView | None
@@ -80,6 +82,7 @@ class CompressSection(Section):
     prediction: PredictionView | None
     per_query: PerQuery | None
     effects: list[Fact]
+    lost: list[str]
     state_tables: list[FactTable]
     budget: list[Fact]
     protocol: list[Fact]
@@ -172,7 +175,8 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget), repeats, quality),
         columns=columns,
         shared=shared_facts(rows),
-        rows=table_rows(rows, columns, spec),
+        rows=table_rows(rows, columns, spec, bool(entry(budget))),
+        remarks=remarks(rows),
         byte_table=byte_table(rows, baseline, spec),
         float8=float8_view(result.get("float8_or_int8"), entry(result.get("dataset")).get("dimension")),
         rescoring=rescoring_view(result.get("rescoring")),
@@ -180,9 +184,10 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         prediction=prediction_view(result.get("prediction"), rows),
         per_query=per_query(run, spec, quality) if spec else None,
         effects=effects,
+        lost=lost_documents(best),
         state_tables=state_tables,
-        budget=[fact for fact in facts(budget) if fact.text != MISSING],
-        protocol=facts(result.get("protocol")),
+        budget=budget_facts(budget),
+        protocol=protocol_facts(protocol),
         protocol_tables=fact_tables(result.get("protocol")),
     )
 

@@ -63,7 +63,7 @@ def _figure(
     floor, low, high = _window(rows, key)
     groups: dict[str, list[Row]] = {name: [] for name in STYLES}
     for row in rows:
-        groups[_group(row, front, recommended)].append(row)
+        groups[_group(row, front, recommended, limit is not None)].append(row)
     data = [_front_line(front, key, floor)]
     for name, members in groups.items():
         if members:
@@ -106,14 +106,14 @@ def _bytes(row: Row) -> float:
     return finite(row.get("bytes_per_vector")) or 0.0
 
 
-def _group(row: Row, front: Sequence[Row], recommended: str | None) -> str:
+def _group(row: Row, front: Sequence[Row], recommended: str | None, budgeted: bool) -> str:
     if recommended is not None and row.get("spec") == recommended:
         return "best"
     if row.get("tied") is True:
         return "tied"
     if any(row is member for member in front):
         return "front"
-    return "over" if row.get("fits_budget") is False else "rest"
+    return "over" if budgeted and row.get("fits_budget") is False else "rest"
 
 
 STYLES: dict[str, tuple[str, dict[str, Any]]] = {
