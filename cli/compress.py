@@ -65,7 +65,7 @@ def command(
     from embgeo import api
     from embgeo.cli.outcome import finish
     from embgeo.cli.tables import tradeoff_table, warning_lines
-    from embgeo.cli.words import path_text, plain, recommendation, title
+    from embgeo.cli.words import budget_meaning, path_text, plain, recommendation, title
 
     voice = common.voice
     with voice.progress() as progress:
@@ -74,6 +74,8 @@ def command(
             price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
         )  # fmt: skip
     voice.sentence(title(run.result))
+    if meaning := budget_meaning(run.result):
+        voice.sentence(meaning)
     voice.show("", tradeoff_table(run.result))
     voice.line()
     for warning in warning_lines(run.result):
@@ -83,4 +85,5 @@ def command(
     voice.line()
     if grid is not None:
         voice.sentence(run.result["float8_or_int8"]["sentence"])
-    voice.sentence(recommendation(run.result))
+    for sentence in recommendation(run.result):
+        voice.sentence(sentence)

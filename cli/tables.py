@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from embgeo.cli.words import figure, interval, plain
+from embgeo.cli.words import figure, interval, plain, three_digits
 
 Row = Mapping[str, Any]
+_UNBOUNDED = Console(width=1000)
 
 
 def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str | Text]], gap: int = 2) -> Table:
@@ -67,34 +69,48 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
     return table("Signature", columns, rows)
 
 
-def tradeoff_table(result: Mapping[str, Any]) -> Table:
-    """The baseline and the rows that no other row beats in both bytes and quality, largest first."""
+def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
+    """The baseline and the rows that no other row beats in both bytes and quality, largest first.
+
+    `kept` is the share of float32's quality, its interval paired by query. The range of the QPS over the repeats is
+    shown where `width` has room for it.
+    """
     baseline = result.get("baseline") or {}
     judged = baseline.get("ndcg@10") is not None
     chosen = (result.get("recommendation") or {}).get("spec")
+    kept = pareto(result.get("tradeoffs") or [], "ndcg@10" if judged else "recall@10_exact", chosen)
+    rows = [baseline, *kept] if baseline else kept
+    full = _tradeoffs(rows, baseline, judged, chosen, ranges=any(row.get("qps_range") for row in rows))
+    if full.__rich_measure__(_UNBOUNDED, _UNBOUNDED.options).maximum <= width:
+        return full
+    return _tradeoffs(rows, baseline, judged, chosen, ranges=False)
+
+
+def _tradeoffs(rows: Sequence[Row], baseline: Row, judged: bool, chosen: str | None, ranges: bool) -> Table:
     columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), ("ratio", "right")]
     if judged:
-        columns += [("nDCG@10", "right"), ("change", "right"), ("95 % interval", "left")]
-    columns += [("recall", "right"), ("QPS", "right")]
-    kept = pareto(result.get("tradeoffs") or [], "ndcg@10" if judged else "recall@10_exact", chosen)
-    shown = [baseline, *kept] if baseline else kept
-    rows = []
-    for row in shown:
-        mark = "→" if row.get("spec") == chosen else ""
-        cells = [
-            mark,
-            str(row.get("spec", "")),
-            figure(row.get("bytes_per_vector")),
-            figure(row.get("ratio"), places=1),
-        ]
+        columns += [("nDCG@10", "right"), ("kept %", "right"), ("95 % interval", "left")]
+    columns += [("recall", "right"), ("QPS", "right"), *([("QPS range", "left")] if ranges else [])]
+    cells = []
+    for row in rows:
+        shown = ["→" if row.get("spec") == chosen else "", str(row.get("spec", ""))]
+        shown += [figure(row.get("bytes_per_vector")), figure(row.get("ratio"), places=1)]
         if judged:
             paired = row is not baseline
-            change = figure(row.get("difference"), places=4, signed=True) if paired else ""
-            bounds = interval(row.get("difference_ci"), 4, signed=True) if paired else ""
-            cells += [figure(row.get("ndcg@10"), places=4), change, bounds]
-        cells += [figure(row.get("recall@10_exact"), places=3), figure(row.get("qps"), places=0)]
-        rows.append(cells)
-    return table("Smallest stores for their quality", columns, rows, gap=1)
+            share, ends = percent_of(row.get("retained")), row.get("retained_ci")
+            bounds = interval([percent_of(end) for end in ends], 1) if ends else ""
+            shown += [figure(row.get("ndcg@10"), places=4)]
+            shown += [figure(share, places=1) if paired else "", bounds if paired else ""]
+        shown += [figure(row.get("recall@10_exact"), places=3), three_digits(row.get("qps"))]
+        if ranges:
+            shown.append("…".join(three_digits(end) for end in row.get("qps_range") or []))
+        cells.append(shown)
+    return table("Smallest stores for their quality", columns, cells, gap=1)
+
+
+def percent_of(share: Any) -> float | None:
+    """A share in per cent; None for what is no number."""
+    return 100 * share if isinstance(share, int | float) else None
 
 
 def pareto(rows: Iterable[Row], quality: str, always: str | None = None) -> list[Row]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 from embgeo.reports import numbers
 
+TIES = 2  # named in the terminal; the report lists all
 PLAIN = str.maketrans({numbers.MINUS: "-", numbers.NARROW: " "})
 
 
@@ -22,6 +25,15 @@ def interval(ci: Any, places: int | None = None, signed: bool = False) -> str:
     """`low…high`, "" where there is no interval."""
     ends = numbers.bounds(ci)
     return "…".join(figure(end, ends, places, signed) for end in ends) if ends else ""
+
+
+def three_digits(value: Any) -> str:
+    """A measured speed with at most three significant digits: 12,345 reads 12,300."""
+    x = numbers.finite(value)
+    if x is None or x == 0:
+        return figure(value)
+    places = 2 - math.floor(math.log10(abs(x)))
+    return figure(round(x, places), places=max(places, 0))
 
 
 def size(count: Any) -> str:
@@ -62,6 +74,49 @@ def title(result: Mapping[str, Any]) -> str:
     return " × ".join(part for part in parts if part) + (f": {', '.join(facts)}" if facts else "")
 
 
-def recommendation(result: Mapping[str, Any]) -> str:
-    """The recommendation of a compress result, which words it itself, as one sentence."""
-    return f"Recommended: {plain(str(result['recommendation']['reason'])).rstrip('.')}."
+def recommendation(result: Mapping[str, Any]) -> list[str]:
+    """What a compress run recommends, which words the choice itself; what choosing so delivers; what is tied with it.
+
+    The interval of the chosen row is nominal: it knows nothing of the choice. The second sentence says what the same
+    choice brought on queries that had no part in it.
+    """
+    chosen = result["recommendation"]
+    reason = re.sub("; statistically tied with it: [^;]*", "", plain(str(chosen["reason"])))
+    said = [f"Recommended: {reason.rstrip('.')}."]
+    share = _delivered(chosen.get("cross_fitted"), result)
+    if share:
+        said.append(f"Chosen this way, on unseen queries: {share}.")
+    ties = [plain(str(spec)) for spec in chosen.get("tied_with") or []]
+    if ties:
+        rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""
+        said.append(f"Statistically tied with it: {', '.join(ties[:TIES])}{rest}.")
+    return said
+
+
+def budget_meaning(result: Mapping[str, Any]) -> str:
+    """`Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors`; "" for a limit per vector, for none, and
+    where a warning says it."""
+    budget = result.get("budget")
+    if any(str(warning).startswith("--budget ") for warning in result.get("warnings") or []):
+        return ""
+    store, vectors = ((budget or {}).get(key) for key in ("store", "vectors"))
+    if not store or not vectors:
+        return ""
+    each = three_digits(store / vectors)
+    return f"Budget {plain(str(budget['text']))}: the whole store, {each} bytes per vector for {vectors:,} vectors"
+
+
+def _delivered(choice: Any, result: Mapping[str, Any]) -> str:
+    """The cross-fitted share of float32's quality with its interval, "" where it was not computed."""
+    baseline = result.get("baseline") or {}
+    base = numbers.finite(baseline.get("ndcg@10"))
+    name = "nDCG@10"
+    if base is None:
+        base, name = numbers.finite(baseline.get("recall@10_exact")), "recall@10 of the exact neighbours"
+    change = numbers.finite(choice.get("difference")) if isinstance(choice, Mapping) else None
+    if not base or change is None:
+        return ""
+    # every query is judged once, so float32's mean over the folds is the one over all queries
+    ends = numbers.bounds(choice.get("difference_ci"))
+    shares = [1 + end / base for end in ends] if ends else None
+    return f"{numbers.percent(1 + change / base, shares).translate(PLAIN)} of float32's {name}"

@@ -25,6 +25,7 @@ from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
 from embgeo.compression.store import load_store, write_store
 from embgeo.compression.sweep import built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
+from embgeo.corpus_warnings import budget_warnings, corpus_warnings, rank_warnings
 from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
@@ -112,7 +113,10 @@ def analyze(
             "retrievability": (
                 None if retrieved is None else retrievability_summary(retrieved, subject.embeddings.doc_ids, REACH)
             ),
-            "warnings": [*subject.warnings, *_query_warnings(subject)],
+            "warnings": [
+                *subject.warnings, *corpus_warnings(subject.embeddings), *rank_warnings(subject.embeddings),
+                *_query_warnings(subject),
+            ],
         }
         _add_pair_histogram(result["curves"], subject, signature, seed)
     return save_run(out, result, arrays, *_snippets(subject, laid_out.rows))
@@ -167,7 +171,7 @@ def compress(
             drop_own_document=drop_own_document, encoder=encoder, progress=progress,
         )  # fmt: skip
         embeddings = subject.embeddings
-        warnings = [*subject.warnings, *_query_warnings(subject)]
+        warnings = [*subject.warnings, *corpus_warnings(embeddings), *_query_warnings(subject)]
         drop_own = subject.judgements is not None and subject.judgements.drop_own_document
         if not len(embeddings.query_ids):
             embeddings, drop_own = with_document_queries(embeddings, seed), True
@@ -187,6 +191,7 @@ def compress(
             warnings.append("no judgements: rows are compared by recall of the exact neighbours, weaker evidence")
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
+        warnings += budget_warnings(limit, embeddings.dimension)
         if grid is not None:
             listed = Grid(storage_paper_specs(embeddings.dimension))
         elif asked:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,12 +60,23 @@ def resolve_dataset(
         raise DataError(f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file")
     if os.sep in name or name.startswith(("~", ".")):
         raise DataError(f"the dataset folder {name} does not exist. Built-in: {', '.join(BUILT_IN)}.")
+    if near := _built_in_meant(name):
+        raise UnknownNameError(f"unknown dataset {name!r}; did you mean {near}? Built-in: {', '.join(BUILT_IN)}.")
     from embgeo.datasets.mteb_task import load_mteb_task, mteb_task_names
 
     tasks = mteb_task_names()
     if name.partition(":")[0] not in tasks:
         raise _unknown(name, tasks)
     return load_mteb_task(name, split=split, drop_own_document=drop_own_document, progress=progress)
+
+
+def _built_in_meant(name: str) -> str:
+    """The built-in name that `name` misspells, "" otherwise; no MTEB task is so near to one (a test asks mteb).
+
+    Saves the seconds that importing mteb takes.
+    """
+    near = difflib.get_close_matches(name.casefold(), BUILT_IN, n=1, cutoff=0.8)
+    return near[0] if near else ""
 
 
 def tiny_folder() -> Path:

@@ -112,7 +112,13 @@ def _read(path: Path, only: str) -> dict[str, np.ndarray]:
 
 def _check(X: np.ndarray, key: str, path: Path) -> None:
     if X.dtype.kind != "f" or X.dtype.itemsize not in (2, 4, 8):
-        raise DataError(f"{key} in {path} must be float16, float32, float64 or bfloat16; got {X.dtype}")
+        hint = ""
+        if X.dtype.kind in "iub":
+            hint = (
+                ". Integers are codes of some quantizer: decode them with its scale and offset first, or, where they "
+                "are the values themselves, save X.astype(numpy.float32)"
+            )
+        raise DataError(f"{key} in {path} must be float16, float32, float64 or bfloat16; got {X.dtype}{hint}")
     if X.ndim != 2 or 0 in X.shape:
         raise DataError(f"{key} in {path} must be a matrix with at least one row and column; got shape {X.shape}")
 

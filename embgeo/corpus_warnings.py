@@ -1,0 +1,50 @@
+"""What a user should know of the corpus and the budget before reading any number; every number is still right."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from embgeo.compression.budget import Budget
+from embgeo.embeddings import Embeddings
+
+SAME = 1e-6  # of the first row's norm: a difference that float32 arithmetic makes on its own
+TIGHT = 8  # a whole-store limit of a small unit that asks for more than 8x may have been meant per vector
+
+
+def corpus_warnings(embeddings: Embeddings) -> list[str]:
+    """All documents one vector: every search is a tie. Reads on only while rows are equal."""
+    first = embeddings.rows(slice(0, 1))
+    limit = SAME * float(np.linalg.norm(first))
+    if len(embeddings) < 2 or any(np.abs(block - first).max() > limit for _, block in embeddings.blocks()):
+        return []
+    return [
+        f"all {len(embeddings):,} document vectors are equal: every ranking is a tie, so recall of exact neighbours "
+        "says nothing, and a spread or dimension has nothing to measure. Was the right file or model taken?"
+    ]
+
+
+def rank_warnings(embeddings: Embeddings) -> list[str]:
+    """Fewer documents than coordinates bound every rank."""
+    n = len(embeddings)
+    if n > embeddings.dimension:
+        return []
+    return [
+        f"only {n:,} document{'' if n == 1 else 's'} in {embeddings.dimension} dimensions: dimensions and ranks "
+        f"cannot exceed {n - 1:,}, whatever the model could fill"
+    ]
+
+
+def budget_warnings(budget: Budget | None, dimension: int) -> list[str]:
+    """A limit like 96KB, which holds for the whole store, where 96B per vector may have been meant."""
+    if budget is None or budget.store is None or re.search("[kKM]i?B", budget.text) is None:
+        return []
+    each = budget.store / budget.vectors
+    if each * TIGHT > 4 * dimension:
+        return []
+    amount = re.sub("[kKM]i?B", "B", budget.text).strip()
+    return [
+        f"--budget {budget.text} limits the whole store to {each:.3g} bytes per vector for {budget.vectors:,} vectors; "
+        f"a limit per vector is written {amount}"
+    ]

@@ -1,0 +1,95 @@
+"""Warnings about the corpus, the budget and names, which need no number to be computed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from embgeo.compression.budget import parse_budget
+from embgeo.corpus_warnings import budget_warnings, corpus_warnings, rank_warnings
+from embgeo.datasets.registry import resolve_dataset
+from embgeo.embeddings import check_embeddings
+from embgeo.encoders.precomputed import load_vectors
+from embgeo.errors import DataError, UnknownNameError
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+def test_equal_documents_are_warned_of(similarity: str) -> None:
+    row = np.random.default_rng(0).standard_normal(16).astype(np.float32)
+    X = np.tile(row, (50, 1))
+    [said] = corpus_warnings(check_embeddings(X, similarity=similarity))
+    assert said.startswith("all 50 document vectors are equal")
+    other = X.copy()
+    other[31, 3] += 0.01
+    assert corpus_warnings(check_embeddings(other, similarity=similarity)) == []
+    assert corpus_warnings(check_embeddings(X[:1], similarity=similarity)) == []
+
+
+def test_multiples_of_one_vector_are_equal_under_cosine_only() -> None:
+    X = np.outer(np.arange(1, 40), np.random.default_rng(0).standard_normal(8)).astype(np.float32)
+    assert len(corpus_warnings(check_embeddings(X, similarity="cosine"))) == 1
+    assert corpus_warnings(check_embeddings(X, similarity="dot")) == []
+
+
+def test_fewer_documents_than_dimensions_bound_the_ranks() -> None:
+    X = np.random.default_rng(0).standard_normal((33, 32)).astype(np.float32)
+    assert rank_warnings(check_embeddings(X)) == []
+    [said] = rank_warnings(check_embeddings(X[:32]))
+    assert said.startswith("only 32 documents in 32 dimensions: dimensions and ranks cannot exceed 31")
+
+
+@pytest.mark.parametrize(
+    ("text", "warned"),
+    [("96KB", True), ("96kB", True), ("96KiB", True), ("0.5MB", True), ("1MB", False), ("96B", False), ("8x", False), ("4MB", False),
+     ("12%", False), ("0.001GB", False)],
+)  # fmt: skip
+def test_a_small_store_budget_may_have_been_meant_per_vector(text: str, warned: bool) -> None:
+    """5,000 × 384: a store of 96,000 bytes leaves 19.2 a vector; 4 MB leaves 800, half of float32, and is meant so."""
+    said = budget_warnings(parse_budget(text, 384, 5000), 384)
+    assert bool(said) == warned
+    if text == "96KB":
+        assert said == [
+            "--budget 96KB limits the whole store to 19.2 bytes per vector for 5,000 vectors; a limit per vector is "
+            "written 96B"
+        ]
+    assert budget_warnings(None, 384) == []
+
+
+def test_both_commands_warn_of_equal_vectors(tmp_path: Path) -> None:
+    from embgeo.api import analyze, compress
+
+    X = np.tile(np.random.default_rng(0).standard_normal(8).astype(np.float32), (40, 1))
+    np.savez(tmp_path / "same.npz", docs=X, queries=X[:12])
+    model = f"vectors:{tmp_path / 'same.npz'}"
+    shape = analyze(model, measures=["uniformity"], out=tmp_path / "runs").result
+    sizes = compress(model, specs=["int8"], out=tmp_path / "runs").result
+    for result in (shape, sizes):
+        assert sum("are equal" in warning for warning in result["warnings"]) == 1
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.bool_])
+def test_integer_vectors_are_refused_with_how_to_convert(dtype: type, tmp_path: Path) -> None:
+    np.save(tmp_path / "codes.npy", np.ones((4, 4), dtype))
+    with pytest.raises(DataError, match=r"decode them with its scale and offset.*astype\(numpy.float32\)"):
+        load_vectors(tmp_path / "codes.npy")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("pydoc", "pydocs"), ("PyDocs", "pydocs"), ("tinny", "tiny"), ("pydocs:science", "pydocs:sci")]
+)
+def test_a_misspelt_built_in_dataset_is_answered_without_mteb(
+    name: str, meant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mteb", None)  # an import would fail
+    with pytest.raises(UnknownNameError, match=f"unknown dataset '{name}'; did you mean {meant}"):
+        resolve_dataset(name)
+
+
+def test_no_mteb_task_is_taken_for_a_misspelt_built_in() -> None:
+    from embgeo.datasets.mteb_task import mteb_task_names
+    from embgeo.datasets.registry import _built_in_meant
+
+    assert [name for name in mteb_task_names() if _built_in_meant(name.partition(":")[0])] == []
