@@ -52,6 +52,18 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         os.environ["EMBGEO_CACHE_DIR"] = before
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _hurried_clock() -> Iterator[None]:
+    """How fast a search is, is not what tests look at: two rounds of one query."""
+    from embgeo.compression import indexed, timing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timing, "REPEATS", 1)
+        patch.setattr(timing, "SINGLES", 1)
+        patch.setattr(indexed, "CURVE_REPEATS", 1)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def cache_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty embedding cache for this test alone."""

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from oracles.slow_adaptive import adaptive, levels_and_error
 
-from embgeo.compression import timing
 from embgeo.compression.folds import document_folds
 from embgeo.compression.lloyd_max import gaussian_distortion, gaussian_levels
 from embgeo.compression.spec import parse
@@ -39,10 +38,8 @@ def test_the_oracle_finds_the_same_levels() -> None:
 
 
 def test_adaptive_agrees_with_a_slow_oracle_and_reaches_the_measured_values(
-    scifact: tuple[Embeddings, Evaluator], monkeypatch: pytest.MonkeyPatch
+    scifact: tuple[Embeddings, Evaluator],
 ) -> None:
-    monkeypatch.setattr(timing, "REPEATS", 1)
-    monkeypatch.setattr(timing, "SINGLES", 1)
     e, evaluator = scifact
     sizes = [192, 96, 48, 24]
     result = sweep(e, evaluator, [parse(f"adaptive@{size}B") for size in sizes])

@@ -19,7 +19,6 @@ from test_sweep import corpus, facts
 from embgeo.api import compress
 from embgeo.cli.group import embgeo
 from embgeo.compression import checkpoint as checkpoints_module
-from embgeo.compression import timing
 from embgeo.compression.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
 from embgeo.compression.spec import parse
 from embgeo.compression.sweep import sweep
@@ -27,12 +26,6 @@ from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 
 SPECS = [parse(text) for text in ("int8", "pca8,int4", "binary+int8@2", "binary+int8@4", "adaptive@4B")]
-
-
-@pytest.fixture(autouse=True)
-def _hurried_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "REPEATS", 1)
-    monkeypatch.setattr(timing, "SINGLES", 1)
 
 
 def opened(root: Path, seed: int = 0, **changes) -> Checkpoints:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from test_sweep import corpus, facts
 
-from embgeo.compression import timing
 from embgeo.compression.budget import parse_budget
 from embgeo.compression.costs import predicted_seconds
 from embgeo.compression.grid import FIT_BUDGET_SECONDS, default_grid
@@ -21,14 +18,6 @@ from embgeo.threads import limited_threads
 load_parts()
 ASKED_FOR = {"lean192", "umap32"}  # fitted on queries; in need of an extra
 DOCUMENTS = 520  # enough for codebooks of 256 centroids in every fold
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _hurried_clock() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "REPEATS", 1)
-        patch.setattr(timing, "SINGLES", 1)
-        yield
 
 
 def whole_sweep(threads: int | None = None) -> Sweep:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embgeo.compression import indexed, timing
 from embgeo.compression.budget import parse_budget
 from embgeo.compression.caveats import list_warnings, refuse_impossible
 from embgeo.compression.codec import Codec, TieredCodec, fit_codec
@@ -447,7 +445,7 @@ def test_fold_scores_are_those_of_the_codec_that_never_saw_the_document() -> Non
 
 
 @pytest.fixture(scope="module")
-def judged() -> Iterator[Sweep]:
+def judged() -> Sweep:
     X = vectors(N)
     rng = np.random.default_rng(2)
     source = rng.choice(N, 40, replace=False)
@@ -457,10 +455,7 @@ def judged() -> Iterator[Sweep]:
         Judgements({f"q{i}": {f"d{row}": 1} for i, row in enumerate(source)}), e.doc_ids, e.query_ids
     )  # fmt: skip
     texts = ["int8", "hnsw16ef300,int8", "hnsw2ef1,int8", "ivf20np20,int8", "ivf20np1,int8", "hnsw8,binary+int8@3"]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "SINGLES", 1)
-        patch.setattr(indexed, "CURVE_REPEATS", 1)
-        yield sweep(e, evaluator, [parse(text) for text in texts])
+    return sweep(e, evaluator, [parse(text) for text in texts])
 
 
 def outcome_of(result: Sweep, text: str):
@@ -528,8 +523,7 @@ def test_the_structure_of_an_outcome_is_the_one_that_was_judged(judged: Sweep) -
 
 
 @needs_faiss
-def test_the_curve_ends_where_all_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "SINGLES", 1)
+def test_the_curve_ends_where_all_is_found() -> None:
     codec, codes, structure = built("hnsw8,int8")
     searcher = build_searcher(codec, codes, structure=structure)
     facts = effort_curve(searcher, build_searcher(codec, codes), HNSW(8), vectors(M, seed=1), N)

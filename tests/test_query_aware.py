@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression import timing
 from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.spec import parse
 from embgeo.compression.sweep import sweep
@@ -14,12 +13,6 @@ from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
-
-
-@pytest.fixture(autouse=True)
-def _hurried_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "REPEATS", 1)
-    monkeypatch.setattr(timing, "SINGLES", 1)
 
 
 def loss(text: str, X: np.ndarray, Q: np.ndarray, fit: np.ndarray) -> float:

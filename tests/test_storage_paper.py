@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from embgeo import compress
-from embgeo.compression import timing
 from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.index import build_searcher
 from embgeo.compression.spec import parse
@@ -17,14 +15,6 @@ from embgeo.compression.storage_paper import SHARES, storage_paper_specs
 from embgeo.compression.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, SpecError
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _hurried_clock() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "REPEATS", 1)
-        patch.setattr(timing, "SINGLES", 1)
-        yield
 
 
 def vectors(n: int = 300, d: int = 16, mean: float = 0.6) -> np.ndarray:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 from oracles.planted_codecs import Memorising
 
-from embgeo.compression import timing
 from embgeo.compression.codec import fit_codec
 from embgeo.compression.folds import document_folds
 from embgeo.compression.index import build_searcher
@@ -53,15 +51,6 @@ def corpus(n: int = 300, m: int = 60, d: int = 16, seed: int = 0) -> tuple[Embed
     e = check_embeddings(X, Q, [f"d{row:03}" for row in range(n)], [f"q{row:02}" for row in range(m)])
     qrels = {f"q{row:02}": {f"d{doc:03}": 1} for row, doc in enumerate(source)}
     return e, Evaluator(Judgements(qrels), e.doc_ids, e.query_ids)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _hurried_clock() -> Iterator[None]:
-    """Speed is not what these tests look at: two rounds of one query."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "REPEATS", 1)
-        patch.setattr(timing, "SINGLES", 1)
-        yield
 
 
 @pytest.fixture(scope="module")

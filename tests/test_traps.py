@@ -6,7 +6,6 @@ with their module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 from oracles import planted_codecs as planted
 from safetensors import safe_open
 
-from embgeo.compression import timing
 from embgeo.compression.codec import fit_codec
 from embgeo.compression.folds import document_folds
 from embgeo.compression.index import build_searcher
@@ -33,14 +31,6 @@ from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.runs import identity
 
 N, M, D = 240, 40, 16
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _hurried_clock() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(timing, "REPEATS", 1)
-        patch.setattr(timing, "SINGLES", 1)
-        yield
 
 
 def corpus(mean: float = 0.5) -> tuple[Embeddings, Evaluator]:
