@@ -122,6 +122,12 @@
     }
   }
 
+  // A long table opens where the recommended row is.
+  for (const box of all(".tall")) {
+    const best = box.querySelector("tr.best");
+    if (best) box.scrollTop = best.offsetTop - box.clientHeight / 2;
+  }
+
   // Filtering: words of the spec, and the marks of a row.
   function filter(table) {
     const words = document.querySelector(`[data-filter="${table.id}"]`).value.toLowerCase().split(/\s+/).filter(Boolean);

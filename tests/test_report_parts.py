@@ -1,0 +1,272 @@
+"""Parts of a compress report that only some runs have: predictions, rescoring, indices, float8 or int8, a price."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from embgeo.reports import report_html
+from embgeo.reports.byte_table import byte_table
+from embgeo.reports.figures import decade_ticks
+from embgeo.reports.float8 import float8_view
+from embgeo.reports.index_curves import index_view
+from embgeo.reports.numbers import bare
+from embgeo.reports.prediction import prediction_view
+from embgeo.reports.price import money, price_sentences
+from embgeo.reports.protocol_facts import budget_facts, protocol_facts
+from embgeo.reports.rescoring import rescoring_view
+from embgeo.reports.row_table import columns_of, remarks, table_rows
+from embgeo.runs import Run, load_run
+
+HEADINGS = {
+    "float8_or_int8": "float8 or int8?",
+    "rescoring": "Rescoring: how many candidates to fetch",
+    "index": "Indices: speed for a share of the results",
+    "prediction": "Prediction beside measurement",
+    "price": "At 0.25 per GB",
+}
+ODD = (None, float("nan"), "text", [], {}, [1], True, -3, "</script>")
+
+
+@pytest.fixture(scope="module")
+def run(repository: Path) -> Run:
+    """A measured run of format 1 that holds every part."""
+    return load_run(repository / "tests" / "data" / "runs" / "compress-parts")
+
+
+def bare_of(result: dict[str, Any], part: str) -> dict[str, Any]:
+    """The result as a version that knew nothing of `part` would have stored it."""
+    left = copy.deepcopy({key: value for key, value in result.items() if key != part})
+    for row in (left["baseline"], left["recommendation"], *left["tradeoffs"]):
+        if part == "index":
+            row.pop("index", None)
+        if part == "prediction":
+            row.pop("predicted_recall@10_exact", None)
+    return left
+
+
+@pytest.mark.parametrize("part", HEADINGS)
+def test_every_part_is_drawn_where_it_is_and_leaves_no_trace_where_it_is_not(run, part):
+    heading = HEADINGS[part]
+    assert heading in report_html([run])
+    page = report_html([Run(run.folder, bare_of(run.result, part))])
+    assert heading not in page
+    others = [text for name, text in HEADINGS.items() if name != part]
+    assert all(text in page for text in others)
+
+
+def test_a_run_of_the_first_version_shows_none_of_them(repository):
+    page = report_html([load_run(repository / "tests" / "data" / "runs" / "compress")])
+    assert not [heading for heading in HEADINGS.values() if heading in page]
+
+
+VIEWS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
+    "rescoring": ("rescoring", lambda result: rescoring_view(result["rescoring"])),
+    "float8": ("float8_or_int8", lambda result: float8_view(result["float8_or_int8"], 384)),
+    "prediction": ("prediction", lambda result: prediction_view(result["prediction"], result["tradeoffs"])),
+    "predicted": ("tradeoffs", lambda result: prediction_view(result["prediction"], result["tradeoffs"])),
+    "price": ("price", lambda result: price_sentences(result["price"])),
+    "index": ("tradeoffs", lambda result: index_view(result["tradeoffs"])),
+    "bytes": ("tradeoffs", lambda result: byte_table(result["tradeoffs"], {}, None)),
+}
+
+
+def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every value, lists by their first two entries."""
+    items = value.items() if isinstance(value, dict) else enumerate(value[:2]) if isinstance(value, list) else ()
+    for key, item in items:
+        yield (*above, key)
+        yield from paths(item, (*above, key))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_any_damage_to_a_part_is_survived(run, name):
+    part, view_of = VIEWS[name]
+    stored = {**run.result, "tradeoffs": [row for row in run.result["tradeoffs"] if row.get("index")]}
+    # rows that are none are left out before
+    places = [place for place in paths(stored[part]) if part != "tradeoffs" or len(place) > 1]
+    assert len(places) > 5
+    for place in places:
+        for odd in ODD:
+            damaged = {**stored, part: copy.deepcopy(stored[part])}
+            target = damaged[part]
+            for key in place[:-1]:
+                target = target[key]
+            target[place[-1]] = odd
+            # plotly wants numbers: whatever is none must have been left out
+            json.dumps(getattr(view_of(damaged), "figures", {}), allow_nan=False)
+
+
+def test_the_prediction_says_how_far_off_it_was(run):
+    view = prediction_view(run.result["prediction"], [run.result["baseline"], *run.result["tradeoffs"]])
+    account = run.result["prediction"]
+    assert view is not None
+    said = " ".join(view.sentences)
+    assert f"Recall@10 of {account['specs']} codecs was predicted" in said
+    assert f"off by {account['mean_absolute_error_high_recall']:.3f} on average where the measured" in said
+    assert f"Worst: {account['worst']['spec']}, {abs(account['worst']['error']):.3f} too low." in said
+    assert [float(value) for _, value in view.passed_over] == sorted(
+        (round(value, 3) for value in account["passed_over"].values()), reverse=True
+    )
+    dots = [trace for trace in view.figures["recall"]["data"] if trace["mode"] == "markers"]
+    drawn = {point for trace in dots for point in zip(trace["x"], trace["y"], strict=True)}
+    rows = [row for row in run.result["tradeoffs"] if row["spec"] != "f32"]
+    assert drawn == {(row["predicted_recall@10_exact"], row["recall@10_exact"]) for row in rows}
+    assert {trace["name"] for trace in dots} == {"codec", "farthest off", "with an index, predicted as its codes"}
+
+
+def test_the_prediction_is_a_column_that_waits_to_be_asked_for(run):
+    columns = {column.key: column for column in columns_of(run.result["tradeoffs"])}
+    assert not columns["predicted_recall@10_exact"].main
+    (row,) = table_rows(
+        [{"spec": "a", "predicted_recall@10_exact": 0.98765}], [columns["predicted_recall@10_exact"]], None
+    )
+    assert row.cells[0].text == "0.988"
+
+
+def rescored(*recalls: float, whole: float | None = 0.9, alone: float | None = 0.5) -> dict[str, Any]:
+    def point(value: float | None) -> dict[str, Any] | None:
+        return None if value is None else {"recall@10_exact": value, "bytes_per_vector": 4}
+
+    points = [{"factor": 2**n, "candidates": 10 * 2**n, **(point(value) or {})} for n, value in enumerate(recalls, 1)]
+    return {
+        "search": "binary", "rescore": "int8", "points": points,
+        "search_alone": point(alone), "rescore_alone": point(whole),
+    }  # fmt: skip
+
+
+def test_the_least_factor_that_finds_99_percent_is_named():
+    view = rescoring_view([rescored(0.8, 0.895, 0.9)])
+    assert view is not None
+    # 99 % of .9 is .891
+    assert view.sentences[0].endswith("4× is enough for 99 % of what int8 finds alone (0.900).")
+    assert "from 0.500 without rescoring to 0.900 with 8× the candidates" in view.sentences[0]
+    assert [row.what for row in view.rows] == ["binary alone", "2×", "4×", "8×", "int8 alone"]
+    assert list(view.figures) == ["recall@10_exact"]
+    assert view.figures["recall@10_exact"]["data"][0]["y"] == [0.5, 0.8, 0.895, 0.9, 0.9]
+
+
+def test_a_factor_that_was_not_reached_is_not_claimed():
+    (sentence,) = rescoring_view([rescored(0.6, 0.7)]).sentences
+    assert "no factor that was tried reaches 99 %" in sentence
+    (sentence,) = rescoring_view([rescored(0.6, whole=None, alone=None)]).sentences
+    assert sentence == "binary, rescored by int8: recall rises to 0.600 with 2× the candidates."
+    assert rescoring_view([]) is None
+
+
+def indexed(**index: Any) -> dict[str, Any]:
+    facts = {
+        "name": "hnsw8", "effort": 16, "structure_bytes": 1000, "constant_bytes": 0, "build_seconds": 0.5,
+        "efforts": [
+            {"effort": 8, "recall_of_flat": 0.9, "qps": 4000.0, "single_query_ms": 0.1},
+            {"effort": 16, "recall_of_flat": 0.96, "qps": 2000.0, "single_query_ms": 0.2},
+        ],
+        "flat": {"qps": 500.0, "single_query_ms": 2.0},
+        "at_recall": {"0.95": {"effort": 16, "recall_of_flat": 0.96, "qps": 2000.0}, "0.99": None},
+    } | index  # fmt: skip
+    return {"spec": "hnsw8,int8", "bytes_per_vector": 450, "structure_bytes_per_vector": 66, "index": facts}
+
+
+def test_indices_are_compared_at_equal_recall():
+    view = index_view([{"spec": "int8"}, indexed()])
+    assert view is not None
+    assert view.sentences == [
+        "hnsw8,int8 finds 95\u202f% at 4.0× the speed of flat search (effort 16), for 66\u202fB more per vector."
+    ]
+    assert view.shares == ["95\u202f%", "99\u202f%"]
+    assert view.rows[0][-2:] == ["2,000 (4.0×) at effort 16", "not reached"]
+    line, star = view.figures["index"]["data"]
+    assert (line["x"], line["y"]) == ([0.9, 0.96], [4000.0, 2000.0])
+    assert (star["x"], star["y"]) == ([1.0], [500.0])
+    assert view.figures["index"]["layout"]["yaxis"]["type"] == "log"
+    assert index_view([{"spec": "int8"}]) is None
+
+
+def test_the_bytes_of_links_and_tiers_stand_apart(run):
+    table = byte_table(run.result["tradeoffs"], run.result["baseline"], run.result["recommendation"]["spec"])
+    parts = {row.spec: row.parts for row in table.rows}
+    assert "Index" in table.header
+    assert parts["hnsw32,int8"] == "384\u202fB codes + 262\u202fB index"
+    assert parts["binary+int8@2"] == "48\u202fB searched + 384\u202fB rescored"
+    assert parts["int8"] == ""
+    assert "Index" not in byte_table([{"spec": "int8", "pareto": True, "structure_bytes": 0}], {}, None).header
+
+
+def test_float8_and_int8_stand_side_by_side_at_each_width(run):
+    view = float8_view(run.result["float8_or_int8"], 384)
+    assert view is not None
+    assert not view.sentence.startswith("float8 or int8?")
+    assert not [word for word in view.sentence.split() if word.startswith(("-", "(-"))]
+    assert [[row[0] for row in group.rows] for group in view.groups] == [["384", "346", "288", "192", "96"]] * 2
+    stored = run.result["float8_or_int8"]["published"]["widths"][1]
+    assert view.groups[0].rows[1][1:3] == [stored["float8"], stored["int8"]]
+    assert view.groups[0].rows[1][3] == f"{stored['float8_value']:.4f}"
+    assert [trace["y"] for trace in view.figures["float8"]["data"]] == [
+        [width["difference"] for width in run.result["float8_or_int8"][key]["widths"]]
+        for key in ("published", "correct")
+    ]
+
+
+def test_money_is_named_in_the_decision_and_says_what_it_rests_on(run):
+    (sentence,) = price_sentences(run.result["price"])
+    assert sentence.startswith("At 0.25 per GB, 100 million vectors cost 9.60 instead of 38.40: ")
+    assert "38.4\u202fGB of RAM for a search instead of 154\u202fGB" in sentence
+    assert "measured at 5,183 vectors and scaled" in sentence
+    page = report_html([run])
+    assert page.index("The decision") < page.index("cost 9.60 instead of 38.40") < page.index("What would change it")
+    assert price_sentences(None) == price_sentences({"per_gb": 0.25}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(38.4, "38.40"), (0.5, "0.50"), (0.00123, "0.001230"), (0, "0.00"), (1234.5, "1,234.50")]
+)
+def test_small_sums_are_not_rounded_away(value, text):
+    assert money(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.25, "0.25"), (100, "100"), (0.7, "0.7"), (2.0, "2"), (None, "—")])
+def test_settings_read_without_zeros_at_their_end(value, text):
+    assert bare(value) == text
+
+
+def test_ticks_of_a_log_axis_are_round():
+    assert decade_ticks(900, 11_000) == [1000, 2000, 5000, 10_000]
+    assert decade_ticks(3, 40_000) == [3, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000]
+
+
+def test_a_note_is_explained_once():
+    rows = [
+        {"spec": name, "note": f"only {n} of 300 queries change: the interval rests on these"}
+        for n, name in ((6, "a"), (8, "b"))
+    ]
+    assert remarks(rows) == ["a: only 6 of 300 queries change: the interval rests on these (likewise 1 more)"]
+    assert [row.reason for row in table_rows(rows, [], None)] == [
+        "only 6 of 300 queries change", "only 8 of 300 queries change",
+    ]  # fmt: skip
+
+
+def test_no_row_is_over_a_budget_that_nobody_set():
+    rows = [{"spec": "f32", "fits_budget": False}]
+    assert table_rows(rows, [], None, budgeted=True)[0].marks == ["over budget"]
+    assert table_rows(rows, [], None, budgeted=False)[0].marks == []
+
+
+def test_the_protocol_is_listed_without_what_stands_elsewhere():
+    stored = {"folds": 5, "selection": "the best", "resumed": [], "left_out": {"pq48": 12.4}, "fit_budget": "30 s"}
+    assert [fact.label for fact in protocol_facts(stored)] == ["Folds", "Fit budget"]
+    assert [fact.text for fact in protocol_facts({"left_out": {"pq48": 12.4}})] == ["12.4"]
+    assert [(fact.label, fact.text) for fact in budget_facts({"text": "4GB", "store": 4e9, "vectors": 1000})] == [
+        ("Asked for", "4GB"), ("Whole store, at most", "4.00\u202fGB"), ("Vectors planned for", "1,000"),
+    ]  # fmt: skip
+    assert budget_facts(None) == []
+
+
+def test_the_result_is_embedded_whole(run):
+    page = report_html([run])
+    start = page.index('id="run-1-json">') + len('id="run-1-json">')
+    assert json.loads(page[start : page.index("</script>", start)]) == run.result
