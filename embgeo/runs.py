@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from embgeo import __version__
 from embgeo.environment import environment
 from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError, UnknownNameError
 from embgeo.jsontext import canonical_json, to_json_text, to_plain
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["FORMAT_VERSION", "Run", "environment", "find_run", "identity", "load_run", "save_run", "to_json_text"]
 
@@ -72,6 +75,26 @@ class Run:
     def queries(self) -> dict[str, str]:
         """First 200 characters of each query by id; empty when the run has no texts."""
         return _read_snippets(self.folder / "queries.jsonl")
+
+    def frame(self, part: str | None = None) -> pandas.DataFrame:
+        """A table of the run as a new pandas frame, its main one unless `part` names another.
+
+        analyze: "signature" (index: measure), "retrieval". compress: "tradeoffs" (index: spec), float32 first. compare:
+        "signatures" and "retrieval" (index: measure, run), "model_similarity", "cost", "runs". An interval becomes two
+        columns, `ndcg@10_low` and `ndcg@10_high`; an object its entries, `planned.store_bytes`.
+
+        Raises MissingExtraError without pandas, UnknownNameError, and InputError for a part that was not measured.
+        """
+        from embgeo.run_frames import frame
+
+        return frame(self.result, part)
+
+    def _repr_html_(self) -> str:
+        """The run in a notebook."""
+        # a drawing, which lives with the reports; they are imported only where one is asked for
+        from embgeo.reports.card import card
+
+        return card(self)
 
 
 def identity(result: Mapping[str, Any]) -> str:

@@ -43,8 +43,10 @@ def test_fewer_documents_than_dimensions_bound_the_ranks() -> None:
 
 @pytest.mark.parametrize(
     ("text", "warned"),
-    [("96KB", True), ("96kB", True), ("96KiB", True), ("0.5MB", True), ("1MB", False), ("96B", False), ("8x", False), ("4MB", False),
-     ("12%", False), ("0.001GB", False)],
+    [
+        ("96KB", True), ("96kB", True), ("96KiB", True), ("0.5MB", True), ("1MB", False), ("4MB", False),
+        ("96B", False), ("8x", False), ("12%", False), ("0.001GB", False),
+    ],
 )  # fmt: skip
 def test_a_small_store_budget_may_have_been_meant_per_vector(text: str, warned: bool) -> None:
     """5,000 × 384: a store of 96,000 bytes leaves 19.2 a vector; 4 MB leaves 800, half of float32, and is meant so."""
