@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, number, percent, times
-from embgeo.reports.price import amount, price_sentences
+from embgeo.reports.price import amount
 from embgeo.reports.tradeoff import pareto
 
 Row = Mapping[str, Any]
@@ -61,7 +61,6 @@ def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
         factor = f", {times(best.get('ratio'))} smaller" if finite(best.get("ratio")) else ""
         said.append(f"The whole store takes {byte_size(sizes[0])} instead of {byte_size(sizes[1])}{factor}.")
     said += _planned(best, baseline, finite(vectors) or PLANNED)
-    said += price_sentences(result.get("price"))
     verdict = best.get("keep")
     if finite(result.get("keep")) is not None and isinstance(verdict, Mapping) and verdict.get("shown") in KEPT:
         said.append(f"That at least {percent(result['keep'])} is kept {KEPT[verdict['shown']]}.")

@@ -132,7 +132,7 @@ def _figure(rows: Sequence[Entry]) -> Figure:
     ticks = decade_ticks(10 ** span[0], 10 ** span[1])
     return figure(
         [*data, *stars],
-        {"title": {"text": "Share of flat search's ten results that are found"},
+        {"title": {"text": "Recall of flat search's top 10"},
          "range": [low - 0.04 * (1.02 - low), 1 + 0.04 * (1.02 - low)], "tickformat": ".2f"},
         {"title": {"text": "Queries per second"}, "type": "log", "range": span, "tickvals": ticks,
          "ticktext": [number(tick, places=0) for tick in ticks]},

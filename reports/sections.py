@@ -21,6 +21,7 @@ from embgeo.reports.numbers import MISSING, finite
 from embgeo.reports.per_query import PerQuery, per_query
 from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
 from embgeo.reports.prediction import PredictionView, prediction_view
+from embgeo.reports.price import price_sentence
 from embgeo.reports.protocol_facts import budget_facts, protocol_facts
 from embgeo.reports.rescoring import RescoringView, rescoring_view
 from embgeo.reports.row_table import Column, Row, TableRow, columns_of, remarks, shared_facts, table_rows
@@ -68,6 +69,7 @@ class CompressSection(Section):
     spec: str
     headline: str
     details: list[str]
+    price: str
     reason: str
     alternatives: list[str]
     figures: dict[str, Figure]
@@ -170,6 +172,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         spec=spec or "",
         headline=headline(best, baseline, quality) if spec else "No codec could be recommended.",
         details=details(best, baseline, result) if spec else [],
+        price=price_sentence(result.get("price")) if spec else "",
         reason=str(selection or best.get("reason") or ""),
         alternatives=alternatives(best, rows, quality),
         figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget), repeats, quality),

@@ -17,7 +17,7 @@ from embgeo.reports.float8 import float8_view
 from embgeo.reports.index_curves import index_view
 from embgeo.reports.numbers import bare
 from embgeo.reports.prediction import prediction_view
-from embgeo.reports.price import money, price_sentences
+from embgeo.reports.price import money, price_sentence
 from embgeo.reports.protocol_facts import budget_facts, protocol_facts
 from embgeo.reports.rescoring import rescoring_view
 from embgeo.reports.row_table import columns_of, remarks, table_rows
@@ -70,7 +70,7 @@ VIEWS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
     "float8": ("float8_or_int8", lambda result: float8_view(result["float8_or_int8"], 384)),
     "prediction": ("prediction", lambda result: prediction_view(result["prediction"], result["tradeoffs"])),
     "predicted": ("tradeoffs", lambda result: prediction_view(result["prediction"], result["tradeoffs"])),
-    "price": ("price", lambda result: price_sentences(result["price"])),
+    "price": ("price", lambda result: price_sentence(result["price"])),
     "index": ("tradeoffs", lambda result: index_view(result["tradeoffs"])),
     "bytes": ("tradeoffs", lambda result: byte_table(result["tradeoffs"], {}, None)),
 }
@@ -213,13 +213,12 @@ def test_float8_and_int8_stand_side_by_side_at_each_width(run):
 
 
 def test_money_is_named_in_the_decision_and_says_what_it_rests_on(run):
-    (sentence,) = price_sentences(run.result["price"])
-    assert sentence.startswith("At 0.25 per GB, 100 million vectors cost 9.60 instead of 38.40: ")
-    assert "38.4\u202fGB of RAM for a search instead of 154\u202fGB" in sentence
-    assert "measured at 5,183 vectors and scaled" in sentence
+    sentence = price_sentence(run.result["price"])
+    assert sentence.startswith("At 0.25 per GB, 100 million vectors cost 9.60 instead of 38.40. ")
+    assert "the RAM that a search holds, 38.4\u202fGB instead of 154\u202fGB, measured at 5,183 vectors" in sentence
     page = report_html([run])
     assert page.index("The decision") < page.index("cost 9.60 instead of 38.40") < page.index("What would change it")
-    assert price_sentences(None) == price_sentences({"per_gb": 0.25}) == []
+    assert price_sentence(None) == price_sentence({"per_gb": 0.25}) == ""
 
 
 @pytest.mark.parametrize(
