@@ -3,20 +3,11 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from embgeo.reports import write_report
 from embgeo.runs import Run, load_run
-
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install 'embgeo[dev]')")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs a Chromium on the path")
 
 HOSTILE = (
     "<script>window.hacked=1</script>",
@@ -30,37 +21,6 @@ HOSTILE = (
     "x" * 3000,
     "__proto__",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
-    """Open a report; at the end nothing may have been logged, thrown or requested but the file."""
-    contexts, said = [], []
-
-    def open_report(*runs: Run, width: int = 1200, **options: Any) -> Any:
-        path = write_report(runs, tmp_path / "report.html")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: None if request.url == path.as_uri() else said.append(request.url[:200]))
-        page.goto(path.as_uri())
-        page.wait_for_selector(".plot .main-svg", state="attached")
-        return page
-
-    yield open_report
-    for context in contexts:
-        context.close()
-    assert said == []
 
 
 @pytest.fixture
@@ -158,13 +118,9 @@ def test_runs_stacked_beside_a_comparison_all_have_their_place(visit, stored, re
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_accessibility_rule_is_broken(visit, stored, repository, scheme):
-    places = [os.environ.get("AXE_PATH"), repository / "node_modules" / "axe-core" / "axe.min.js"]
-    found = next((Path(place) for place in places if place and Path(place).is_file()), None)
-    if found is None:
-        pytest.skip("needs axe-core: AXE_PATH=…/axe.min.js, or npm install axe-core")
+def test_no_accessibility_rule_is_broken(visit, stored, axe, scheme):
     page = visit(stored, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true)")
-    page.evaluate(found.read_text(encoding="utf-8"))
+    page.evaluate(axe)
     broken = page.evaluate("axe.run().then(found => found.violations.map(rule => [rule.id, rule.nodes[0].html]))")
     assert broken == []
