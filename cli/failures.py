@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,9 +15,11 @@ import click
 from embgeo.errors import EmbgeoError
 
 INTERRUPTED = 130
-GO_ON = (
-    "interrupted. Texts encoded and specs judged so far are kept: run the same command again and it goes on from there."
-)
+# what an interrupted command leaves for the next try
+KEPT = {
+    "analyze": "Texts encoded so far are kept",
+    "compress": "Texts encoded and specs judged so far are kept",
+}
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
@@ -47,9 +50,15 @@ def run(arguments: Sequence[str]) -> int:
         # click turns EOFError into Abort too, but a truncated file is no Ctrl-C
         if isinstance(error.__cause__, EOFError):
             return report(error.__cause__, state)
-        return say(GO_ON, INTERRUPTED)
+        return say(interrupted(arguments), INTERRUPTED)
     except Exception as error:
         return report(error, state)
+
+
+def interrupted(arguments: Sequence[str]) -> str:
+    """What is kept, and the command line that goes on."""
+    kept = next((KEPT[word] for word in arguments if word in KEPT), "Nothing is left half written")
+    return f"interrupted. {kept}. To go on, run the same command again: {shlex.join(['embgeo', *arguments])}"
 
 
 def report(error: BaseException, state: State) -> int:
