@@ -9,7 +9,7 @@ from typing import Any
 
 from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure
-from embgeo.reports.numbers import MINUS, bounds, estimate, finite, number
+from embgeo.reports.numbers import MINUS, bounds, finite, interval, number
 from embgeo.reports.plaintext import plot_text
 from embgeo.reports.stored import Entry, entries, entry
 
@@ -21,12 +21,22 @@ STYLES = {"published": (figures.SECOND, "diamond", -0.09), "correct": (figures.A
 
 
 @dataclass(frozen=True)
+class Float8Row:
+    """`specs` and `values` are float8's, then int8's."""
+
+    width: str
+    specs: tuple[str, str]
+    values: tuple[str, str]
+    difference: tuple[str, str]
+
+
+@dataclass(frozen=True)
 class Float8Group:
-    """One arithmetic: rows of [width, float8 spec, int8 spec, float8 value, int8 value, difference]; `mean` last."""
+    """One arithmetic, a row a width; `mean` is the difference over all widths and its interval."""
 
     title: str
-    rows: list[list[str]]
-    mean: str
+    rows: list[Float8Row]
+    mean: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ def float8_view(stored: Any, dimension: Any = None) -> Float8View | None:
         [
             Float8Group(
                 ARITHMETICS[key],
-                [_cells(width, dimension) for width in _widths(compared)],
-                estimate(compared.get("difference"), compared.get("difference_ci"), 4, signed=True),
+                [_row(width, dimension) for width in _widths(compared)],
+                _gap(compared),
             )
             for key, compared in known.items()
         ],
@@ -75,21 +85,19 @@ def _width(row: Entry, dimension: Any) -> str:
     return named[1] if named else number(dimension, places=0) if finite(dimension) is not None else "all"
 
 
-def _cells(row: Entry, dimension: Any) -> list[str]:
-    return [
+def _row(row: Entry, dimension: Any) -> Float8Row:
+    return Float8Row(
         _width(row, dimension),
-        str(row.get("float8", "")),
-        str(row.get("int8", "")),
-        number(row.get("float8_value"), places=4),
-        number(row.get("int8_value"), places=4),
+        (str(row.get("float8", "")), str(row.get("int8", ""))),
+        (number(row.get("float8_value"), places=4), number(row.get("int8_value"), places=4)),
         _gap(row),
-    ]
+    )
 
 
-def _gap(row: Entry) -> str:
+def _gap(row: Entry) -> tuple[str, str]:
     if row.get("difference_ci") is None and finite(row.get("difference")) == 0:
-        return "no query differs"
-    return estimate(row.get("difference"), row.get("difference_ci"), 4, signed=True)
+        return number(0.0, places=4), "no query differs"
+    return number(row.get("difference"), places=4, signed=True), interval(row.get("difference_ci"), 4, signed=True)
 
 
 def _figure(known: dict[str, Entry], dimension: Any) -> Figure:
@@ -130,7 +138,9 @@ def _series(key: str, rows: Sequence[Entry], names: list[str], dimension: Any) -
         },
         "marker": {"color": color, "symbol": symbol, "size": 10},
         "text": [
-            f"<b>{plot_text(str(row.get('float8')))}</b> − <b>{plot_text(str(row.get('int8')))}</b><br>{_gap(row)}"
+            " − ".join(f"<b>{plot_text(str(row.get(key)))}</b>" for key in ("float8", "int8"))
+            + "<br>"
+            + " ".join(_gap(row))
             for row in rows
         ],
         "hovertemplate": "%{text}<extra></extra>",

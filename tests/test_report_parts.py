@@ -202,10 +202,10 @@ def test_float8_and_int8_stand_side_by_side_at_each_width(run):
     assert view is not None
     assert not view.sentence.startswith("float8 or int8?")
     assert not [word for word in view.sentence.split() if word.startswith(("-", "(-"))]
-    assert [[row[0] for row in group.rows] for group in view.groups] == [["384", "346", "288", "192", "96"]] * 2
+    assert [[row.width for row in group.rows] for group in view.groups] == [["384", "346", "288", "192", "96"]] * 2
     stored = run.result["float8_or_int8"]["published"]["widths"][1]
-    assert view.groups[0].rows[1][1:3] == [stored["float8"], stored["int8"]]
-    assert view.groups[0].rows[1][3] == f"{stored['float8_value']:.4f}"
+    assert view.groups[0].rows[1].specs == (stored["float8"], stored["int8"])
+    assert view.groups[0].rows[1].values[0] == f"{stored['float8_value']:.4f}"
     assert [trace["y"] for trace in view.figures["float8"]["data"]] == [
         [width["difference"] for width in run.result["float8_or_int8"][key]["widths"]]
         for key in ("published", "correct")
