@@ -55,9 +55,7 @@ class Voice:
             for stream in (sys.stdout, sys.stderr):
                 if hasattr(stream, "reconfigure"):
                     stream.reconfigure(errors="replace")
-            stack.enter_context(
-                _logging(logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.WARNING)
-            )
+            stack.enter_context(_logging(self._level()))
             if not self.verbose:
                 stack.enter_context(warnings.catch_warnings())
                 warnings.simplefilter("ignore")
@@ -67,6 +65,11 @@ class Voice:
                 self._stdout = sys.stdout
                 stack.enter_context(redirect_stdout(sys.stderr))
             yield
+
+    def _level(self) -> int:
+        if self.quiet:
+            return logging.ERROR
+        return logging.DEBUG if self.debug else logging.INFO if self.verbose else logging.WARNING
 
     def show(self, *parts: RenderableType) -> None:
         """Print tables and paragraphs."""

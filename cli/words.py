@@ -96,10 +96,10 @@ def recommendation(result: Mapping[str, Any]) -> list[str]:
 def budget_meaning(result: Mapping[str, Any]) -> str:
     """`Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors`; "" for a limit per vector, for none, and
     where a warning says it."""
-    budget = result.get("budget")
+    budget = result.get("budget") or {}
     if any(str(warning).startswith("--budget ") for warning in result.get("warnings") or []):
         return ""
-    store, vectors = ((budget or {}).get(key) for key in ("store", "vectors"))
+    store, vectors = (budget.get(key) for key in ("store", "vectors"))
     if not store or not vectors:
         return ""
     each = three_digits(store / vectors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import sys
 import types
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 import embgeo
 from embgeo import errors
-from embgeo.cli.failures import run
+from embgeo.cli.failures import INTERRUPTED, run
 
 
 @pytest.fixture
@@ -97,6 +98,41 @@ def test_debug_shows_the_traceback_and_keeps_the_code(
     assert found == code
     assert "Traceback (most recent call last)" in err
     assert err.rstrip().splitlines()[-1].startswith("embgeo: ")
+
+
+@pytest.mark.parametrize(
+    ("flags", "heard"),
+    [
+        ([], ["warning"]), (["--quiet"], []), (["--verbose"], ["info", "warning"]),
+        (["--debug"], ["debug", "info", "warning"]),
+    ],
+)  # fmt: skip
+def test_the_log_is_heard_as_the_flags_say(
+    flags: list[str], heard: list[str], failing: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def analyze(*_: Any, **__: Any) -> None:
+        logger = logging.getLogger("embgeo.somewhere")
+        for level in ("debug", "info", "warning"):
+            getattr(logger, level)("a %s", level)
+        raise errors.InputError("bad")
+
+    vars(failing)["analyze"] = analyze
+    assert run(["analyze", "minilm", "pydocs", *flags]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    said = [line for line in err.splitlines() if line.startswith("embgeo.somewhere: ")]
+    assert said == [f"embgeo.somewhere: a {level}" for level in heard]
+    # an error is said whatever the flags, and its traceback under --debug alone
+    assert err.endswith("embgeo: bad\n")
+    assert ("Traceback" in err) == ("--debug" in flags)
+    assert logging.getLogger("embgeo").handlers == []
+
+
+def test_help_says_the_exit_codes_that_are_used(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    said = capsys.readouterr().out.partition("Exit codes:")[2].partition("Options:")[0]
+    codes = {int(line.split()[0]) for line in said.splitlines() if line.strip()}
+    assert codes == {0, 1, INTERRUPTED, *(kind.exit_code for kind in TYPED)}
 
 
 def test_interruption_is_130_and_says_how_to_go_on(
