@@ -67,7 +67,7 @@ def _flat_speed(row: Entry) -> float | None:
 def _sentence(row: Entry, shares: Sequence[str]) -> str:
     """`hnsw32,int8 finds 95 % at 3.9× the speed of flat search (effort 16), 99 % at 2.2× (effort 64), for …`"""
     flat, index = _flat_speed(row), entry(row.get("index"))
-    found = []
+    found: list[str] = []
     for share in shares:
         point = entry(entry(index.get("at_recall")).get(share))
         speed = finite(point.get("qps"))

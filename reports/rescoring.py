@@ -89,7 +89,7 @@ def _rows(curve: Entry, keys: Sequence[str]) -> list[RescoringRow]:
     steps = [(f"{curve.get('search')} alone", MISSING, entry(curve.get("search_alone")))]
     steps += [(_times(point), count(point.get("candidates")), point) for point in _points(curve)]
     steps.append((f"{curve.get('rescore')} alone", MISSING, entry(curve.get("rescore_alone"))))
-    found = []
+    found: list[RescoringRow] = []
     for what, candidates, point in steps:
         if not point:
             continue
@@ -109,7 +109,7 @@ def _figure(curves: Sequence[Entry], key: str, label: str) -> Figure:
     # both codes alone stand at the ends of the axis, factors at equal steps between them
     places = {factor: place for place, factor in enumerate(factors, 1)}
     end = len(factors) + 1
-    data = []
+    data: list[dict[str, Any]] = []
     for number_, curve in enumerate(curves):
         style = {"color": COLORS[number_ % len(COLORS)], "symbol": SYMBOLS[number_ % len(SYMBOLS)]}
         steps = [(0, "search alone", entry(curve.get("search_alone")))]
