@@ -226,3 +226,27 @@ def test_the_file_is_written_into_the_run_and_the_repeat_command_needs_it_not(
     assert run([*words.split()[1:], "--no-html", "--quiet"]) == 0
     assert list(Path("embgeo-runs").iterdir()) == [folder]
     assert "config" not in load_run(folder).result
+
+
+@pytest.mark.parametrize("command", ["analyze", "compress", "compare"])
+def test_help_names_the_environment_variables(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([command, "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    names = ["EMBGEO_THREADS", "EMBGEO_OUT", *(["EMBGEO_DEVICE"] if command != "compare" else [])]
+    for name in names:
+        assert f"env var: {name}" in said
+    assert "--config FILE" in said
+
+
+def test_search_and_report_find_runs_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("EMBGEO_OUT", "there")
+    rng = np.random.default_rng(0)
+    np.savez("v.npz", docs=rng.standard_normal((40, 8)).astype("f4"), queries=rng.standard_normal((12, 8)).astype("f4"))
+    assert run(["analyze", "vectors:v.npz", "--measures", "uniformity", "--no-html", "--quiet"]) == 0
+    [folder] = Path("there").iterdir()
+    assert run(["report", folder.name[:12]]) == 0
+    assert (folder / "report.html").exists()
+    assert f"report  there/{folder.name}/report.html" in capsys.readouterr().out
