@@ -14,13 +14,14 @@ _HOMES = {
     "check_embeddings": "embgeo.embeddings",
     "compare": "embgeo.comparison",
     "compress": "embgeo.api",
-    "export": "embgeo.api",
+    "export": "embgeo.built_store",
     "load_run": "embgeo.runs",
-    "search": "embgeo.api",
+    "search": "embgeo.built_store",
 }
 
 if TYPE_CHECKING:
-    from embgeo.api import analyze, compress, export, search
+    from embgeo.api import analyze, compress
+    from embgeo.built_store import export, search
     from embgeo.comparison import compare
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.runs import load_run

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embgeo.comparison import compare as compare  # offered here beside its sisters
+from embgeo.built_store import STORE_FILE, Hit, export, search  # offered here beside their sisters
+from embgeo.comparison import compare
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
 from embgeo.compression.checkpoint import open_checkpoints
 from embgeo.compression.effects import byte_account, store_effects
-from embgeo.compression.export import ExportReport, export_faiss
 from embgeo.compression.grid import Grid, default_grid, default_specs
-from embgeo.compression.index import build_searcher
 from embgeo.compression.prediction import Shape, beyond_the_list, predict_recall, prediction_account
 from embgeo.compression.price import check_price, price_account
 from embgeo.compression.protocol import fit_budget, protocol, rules
 from embgeo.compression.spec import parse
 from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
-from embgeo.compression.store import load_store, write_store
+from embgeo.compression.store import write_store
 from embgeo.compression.sweep import built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
 from embgeo.corpus_warnings import budget_warnings, corpus_warnings, rank_warnings
 from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
-from embgeo.errors import InputError, RunFormatError
+from embgeo.errors import InputError
 from embgeo.metrics.pair_histogram import pair_histogram
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, compute_signature
@@ -39,15 +38,15 @@ from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
-from embgeo.runs import Run, find_run, save_run
+from embgeo.runs import Run, save_run
 from embgeo.space_map import require_umap, space_map
-from embgeo.subject import VECTORS, Subject, load_subject, with_document_queries
+from embgeo.subject import Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
+
+__all__ = ["Hit", "analyze", "compare", "compress", "export", "search"]
 
 DEFAULT_OUT = Path("embgeo-runs")
 STORAGE_PAPER = "storage-paper"
-STORE_FILE = "store.safetensors"
-FAISS_FILE = "store.faiss"
 SNIPPETS_MOST = 50_000
 NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
 PRICED_VECTORS = 100_000_000  # where the user plans for no number
@@ -114,7 +113,9 @@ def analyze(
                 None if retrieved is None else retrievability_summary(retrieved, subject.embeddings.doc_ids, REACH)
             ),
             "warnings": [
-                *subject.warnings, *corpus_warnings(subject.embeddings), *rank_warnings(subject.embeddings),
+                *subject.warnings,
+                *corpus_warnings(subject.embeddings),
+                *rank_warnings(subject.embeddings),
                 *_query_warnings(subject),
             ],
         }
@@ -274,90 +275,6 @@ def compress(
         if checkpoints is not None:
             checkpoints.forget()
         return run
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One found document; `text` is its beginning when the run kept texts."""
-
-    rank: int
-    id: str
-    score: float
-    text: str | None
-
-
-def search(
-    run: Path | Run,
-    query: str | None = None,
-    *,
-    vector: Path | None = None,
-    k: int = 10,
-    device: str = "auto",
-    threads: int | None = None,
-) -> list[Hit]:
-    """Ask the store that `compress` built with a text (the run's own model encodes it) or the first row of a file.
-
-    Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
-    """
-    if (query is None) == (vector is None):
-        raise InputError("search needs either a query text or a vector file")
-    if k < 1:
-        raise InputError(f"k must be at least 1; got {k}")
-    run = _run_with_store(run)
-    with limited_threads(threads):
-        store = load_store(run.folder / STORE_FILE)
-        Q = _query_from_file(vector) if vector is not None else _query_from_text(run, query or "", device)
-        dimension = int(run.result["dataset"]["dimension"])
-        if Q.shape[1] != dimension:
-            raise InputError(f"the query must have the store's dimension {dimension}; got {Q.shape[1]}")
-        from embgeo.embeddings import check_embeddings
-
-        checked = check_embeddings(Q, Q, similarity=store.codec.similarity)
-        searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
-        scores, rows = searcher.search(checked.query_matrix(), min(k, len(store)))
-    texts = run.documents
-    return [
-        Hit(rank, store.doc_ids[row], float(value), texts.get(store.doc_ids[row]))
-        for rank, (value, row) in enumerate(zip(scores[0], rows[0], strict=True), start=1)
-        if row >= 0
-    ]
-
-
-def export(run: Path | Run, target: Path | None = None) -> ExportReport:
-    """Write the store of a run as a FAISS file, by default `store.faiss` beside it; see `export_faiss`."""
-    run = _run_with_store(run)
-    store = load_store(run.folder / STORE_FILE)
-    return export_faiss(store, Path(target or run.folder / FAISS_FILE), int(run.result["dataset"]["dimension"]))
-
-
-def _run_with_store(run: Path | Run) -> Run:
-    run = run if isinstance(run, Run) else find_run(run)
-    if run.command != "compress" or not (run.folder / STORE_FILE).exists():
-        raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
-    return run
-
-
-def _query_from_file(path: Path) -> np.ndarray:
-    from embgeo.encoders.precomputed import load_vectors
-
-    return np.array(load_vectors(Path(path)).docs[:1], dtype=np.float32)
-
-
-def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
-    from embgeo.encoders.resolve import resolve_encoder
-
-    asked = run.result["request"]
-    name = str(asked["model"])
-    if name.startswith(VECTORS):
-        raise InputError(f"this store was built from {name}, which cannot encode a text; give --vector FILE")
-    if not query.strip():
-        raise InputError("a query must hold text; got an empty one")
-    options = EncoderOptions(**{**asked["encoder"], "device": device})
-    encoder = resolve_encoder(name, options)
-    fingerprints = run.result["model"].get("weights"), encoder.identity.get("weights")
-    if fingerprints[0] != fingerprints[1]:
-        raise InputError(f"the store was built with other weights of {name} than are installed now; run compress again")
-    return encoder.encode_batch([query], "query")
 
 
 def _facts(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from embgeo.compared_signatures import compare_signatures
 from embgeo.compared_stores import costs, overlay_fronts
 from embgeo.compared_vectors import DOCUMENTS, compare_models
 from embgeo.compression.budget import parse_vectors
+from embgeo.compression.price import check_price
 from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
@@ -50,8 +50,7 @@ def compare(
     RunFormatError, UnknownNameError, StorageError
         A run cannot be found or read, or the comparison not be written.
     """
-    if price_per_gb is not None and not (math.isfinite(price_per_gb) and price_per_gb >= 0):
-        raise InputError(f"--price-per-gb must be a finite number of at least 0; got {price_per_gb}")
+    check_price(price_per_gb)
     if documents < 20:
         raise InputError(f"documents must be at least 20, so that neighbourhoods mean something; got {documents}")
     planned = parse_vectors(vectors or PLANNED)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from embgeo import api
+from embgeo.built_store import FAISS_FILE
 from embgeo.cli import main
 from embgeo.compression.codec import fit_codec
 from embgeo.compression.export import ExportReport, export_faiss
@@ -196,7 +197,7 @@ def test_the_command_writes_beside_the_store(tmp_path: Path, capsys: pytest.Capt
     assert done.value.code in (0, None)
     said = " ".join(capsys.readouterr().out.split())
     assert "IndexHNSW(IndexScalarQuantizer), 60 rows in the order of the store" in said
-    index = faiss.read_index(str(run.folder / api.FAISS_FILE))
+    index = faiss.read_index(str(run.folder / FAISS_FILE))
     np.save(tmp_path / "q.npy", vectors(1, seed=1))
     hits = api.search(run, vector=tmp_path / "q.npy", k=5, threads=1)
     rows = index.search(vectors(1, seed=1), 5)[1][0]

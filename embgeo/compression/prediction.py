@@ -155,14 +155,15 @@ def beyond_the_list(
 def prediction_account(
     shape: Shape, predicted: dict[str, float], rows: Sequence[dict[str, Any]], passed_over: dict[str, float]
 ) -> dict[str, Any]:
-    """How far the predictions were off on the `rows` that were measured (float32 aside); JSON values.
+    """How far the predictions were off on the `rows` that were measured (float32 and indices aside); JSON values.
 
     Every row that has one gets `predicted_recall@10_exact`.
     """
     gaps = {}
     for row in rows:
         row["predicted_recall@10_exact"] = predicted.get(row["spec"])
-        if row["spec"] in predicted and row["spec"] != "f32":
+        # a prediction knows nothing of what an index misses
+        if row["spec"] in predicted and row["spec"] != "f32" and "index" not in row:
             gaps[row["spec"]] = predicted[row["spec"]] - row["recall@10_exact"]
     high = [gaps[row["spec"]] for row in rows if row["spec"] in gaps and row["recall@10_exact"] >= HIGH_RECALL]
     worst = max(gaps, key=lambda spec: abs(gaps[spec]), default=None)

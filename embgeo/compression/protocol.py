@@ -14,9 +14,11 @@ from embgeo.retrieval.significance import LEVEL, RESAMPLES
 
 def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str, str]:
     """How the row was chosen, and what its spec takes for granted."""
+    limits = [name for name, given in (("budget", budget), ("keep", keep)) if given is not None]
+    within = f" within {' and '.join(limits)}" if limits else ""
     said = {
         "selection": (
-            "highest quality within budget and keep; among rows tied with it (95 % interval of the paired difference "
+            f"highest quality{within}; among rows tied with it (95 % interval of the paired difference "
             "holds 0 and the estimated loss is under 1 %) the smallest"
         )
     }

@@ -196,8 +196,9 @@ def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors
 
 
 def family(spec: Spec) -> str:
-    """Codecs that differ in bytes but not in kind: the reducers (rotations aside), adaptive bits, rescoring."""
-    kinds = [type(part).__name__ for part in (*spec.reducers, *spec.quantizer.before) if part.name != "rot"]
+    """Codecs that differ in bytes but not in kind: index, reducers (rotations aside), adaptive bits, rescoring."""
+    kinds = [] if spec.index is None else [type(spec.index).__name__]
+    kinds += [type(part).__name__ for part in (*spec.reducers, *spec.quantizer.before) if part.name != "rot"]
     return "+".join([*kinds, "rescored"] if spec.rescorer else kinds)
 
 

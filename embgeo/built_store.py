@@ -1,0 +1,104 @@
+"""What `compress` built: ask it, or write it as a FAISS file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from embgeo.compression.export import ExportReport, export_faiss
+from embgeo.compression.index import build_searcher
+from embgeo.compression.store import load_store
+from embgeo.encoders.encoder import EncoderOptions, choose_device
+from embgeo.errors import InputError, RunFormatError
+from embgeo.runs import Run, find_run
+from embgeo.subject import VECTORS
+from embgeo.threads import limited_threads
+
+STORE_FILE = "store.safetensors"
+FAISS_FILE = "store.faiss"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One found document; `text` is its beginning when the run kept texts."""
+
+    rank: int
+    id: str
+    score: float
+    text: str | None
+
+
+def search(
+    run: Path | Run,
+    query: str | None = None,
+    *,
+    vector: Path | None = None,
+    k: int = 10,
+    device: str = "auto",
+    threads: int | None = None,
+) -> list[Hit]:
+    """Ask the store that `compress` built with a text (the run's own model encodes it) or the first row of a file.
+
+    Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
+    """
+    if (query is None) == (vector is None):
+        raise InputError("search needs either a query text or a vector file")
+    if k < 1:
+        raise InputError(f"k must be at least 1; got {k}")
+    run = _run_with_store(run)
+    with limited_threads(threads):
+        store = load_store(run.folder / STORE_FILE)
+        Q = _query_from_file(vector) if vector is not None else _query_from_text(run, query or "", device)
+        dimension = int(run.result["dataset"]["dimension"])
+        if Q.shape[1] != dimension:
+            raise InputError(f"the query must have the store's dimension {dimension}; got {Q.shape[1]}")
+        from embgeo.embeddings import check_embeddings
+
+        checked = check_embeddings(Q, Q, similarity=store.codec.similarity)
+        searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
+        scores, rows = searcher.search(checked.query_matrix(), min(k, len(store)))
+    texts = run.documents
+    return [
+        Hit(rank, store.doc_ids[row], float(value), texts.get(store.doc_ids[row]))
+        for rank, (value, row) in enumerate(zip(scores[0], rows[0], strict=True), start=1)
+        if row >= 0
+    ]
+
+
+def export(run: Path | Run, target: Path | None = None) -> ExportReport:
+    """Write the store of a run as a FAISS file, by default `store.faiss` beside it; see `export_faiss`."""
+    run = _run_with_store(run)
+    store = load_store(run.folder / STORE_FILE)
+    return export_faiss(store, Path(target or run.folder / FAISS_FILE), int(run.result["dataset"]["dimension"]))
+
+
+def _run_with_store(run: Path | Run) -> Run:
+    run = run if isinstance(run, Run) else find_run(run)
+    if run.command != "compress" or not (run.folder / STORE_FILE).exists():
+        raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
+    return run
+
+
+def _query_from_file(path: Path) -> np.ndarray:
+    from embgeo.encoders.precomputed import load_vectors
+
+    return np.array(load_vectors(Path(path)).docs[:1], dtype=np.float32)
+
+
+def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
+    from embgeo.encoders.resolve import resolve_encoder
+
+    asked = run.result["request"]
+    name = str(asked["model"])
+    if name.startswith(VECTORS):
+        raise InputError(f"this store was built from {name}, which cannot encode a text; give --vector FILE")
+    if not query.strip():
+        raise InputError("a query must hold text; got an empty one")
+    options = EncoderOptions(**{**asked["encoder"], "device": device})
+    encoder = resolve_encoder(name, options)
+    fingerprints = run.result["model"].get("weights"), encoder.identity.get("weights")
+    if fingerprints[0] != fingerprints[1]:
+        raise InputError(f"the store was built with other weights of {name} than are installed now; run compress again")
+    return encoder.encode_batch([query], "query")
