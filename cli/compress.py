@@ -83,6 +83,10 @@ def command(
     finish(run, common)
     voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
     voice.line()
+    if run.result.get("price"):
+        from embgeo.reports.price import price_sentence
+
+        voice.sentence(plain(price_sentence(run.result["price"])))
     if grid is not None:
         voice.sentence(run.result["float8_or_int8"]["sentence"])
     for sentence in recommendation(run.result):

@@ -70,7 +70,7 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
 
 
 def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
-    """The baseline and the rows that no other row beats in both bytes and quality, largest first.
+    """The baseline and the rows that no other row beats in both bytes and quality, largest first; all that were named.
 
     `kept` is the share of float32's quality, its interval paired by query. The range of the QPS over the repeats is
     shown where `width` has room for it.
@@ -78,15 +78,19 @@ def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
     baseline = result.get("baseline") or {}
     judged = baseline.get("ndcg@10") is not None
     chosen = (result.get("recommendation") or {}).get("spec")
-    kept = pareto(result.get("tradeoffs") or [], "ndcg@10" if judged else "recall@10_exact", chosen)
+    rows = result.get("tradeoffs") or []
+    named = bool((result.get("request") or {}).get("specs"))
+    by_size = sorted(rows, key=lambda row: -(row.get("bytes_per_vector") or 0))
+    kept = by_size if named else pareto(rows, "ndcg@10" if judged else "recall@10_exact", chosen)
     rows = [baseline, *kept] if baseline else kept
-    full = _tradeoffs(rows, baseline, judged, chosen, ranges=any(row.get("qps_range") for row in rows))
+    title = "The stores that were named" if named else "Smallest stores for their quality"
+    full = _tradeoffs(title, rows, baseline, judged, chosen, ranges=any(row.get("qps_range") for row in rows))
     if full.__rich_measure__(_UNBOUNDED, _UNBOUNDED.options).maximum <= width:
         return full
-    return _tradeoffs(rows, baseline, judged, chosen, ranges=False)
+    return _tradeoffs(title, rows, baseline, judged, chosen, ranges=False)
 
 
-def _tradeoffs(rows: Sequence[Row], baseline: Row, judged: bool, chosen: str | None, ranges: bool) -> Table:
+def _tradeoffs(title: str, rows: Sequence[Row], baseline: Row, judged: bool, chosen: str | None, ranges: bool) -> Table:
     columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), ("ratio", "right")]
     if judged:
         columns += [("nDCG@10", "right"), ("kept %", "right"), ("95 % interval", "left")]
@@ -105,7 +109,7 @@ def _tradeoffs(rows: Sequence[Row], baseline: Row, judged: bool, chosen: str | N
         if ranges:
             shown.append("…".join(three_digits(end) for end in row.get("qps_range") or []))
         cells.append(shown)
-    return table("Smallest stores for their quality", columns, cells, gap=1)
+    return table(title, columns, cells, gap=1)
 
 
 def percent_of(share: Any) -> float | None:

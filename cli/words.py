@@ -118,5 +118,7 @@ def _delivered(choice: Any, result: Mapping[str, Any]) -> str:
         return ""
     # every query is judged once, so float32's mean over the folds is the one over all queries
     ends = numbers.bounds(choice.get("difference_ci"))
+    if ends is None and not change:
+        return ""  # no query changes, which the reason says
     shares = [1 + end / base for end in ends] if ends else None
     return f"{numbers.percent(1 + change / base, shares).translate(PLAIN)} of float32's {name}"

@@ -24,7 +24,7 @@ from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
 from embgeo.compression.store import write_store
 from embgeo.compression.sweep import built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
-from embgeo.corpus_warnings import budget_warnings, corpus_warnings, rank_warnings
+from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
@@ -115,6 +115,7 @@ def analyze(
             "warnings": [
                 *subject.warnings,
                 *corpus_warnings(subject.embeddings),
+                *copy_warnings(subject.embeddings, subject.judgements),
                 *rank_warnings(subject.embeddings),
                 *_query_warnings(subject),
             ],
@@ -172,7 +173,10 @@ def compress(
             drop_own_document=drop_own_document, encoder=encoder, progress=progress,
         )  # fmt: skip
         embeddings = subject.embeddings
-        warnings = [*subject.warnings, *corpus_warnings(embeddings), *_query_warnings(subject)]
+        warnings = [
+            *subject.warnings, *corpus_warnings(embeddings), *copy_warnings(embeddings, subject.judgements),
+            *_query_warnings(subject),
+        ]  # fmt: skip
         drop_own = subject.judgements is not None and subject.judgements.drop_own_document
         if not len(embeddings.query_ids):
             embeddings, drop_own = with_document_queries(embeddings, seed), True
@@ -273,7 +277,7 @@ def compress(
         shown = np.concatenate([result.baseline.ranked[:, :NEIGHBOURS], outcome.ranked[:, :NEIGHBOURS]], axis=None)
         run = save_run(out, full, arrays, *_snippets(subject, shown), write=build)
         if checkpoints is not None:
-            checkpoints.forget()
+            checkpoints.forget([result.baseline.spec, *(o.spec for o in result.outcomes)])
         return run
 
 

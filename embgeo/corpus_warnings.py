@@ -8,6 +8,7 @@ import numpy as np
 
 from embgeo.compression.budget import Budget
 from embgeo.embeddings import Embeddings
+from embgeo.judgements import Judgements
 
 SAME = 1e-6  # of the first row's norm: a difference that float32 arithmetic makes on its own
 TIGHT = 8  # a whole-store limit of a small unit that asks for more than 8x may have been meant per vector
@@ -23,6 +24,42 @@ def corpus_warnings(embeddings: Embeddings) -> list[str]:
         f"all {len(embeddings):,} document vectors are equal: every ranking is a tie, so recall of exact neighbours "
         "says nothing, and a spread or dimension has nothing to measure. Was the right file or model taken?"
     ]
+
+
+def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list[str]:
+    """Queries whose vector is a document's, and judged documents with copies that are not judged alike."""
+    said: list[str] = []
+    if not len(embeddings.query_ids):
+        return said
+    queries = {row.tobytes() for row in embeddings.query_matrix() + 0.0}
+    twins: set[bytes] = set()
+    groups: dict[bytes, list[int]] = {}
+    grades: dict[str, set[tuple[str, int]]] = {}
+    for query, judged in judgements.qrels.items() if judgements else ():
+        for doc, grade in judged.items():
+            grades.setdefault(doc, set()).add((query, grade))
+    places = [row for row, doc in enumerate(embeddings.doc_ids) if doc in grades]
+    wanted = {row.tobytes() for row in embeddings.rows(np.array(places, dtype=np.int64)) + 0.0} if places else set()
+    for start, block in embeddings.blocks():
+        for offset, row in enumerate(block + 0.0):
+            key = row.tobytes()
+            if key in queries:
+                twins.add(key)
+            if key in wanted:
+                groups.setdefault(key, []).append(start + offset)
+    if twins:
+        asked = sum(row.tobytes() in twins for row in embeddings.query_matrix() + 0.0)
+        said.append(
+            f"{asked:,} of {len(embeddings.query_ids):,} queries have the very vector of a document and find it first: "
+            "documents used as queries flatter every row. Where ids are equal, --drop-own-document takes it out"
+        )
+    alike = [{frozenset(grades.get(embeddings.doc_ids[row], ())) for row in rows} for rows in groups.values()]
+    if unlike := sum(len(kinds) > 1 for kinds in alike):
+        said.append(
+            f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} exact copies that are not judged alike: "
+            "a ranking cannot tell them apart, and the order of their ids decides the quality (tie_band has the range)"
+        )
+    return said
 
 
 def rank_warnings(embeddings: Embeddings) -> list[str]:

@@ -194,6 +194,21 @@ def test_unfinished_sweeps_are_listed_and_cleared(cache_dir: Path) -> None:
     assert not list(sweeps_folder(cache_dir).iterdir())
 
 
+def test_a_saved_run_leaves_the_findings_of_others(cache_dir: Path, tmp_path: Path) -> None:
+    """An interrupted sweep of more specs on the same data must still be able to go on."""
+    np.save(tmp_path / "docs.npy", np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32))
+
+    def stop(stage: str, done: int, total: int) -> None:
+        if stage.startswith("trade-offs: fp8"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compress(f"vectors:{tmp_path / 'docs.npy'}", specs=["f16", "bf16", "fp8"], out=tmp_path / "runs", progress=stop)
+    assert len(list(sweeps_folder(cache_dir).glob("*/*.finding"))) == 3
+    compress(f"vectors:{tmp_path / 'docs.npy'}", specs=["f16", "int8"], out=tmp_path / "runs")
+    assert len(list(sweeps_folder(cache_dir).glob("*/*.finding"))) == 1, "bf16 stays; f32 and f16 have their run"
+
+
 def test_a_saved_run_leaves_no_checkpoints(cache_dir: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "docs.npy", np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32))
     compress(f"vectors:{tmp_path / 'docs.npy'}", specs=["int8"], out=tmp_path / "runs")

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from embgeo.compression.budget import parse_budget
-from embgeo.corpus_warnings import budget_warnings, corpus_warnings, rank_warnings
+from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import check_embeddings
 from embgeo.encoders.precomputed import load_vectors
 from embgeo.errors import DataError, UnknownNameError
+from embgeo.judgements import Judgements
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
@@ -32,6 +33,23 @@ def test_multiples_of_one_vector_are_equal_under_cosine_only() -> None:
     X = np.outer(np.arange(1, 40), np.random.default_rng(0).standard_normal(8)).astype(np.float32)
     assert len(corpus_warnings(check_embeddings(X, similarity="cosine"))) == 1
     assert corpus_warnings(check_embeddings(X, similarity="dot")) == []
+
+
+def test_documents_used_as_queries_are_noticed_without_equal_ids() -> None:
+    X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
+    [said] = copy_warnings(check_embeddings(X, 2 * X[:5], query_ids=[f"q{i}" for i in range(5)]), None)
+    assert said.startswith("5 of 5 queries have the very vector of a document")
+    assert copy_warnings(check_embeddings(X, X[:5] + np.float32(0.01)), None) == []
+    assert copy_warnings(check_embeddings(X), None) == []
+
+
+def test_copies_of_which_one_is_judged_are_noticed() -> None:
+    X = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
+    e = check_embeddings(np.r_[X, X[:3]], X[:4] + np.float32(0.1))
+    one = Judgements({"0": {"0": 1}, "1": {"1": 1, "31": 1}, "3": {"3": 1}})
+    [said] = copy_warnings(e, one)
+    assert said.startswith("1 judged document has exact copies that are not judged alike")
+    assert copy_warnings(e, Judgements({"1": {"1": 1, "31": 1}, "3": {"3": 1}})) == []
 
 
 def test_fewer_documents_than_dimensions_bound_the_ranks() -> None:
@@ -69,7 +87,7 @@ def test_both_commands_warn_of_equal_vectors(tmp_path: Path) -> None:
     shape = analyze(model, measures=["uniformity"], out=tmp_path / "runs").result
     sizes = compress(model, specs=["int8"], out=tmp_path / "runs").result
     for result in (shape, sizes):
-        assert sum("are equal" in warning for warning in result["warnings"]) == 1
+        assert sum("document vectors are equal" in warning for warning in result["warnings"]) == 1
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int64, np.bool_])

@@ -15,8 +15,9 @@ from embgeo.compression.budget import parse_budget
 from embgeo.compression.caveats import list_warnings, refuse_impossible
 from embgeo.compression.codec import Codec, TieredCodec, fit_codec
 from embgeo.compression.graph_search import BeamSearcher, FaissGraphSearcher, faiss_graph
+from embgeo.compression.held_out import Task
 from embgeo.compression.index import BlockSearcher, best_of, build_searcher, faiss_available
-from embgeo.compression.indexed import build_structure, effort_curve, fold_scores, indexed_searcher, structure_bytes
+from embgeo.compression.indexed import build_structure, effort_curve, indexed_searcher, structure_bytes
 from embgeo.compression.indices.hnsw import HNSW, Graph, connect, layers
 from embgeo.compression.indices.ivf import IVF, Lists, coarse_centroids
 from embgeo.compression.list_search import FaissListSearcher, ListSearcher
@@ -428,20 +429,37 @@ def test_lists_hold_every_document_once_at_its_nearest_centroid() -> None:
 # ---- judged in the sweep --------------------------------------------------------------------------------------------
 
 
-def test_fold_scores_are_those_of_the_codec_that_never_saw_the_document() -> None:
-    X, Q = vectors(40), vectors(3, seed=1)
+@needs_faiss
+def test_an_index_never_beats_its_flat_search_out_of_sample() -> None:
+    """A codec that memorises and a poor graph: ranking only what it brings would let it choose for the fold codecs."""
+    rng = np.random.default_rng(0)
+    X = normalise(rng.standard_normal((600, D)).astype(np.float32))
+    Q = normalise(X[:120] + 0.4 * rng.standard_normal((120, D)).astype(np.float32) / np.sqrt(D) * 4)
     e = check_embeddings(X, Q)
-    fold_of = np.arange(40) % 2
-    codecs = [fit_codec(parse("int8"), Training(X[fold_of != fold], "cosine")) for fold in (0, 1)]
-    rows = np.array([[0, 1, 2, -1], [3, 3, 39, 8], [5, 4, -1, -1]])
-    scores = fold_scores(e, Q, rows, codecs, fold_of)
-    for query, mine in enumerate(rows):
-        for place, row in enumerate(mine):
-            if row < 0:
-                assert scores[query, place] == -np.inf
-                continue
-            decoded = codecs[fold_of[row]].decode(codecs[fold_of[row]].encode(X[row : row + 1]))
-            assert scores[query, place] == pytest.approx(float(decoded[0] @ Q[query]), abs=1e-6)
+    quantizer = f"pq{D // 4}"
+    specs = [parse(text) for text in (quantizer, f"hnsw8ef16,{quantizer}", f"ivf10np3,{quantizer}")]
+    flat, *indexed = sweep(e, None, specs).outcomes
+    assert flat.in_sample.mean() > flat.recall.mean() + 0.1, "the codebook must have learned these documents by heart"
+    for outcome in indexed:
+        assert outcome.recall.mean() <= flat.recall.mean() + 0.005, str(outcome.spec)
+
+
+@needs_faiss
+def test_what_an_index_misses_is_what_its_flat_search_finds_and_it_does_not() -> None:
+    X, Q = vectors(200), vectors(20, seed=3)
+    task = Task(check_embeddings(X, Q), None, np.zeros((20, 10), np.int64), None)
+    spec = parse("ivf10np2,int8")
+    codec = fit_codec(spec, Training(X, "cosine"))
+    codes = codec.encode(X)
+    assert spec.index is not None
+    structure = build_structure(spec.index, codec, codes, Training(X, "cosine"))
+    searcher, flat = build_searcher(codec, codes, structure=structure), build_searcher(codec, codes)
+    missed = task.missed(spec, searcher, flat)
+    pool = min(spec.index.pool(10), 200)
+    found, everything = searcher.search(Q, pool)[1], flat.search(Q, pool)[1]
+    for query in range(20):
+        assert set(missed[query]) - {-1} == set(everything[query]) - set(found[query])
+    assert (missed >= 0).any()
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 
 from embgeo.compression.codec import fit_codec
 from embgeo.compression.index import build_searcher
-from embgeo.compression.prediction import Shape, found_share, predict_recall, worth_running
+from embgeo.compression.prediction import Shape, beyond_the_list, found_share, predict_recall, worth_running
 from embgeo.compression.spec import parse
 from embgeo.compression.training import Training
 from embgeo.embeddings import normalise
@@ -79,3 +79,14 @@ def test_only_what_nothing_smaller_beats_is_worth_running() -> None:
     assert [str(spec) for spec in worth_running(predicted, specs, 16)] == ["f32", "int8", "adaptive@8B"]
     del predicted["pca8,f32"]
     assert len(worth_running(predicted, specs, 16)) == 4, "what is not predicted is run"
+    del predicted["f32"]
+    assert len(worth_running(predicted, specs, 16)) == 4, "and keeps nothing else from running"
+
+
+def test_signs_of_principal_axes_join_whatever_is_predicted() -> None:
+    listed, pool = [parse("adaptive@2B")], [parse("pca8,binary"), parse("rot,binary"), parse("pca8,rot,binary")]
+    predicted = {"adaptive@2B": 0.8, "pca8,binary": 0.1, "rot,binary": 0.2, "pca8,rot,binary": 0.2}
+    joining, passed = beyond_the_list(predicted, listed, pool, 16, 100)
+    # one byte: nothing as small is predicted to do better than .2
+    assert [str(spec) for spec in joining] == ["pca8,binary", "pca8,rot,binary"]
+    assert passed == {"rot,binary": 0.2}

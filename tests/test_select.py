@@ -47,6 +47,13 @@ def test_identical_rows_are_tied_and_the_smallest_is_taken() -> None:
     assert tied.all()
 
 
+def test_within_a_budget_the_best_is_taken_and_of_equals_the_smallest() -> None:
+    quality = noisy([0.601, 0.6, 0.3], 0.2)
+    assert choose(field(quality, [100, 10, 1], limited=True), np.ones(M))[0] == 0
+    assert choose(field(quality, [100, 10, 1], limited=True, allowed=np.array([False, True, True])), np.ones(M))[0] == 1
+    assert choose(field(np.stack([quality[0]] * 3), [4, 1, 3], limited=True), np.ones(M))[0] == 1
+
+
 def test_equal_sizes_go_to_the_better() -> None:
     assert choose(field(noisy([0.6, 0.601], 0.2), [5, 5]), np.ones(M))[0] == 1
 

@@ -12,8 +12,9 @@ from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.index import build_searcher
 from embgeo.compression.spec import parse
 from embgeo.compression.storage_paper import SHARES, storage_paper_specs
+from embgeo.compression.sweep import sweep
 from embgeo.compression.training import Training
-from embgeo.embeddings import normalise
+from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError, SpecError
 
 
@@ -101,6 +102,15 @@ def test_raw_codes_turn_the_order_of_float8_and_int8(tmp_path: Path) -> None:
     assert verdict["sentence"].endswith("int8 is better here: the published order comes from the arithmetic.")
     assert len(verdict["published"]["widths"]) == len(SHARES)
     assert not run.result["recommendation"]["spec"].endswith("score=centred")
+
+
+def test_raw_codes_of_different_folds_are_not_ranked_together() -> None:
+    """Each fold has other ranges and axes: merged raw codes would lose what one codec for all documents keeps."""
+    X, Q = vectors(400, mean=0.2), vectors(50, mean=0.2) + 0.01
+    e = check_embeddings(X, Q.astype(np.float32))
+    raw, decoded = sweep(e, None, [parse("pcac8,int8,score=centred"), parse("pcac8,int8")]).outcomes
+    np.testing.assert_array_equal(raw.quality, raw.in_sample)
+    assert (decoded.quality != decoded.in_sample).any()
 
 
 def test_a_bare_cast_to_four_bits_leaves_nothing_of_unit_vectors() -> None:

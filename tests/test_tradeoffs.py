@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,23 @@ def test_the_recommendation_is_on_the_measured_front(swept: Sweep, budget: str) 
     best = recommend(swept, rows, parse_budget(budget, D, N), None, N, 0)
     assert best["pareto"]
     assert best["fits_budget"]
+
+
+def test_a_store_larger_than_float32_is_no_answer_while_there_is_another(swept: Sweep) -> None:
+    """At four vectors the axes of pca… outweigh everything; its bytes per vector alone would win."""
+    few = 4
+    best = recommend(swept, rows_of(swept), parse_budget("64B", D, few), None, few, 0)
+    spent = few * best["bytes_per_vector"] + best["constant_bytes"]
+    assert spent < few * swept.baseline.bytes_per_vector
+    sizes = [few * o.bytes_per_vector + o.constant_bytes for o in swept.outcomes]
+    assert max(sizes) > few * swept.baseline.bytes_per_vector, "the planted case"
+
+
+def test_choosing_what_changes_no_query_has_no_interval_of_certainty(swept: Sweep) -> None:
+    unmoved = replace(swept, outcomes=[replace(o, quality=swept.baseline.quality) for o in swept.outcomes])
+    delivered = recommend(unmoved, rows_of(unmoved), parse_budget("64B", D, N), None, N, 0)["cross_fitted"]
+    assert delivered["difference"] == 0
+    assert delivered["difference_ci"] is None
 
 
 def test_float32_as_the_answer_to_keep_says_that_nothing_smaller_is_shown(swept: Sweep) -> None:

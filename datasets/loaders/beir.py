@@ -30,7 +30,7 @@ HEADER_WORDS = {
 QREL_KEYS = ("query-id", "corpus-id", "score")
 QREL_ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".txt", ".trec", ".qrels")
 GRADE = re.compile(r"[+-]?[0-9]+(\.0*)?")
-LARGEST_GRADE = 2**31 - 1  # the evaluation library counts grades in C integers
+LARGEST_GRADE = 100_000  # the evaluation library keeps a count for every grade up to the largest
 LINES_PER_REPORT = 20_000
 
 

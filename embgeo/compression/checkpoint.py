@@ -8,7 +8,7 @@ folds, device, code and library versions), NAME that of the spec. Files appear w
 checksum fails is removed and its spec judged again. Threads are not in the key: they change no result. Codecs that
 took long to fit are kept with their findings, others are fitted again.
 
-A sweep whose run is saved is forgotten (`Checkpoints.forget`); what killed ones leave is trimmed to 2 GiB and 30 days
+What a saved run found is forgotten (`Checkpoints.forget`); what killed ones leave is trimmed to 2 GiB and 30 days
 whenever a sweep begins, and `embgeo cache` lists and clears it.
 """
 
@@ -108,9 +108,12 @@ class Checkpoints:
             path.unlink(missing_ok=True)
             return None
 
-    def forget(self) -> None:
-        """Remove all of it: the run is saved."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def forget(self, specs: Iterable[Spec]) -> None:
+        """Remove the findings of these specs: their run is saved. Those of other runs on the same data stay."""
+        for spec in specs:
+            (self.folder / _name(spec)).unlink(missing_ok=True)
+        if not any(self.folder.glob(f"*{SUFFIX}")):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _checksum(self, name: str, payload: bytes) -> bytes:
         digest = hashlib.sha256(f"{self.key} {name}\n".encode())
@@ -272,17 +275,18 @@ def _code_fingerprint() -> str:
     """SHA-256 of the code that judges, so that what an edited codec left is not taken for its own."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for folder in ("compression", "retrieval"):
-        for path in sorted((package / folder).rglob("*.py")):
+    for folder in ("compression", "retrieval", "."):
+        for path in sorted((package / folder).glob("*.py" if folder == "." else "**/*.py")):
             digest.update(path.relative_to(package).as_posix().encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()
 
 
 def _libraries() -> dict[str, str]:
     """Versions of what computes; FAISS only where it is used."""
-    import numba
+    from importlib.metadata import version
 
-    versions = {"numpy": np.__version__, "numba": numba.__version__, "python": sys.version.split()[0]}
+    names = ("numpy", "numba", "scipy", "torch", "ml_dtypes", "pytrec-eval-terrier")
+    versions = {"python": sys.version.split()[0], **{name: version(name) for name in names}}
     if faiss_available():
         import faiss
 

@@ -12,7 +12,6 @@ import numpy as np
 from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.folds import document_folds, fit_sample
 from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_scores
-from embgeo.compression.indexed import fold_scores
 from embgeo.compression.parts import Reducer
 from embgeo.compression.spec import Spec
 from embgeo.compression.training import Training
@@ -50,13 +49,17 @@ class Task:
         """How many to ask the built store for: over ten would give rescoring and indices more effort than named."""
         return self.depth if spec.rescorer is None and spec.index is None else 10 + (self.own is not None)
 
-    def visited(self, spec: Spec, searcher: Searcher) -> np.ndarray:
-        """(m, c) rows that the built index of a spec brings to each query, without more effort than the spec names."""
+    def missed(self, spec: Spec, searcher: Searcher, flat: Searcher) -> np.ndarray:
+        """(m, c) rows that the flat search of the same codes finds and the built index does not, −1 elsewhere.
+
+        Both are asked for what the index looks at without more effort than the spec names.
+        """
         assert spec.index is not None
         wanted = self.results(spec) if spec.rescorer is None else self.candidates(spec)
-        first = searcher.first if isinstance(searcher, TieredSearcher) else searcher
         pool = min(spec.index.pool(wanted), len(self.embeddings))
-        return first.search(self.embeddings.query_matrix(), pool)[1]
+        firsts = [s.first if isinstance(s, TieredSearcher) else s for s in (searcher, flat)]
+        found, all_rows = (first.search(self.embeddings.query_matrix(), pool)[1] for first in firsts)
+        return np.stack([np.where(np.isin(rows, mine), -1, rows) for rows, mine in zip(all_rows, found, strict=True)])
 
     def settle(self, best: TopK) -> tuple[np.ndarray, np.ndarray]:
         """Scores and rows with each query's own document removed."""
@@ -150,19 +153,21 @@ def out_of_sample(
     specs: Sequence[Spec],
     folds: Folds,
     tick: Callable[[Spec], None],
-    visited: Mapping[Spec, np.ndarray] | None = None,
+    missed: Mapping[Spec, np.ndarray] | None = None,
 ) -> list[TopK]:
     """The best documents of every query by spec, each document encoded by a codec that was fitted without its fold.
 
     Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
     results of `binary+int8@10`. The ranking of a spec does not depend on its company.
-    Of an indexed spec only the rows that its built index brings to a query, `visited[spec]` (m, c), are ranked.
+    An indexed spec has the ranking of its flat search without what its built index misses, `missed[spec]` (m, c): were
+    only ranked what the index brings, the codec that saw all documents would have chosen for the others.
     """
     embeddings, Q = task.embeddings, task.embeddings.query_matrix()
     depths: dict[str, int] = {}
     for spec in specs:
         name = str(spec.tiers[0])
-        depths[name] = max(depths.get(name, 0), task.candidates(spec))
+        lost = missed[spec].shape[1] if missed is not None and spec in missed else 0
+        depths[name] = max(depths.get(name, 0), task.candidates(spec) + lost)
     fitted: dict[str, list[FittedCodec]] = {}
     for fold, training in enumerate(folds.trainings):
         for spec in specs:
@@ -196,9 +201,8 @@ def out_of_sample(
     rankings = []
     for spec in specs:
         top = best[str(spec.tiers[0])]
-        if visited is not None and spec in visited:
-            scores = fold_scores(embeddings, Q, visited[spec], fitted[str(spec.tiers[0])], folds.of)
-            top = TopK(*best_of(scores, np.where(np.isfinite(scores), visited[spec], -1), task.candidates(spec)))
+        if missed is not None and spec in missed:
+            top = _without(top, missed[spec])
         top = TopK(top.scores[:, : task.candidates(spec)], top.rows[:, : task.candidates(spec)])
         if spec.rescorer is not None:
             top = _rescored(embeddings, Q, top, fitted[str(spec.tiers[1])], folds.of, task.depth)
@@ -212,16 +216,26 @@ def out_of_queries(
     folds: Folds,
     seed: int,
     tick: Callable[[Spec], None],
-    visited: Mapping[Spec, np.ndarray] | None = None,
+    missed: Mapping[Spec, np.ndarray] | None = None,
 ) -> list[TopK]:
     """`out_of_sample` for specs that learn from queries: each half of them through what the other half taught."""
     Q = task.embeddings.query_matrix()
-    half = np.random.default_rng([seed, 0x1EA7]).permutation(len(Q)) % 2
-    rankings = out_of_sample(task, specs, folds.learning_from(Q[half == 1]), tick, visited)
-    others = out_of_sample(task, specs, folds.learning_from(Q[half == 0]), lambda spec: None, visited)
+    # equal queries stand in one half
+    groups = np.unique(Q, axis=0, return_inverse=True)[1].reshape(-1)
+    half = (np.random.default_rng([seed, 0x1EA7]).permutation(int(groups.max()) + 1) % 2)[groups]
+    rankings = out_of_sample(task, specs, folds.learning_from(Q[half == 1]), tick, missed)
+    others = out_of_sample(task, specs, folds.learning_from(Q[half == 0]), lambda spec: None, missed)
     for ranking, other in zip(rankings, others, strict=True):
         ranking.scores[half == 1], ranking.rows[half == 1] = other.scores[half == 1], other.rows[half == 1]
     return rankings
+
+
+def _without(top: TopK, missed: np.ndarray) -> TopK:
+    """The ranking without the rows of `missed` (m, c), the rest moved up."""
+    gone = np.stack([np.isin(rows, lost) for rows, lost in zip(top.rows, missed, strict=True)])
+    scores, rows = np.where(gone, -np.inf, top.scores).astype(np.float32), np.where(gone, -1, top.rows)
+    order = np.argsort(gone, axis=1, kind="stable")
+    return TopK(np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1))
 
 
 def _asked(fitted: dict[str, list[FittedCodec]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:

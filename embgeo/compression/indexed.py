@@ -1,12 +1,11 @@
 """An index over a codec's codes: built, opened for search, judged out of sample, and its effort swept.
 
-Out of sample, an indexed spec is judged by what the built index brings to a query, scored by the fold codecs that never
-saw those documents: `fold_scores`. The links or lists themselves are those of the shipped index.
+Out of sample, an indexed spec has the ranking of its flat search without the documents that its built index misses
+(`held_out.Task.missed`). The links or lists themselves are those of the shipped index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,7 +21,6 @@ from embgeo.compression.list_search import FaissListSearcher, ListSearcher, fais
 from embgeo.compression.parts import INDICES, Index, Structure, load_parts, restore, state_of
 from embgeo.compression.timing import time_searchers
 from embgeo.compression.training import Training
-from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 
 BLOCK_ROWS = 8192
@@ -100,36 +98,6 @@ def indexed_searcher(codec: FittedCodec, codes: np.ndarray, structure: Structure
         return ListSearcher(codec, structure, codes, structure.effort)
     ram = held + 8 * len(codes) + structure.centroids.nbytes  # FAISS keeps ids of 8 bytes
     return FaissListSearcher(codec, structure, faiss_lists(structure, flat, codes), structure.effort, ram)
-
-
-def fold_scores(
-    embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, by_fold: Sequence[FittedCodec], fold_of: np.ndarray
-) -> np.ndarray:
-    """(m, c) float32 scores of each query's own candidates `rows`, each document by the codec that never saw it.
-
-    −inf for row −1. Every candidate is encoded once a fold, whichever queries ask for it.
-    """
-    scores = np.full(rows.shape, -np.inf, np.float32)
-    query, place = np.nonzero(rows >= 0)
-    wanted = rows[query, place]
-    for fold, codec in enumerate(by_fold):
-        Z, bias = codec.queries(Q)
-        mine = np.flatnonzero(fold_of[wanted] == fold)
-        mine = mine[np.argsort(wanted[mine], kind="stable")]
-        for start in range(0, len(mine), BLOCK_ROWS):
-            part = mine[start : start + BLOCK_ROWS]
-            which, at = np.unique(wanted[part], return_inverse=True)
-            decoded = codec.decode(codec.encode(embeddings.rows(which)))[at]
-            asked = query[part]
-            scores[asked, place[part]] = _pairs(Z[asked], decoded, embeddings.similarity) + bias[asked]
-    return scores
-
-
-def _pairs(Z: np.ndarray, X: np.ndarray, similarity: str) -> np.ndarray:
-    if similarity == "euclidean":
-        gaps = X - Z
-        return -np.asarray(np.einsum("ij,ij->i", gaps, gaps))
-    return np.asarray(np.einsum("ij,ij->i", Z, X))
 
 
 def index_facts(

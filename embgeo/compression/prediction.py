@@ -20,7 +20,9 @@ import numpy as np
 from embgeo.compression.codec import FittedCodec, TieredCodec, fit_codec
 from embgeo.compression.costs import predicted_seconds
 from embgeo.compression.folds import fit_sample
-from embgeo.compression.spec import Spec
+from embgeo.compression.quantizers.binary import Binary
+from embgeo.compression.reducers.pca import PCA
+from embgeo.compression.spec import CENTRED, Spec
 from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings, normalise
 from embgeo.errors import InputError
@@ -120,11 +122,15 @@ def found_share(correlation: float, wanted: float, returned: float) -> float:
 def worth_running(
     predicted: dict[str, float], specs: Sequence[Spec], dimension: int, margin: float = 0.02
 ) -> list[Spec]:
-    """The specs that no other of at most their bytes is predicted to beat by more than `margin`."""
+    """The specs that no other of at most their bytes is predicted to beat by more than `margin`.
+
+    What has no prediction is worth running and beats nothing.
+    """
     sizes = np.array([spec.code_bytes(dimension) for spec in specs])
-    recall = np.array([predicted.get(str(spec), 1.0) for spec in specs])
+    recall = np.array([predicted.get(str(spec), -np.inf) for spec in specs])
     best = np.array([recall[sizes <= size].max() for size in sizes])
-    return [spec for spec, mine, others in zip(specs, recall, best, strict=True) if mine >= others - margin]
+    known = np.isfinite(recall)
+    return [spec for spec, worth in zip(specs, ~known | (recall >= best - margin), strict=True) if worth]
 
 
 def beyond_the_list(
@@ -133,14 +139,16 @@ def beyond_the_list(
     """Of `pool` the specs to run besides those `listed`, and the predictions of those that are passed over.
 
     A spec joins where nothing of at most its bytes, listed or not, is predicted to beat it by more than .02, and where
-    it does not learn long.
+    it does not learn long. Signs of principal coordinates always join: they are the one family that the prediction
+    places far too low.
     """
     everything = list(dict.fromkeys([*listed, *pool]))
-    worth = worth_running(predicted, everything, dimension)
+    worth = {*worth_running(predicted, everything, dimension), *(spec for spec in pool if _signs_of_axes(spec))}
     joining = [
         spec
-        for spec in worth
-        if spec not in listed
+        for spec in everything
+        if spec in worth
+        and spec not in listed
         and str(spec) in predicted
         and predicted_seconds(spec, documents, dimension) <= MOST_SECONDS
     ]
@@ -150,6 +158,10 @@ def beyond_the_list(
         if spec not in listed and spec not in joining and str(spec) in predicted
     }
     return joining, passed
+
+
+def _signs_of_axes(spec: Spec) -> bool:
+    return isinstance(spec.quantizer, Binary) and [type(part) for part in spec.reducers] == [PCA]
 
 
 def prediction_account(
@@ -162,8 +174,8 @@ def prediction_account(
     gaps = {}
     for row in rows:
         row["predicted_recall@10_exact"] = predicted.get(row["spec"])
-        # a prediction knows nothing of what an index misses
-        if row["spec"] in predicted and row["spec"] != "f32" and "index" not in row:
+        # a prediction knows nothing of what an index misses, and published arithmetic is not to be chosen by it
+        if row["spec"] in predicted and row["spec"] != "f32" and "index" not in row and CENTRED not in row["spec"]:
             gaps[row["spec"]] = predicted[row["spec"]] - row["recall@10_exact"]
     high = [gaps[row["spec"]] for row in rows if row["spec"] in gaps and row["recall@10_exact"] >= HIGH_RECALL]
     worst = max(gaps, key=lambda spec: abs(gaps[spec]), default=None)

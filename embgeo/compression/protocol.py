@@ -18,8 +18,8 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
     within = f" within {' and '.join(limits)}" if limits else ""
     said = {
         "selection": (
-            f"highest quality{within}; among rows tied with it (95 % interval of the paired difference "
-            "holds 0 and the estimated loss is under 1 %) the smallest"
+            f"highest quality{within}; rows tied with it (95 % interval of the paired difference holds 0 and the "
+            f"estimated loss is under 1 %) {'are listed, cheapest first' if budget else 'compete: the smallest'}"
         )
     }
     if keep is not None:
@@ -31,10 +31,19 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
         )
     if any(outcome.spec.index is not None for outcome in result.outcomes):
         said["index"] = (
-            "out of sample, a spec with an index ranks the documents that its built index brings to a query (the "
-            "beam of a graph, the 200 best of the lists read), scored by the fold codecs that never saw them; links "
-            "and lists count in bytes per vector; recall and speed by effort are those of the built index against "
-            "the flat search"
+            "out of sample, a spec with an index has the ranking of its flat search, without the documents that the "
+            "built index misses among the best of the built flat search; links and lists count in bytes per vector; "
+            "recall and speed by effort are those of the built index against the flat search"
+        )
+    if any(part.name == "rot" for outcome in result.outcomes for part in outcome.spec.reducers):
+        said["rotation"] = (
+            "rot… is one random rotation of this seed; another seed moves such a row, by about as much as its interval "
+            "where bits are few, and no interval holds that"
+        )
+    if any(outcome.spec.centred for outcome in result.outcomes):
+        said["score=centred"] = (
+            "raw codes of codecs with other ranges and axes do not compare, so these rows are in sample: one codec, "
+            "fitted on all documents, as published"
         )
     if any(type(part) is Truncation for outcome in result.outcomes for part in outcome.spec.reducers):
         said["truncation"] = (

@@ -28,12 +28,13 @@ class Field:
     Attributes
     ----------
     quality : (rows, queries) float64 per-query quality, out of sample over documents.
-    sizes : (rows,) what is paid; ties go to the smaller.
+    sizes : (rows,) what is paid.
     allowed : (rows,) bool, within the budget.
     baseline : (queries,) quality of float32.
     families : (rows,) number of the family of codecs, for `keep`.
     keep : share of the baseline's quality that must be kept, or None.
     minimise : prefer bytes to quality among the rows that keep enough (`--keep` without a budget).
+    limited : a budget says what may be paid, and the best within it is chosen; without one, ties go to the smaller.
     reference : the row that is float32 itself and so keeps everything by definition, or None.
     """
 
@@ -44,6 +45,7 @@ class Field:
     families: np.ndarray
     keep: float | None = None
     minimise: bool = False
+    limited: bool = False
     reference: int | None = None
 
 
@@ -123,6 +125,8 @@ def choose(field: Field, weights: np.ndarray) -> tuple[int, np.ndarray]:
     tied = candidates & (loss <= Z95 * error) & (loss <= TIE_MARGIN * means[best])
     tied[best] = True
     pool = enough if field.minimise and enough.any() else tied
+    if field.limited:  # of equally good rows the smallest
+        return int(next(row for row in np.lexsort((field.sizes, -means.round(12))) if candidates[row])), tied
     order = np.lexsort((-means, field.sizes))
     return int(next(row for row in order if pool[row])), tied
 

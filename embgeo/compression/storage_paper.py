@@ -6,7 +6,8 @@ in two ways at once, format and arithmetic; run side by side they come apart.
 
 Source: Huerga-Pérez et al. 2025, "Optimization of embeddings storage for RAG systems using quantization and
 dimensionality reduction techniques", arXiv 2505.00105. Its PCA and ranges come from another collection; here both come
-from the documents, out of sample.
+from the documents: out of sample under our arithmetic, in sample under the published one, whose raw codes of different
+fits do not compare.
 """
 
 from __future__ import annotations

@@ -121,6 +121,7 @@ class _Shipped:
     codec: Codec
     structure: Structure | None
     searcher: Searcher
+    flat: Searcher | None
     index: dict[str, Any] | None
     fit_seconds: float
     encode_seconds: float
@@ -159,24 +160,45 @@ class _Work:
     def judge(self, group: Sequence[Spec]) -> None:
         """Finish a few specs: out of sample with one pass over the corpus, then each as it would be shipped."""
         indexed = {spec: self._ship(spec) for spec in group if spec.index is not None}
-        visited = {spec: self.task.visited(spec, shipped.searcher) for spec, shipped in indexed.items()}
+        missed = {
+            spec: self.task.missed(spec, shipped.searcher, shipped.flat)
+            for spec, shipped in indexed.items()
+            if shipped.flat is not None
+        }
+        # raw codes of different fits do not compare: these are judged as published, by one codec for all documents
+        raw = [spec for spec in group if spec.centred]
+        group = [spec for spec in group if not spec.centred]
+        for spec in raw:
+            self._tick(spec, self.folds.count)
+            shipped = self._ship(spec)
+            self._settle(spec, self._ranking(spec, shipped), shipped)
+        if not group:
+            return
         if any(spec.learns_from_queries for spec in group):
-            rankings = out_of_queries(self.task, group, self.folds, self.seed, self._tick, visited)
+            rankings = out_of_queries(self.task, group, self.folds, self.seed, self._tick, missed)
         else:
-            rankings = out_of_sample(self.task, group, self.folds, self._tick, visited)
+            rankings = out_of_sample(self.task, group, self.folds, self._tick, missed)
         for spec, ranking in zip(group, rankings, strict=True):
-            shipped = indexed.pop(spec, None) or self._ship(spec)
-            finding = self._find(spec, ranking, shipped)
-            if self.interleaved:
-                self.searchers[spec], self.codecs[spec] = shipped.searcher, shipped.codec
-                if shipped.structure is not None:
-                    self.structures[spec] = shipped.structure
-            else:
-                self.timings[spec] = time_searchers([shipped.searcher], self.task.embeddings.query_matrix())[0]
-            if self.checkpoints is not None:
-                self.checkpoints.write(finding, self.timings.get(spec), shipped.codec)
-            self._finish(spec, finding)
-            self._tick(spec)
+            self._settle(spec, ranking, indexed.pop(spec) if spec in indexed else self._ship(spec))
+
+    def _settle(self, spec: Spec, ranking: TopK, shipped: _Shipped) -> None:
+        """Keep what was found of one spec."""
+        finding = self._find(spec, ranking, shipped)
+        if self.interleaved:
+            self.searchers[spec], self.codecs[spec] = shipped.searcher, shipped.codec
+            if shipped.structure is not None:
+                self.structures[spec] = shipped.structure
+        else:
+            self.timings[spec] = time_searchers([shipped.searcher], self.task.embeddings.query_matrix())[0]
+        if self.checkpoints is not None:
+            self.checkpoints.write(finding, self.timings.get(spec), shipped.codec)
+        self._finish(spec, finding)
+        self._tick(spec)
+
+    def _ranking(self, spec: Spec, shipped: _Shipped) -> TopK:
+        """What the built store finds."""
+        queries = self.task.embeddings.query_matrix()
+        return TopK(*shipped.searcher.search(queries, min(self.task.results(spec), len(self.task.embeddings))))
 
     def time(self, specs: Sequence[Spec]) -> dict[Spec, Timing]:
         """Speeds of all specs: measured together, in rounds, where all searchers can be held."""
@@ -222,7 +244,7 @@ class _Work:
         codes = None if lies_searchable(codec, embeddings) else encode_all(codec, embeddings)
         encoded = time.perf_counter()
         searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, self.device)
-        structure = facts = None
+        structure = facts = flat = None
         if spec.index is not None and codes is not None:
             structure = build_structure(spec.index, codec, codes, self.folds.shipped)
             built = time.perf_counter() - encoded
@@ -230,18 +252,17 @@ class _Work:
             facts = index_facts(
                 spec.index, structure, searcher, flat, embeddings.query_matrix(), len(embeddings), built
             )
-        return _Shipped(codec, structure, searcher, facts, fitted - started, encoded - fitted)
+        return _Shipped(codec, structure, searcher, flat, facts, fitted - started, encoded - fitted)
 
     def _find(self, spec: Spec, ranking: TopK, shipped: _Shipped) -> Finding:
         """What is known of a spec once it is ranked out of sample and built."""
         task, embeddings, codec, searcher = self.task, self.task.embeddings, shipped.codec, shipped.searcher
-        scores, rows = searcher.search(embeddings.query_matrix(), min(task.results(spec), len(embeddings)))
         ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
         held_out = task.settle(ranking)
         return Finding(
             spec=spec,
             quality=task.quality(*held_out),
-            in_sample=task.quality(*task.settle(TopK(scores, rows))),
+            in_sample=task.quality(*task.settle(self._ranking(spec, shipped))),
             recall=task.recall(held_out[1]),
             ranked=task.ranked(*held_out),
             tier_bytes=tier_bytes(codec),

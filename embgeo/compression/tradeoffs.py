@@ -152,6 +152,10 @@ def recommend(
         # the arithmetic of published studies is there to be compared, not to be shipped
         field = replace(field, allowed=field.allowed & sound)
     marginal = np.array([o.bytes_per_vector for o in outcomes])
+    whole = vectors * marginal + np.array([o.constant_bytes for o in outcomes])
+    if (smaller := field.allowed & (whole < whole[0])).any():
+        # axes can outweigh a small corpus: a store larger than float32 is no answer while there is another
+        field = replace(field, allowed=smaller | (field.allowed & (np.arange(len(outcomes)) == 0)))
     if not field.allowed.any():
         assert budget is not None
         raise BudgetError(_impossible(budget, outcomes, vectors))
@@ -192,7 +196,10 @@ def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors
     quality = np.stack([o.quality for o in outcomes])
     families = np.unique([family(o.spec) for o in outcomes], return_inverse=True)[1]
     minimise = keep is not None and budget is None
-    return Field(quality, sizes, allowed, sweep.baseline.quality, families, keep, minimise, reference=0)
+    base = sweep.baseline.quality
+    return Field(
+        quality, sizes, allowed, base, families, keep, minimise, limited=budget is not None, reference=0
+    )  # fmt: skip
 
 
 def family(spec: Spec) -> str:
@@ -233,11 +240,13 @@ def _nothing_smaller(keep: float, queries: int, needed: float) -> str:
 def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     if delivered is None:
         return None
+    # no query changed, whatever was chosen: an interval of no width would claim certainty
+    unchanged = delivered.difference_interval == (0.0, 0.0)
     return {
         "value": delivered.value,
         "ci": delivered.interval,
         "difference": delivered.difference,
-        "difference_ci": delivered.difference_interval,
+        "difference_ci": None if unchanged else delivered.difference_interval,
         "chosen": {rows[place]["spec"]: share for place, share in delivered.chosen.items()},
         "meaning": "what choosing by this rule delivers on queries that had no part in the choice",
     }
