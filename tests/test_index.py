@@ -167,3 +167,34 @@ def test_a_faiss_index_of_the_wrong_metric_is_not_served() -> None:
 def test_faiss_is_hidden_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     assert not faiss_available()
+
+
+@pytest.mark.skipif(not faiss_available(), reason="needs FAISS")
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_faiss_gpu_is_handed_our_codes_where_it_has_the_index(similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a device, with the CPU build standing in: what is handed over, what is asked, and what goes to torch."""
+    import faiss
+
+    handed = []
+
+    def to_gpu(resources: object, device: int, index: faiss.Index) -> faiss.Index:
+        assert resources == "resources"
+        assert device == 0
+        handed.append(index.ntotal)
+        return index
+
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
+    monkeypatch.setattr(faiss, "StandardGpuResources", lambda: "resources", raising=False)
+    monkeypatch.setattr(faiss, "index_cpu_to_gpu", to_gpu, raising=False)
+    Q = vectors(M, similarity, 1)
+    for text in ("f32", "f16", "pca16,f16"):
+        codec, codes = stored(text, similarity)
+        searcher = build_searcher(codec, codes, "cuda")
+        assert searcher.name.endswith("on the GPU")
+        agrees(searcher.search(Q, K), oracle(codec, codes, Q), K)
+    assert handed == [N, N, N]
+    for text in ("int8", "fp8", "rot,binary", "bf16"):
+        codec, _ = stored(text, similarity)
+        assert not module._on_gpu(codec), "torch searches it"
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
+    assert not module._on_gpu(stored("f32", similarity)[0])

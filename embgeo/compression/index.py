@@ -58,7 +58,10 @@ class Searcher(Protocol):
 def build_searcher(
     codec: Codec, codes: np.ndarray, device: str = "cpu", structure: Structure | None = None
 ) -> Searcher:
-    """The fastest searcher for this codec on this machine; `device="cuda"` decodes and multiplies there with torch.
+    """The fastest searcher for this codec on this machine.
+
+    `device="cuda"` takes faiss-gpu where it is installed and has the index (float32 and float16), and otherwise decodes
+    and multiplies there with torch.
 
     With a `structure` (links, lists) the search goes through it, on the CPU.
     """
@@ -73,6 +76,8 @@ def build_searcher(
     if codec.spec.centred:
         return BlockSearcher(codec, codes)
     if device == "cuda":
+        if _on_gpu(codec) and (index := _faiss_index(codec)) is not None:
+            return GpuFaissSearcher(codec, codes, index)
         from embgeo.compression.torch_index import TorchSearcher
 
         return TorchSearcher(codec, codes, device)
@@ -258,6 +263,31 @@ class FaissSearcher:
         # FAISS leaves equal scores in heap order: put them in row order, as everywhere else
         scores, rows = best_of(scores, rows, k)
         return scores + bias[:, None], rows
+
+
+class GpuFaissSearcher(FaissSearcher):
+    """The same on the first CUDA device, by faiss-gpu."""
+
+    def __init__(self, codec: FittedCodec, codes: np.ndarray, index: Any) -> None:
+        import faiss
+
+        super().__init__(codec, codes, index)
+        self._resources = faiss.StandardGpuResources()  # owns the memory of the index: it must live as long
+        self.index = faiss.index_cpu_to_gpu(self._resources, 0, self.index)
+        if self.index.metric_type != index.metric_type:
+            raise AssertionError(f"faiss-gpu built metric {self.index.metric_type} for {codec.spec}")
+        self.name = f"faiss {type(self.index).__name__} on the GPU"
+
+
+def _on_gpu(codec: FittedCodec) -> bool:
+    """Whether faiss-gpu is there with a device, and has a flat index of this format."""
+    if not isinstance(codec.quantizer, FittedCast) or codec.quantizer.format not in ("f32", "f16"):
+        return False
+    if not faiss_available():
+        return False
+    import faiss
+
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
 
 
 def faiss_available() -> bool:
