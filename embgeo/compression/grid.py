@@ -88,6 +88,7 @@ def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool
     texts += _more_reduced(dimension) if exhaustive else _reduced(dimension)
     texts += [f"adaptive@{size}B" for size in sorted(sizes, reverse=True)]
     texts += [f"adaptivec@{size}B" for size in sorted(sizes, reverse=True) if exhaustive or size <= dimension // 8]
+    texts += [f"trellis@{size}B" for size in sorted(sizes, reverse=True) if exhaustive or size <= dimension // 4]
     texts += _rescored(dimension, ("int8", "int4") if exhaustive else ("int8",))
     return _possible(texts, dimension)
 

@@ -44,11 +44,11 @@ def gaussian_distortion(bits: int) -> float:
     return float(1.0 - 2 * moments @ levels + np.diff(ndtr(edges)) @ levels**2)
 
 
-def allocate_bits(variances: np.ndarray, bits: int) -> np.ndarray:
-    """Bits per coordinate (at most 8) that minimise the summed squared error of Gaussian coordinates.
+def allocate_bits(variances: np.ndarray, bits: int, most: int = MAX_BITS) -> np.ndarray:
+    """Bits per coordinate (at most `most` ≤ 8) that minimise the summed squared error of Gaussian coordinates.
 
     Reverse water-filling, greedily: the next bit goes where it removes most error, which is optimal because the gains
-    of a coordinate decrease. `variances` (r,) ≥ 0; returns (r,) uint8 that sum to min(bits, 8·r).
+    of a coordinate decrease. `variances` (r,) ≥ 0; returns (r,) uint8 that sum to min(bits, most·r).
     Source: Gersho & Gray 1992, §8.3; Cover & Thomas 2006, §10.3.3.
     """
     import heapq
@@ -57,9 +57,9 @@ def allocate_bits(variances: np.ndarray, bits: int) -> np.ndarray:
     given = np.zeros(len(variances), np.uint8)
     heap = [(-float(v) * gains[0], place) for place, v in enumerate(variances)]
     heapq.heapify(heap)
-    for _ in range(min(bits, MAX_BITS * len(variances))):
+    for _ in range(min(bits, most * len(variances))):
         _, place = heapq.heappop(heap)
         given[place] += 1
-        if given[place] < MAX_BITS:
+        if given[place] < most:
             heapq.heappush(heap, (-float(variances[place]) * gains[given[place]], place))
     return given
