@@ -15,7 +15,7 @@ K = 20
 @measure(
     "lid",
     family="dimension",
-    summary="Degrees of freedom around a typical document: where they are many, its neighbours are hard to tell apart.",
+    summary="Degrees of freedom around a document, harmonic mean: many make its neighbours hard to tell apart.",
     range=(0.0, math.inf),
     better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
