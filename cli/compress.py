@@ -76,7 +76,7 @@ def command(
     voice.sentence(title(run.result))
     if meaning := budget_meaning(run.result):
         voice.sentence(meaning)
-    if resumed := run.result["protocol"].get("resumed"):
+    if resumed := (run.result.get("protocol") or {}).get("resumed"):
         voice.sentence(f"taken up again: {len(resumed)} specs were judged before the interruption")
     voice.show("", tradeoff_table(run.result))
     voice.line()
