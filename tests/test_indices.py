@@ -37,9 +37,9 @@ load_parts()
 N, D, M, K = 300, 32, 12, 10
 SIMILARITIES = ("cosine", "dot", "euclidean")
 # rq and pq learn codebooks of 256; adaptive, opq and the like bring axes of their own
-LEARNED = ("pq", "opq", "rq", "adaptive")
+LEARNED = ("pq", "opq", "rq", "adaptive", "trellis")
 CODECS = [
-    *("pq8", "opq8", "pq16x4", "rq4", "adaptive@8B", "adaptivec@8B"),
+    *("pq8", "opq8", "pq16x4", "rq4", "adaptive@8B", "adaptivec@8B", "trellis@8B"),
     *(q for q in QUANTIZERS if not q.startswith(LEARNED)),
 ]
 needs_faiss = pytest.mark.skipif(not faiss_available(), reason="no FAISS here")

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.lloyd_max import MAX_BITS, allocate_bits, gaussian_levels
-from embgeo.compression.parts import Reducer, check_width, quantizer
+from embgeo.compression.parts import Reducer, quantizer
 from embgeo.compression.reducers.allocated_axes import AllocatedAxes
 from embgeo.compression.training import Training
 from embgeo.embeddings import normalise
+from embgeo.errors import InputError
 
 STATES = 8
 # which quarter of the levels (level mod 4) the branches 0 and 1 of each state take; they lead to states 2s and 2s + 1
@@ -188,7 +189,9 @@ class Trellis:
         return (AllocatedAxes(self.budget),)
 
     def code_bytes(self, width: int) -> int:
-        check_width(self.name, self.budget, width * MOST_BITS // 8)
+        most = width * MOST_BITS // 8
+        if not 1 <= self.budget <= most:
+            raise InputError(f"{self.name} needs between 1 and {most} bytes here, {MOST_BITS} bits a coordinate")
         return self.budget
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedTrellis:
