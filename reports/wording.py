@@ -29,7 +29,7 @@ CURVES: dict[tuple[str, ...], CurveWords] = {
         "Dimension against scale", "Degrees of freedom seen from ever farther away; flat where the space has one."
     ),
     ("lid", "distribution"): CurveWords(
-        "Local dimension", "How many documents see that many directions around them.", marks=(("lid", "mean"),)
+        "Local dimension", "How many documents see that many directions around them.", marks=(("lid", "harmonic mean"),)
     ),
     ("epsilon_corpus", "pair_histogram"): CurveWords(
         "Similarity of pairs of documents", "ε = μ + 2σ is the overlap that capacity is computed from."

@@ -15,7 +15,6 @@ from embgeo.compression.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 
-STATES = 8
 # which quarter of the levels (level mod 4) the branches 0 and 1 of each state take; they lead to states 2s and 2s + 1
 BRANCHES = np.array([[0, 2], [1, 3], [2, 0], [3, 1], [2, 0], [3, 1], [0, 2], [1, 3]], np.uint8)
 # positive halves of the levels, by Lloyd's iteration over trellis-coded standard normals (tests repeat a step of it)
