@@ -53,6 +53,11 @@ class FittedCodec:
     fit_rows: int
 
     @property
+    def tiers(self) -> tuple[FittedCodec, ...]:
+        """What is searched, and what rescores where there are two: here one."""
+        return (self,)
+
+    @property
     def code_bytes(self) -> int:
         """Marginal bytes per vector."""
         return self.quantizer.code_bytes
@@ -119,6 +124,10 @@ class TieredCodec:
     search: FittedCodec
     rescore: FittedCodec
     factor: int
+
+    @property
+    def tiers(self) -> tuple[FittedCodec, ...]:
+        return self.search, self.rescore
 
     @property
     def similarity(self) -> str:
