@@ -82,7 +82,8 @@ def recommendation(result: Mapping[str, Any]) -> list[str]:
     """
     chosen = result["recommendation"]
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(str(chosen["reason"])))
-    said = [f"Recommended: {reason.rstrip('.')}."]
+    first = "Recommended" if chosen.get("meets_keep") is not False else "--keep is not met. The best within the limits"
+    said = [f"{first}: {reason.rstrip('.')}."]
     share = _delivered(chosen.get("cross_fitted"), result)
     if share:
         said.append(f"Chosen this way, on unseen queries: {share}.")

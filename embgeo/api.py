@@ -206,12 +206,14 @@ def compress(
         chosen = listed.specs
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
-        shape = Shape.of_corpus(embeddings, seed)
-        widening = not (asked or grid or exhaustive)
-        pool = default_specs(embeddings.dimension, limit, exhaustive=True) if widening else []
-        predicted = predict_recall(shape, list(dict.fromkeys([*chosen, *pool])), NEIGHBOURS, seed, progress)
-        joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
-        chosen = [*chosen, *joining]
+        account: dict[str, Any] | None = None
+        shape, predicted, passed_over = None, {}, {}
+        if not asked:  # what is named is measured: a prediction chooses nothing there
+            shape = Shape.of_corpus(embeddings, seed)
+            pool = [] if grid or exhaustive else default_specs(embeddings.dimension, limit, exhaustive=True)
+            predicted = predict_recall(shape, list(dict.fromkeys([*chosen, *pool])), NEIGHBOURS, seed, progress)
+            joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
+            chosen = [*chosen, *joining]
         warnings += codebook_warnings(chosen, len(embeddings), count)
         place = choose_device(device)
         checkpoints = open_checkpoints(
@@ -221,10 +223,11 @@ def compress(
             embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress,
             checkpoints=checkpoints,
         )  # fmt: skip
-        bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
+        bootstrap = QueryBootstrap.draw(len(result.query_ids), seed, groups=result.query_groups)
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
         named = not asked or any(str(spec) == "f32" for spec in asked)
-        account = prediction_account(shape, predicted, rows, passed_over)
+        if shape is not None:
+            account = prediction_account(shape, predicted, rows, passed_over)
         best = recommend(result, rows, limit, share, count, seed, baseline_competes=named)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
@@ -325,7 +328,7 @@ def _baseline(
         return None, rows, arrays
     evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids)
     values = evaluator(scores, rows, QUALITY_MEASURES)
-    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed)
+    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed, groups=evaluator.query_groups)
     retrieval = {
         name: {"value": float(per_query.mean()), "ci": bootstrap.mean_interval(per_query)}
         for name, per_query in values.items()

@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compared_runs import ComparedRun, entry, subjects
 from embgeo.retrieval.evaluate import QUALITY_MEASURES
 from embgeo.retrieval.paired_test import DRAWS, holm, sign_flip_p
-from embgeo.retrieval.significance import RESAMPLES, QueryBootstrap, rule_of_three
+from embgeo.retrieval.significance import RESAMPLES, QueryBootstrap, changed_bound
 
 JUDGED = "ndcg@10"
 METHOD = (
@@ -121,7 +121,7 @@ def _difference(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
         "wins": int((x > y).sum()),
         "losses": int((x < y).sum()),
         "ties": int((x == y).sum()),
-        "changed_bound": rule_of_three(len(x)) if ci is None else None,
+        "changed_bound": changed_bound(int((x != y).sum()), len(x)) if ci is None else None,
     }
 
 

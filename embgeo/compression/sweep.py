@@ -54,6 +54,7 @@ class Sweep:
 
     Attributes
     ----------
+    query_groups : (m,) int; queries of one number share relevant documents.
     resumed : specs whose findings an earlier, interrupted sweep had left.
     """
 
@@ -61,6 +62,7 @@ class Sweep:
     baseline: Outcome
     outcomes: list[Outcome]
     query_ids: list[str]
+    query_groups: np.ndarray
     folds: int
     fit_rows: int
     interleaved: bool
@@ -124,6 +126,7 @@ def sweep(
         baseline=outcomes[0],
         outcomes=outcomes[1:],
         query_ids=list(evaluator.query_ids if evaluator else embeddings.query_ids),
+        query_groups=evaluator.query_groups if evaluator else np.arange(len(embeddings.query_ids)),
         folds=work.folds.count,
         fit_rows=work.folds.fit_rows,
         interleaved=work.interleaved,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -38,6 +39,24 @@ class Evaluator:
                 f"{len(query_ids)} queries. Do the ids agree?"
             )
         self._qrels = {query: dict(judgements.qrels[query]) for query in self.query_ids}
+
+    @cached_property
+    def query_groups(self) -> np.ndarray:
+        """(judged queries,) int: queries that share a relevant document, directly or through others, have one number.
+
+        They are no independent evidence: bootstraps and splits take a group whole.
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        pairs = [
+            (row, doc) for row, query in enumerate(self.query_ids) for doc, g in self._qrels[query].items() if g > 0
+        ]
+        known = {doc: at for at, doc in enumerate(dict.fromkeys(doc for _, doc in pairs), start=len(self.query_ids))}
+        rows, columns = [row for row, _ in pairs], [known[doc] for _, doc in pairs]
+        size = len(self.query_ids) + len(known)
+        graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
+        return np.asarray(connected_components(graph, directed=False)[1][: len(self.query_ids)], np.int64)
 
     @property
     def qrels(self) -> Mapping[str, Mapping[str, int]]:
