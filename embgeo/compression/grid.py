@@ -102,7 +102,7 @@ def _reduced(dimension: int) -> Iterator[str]:
         for quantizer in ("int8", "rot,int4"):
             yield f"{reducer}{half},{quantizer}"
     yield f"trunc{_round(dimension / 4)},int8"
-    yield f"grp{half},int8"
+    yield f"srp{half},int8"
 
 
 def _more_reduced(dimension: int) -> Iterator[str]:
@@ -111,7 +111,7 @@ def _more_reduced(dimension: int) -> Iterator[str]:
             for quantizer in _MORE_REDUCED:
                 yield f"{reducer}{_round(dimension * share)},{quantizer}"
     for share in (1 / 2, 1 / 4):
-        for reducer in ("pcaw", "grp", "srp"):
+        for reducer in ("pcaw", "srp"):
             yield f"{reducer}{_round(dimension * share)},int8"
 
 
