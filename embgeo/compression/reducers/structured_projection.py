@@ -12,6 +12,7 @@ from embgeo.compression.parts import check_width, reducer
 from embgeo.compression.training import Training
 
 ROUNDS = 6
+LANES = 16  # rows turned side by side, so that every step is an addition of whole vectors
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class FittedStructured:
             raise ValueError(f"the rotation needs rows of {self.width} coordinates; got {X.shape[1]}")
         flips = 1 - 2 * np.unpackbits(self.signs, axis=1, count=self.width, bitorder="little").astype(np.float32)
         Z = np.empty((len(X), self.dimensions), np.float32)
-        _rotation_kernel()(np.ascontiguousarray(X, np.float32), flips, self.dealt, Z)
+        _rotation_kernel(1 if len(X) < LANES else LANES)(np.ascontiguousarray(X, np.float32), flips, self.dealt, Z)
         return Z
 
     def queries(self, Q: np.ndarray, similarity: str) -> tuple[np.ndarray, np.ndarray]:
@@ -93,12 +94,11 @@ class StructuredProjection:
 
 
 @cache
-def _rotation_kernel() -> Any:
+def _rotation_kernel(lanes: int) -> Any:
+    """For that many rows side by side; a few queries are not worth waking threads for."""
     import numba
 
-    lanes = 16  # rows side by side: every step is then an addition of whole vectors
-
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @numba.njit(cache=True, parallel=lanes > 1, nogil=True)
     def kernel(X, flips, dealt, out):  # type: ignore[no-untyped-def]
         n, width = X.shape
         p = 1
