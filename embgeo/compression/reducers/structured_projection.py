@@ -37,6 +37,11 @@ class FittedStructured:
     dealt: bool = False
     foldable: ClassVar[bool] = True
 
+    @property
+    def matrix(self) -> np.ndarray:
+        """(d, r) float32, what a FAISS file has to hold; made anew each time."""
+        return self.documents(np.eye(self.width, dtype=np.float32))
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         if X.shape[1] != self.width:
             raise ValueError(f"the rotation needs rows of {self.width} coordinates; got {X.shape[1]}")
