@@ -25,7 +25,7 @@ class Rotation:
     quantizers as a Haar-distributed matrix does, on sparse rows, heavy tails and one dominating coordinate too; two do
     not. State: 3·r/4 bytes, the signs themselves, so that a store decodes alike under any version of NumPy; behind a
     learned matrix none, both are folded into one. Stores written by 0.1.0 hold a dense matrix, r²·4 bytes.
-    Source: Ailon & Chazelle 2009; for quantizers Vargaftik et al. 2021, "DRIVE", §6.
+    Source: Ailon & Chazelle 2009; for quantizers Vargaftik et al. 2021, "DRIVE".
     """
 
     @property
