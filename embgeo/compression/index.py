@@ -8,7 +8,7 @@ copy. `build_searcher` picks one:
     int4 fp4 tq4 pq…x4   IndexPQFastScan over our nibbles, the best 4k rescored exactly
     pq opq               IndexPQ with our codebooks
     fp8 (e4m3)           one query: a compiled loop over the bytes; batches: decode a block, multiply
-    adaptive             one query: a compiled loop over the packed levels; batches: decode a block, multiply
+    adaptive tqc         one query: a compiled loop over the packed levels; batches: decode a block, multiply
     binary               one query: a 256-entry table a byte; batches: decode a block, multiply
     anything else, and everything when FAISS is absent: decode a block, multiply
 

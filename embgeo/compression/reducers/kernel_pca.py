@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class FittedKernelPCA:
     weights: np.ndarray
     mean: np.ndarray
     gamma: np.ndarray
+    foldable: ClassVar[bool] = False
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) before the mean is taken off."""

@@ -24,6 +24,10 @@ class Linear:
     matrix: np.ndarray
     mean: np.ndarray | None = None
 
+    @property
+    def foldable(self) -> bool:
+        return self.mean is None
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         return (X if self.mean is None else X - self.mean) @ self.matrix
 

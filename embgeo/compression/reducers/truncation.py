@@ -18,6 +18,10 @@ class Prefix:
     dimensions: int
     unit: bool
 
+    @property
+    def foldable(self) -> bool:
+        return not self.unit
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         Z = np.ascontiguousarray(X[:, : self.dimensions])
         return normalise(Z) if self.unit else Z
