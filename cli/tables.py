@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,24 +16,70 @@ from embgeo.cli.words import figure, interval, plain, three_digits
 
 Row = Mapping[str, Any]
 _UNBOUNDED = Console(width=1000)
+# a spec breaks after its commas, never inside a number (1,234)
+_PIECE = re.compile(r"[^\s,+]*(?:(?<=\d),(?=\d)[^\s,+]*)*[\s,+]*")
+_LONGEST_PIECE = 24  # cells; longer words (ids, paths) are folded anywhere
+
+
+class Foldable:
+    """A cell of several lines where its column is narrow: broken after spaces, commas and plus signs."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(_widest_piece([self._text]), max(map(cell_len, self._text.plain.split("\n"))))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        for line in self._text.split("\n", allow_blank=True):
+            for part in line.divide(_breaks(line.plain, options.max_width)):
+                part.rstrip()
+                yield part
+
+
+def _widest_piece(cells: Iterable[Text]) -> int:
+    pieces = (cell_len(piece.rstrip()) for cell in cells for piece in _PIECE.findall(cell.plain))
+    return min(max(pieces, default=0), _LONGEST_PIECE)
+
+
+def _breaks(line: str, width: int) -> list[int]:
+    """Where `line` is broken so that no part is wider than `width` cells."""
+    breaks, start, used = [], 0, 0
+    for piece in _PIECE.findall(line):
+        wide = cell_len(piece.rstrip())
+        if used and used + wide > width:
+            breaks.append(start)
+            used = 0
+        for place, character in enumerate(piece if wide > width else ""):
+            if used + cell_len(character) > width:
+                breaks.append(start + place)
+                used = 0
+            used += cell_len(character)
+        used += cell_len(piece) if wide <= width else 0
+        start += len(piece)
+    return breaks
 
 
 def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str | Text]], gap: int = 2) -> Table:
     """A table without rules, `gap` spaces between columns; a column is (heading, "left" | "right" | "text").
 
-    "text" columns fold; the others never break.
+    "text" columns fold; the others never break, and a table that is wider than the terminal stays whole.
     """
     drawn = Table(
         title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, gap, 0, 0),
         pad_edge=False, header_style="dim",
     )  # fmt: skip
-    for heading, kind in columns:
+    # cells are plain text: names and documents may hold what looks like markup
+    lines = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    folded = [kind == "text" for _, kind in columns]
+    for number, (heading, kind) in enumerate(columns):
+        cells = [Text(heading), *(line[number] for line in lines)]
+        least = _widest_piece(cells) if folded[number] else max(cell.cell_len for cell in cells)
         drawn.add_column(
-            heading, justify="right" if kind == "right" else "left", overflow="fold", no_wrap=kind != "text"
+            heading, justify="right" if kind == "right" else "left", no_wrap=kind != "text", min_width=least
         )
-    for row in rows:
-        # cells are plain text: names and documents may hold what looks like markup
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    for line in lines:
+        drawn.add_row(*(Foldable(cell) if folds else cell for cell, folds in zip(line, folded, strict=True)))
     return drawn
 
 

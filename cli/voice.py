@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 LONG_SECONDS = 2.0
 PLAIN_WIDTH = 80
+UNBOUNDED = 1000
 BETWEEN = " · "
+BESIDE_A_BAR = 42  # columns for the shortest bar, the count, the rate and the time
 DETAIL = ": "  # "trade-offs: int8" is the stage "trade-offs", now at int8
 
 
@@ -73,14 +75,19 @@ class Voice:
 
     def show(self, *parts: RenderableType) -> None:
         """Print tables and paragraphs."""
+        from rich.measure import Measurement
+
         console = self.results
         for part in parts:
+            # what needs more than the width is left to the terminal to wrap: cut, it would lose digits
+            least = Measurement.get(console, console.options.update(width=UNBOUNDED), part).minimum
+            console.width = max(console.width, least)
             if console.is_terminal:
-                console.print(part)
+                console.print(part, crop=False)
                 continue
             # cells are padded to their column; a file or a pipe wants no trailing spaces
             with console.capture() as captured:
-                console.print(part)
+                console.print(part, crop=False)
             for line in captured.get().splitlines():
                 self.line(line.rstrip())
 
@@ -144,8 +151,8 @@ class Bars:
         )
         self._console = console
         self._note = ""
-        self._live = Live(console=console, refresh_per_second=10, get_renderable=self._drawn)
         self._tasks: dict[str, Any] = {}
+        self._live = Live(console=console, refresh_per_second=10, get_renderable=self._drawn)
 
     def __enter__(self) -> Bars:
         self._live.start()
@@ -158,10 +165,16 @@ class Bars:
         from rich.console import Group
         from rich.text import Text
 
+        bars: RenderableType = self._bars
+        if any(len(name) + BESIDE_A_BAR > self._console.width for name in self._tasks):
+            bars = Group(*(
+                Text(f"{task.completed}/{task.total} {task.description}", no_wrap=True, overflow="ellipsis")
+                for task in self._bars.tasks
+            ))  # fmt: skip
         if not self._note:
-            return self._bars
+            return bars
         note = fitted_note(self._note, self._console.width)
-        return Group(self._bars, Text(note, no_wrap=True, overflow="ellipsis"))
+        return Group(bars, Text(note, no_wrap=True, overflow="ellipsis"))
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         stage, _, note = stage.partition(NOTE)
@@ -170,7 +183,8 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, rate="")
         task = self._tasks[name]
-        self._bars.update(task, completed=done, total=total, description=name if done >= total else stage)
+        fits = len(stage) + BESIDE_A_BAR <= self._console.width
+        self._bars.update(task, completed=done, total=total, description=stage if fits and done < total else name)
         speed = self._bars.tasks[self._bars.task_ids.index(task)].speed
         self._bars.update(task, rate=rate_text(speed) if total > 1 else "")
 
@@ -228,8 +242,13 @@ def _console(stderr: bool = False, quiet: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # piped output keeps one width whatever the window, so that it can be compared and parsed
     piped = not stream.isatty()
-    width = PLAIN_WIDTH if piped and "COLUMNS" not in os.environ else None
-    return Console(stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None)
+    # COLUMNS=0 means unknown, as in shutil.get_terminal_size
+    known = os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) > 0
+    width = None if known or not piped else PLAIN_WIDTH
+    environ = os.environ if known else {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return Console(
+        stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None, _environ=environ
+    )  # fmt: skip
 
 
 @contextmanager
