@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from embgeo.cli import completion
@@ -65,7 +63,8 @@ def command(
     from embgeo import api
     from embgeo.cli.outcome import finish
     from embgeo.cli.tables import tradeoff_table, warning_lines
-    from embgeo.cli.words import budget_meaning, path_text, plain, recommendation, title
+    from embgeo.cli.words import budget_meaning, plain, recommendation, title
+    from embgeo.reports.commands import search_command
 
     voice = common.voice
     with voice.progress() as progress:
@@ -83,7 +82,7 @@ def command(
     for warning in warning_lines(run.result):
         voice.sentence(warning)
     finish(run, common)
-    voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
+    voice.line(f"search  {plain(search_command(run))}")
     voice.line()
     if run.result.get("price"):
         from embgeo.reports.price import price_sentence

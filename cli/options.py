@@ -79,6 +79,10 @@ out_option = click.option(
     "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
     help="Where run folders are.",
 )  # fmt: skip
+find_option = click.option(
+    "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
+    help="Where RUN is looked up by name or id.",
+)  # fmt: skip
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", envvar="EMBGEO_THREADS", show_envvar=True,
     help="CPU threads; all unless given.",

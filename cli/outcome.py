@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from embgeo.cli.words import path_text, plain
+from embgeo.cli.words import plain
 from embgeo.errors import StorageError
+from embgeo.runs import path_text
 
 if TYPE_CHECKING:
     from embgeo.cli.options import Common

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from embgeo.reports import numbers
@@ -54,13 +52,6 @@ def name_of(entry: Any) -> str:
     if isinstance(entry, Mapping):
         entry = entry.get("name")
     return "" if entry is None else plain(str(entry))
-
-
-def path_text(path: Path) -> str:
-    """`path` relative to the working directory when it lies below it."""
-    absolute = Path(os.path.abspath(path))
-    here = Path.cwd()
-    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
 
 
 def title(result: Mapping[str, Any]) -> str:

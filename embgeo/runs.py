@@ -177,6 +177,13 @@ def save_run(
     return Run(target, plain)
 
 
+def path_text(path: Path) -> str:
+    """`path` relative to the working directory where it lies below it, absolute elsewhere."""
+    absolute = Path(os.path.abspath(path))
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+
+
 def load_run(path: str | Path) -> Run:
     """Read a run folder (or its run.json).
 
@@ -221,13 +228,12 @@ def find_run(name: str | Path, out: Path | None = None) -> Run:
     if found:
         listed = ", ".join(f.name for f in found[:6]) + (" …" if len(found) > 6 else "")
         raise UnknownNameError(
-            f"a run must be named so that one fits; {len(found)} in {out} begin with {text!r}: {listed}"
+            f"{text!r} must match one run; {len(found)} in {out} begin with it: {listed}. Give more of the name"
         )
     near = difflib.get_close_matches(text, [f.name for f in folders], n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    raise UnknownNameError(
-        f"no run {text!r}: neither a folder here nor the beginning of one of {len(folders)} in {out}{hint}"
-    )
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    count = f"{len(folders)} run{'' if len(folders) == 1 else 's'}"
+    raise UnknownNameError(f"no run matches {text!r} in {out} ({count} there; set --out or EMBGEO_OUT).{hint}")
 
 
 def folder_name(result: Mapping[str, Any]) -> str:

@@ -103,8 +103,8 @@ EQUAL = {
         ["a", "b"],
         "--seed 7 --threads 1 --out there --quiet --price-per-gb 0.25 --documents 500",
     ),
-    "search": (["a", "text"], "--device cpu --threads 1 --quiet -k 3"),
-    "export": (["a"], "--quiet"),
+    "search": (["a", "text"], "--device cpu --threads 1 --out there --quiet -k 3"),
+    "export": (["a"], "--out there --quiet"),
 }  # fmt: skip
 
 

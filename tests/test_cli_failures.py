@@ -170,7 +170,7 @@ def test_wrong_usage_is_exit_2(words: list[str], said: str, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["report", "nowhere"], "no run 'nowhere'"),
+        (["report", "nowhere"], "no run matches 'nowhere' in embgeo-runs (0 runs there; set --out or EMBGEO_OUT)"),
         (["report", "here/nowhere"], "nowhere does not exist"),
         (["measures", "twonn"], "did you mean twonn_dim"),
         (["datasets", "./nowhere"], "the dataset folder ./nowhere does not exist"),

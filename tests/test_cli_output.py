@@ -145,7 +145,7 @@ Smallest stores for their quality
 
 run     my runs/{folder}
 report  my runs/{folder}/report.html
-search  embgeo search 'my runs/{folder}' "your query"
+search  embgeo search 'my runs/{folder}' 'your query'
 
 Recommended: pca192,rot,int4 keeps 99.4 % of nDCG@10 at 96 bytes a vector; at least 99 % kept: yes.
 Chosen this way, on unseen queries: 98.1 % (96.9–99.0) of float32's nDCG@10.
@@ -201,9 +201,7 @@ def test_report_draws_stored_runs_again(capsys: pytest.CaptureFixture[str]) -> N
     folders = sorted(map(str, Path("embgeo-runs").iterdir()))
     capsys.readouterr()
     assert run(["report", *folders, "--html", "both.html"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == "report  both.html"
-    assert second == f"compare embgeo compare {' '.join(folders)}"
+    assert capsys.readouterr().out == "report  both.html\n"
     page = Path("both.html").read_text(encoding="utf-8")
     assert "twonn_dim" in page
     assert "pca192,rot,int4" in page
