@@ -35,16 +35,18 @@ def command(
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
     """
     from embgeo import api
-    from embgeo.cli.outcome import finish
+    from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
     from embgeo.cli.words import title
 
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
     voice = common.voice
-    with voice.progress() as progress:
-        run = api.analyze(
+    run = follow(
+        voice, common.library["out"], "analyze", model, dataset,
+        lambda progress: api.analyze(
             model, dataset, measures=names, quick=quick, umap=umap, progress=progress, **common.arguments()
-        )
+        ),
+    )  # fmt: skip
     voice.sentence(title(run.result))
     for drawn in (retrieval_table(run.result), signature_table(run.result)):
         if drawn is not None:

@@ -8,7 +8,7 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option, used
-from embgeo.cli.options import FILE, Common, kept_config, out_option, stacked, threads_option, with_voice
+from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_voice
 from embgeo.cli.voice import Voice
 
 _places = stacked(
@@ -55,21 +55,22 @@ def command(
       embgeo compare 1a2b 5e6f 9c0d --html models.html
       embgeo compare embgeo-runs/compress-* --vectors 100M --price-per-gb 0.25 --json -
     """
-    if html is not None and no_html:
-        raise click.UsageError("--html and --no-html exclude each other; give one of them")
+    check_html(html, no_html)
     from embgeo.cli.compare_tables import compare_tables, legend
-    from embgeo.cli.outcome import finish
+    from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import warning_lines
     from embgeo.cli.words import PLAIN, plain
     from embgeo.comparison import compare
     from embgeo.reports.compare_decision import decision
 
     config = used(click.get_current_context())
-    with voice.progress() as progress:
-        run = compare(
+    run = follow(
+        voice, out, "compare", f"{len(runs)} runs", None,
+        lambda progress: compare(
             list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
             out=out, progress=progress, **kept_config(config),
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
     for line in legend(run.result):
         voice.line(line)
     for drawn in compare_tables(run.result):

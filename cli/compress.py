@@ -61,17 +61,19 @@ def command(
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
     """
     from embgeo import api
-    from embgeo.cli.outcome import finish
+    from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import tradeoff_table, warning_lines
     from embgeo.cli.words import budget_meaning, plain, recommendation, title
     from embgeo.reports.commands import search_command
 
     voice = common.voice
-    with voice.progress() as progress:
-        run = api.compress(
+    run = follow(
+        voice, common.library["out"], "compress", model, dataset,
+        lambda progress: api.compress(
             model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
             price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
     voice.sentence(title(run.result))
     if meaning := budget_meaning(run.result):
         voice.sentence(meaning)

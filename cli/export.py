@@ -11,6 +11,7 @@ from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, find_option, with_voice
 from embgeo.cli.voice import Voice
+from embgeo.writable import check_writable_file
 
 
 @click.command(short_help="The built store as a FAISS file.")
@@ -30,6 +31,8 @@ def command(run: Path, target: Path | None, out: Path, voice: Voice) -> None:
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
     """
+    if target is not None:
+        check_writable_file(target, "--faiss")
     from embgeo import api
     from embgeo.cli.words import size
     from embgeo.runs import path_text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from embgeo.cli.configuration import config_option, settle, used
+from embgeo.writable import check_writable_file
 
 if TYPE_CHECKING:
     from embgeo.cli.voice import Voice
@@ -77,7 +78,7 @@ voice_flags = stacked(
 )
 out_option = click.option(
     "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
-    help="Where run folders are.",
+    help="Where run folders are, and the progress log of long work.",
 )  # fmt: skip
 find_option = click.option(
     "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
@@ -175,12 +176,19 @@ def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
         encoder = {name: value for name, value in given.items() if value not in (None, False)}
         config = used(click.get_current_context())
         common = Common(library, encoder, options.pop("html"), options.pop("no_html"), voice, config)
-        if common.html is not None and common.no_html:
-            raise click.UsageError("--html and --no-html exclude each other; give one of them")
+        check_html(common.html, common.no_html)
         with voice.speaking():
             return function(common=common, **options)
 
     return stacked(config_option, _compute_options, _encoder_options, _output_options)(call)
+
+
+def check_html(html: Path | None, no_html: bool) -> None:
+    """Refuse --html with --no-html, and a file that cannot be written, before the work."""
+    if html is not None and no_html:
+        raise click.UsageError("--html and --no-html exclude each other; give one of them")
+    if html is not None:
+        check_writable_file(html, "--html")
 
 
 def _take_voice(options: dict[str, Any]) -> Voice:
@@ -188,4 +196,6 @@ def _take_voice(options: dict[str, Any]) -> Voice:
     from embgeo.cli.voice import Voice
 
     settle(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
+    if options["json_target"] not in (None, "-"):
+        check_writable_file(Path(options["json_target"]), "--json")
     return Voice(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))

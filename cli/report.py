@@ -10,6 +10,7 @@ from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, find_option, with_voice
 from embgeo.cli.voice import Voice
+from embgeo.writable import check_writable_file
 
 
 @click.command(short_help="Draw the HTML again from stored runs.")
@@ -30,6 +31,8 @@ def command(folders: tuple[Path, ...], html: Path | None, out: Path, voice: Voic
       embgeo report embgeo-runs/* --html all.html
       embgeo report 1a2b3c4d 5e6f7a8b --html both.html
     """
+    if html is not None:
+        check_writable_file(html, "--html")
     from embgeo.cli.words import plain
     from embgeo.reports import write_report
     from embgeo.reports.commands import compare_command

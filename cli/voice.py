@@ -5,27 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from embgeo.cli.progress_lines import DETAIL, LONG_SECONDS, Lines, ProgressLog, rate_text, ticking
 from embgeo.errors import StorageError
-from embgeo.progress import NOTE, Progress, silent
+from embgeo.progress import NOTE, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-LONG_SECONDS = 2.0
 PLAIN_WIDTH = 80
 UNBOUNDED = 1000
 BETWEEN = " · "
 BESIDE_A_BAR = 42  # columns for the shortest bar, the count, the rate and the time
-DETAIL = ": "  # "trade-offs: int8" is the stage "trade-offs", now at int8
 
 
 class Voice:
@@ -101,17 +99,23 @@ class Voice:
         console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """The callback that draws: bars on a terminal, a line per long stage elsewhere, nothing under --quiet."""
-        if self.quiet:
-            yield silent
-            return
+    def progress(self, log: ProgressLog | None = None) -> Iterator[Progress]:
+        """The callback that draws: bars on a terminal, lines elsewhere, nothing under --quiet; and lines in `log`."""
         console = _console(stderr=True)
-        if sys.stderr.isatty() and not console.is_dumb_terminal:
-            with Bars(console) as bars:
-                yield bars
-        else:
-            yield Lines(console, 0.0 if self.verbose else LONG_SECONDS)
+        drawn: list[Progress] = []
+        lines = [] if log is None else [Lines(log)]
+        with ExitStack() as stack:
+            if sys.stderr.isatty() and not console.is_dumb_terminal and not self.quiet:
+                drawn.append(stack.enter_context(Bars(console)))
+            elif not self.quiet:
+                lines.append(Lines(_lines_on(console), 0.0 if self.verbose else LONG_SECONDS))
+            stack.enter_context(ticking(*lines))
+
+            def tell(stage: str, done: int, total: int) -> None:
+                for each in (*drawn, *lines):
+                    each(stage, done, total)
+
+            yield tell
 
     def json(self, result: Mapping[str, Any] | list[Any]) -> None:
         """Write the JSON that `--json` asked for, if it did."""
@@ -189,31 +193,12 @@ class Bars:
         self._bars.update(task, rate=rate_text(speed) if total > 1 else "")
 
 
-class Lines:
-    """One line for each stage that took `shortest` seconds or more, when it ends."""
+def _lines_on(console: Console) -> Callable[[str, str], None]:
+    def say(line: str, note: str) -> None:
+        for text in (line, fitted_note(note, console.width)) if note else (line,):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def __init__(self, console: Console, shortest: float) -> None:
-        self._console = console
-        self._shortest = shortest
-        self._begun: dict[str, float] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        stage, _, note = stage.partition(NOTE)
-        name = stage.partition(DETAIL)[0]
-        begun = self._begun.setdefault(name, time.monotonic())
-        if done < total:
-            return
-        seconds = time.monotonic() - begun
-        del self._begun[name]
-        if seconds >= self._shortest:
-            counted = f"{total} in " if total > 1 else ""
-            rate = rate_text(total / seconds) if counted and seconds else ""
-            self._say(f"{name}: {counted}{seconds:.1f} s{rate and ', '}{rate}")
-            if note:
-                self._say(fitted_note(note, self._console.width))
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return say
 
 
 def fitted_note(note: str, width: int) -> str:
@@ -227,13 +212,6 @@ def fitted_note(note: str, width: int) -> str:
         shown = [parts[round(place * (len(parts) - 1) / (kept - 1))] for place in range(kept)]
     line = BETWEEN.join(shown)
     return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
-
-
-def rate_text(speed: float | None) -> str:
-    """Items per second as progress shows them, "" when unknown."""
-    if not speed:
-        return ""
-    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
 
 
 def _console(stderr: bool = False, quiet: bool = False) -> Console:

@@ -19,6 +19,7 @@ from embgeo.progress import Progress, silent
 from embgeo.runs import RUNS_FOLDER, Run, save_run
 from embgeo.subject import VECTORS
 from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
 
 PLANNED = "100M"
 
@@ -50,6 +51,7 @@ def compare(
     RunFormatError, UnknownNameError, StorageError
         A run cannot be found or read, or the comparison not be written.
     """
+    check_writable_folder(out, "--out")
     check_price(price_per_gb)
     if documents < 20:
         raise InputError(f"documents must be at least 20, so that neighbourhoods mean something; got {documents}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,12 +53,14 @@ def load_subject(
     drop_own_document: bool = False,
     encoder: EncoderOptions | None = None,
     tokens: bool = False,
+    check: Callable[[int, int], None] = lambda dimension, documents: None,
     progress: Progress = silent,
 ) -> Subject:
     """Resolve MODEL and DATASET as DESIGN says and encode what has to be encoded.
 
-    `tokens` asks for the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError
-    where a text model comes without a dataset or vectors do not fit it.
+    `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
+    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError where a text model
+    comes without a dataset or vectors do not fit it.
     """
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
@@ -77,16 +79,23 @@ def load_subject(
 
         data = resolve_dataset(dataset, split=split, drop_own_document=drop_own_document, progress=progress)
     if model.startswith(VECTORS):
-        return _from_vectors(model, data, similarity, queries_vectors)
+        return _from_vectors(model, data, similarity, queries_vectors, check)
     assert data is not None
-    return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, progress)
+    return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
 
 
-def _from_vectors(model: str, data: Dataset | None, similarity: str, queries_vectors: Path | None) -> Subject:
+def _from_vectors(
+    model: str,
+    data: Dataset | None,
+    similarity: str,
+    queries_vectors: Path | None,
+    check: Callable[[int, int], None],
+) -> Subject:
     from embgeo.encoders.precomputed import load_vectors
 
     path = Path(model.removeprefix(VECTORS)).expanduser()
     found = load_vectors(path, queries_vectors)
+    check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     provenance = {"model": model, "source": found.source}
     facts = {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
@@ -160,13 +169,20 @@ def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list
 
 
 def _from_texts(
-    model: str, data: Dataset, similarity: str, options: EncoderOptions, tokens: bool, progress: Progress
+    model: str,
+    data: Dataset,
+    similarity: str,
+    options: EncoderOptions,
+    tokens: bool,
+    check: Callable[[int, int], None],
+    progress: Progress,
 ) -> Subject:
     from embgeo.encoders.resolve import resolve_encoder
 
     progress(f"loading {model}", 0, 1)
     encoder = resolve_encoder(model, options, data.task)
     progress(f"loading {model}", 1, 1)
+    check(encoder.dimension, len(data.doc_texts))
     docs, doc_key, doc_warnings = _encode(encoder, data.doc_texts, "document", progress)
     queries, _, query_warnings = (
         _encode(encoder, data.query_texts, "query", progress) if data.query_texts else (None, "", [])

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.compression.budget import Budget
+from embgeo.compression.budget import Budget, parse_budget
 from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.grid import default_specs
 from embgeo.compression.indices.ivf import POINTS_PER_LIST
 from embgeo.compression.spec import Spec
 from embgeo.compression.tradeoffs import POOR
@@ -23,6 +24,19 @@ def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vec
             f"no spec of this sweep fits {budget.text}; the smallest is {spec} with {size} bytes per vector{whole}. "
             "Raise --budget or name smaller ones with --spec"
         )
+
+
+def refuse_unmeetable(budget: str | None, asked: Sequence[Spec], dimension: int, documents: int, vectors: int) -> None:
+    """Raise SpecError or BudgetError for what `documents` vectors of `dimension` cannot meet, before they are encoded.
+
+    `asked` are the specs that were named; without them the budget is held against all that a sweep may try.
+    """
+    for spec in asked:
+        spec.code_bytes(dimension)
+        spec.check_documents(documents)
+    if budget is not None:
+        limit = parse_budget(budget, dimension, vectors)
+        refuse_impossible(limit, asked or default_specs(dimension, limit, exhaustive=True), dimension, vectors)
 
 
 def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
