@@ -6,6 +6,7 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.options import Common, with_common
+from embgeo.errors import GateError
 
 
 @click.command(short_help="The smallest store that keeps the quality.")
@@ -31,6 +32,7 @@ from embgeo.cli.options import Common, with_common
 @click.option(
     "--grid", type=click.Choice(["storage-paper"]), help="Judge a published grid, by its arithmetic and by embgeo's."
 )
+@click.option("--strict", is_flag=True, help="Exit with code 3, all results written, if --keep is not met.")
 @with_common
 def command(
     model: str,
@@ -42,6 +44,7 @@ def command(
     price_per_gb: float | None,
     exhaustive: bool,
     grid: str | None,
+    strict: bool,
     common: Common,
 ) -> None:
     """Judge ways to store the vectors of MODEL on DATASET, recommend one and build it.
@@ -56,14 +59,16 @@ def command(
     \b
     Examples:
       embgeo compress minilm pydocs --budget 96B
-      embgeo compress minilm my-corpus/ --keep 99%
+      embgeo compress minilm my-corpus/ --keep 99% --strict
       embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
     """
+    if strict and keep is None:
+        raise click.UsageError("--strict needs --keep, whose outcome it turns into an exit code")
     from embgeo import api
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import tradeoff_table, warning_lines
-    from embgeo.cli.words import budget_meaning, plain, recommendation, title
+    from embgeo.cli.words import budget_meaning, meets_keep, plain, recommendation, title
     from embgeo.reports.commands import search_command
 
     voice = common.voice
@@ -94,3 +99,5 @@ def command(
         voice.sentence(run.result["float8_or_int8"]["sentence"])
     for sentence in recommendation(run.result):
         voice.sentence(sentence)
+    if strict and not meets_keep(run.result):
+        raise GateError(f"--keep {keep} is not met (--strict); the run and its report are written")

@@ -87,7 +87,8 @@ def embgeo() -> None:
     \b
     Exit codes:
       0    done
-      1    a fault of embgeo
-      2    something to mend: a name, a file, a budget, a package
-      130  interrupted by Ctrl-C; the same command goes on from there
+      1    internal error, a bug in embgeo
+      2    user error: a bad name, option, file or budget, or a missing package
+      3    condition not met (compress --strict, compare --fail-if)
+      130  interrupted by Ctrl-C; the same command resumes from there
     """

@@ -84,6 +84,11 @@ def recommendation(result: Mapping[str, Any]) -> list[str]:
     return said
 
 
+def meets_keep(result: Mapping[str, Any]) -> bool:
+    """Whether the recommended store is shown to keep what --keep asked for; False where the run does not say."""
+    return (result.get("recommendation") or {}).get("meets_keep") is True
+
+
 def budget_meaning(result: Mapping[str, Any]) -> str:
     """`Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors`; "" for a limit per vector, for none, and
     where a warning says it."""

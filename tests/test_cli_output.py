@@ -187,6 +187,36 @@ def test_json_file_and_html_copy_are_written_where_asked() -> None:
     assert json.loads(Path("a/b.json").read_text())["baseline"]["spec"] == "f32"
 
 
+@pytest.mark.parametrize(
+    ("strict", "meets", "code"),
+    [(True, True, 0), (True, False, 3), (True, None, 3), (False, False, 0), (False, None, 0)],
+)
+def test_strict_turns_an_unmet_keep_into_exit_3_after_all_is_written(
+    strict: bool, meets: bool | None, code: int, fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(model: str, dataset: str | None, **options: Any) -> Run:
+        found = compress(model, dataset, **options)
+        chosen = {**found.result["recommendation"], **({} if meets is None else {"meets_keep": meets})}
+        return save_run(options["out"], {**found.result, "recommendation": chosen})
+
+    fake_api.__dict__["compress"] = judged
+    words = ["compress", "minilm", "scifact", "--keep", "99%", "--json", "out.json", *(["--strict"] if strict else [])]
+    assert run(words) == code
+    out, err = capsys.readouterr()
+    said = "embgeo: --keep 99% is not met (--strict); the run and its report are written\n"
+    assert err.endswith(said) == (code == 3)
+    assert "Recommended:" in out
+    assert json.loads(Path("out.json").read_text())["recommendation"]["spec"] == "pca192,rot,int4"
+    assert len(list(Path("embgeo-runs").glob("compress-*/report.html"))) == 1
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_strict_without_keep_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compress", "minilm", "scifact", "--strict"]) == 2
+    assert "--strict needs --keep" in capsys.readouterr().err
+    assert not Path("embgeo-runs").exists()
+
+
 @pytest.mark.usefixtures("fake_api")
 def test_no_html_writes_no_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", "minilm", "scifact", "--no-html"]) == 0
