@@ -10,6 +10,7 @@ from embgeo.cli import completion
 from embgeo.cli.configuration import config_option, used
 from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_voice
 from embgeo.cli.voice import Voice
+from embgeo.errors import GateError
 
 _places = stacked(
     out_option,
@@ -27,6 +28,10 @@ _places = stacked(
     help="At most so many documents for model similarity.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+@click.option(
+    "--fail-if", "fail_if", multiple=True, metavar="CONDITION",
+    help="Exit with code 3 if a run differs so from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
+)  # fmt: skip
 @threads_option
 @config_option
 @_places
@@ -37,6 +42,7 @@ def command(
     price_per_gb: float | None,
     documents: int,
     seed: int,
+    fail_if: tuple[str, ...],
     threads: int | None,
     out: Path,
     html: Path | None,
@@ -49,17 +55,24 @@ def command(
     eight-digit id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
     both; model similarity needs the vector file or the embedding cache to be there still.
 
+    --fail-if is for pipelines: METRIC OPERATOR VALUE on the difference between each further run and the first,
+    absolute (-0.01) or relative (-1%), with < <= > >=. METRIC is a retrieval measure of analyze runs (ndcg@10,
+    recall@100, ...) or a number of the recommended store of compress runs (ndcg@10, recall@10_exact,
+    bytes_per_vector, ...). Point estimates are compared; the paired interval is printed beside them where there
+    is one. Everything is written before the exit.
+
     \b
     Examples:
       embgeo compare embgeo-runs/analyze-minilm-pydocs-1a2b3c4d embgeo-runs/analyze-e5-pydocs-5e6f7a8b
       embgeo compare 1a2b 5e6f 9c0d --html models.html
       embgeo compare embgeo-runs/compress-* --vectors 100M --price-per-gb 0.25 --json -
+      embgeo compare reference/compress-minilm-pydocs-1a2b3c4d 5e6f --fail-if 'ndcg@10 < -1%' --fail-if 'ratio < 0'
     """
     check_html(html, no_html)
     from embgeo.cli.compare_tables import compare_tables, legend
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import warning_lines
-    from embgeo.cli.words import PLAIN, plain
+    from embgeo.cli.words import PLAIN, condition_line, plain
     from embgeo.comparison import compare
     from embgeo.reports.compare_decision import decision
 
@@ -68,7 +81,7 @@ def command(
         voice, out, "compare", f"{len(runs)} runs", None,
         lambda progress: compare(
             list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
-            out=out, progress=progress, **kept_config(config),
+            fail_if=list(fail_if), out=out, progress=progress, **kept_config(config),
         ),
     )  # fmt: skip
     for line in legend(run.result):
@@ -82,3 +95,9 @@ def command(
     voice.line()
     for sentence in decision(run.result):
         voice.sentence(plain(sentence.translate(PLAIN)))
+    checked = run.result.get("conditions") or []
+    for condition in checked:
+        voice.sentence(f"{'failed' if condition['fires'] else 'passed'}: {condition_line(condition)}")
+    fired = [condition_line(condition) for condition in checked if condition["fires"]]
+    if fired:
+        raise GateError(f"--fail-if: {'; '.join(fired)}")

@@ -89,6 +89,27 @@ def meets_keep(result: Mapping[str, Any]) -> bool:
     return (result.get("recommendation") or {}).get("meets_keep") is True
 
 
+def condition_line(condition: Mapping[str, Any]) -> str:
+    """`'ndcg@10 < -1%': 0.6328 against 0.6451, -0.0123 (-1.91 %), limit -1 %; …` for a checked --fail-if."""
+    after, before = (_four_places(condition[name]) for name in ("value", "reference"))
+    change = _four_places(condition["difference"], signed=True)
+    if condition["relative"] is not None:
+        change += f" ({figure(100 * condition['relative'], places=2, signed=True)} %)"
+    relative = condition["limit_is_relative"]
+    limit = f"{100 * condition['limit']:g} %" if relative else f"{condition['limit']:g}"
+    line = (
+        f"'{condition['condition']}': {after} in {condition['run']} against {before} in {condition['reference_run']}, "
+    )
+    line += f"{change}, limit {limit}"
+    ends = interval(condition["difference_ci"], 4, signed=True)
+    return plain(f"{line}; 95 % interval {ends}, paired over {condition['queries']} queries" if ends else line)
+
+
+def _four_places(value: Any, signed: bool = False) -> str:
+    """A share with four digits, anything else as reports show it."""
+    return figure(value, places=4 if isinstance(value, float) and abs(value) <= 1 else None, signed=signed)
+
+
 def budget_meaning(result: Mapping[str, Any]) -> str:
     """`Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors`; "" for a limit per vector, for none, and
     where a warning says it."""

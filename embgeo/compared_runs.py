@@ -81,8 +81,8 @@ def entry(value: Any) -> Mapping[str, Any]:
     return {} if value is None else {"name": str(value)}
 
 
-def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER) -> list[ComparedRun]:
-    """Find and label the runs, in the order given.
+def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bool = False) -> list[ComparedRun]:
+    """Find and label the runs, in the order given; with `copies` two folders may hold the same run.
 
     Raises
     ------
@@ -100,7 +100,7 @@ def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER) -> list[Co
     for run in found:
         if run.command not in KINDS:
             raise InputError(f"compare takes runs of analyze and compress; {run.name} is one of {run.command}")
-    _refuse_repeats(found)
+    _refuse_repeats(found, copies)
     letters: dict[str, str] = {}
     counts: dict[tuple[str, str], int] = {}
     labelled = []
@@ -121,10 +121,10 @@ def subjects(runs: Sequence[ComparedRun], *kinds: str) -> list[ComparedRun]:
     return [chosen[letter] for letter in dict.fromkeys(item.subject for item in runs) if letter in chosen]
 
 
-def _refuse_repeats(runs: Sequence[Run]) -> None:
+def _refuse_repeats(runs: Sequence[Run], copies: bool) -> None:
     seen: dict[str, Run] = {}
     for run in runs:
-        key = str(run.result.get("identity") or run.folder.resolve())
+        key = str((None if copies else run.result.get("identity")) or run.folder.resolve())
         if key in seen:
             where = (
                 "" if seen[key].folder.resolve() == run.folder.resolve() else f" ({seen[key].folder} is a copy of it)"

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embgeo.compared_conditions import check_conditions, parse_condition
 from embgeo.compared_retrieval import compare_retrieval, compare_stores
 from embgeo.compared_runs import ComparedRun, gather, subjects
 from embgeo.compared_signatures import compare_signatures
@@ -32,6 +33,7 @@ def compare(
     documents: int = DOCUMENTS,
     seed: int = 0,
     threads: int | None = None,
+    fail_if: Sequence[str] = (),
     out: Path = RUNS_FOLDER,
     config: Mapping[str, Any] | None = None,
     progress: Progress = silent,
@@ -42,7 +44,8 @@ def compare(
     similarity is measured on a seeded sample of at most `documents` documents where the vectors are still at hand (the
     vector file, or the embedding cache) and gets a typed reason where they are not. Runs may be given as Run, folder or
     the beginning of a run's name or id in `out`. `vectors` ("100M") is the number of vectors that costs are planned
-    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `config` is kept in the run as it is.
+    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `fail_if` are conditions such as
+    "ndcg@10 < -1%" on each run against the first; they are checked and stored under "conditions", never raised. `config` is kept in the run as it is.
 
     Raises
     ------
@@ -56,7 +59,10 @@ def compare(
     if documents < 20:
         raise InputError(f"documents must be at least 20, so that neighbourhoods mean something; got {documents}")
     planned = parse_vectors(vectors or PLANNED)
-    items = gather(runs, out)
+    conditions = [parse_condition(text) for text in fail_if]
+    # a pipeline that ran again with nothing changed compares a run with its own stored copy
+    items = gather(runs, out, copies=bool(conditions))
+    checked = check_conditions(items, conditions, seed)
     with limited_threads(threads) as used:
         signatures = compare_signatures(items)
         retrieval, warnings = compare_retrieval(items, seed)
@@ -70,6 +76,7 @@ def compare(
             "request": {
                 "runs": [item.result.get("identity") or item.run.name for item in items], "vectors": vectors,
                 "price_per_gb": price_per_gb, "documents": documents, "seed": seed,
+                **({"fail_if": list(fail_if)} if fail_if else {}),
             },
             **({} if config is None else {"config": dict(config)}),
             "environment": environment(used),
@@ -80,6 +87,7 @@ def compare(
             "stores": stores,
             "fronts": fronts,
             "cost": costs(items, planned, price_per_gb),
+            **({"conditions": checked} if fail_if else {}),
             "warnings": [*_caveats(items, signatures, fronts), *warnings, *more],
         }  # fmt: skip
     return save_run(out, result)
