@@ -66,7 +66,7 @@ def command(
       embgeo compare embgeo-runs/analyze-minilm-pydocs-1a2b3c4d embgeo-runs/analyze-e5-pydocs-5e6f7a8b
       embgeo compare 1a2b 5e6f 9c0d --html models.html
       embgeo compare embgeo-runs/compress-* --vectors 100M --price-per-gb 0.25 --json -
-      embgeo compare reference/compress-minilm-pydocs-1a2b3c4d 5e6f --fail-if 'ndcg@10 < -1%' --fail-if 'ratio < 0'
+      embgeo compare reference/ 5e6f --fail-if 'ndcg@10 < -1%' --fail-if 'bytes_per_vector > 0'
     """
     check_html(html, no_html)
     from embgeo.cli.compare_tables import compare_tables, legend

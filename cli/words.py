@@ -97,10 +97,8 @@ def condition_line(condition: Mapping[str, Any]) -> str:
         change += f" ({figure(100 * condition['relative'], places=2, signed=True)} %)"
     relative = condition["limit_is_relative"]
     limit = f"{100 * condition['limit']:g} %" if relative else f"{condition['limit']:g}"
-    line = (
-        f"'{condition['condition']}': {after} in {condition['run']} against {before} in {condition['reference_run']}, "
-    )
-    line += f"{change}, limit {limit}"
+    line = f"'{condition['condition']}': {after} in {condition['run']} against {before} in "
+    line += f"{condition['reference_run']}, {change}, limit {limit}"
     ends = interval(condition["difference_ci"], 4, signed=True)
     return plain(f"{line}; 95 % interval {ends}, paired over {condition['queries']} queries" if ends else line)
 

@@ -44,8 +44,9 @@ def compare(
     similarity is measured on a seeded sample of at most `documents` documents where the vectors are still at hand (the
     vector file, or the embedding cache) and gets a typed reason where they are not. Runs may be given as Run, folder or
     the beginning of a run's name or id in `out`. `vectors` ("100M") is the number of vectors that costs are planned
-    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `fail_if` are conditions such as
-    "ndcg@10 < -1%" on each run against the first; they are checked and stored under "conditions", never raised. `config` is kept in the run as it is.
+    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `config` is kept in the run as it is.
+    `fail_if` are conditions such as "ndcg@10 < -1%" on each run against the first: what comes of them is stored under
+    "conditions", and nothing is raised.
 
     Raises
     ------

@@ -228,12 +228,12 @@ def find_run(name: str | Path, out: Path | None = None) -> Run:
     if found:
         listed = ", ".join(f.name for f in found[:6]) + (" …" if len(found) > 6 else "")
         raise UnknownNameError(
-            f"{text!r} must match one run; {len(found)} in {out} begin with it: {listed}. Give more of the name"
+            f"{text!r} must match one run; {len(found)} in {out} do: {listed}. Give more of the name"
         )
     near = difflib.get_close_matches(text, [f.name for f in folders], n=3, cutoff=0.5)
-    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
     count = f"{len(folders)} run{'' if len(folders) == 1 else 's'}"
-    raise UnknownNameError(f"no run matches {text!r} in {out} ({count} there; set --out or EMBGEO_OUT).{hint}")
+    raise UnknownNameError(f"no run matches {text!r} in {out} ({count} there; set --out or EMBGEO_OUT){hint}")
 
 
 def folder_name(result: Mapping[str, Any]) -> str:

@@ -348,7 +348,7 @@ def test_runs_are_found_by_the_beginning_of_name_or_id(trio: list[Run], tmp_path
     names = [trio[0].name, trio[1].name[:-3], trio[2].name.rpartition("-")[2][:6]]
     run = compare(names, out=out)
     assert [item["folder"] for item in run.result["runs"]] == [item.name for item in trio]
-    with pytest.raises(UnknownNameError, match="begin with 'analyze'"):
+    with pytest.raises(UnknownNameError, match="'analyze' must match one run; 3 in"):
         compare(["analyze", trio[0].name], out=out)
     with pytest.raises(UnknownNameError, match=f"did you mean .*{trio[0].name}"):
         compare([trio[0].name.replace("plain", "plane"), trio[1]], out=out)
