@@ -20,6 +20,7 @@ COMMANDS = (
     "measures",
     "models",
     "datasets",
+    "schema",
     "cache",
     "doctor",
 )
