@@ -89,6 +89,12 @@ class Run:
 
         return frame(self.result, part)
 
+    def __repr__(self) -> str:
+        """One line: command, model × dataset, headline, folder."""
+        named = " × ".join(filter(None, (_tail(_label(self.result.get(key))) for key in ("model", "dataset"))))
+        facts = (f"{self.command} {named}".strip(), _headline(self.result), path_text(self.folder))
+        return f"<Run {', '.join(filter(None, facts))}>"
+
     def _repr_html_(self) -> str:
         """The run in a notebook."""
         # a drawing, which lives with the reports; they are imported only where one is asked for
@@ -265,10 +271,29 @@ def _label(entry: Any) -> str:
     return "" if entry is None else str(entry)
 
 
+def _headline(result: Mapping[str, Any]) -> str:
+    """What the run found, in a few words; "" where the result lacks it."""
+    if result.get("command") == "compare":
+        return f"{len(result.get('runs') or [])} runs"
+    if result.get("command") == "compress":
+        best = result.get("recommendation") or {}
+        found = [f"{best.get('spec')} at {best.get('bytes_per_vector')} bytes per vector"] if best.get("spec") else []
+        quality: Any = {name: best.get(name) for name in ("ndcg@10", "recall@10_exact")}
+    else:
+        found = [f"{len(result.get('signature') or {})} measures"]
+        quality = {"ndcg@10": ((result.get("retrieval") or {}).get("ndcg@10") or {}).get("value")}
+    found += [f"{name} {value:.4f}" for name, value in quality.items() if isinstance(value, int | float)][:1]
+    return ", ".join(found)
+
+
+def _tail(text: str) -> str:
+    """The last part of a path or hub name."""
+    return text.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or text
+
+
 def _slug(text: str) -> str:
     """At most 40 characters of a name that every file system takes; the last part of a path or hub name."""
-    tail = text.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or text
-    plain = unicodedata.normalize("NFKD", tail).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", _tail(text)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")
 
 

@@ -65,7 +65,8 @@ def load_subject(
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
     if not model.startswith(VECTORS) and Path(model).suffix in VECTOR_FILES and Path(model).expanduser().is_file():
-        raise InputError(f"{model!r} is a file of vectors; say vectors:{model}")
+        raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
+    _refuse_swapped(model, dataset)
     if not model.startswith(VECTORS) and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
@@ -82,6 +83,24 @@ def load_subject(
         return _from_vectors(model, data, similarity, queries_vectors, check)
     assert data is not None
     return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
+
+
+def _refuse_swapped(model: str, dataset: str | None) -> None:
+    """Raise InputError where a dataset stands in MODEL's place, or a model in DATASET's."""
+    from embgeo.encoders.resolve import names_model
+
+    if dataset is None:
+        if _names_dataset(model):
+            raise InputError(f"{model!r} is a dataset; name the model before it, as in: minilm {model}")
+    elif names_model(dataset) or (_names_dataset(model) and not _names_dataset(dataset)):
+        raise InputError(f"MODEL comes before DATASET; got {model!r} and {dataset!r}. Did you mean: {dataset} {model}")
+
+
+def _names_dataset(name: str) -> bool:
+    from embgeo.datasets.beir import is_beir_folder
+    from embgeo.datasets.registry import list_datasets
+
+    return name in list_datasets() or is_beir_folder(Path(name))
 
 
 def _from_vectors(

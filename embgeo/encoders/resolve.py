@@ -51,6 +51,11 @@ def model_names() -> list[str]:
     return [MINILM, *(name for name, meta in _registry().items() if _gives_vectors(meta))]
 
 
+def names_model(name: str) -> bool:
+    """Whether `name` is that of a model and cannot be a dataset's, told without loading anything."""
+    return name == MINILM or name.startswith(VECTORS_PREFIX) or (Path(name) / "modules.json").is_file()
+
+
 def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: object | None = None) -> Encoder:
     """Load the model called `name`.
 
