@@ -67,7 +67,7 @@ def command(
         raise click.UsageError("--strict needs --keep, whose outcome it turns into an exit code")
     from embgeo import api
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.tables import tradeoff_table, warning_lines
+    from embgeo.cli.tables import left_out_line, tradeoff_table, warning_lines
     from embgeo.cli.words import budget_meaning, meets_keep, plain, recommendation, title
     from embgeo.reports.commands import search_command
 
@@ -83,8 +83,10 @@ def command(
     if meaning := budget_meaning(run.result):
         voice.sentence(meaning)
     if resumed := (run.result.get("protocol") or {}).get("resumed"):
-        voice.sentence(f"taken up again: {len(resumed)} specs were judged before the interruption")
+        voice.sentence(f"Resumed: {len(resumed)} specs were evaluated before the interruption")
     voice.show("", tradeoff_table(run.result))
+    if skipped := left_out_line(run.result):
+        voice.sentence(skipped)
     voice.line()
     for warning in warning_lines(run.result):
         voice.sentence(warning)

@@ -121,7 +121,8 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
 def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
     """The baseline and the rows that no other row beats in both bytes and quality, largest first; all that were named.
 
-    `kept` is the share of float32's quality, its interval paired by query. The range of the QPS over the repeats is
+    `kept` is the share of float32's quality, its interval paired by query; without judgements the interval is that of
+    the recall. The range of the QPS over the repeats is
     shown where `width` has room for it.
     """
     baseline = result.get("baseline") or {}
@@ -143,18 +144,24 @@ def _tradeoffs(title: str, rows: Sequence[Row], baseline: Row, judged: bool, cho
     columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), ("ratio", "right")]
     if judged:
         columns += [("nDCG@10", "right"), ("kept %", "right"), ("95 % interval", "left")]
-    columns += [("recall", "right"), ("QPS", "right"), *([("QPS range", "left")] if ranges else [])]
+    columns.append(("recall", "right"))
+    if not judged:
+        columns.append(("95 % interval", "left"))
+    columns += [("QPS", "right"), *([("QPS range", "left")] if ranges else [])]
     cells = []
     for row in rows:
         shown = ["→" if row.get("spec") == chosen else "", str(row.get("spec", ""))]
         shown += [figure(row.get("bytes_per_vector")), figure(row.get("ratio"), places=1)]
+        paired = row is not baseline
         if judged:
-            paired = row is not baseline
             share, ends = percent_of(row.get("retained")), row.get("retained_ci")
             bounds = interval([percent_of(end) for end in ends], 1) if ends else ""
             shown += [figure(row.get("ndcg@10"), places=4)]
             shown += [figure(share, places=1) if paired else "", bounds if paired else ""]
-        shown += [figure(row.get("recall@10_exact"), places=3), three_digits(row.get("qps"))]
+        shown.append(figure(row.get("recall@10_exact"), places=3))
+        if not judged:
+            shown.append(interval(row.get("recall@10_exact_ci"), 3) if paired else "")
+        shown.append(three_digits(row.get("qps")))
         if ranges:
             shown.append("…".join(three_digits(end) for end in row.get("qps_range") or []))
         cells.append(shown)
@@ -183,6 +190,19 @@ def pareto(rows: Iterable[Row], quality: str, always: str | None = None) -> list
 
     front = [row for row in known if row.get("spec") == always or not beaten(row)]
     return sorted(front, key=lambda row: (-row["bytes_per_vector"], -row[quality]))
+
+
+def left_out_line(result: Mapping[str, Any]) -> str:
+    """Which specs the default list skips for their training time, and how to run them; "" where none."""
+    protocol = result.get("protocol") or {}
+    left_out, budget = protocol.get("left_out") or {}, protocol.get("fit_budget_seconds")
+    if not left_out:
+        return ""
+    listed = ", ".join(f"{plain(str(spec))} ({seconds:.0f} s)" for spec, seconds in left_out.items())
+    return (
+        f"Skipped, since their estimated training time would exceed {budget:g} CPU seconds together: {listed}. "
+        "Name them with --spec, or use --exhaustive"
+    )
 
 
 def warning_lines(result: Mapping[str, Any]) -> list[str]:

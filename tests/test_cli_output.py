@@ -154,6 +154,39 @@ Statistically tied with it: rot,int4, fp8 and 2 more.
     )
 
 
+def test_without_judgements_the_recall_has_its_interval(
+    fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unjudged(model: str, dataset: str | None, **options: Any) -> Run:
+        found = compress(model, dataset, **options).result
+        rows = [{**row, "ndcg@10": None, "recall@10_exact_ci": [row["recall@10_exact"] - 0.01, 1.0]} for row in ROWS]
+        baseline = {**found["baseline"], "ndcg@10": None, "recall@10_exact_ci": [1.0, 1.0]}
+        return save_run(options["out"], {**found, "baseline": baseline, "tradeoffs": rows})
+
+    fake_api.__dict__["compress"] = unjudged
+    assert run(["compress", "minilm", "scifact", "--no-html"]) == 0
+    table = capsys.readouterr().out
+    assert "\n  spec               B/vec ratio recall 95 % interval    QPS QPS range\n" in table
+    assert "\n  f32                1,536   1.0  1.000                  560\n" in table
+    assert "\n→ pca192,rot,int4       96  15.7  0.874 0.864…1.000   12,300 11,100…13,600\n" in table
+
+
+def test_specs_left_out_for_their_training_time_are_named_in_one_line(
+    fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hurried(model: str, dataset: str | None, **options: Any) -> Run:
+        protocol = {"fit_budget_seconds": 30.0, "left_out": {"pq192": 310.4, "opq192": 912.0}}
+        return save_run(options["out"], {**compress(model, dataset, **options).result, "protocol": protocol})
+
+    fake_api.__dict__["compress"] = hurried
+    assert run(["compress", "minilm", "scifact", "--no-html"]) == 0
+    said = (
+        "Skipped, since their estimated training time would exceed 30 CPU seconds together: pq192 (310 s), "
+        "opq192 (912 s). Name them with --spec, or use --exhaustive"
+    )
+    assert said in capsys.readouterr().out.splitlines()
+
+
 @pytest.mark.usefixtures("fake_api")
 @pytest.mark.parametrize("command", ["analyze", "compress"])
 def test_tables_fit_80_columns(command: str, capsys: pytest.CaptureFixture[str]) -> None:
