@@ -15,8 +15,8 @@ from embgeo.cli.options import Common, with_common
     "--measures", "measure_names", metavar="NAME,…", shell_complete=completion.measures,
     help="Only these measures or families (`embgeo measures`).",
 )  # fmt: skip
-@click.option("--quick", is_flag=True, help="Only the cheap measures.")
-@click.option("--umap", is_flag=True, help="Lay the report's map out by UMAP too (extra umap).")
+@click.option("--quick", is_flag=True, help="Only the fast measures.")
+@click.option("--umap", is_flag=True, help="Also lay out the report's map with UMAP (needs embgeo[umap]).")
 @with_common
 def command(
     model: str, dataset: str | None, measure_names: str | None, quick: bool, umap: bool, common: Common

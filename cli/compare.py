@@ -15,22 +15,24 @@ from embgeo.errors import GateError
 _places = stacked(
     out_option,
     click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
-    click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
+    click.option("--no-html", is_flag=True, help="Do not write a report."),
 )
 
 
 @click.command(short_help="Models or datasets side by side, from stored runs.")
 @click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, shell_complete=completion.runs)
-@click.option("--vectors", metavar="COUNT", help="Plan costs for that many vectors.  [default: 100M]")
-@click.option("--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it no money is named.")
+@click.option("--vectors", metavar="COUNT", help="Plan costs for this many vectors.  [default: 100M]")
+@click.option(
+    "--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it, costs are given in bytes only."
+)
 @click.option(
     "--documents", type=click.IntRange(min=20), default=3000, show_default=True,
-    help="At most so many documents for model similarity.",
+    help="Maximum number of documents for model similarity.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
 @click.option(
     "--fail-if", "fail_if", multiple=True, metavar="CONDITION",
-    help="Exit with code 3 if a run differs so from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
+    help="Exit with code 3 if a run changes like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
 )  # fmt: skip
 @threads_option
 @config_option
@@ -49,11 +51,11 @@ def command(
     no_html: bool,
     voice: Voice,
 ) -> None:
-    """Put the stored runs RUN RUN... side by side; nothing is encoded.
+    """Compare stored runs side by side; nothing is encoded.
 
     RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the beginning of its name or of its
     eight-digit id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
-    both; model similarity needs the vector file or the embedding cache to be there still.
+    both; model similarity needs the vector file or the embedding cache of each run.
 
     --fail-if is for pipelines: METRIC OPERATOR VALUE on the difference between each further run and the first,
     absolute (-0.01) or relative (-1%), with < <= > >=. METRIC is a retrieval measure of analyze runs (ndcg@10,

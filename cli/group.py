@@ -51,14 +51,14 @@ class LazyGroup(click.Group):
 
 EPILOG = """\b
 Environment:
-  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT stand for the flags of those names;
+  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT set the flags of those names;
   EMBGEO_CACHE_DIR is where embeddings and unfinished sweeps are kept.
 
 \b
 Configuration (--config FILE, TOML):
-  Keys are the long flags, and model and dataset: above the tables for every
+  Keys are the long flags, model and dataset: above the tables for every
   command, in a table for that command. Paths are relative to the file. Flags
-  win over environment variables, these over the file.
+  take precedence over environment variables, and these over the file.
     seed = 7
     [compress]
     model = "minilm"

@@ -1,4 +1,4 @@
-"""embgeo report: draw the HTML again from stored results."""
+"""embgeo report: regenerate the HTML from stored results."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from embgeo.cli.voice import Voice
 from embgeo.writable import check_writable_file
 
 
-@click.command(short_help="Draw the HTML again from stored runs.")
+@click.command(short_help="Regenerate the report of stored runs.")
 @click.argument("folders", metavar="RUN...", type=FILE, nargs=-1, required=True, shell_complete=completion.runs)
 @click.option("--html", type=FILE, metavar="FILE", help="Where to write it.  [default: report.html in the first RUN]")
 @find_option
 @config_option
 @with_voice
 def command(folders: tuple[Path, ...], html: Path | None, out: Path, voice: Voice) -> None:
-    """Draw one HTML report of the runs RUN...; nothing is computed or encoded again.
+    """Write one HTML report of the runs RUN...; nothing is computed or encoded again.
 
-    RUN is a run folder, or the beginning of its name or id in --out. Several runs stand one below the other;
+    RUN is a run folder, or the beginning of its name or id in --out. Several runs follow one another;
     `embgeo compare` pairs them by query and document.
 
     \b

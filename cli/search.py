@@ -1,4 +1,4 @@
-"""embgeo search: ask the store that `embgeo compress` built."""
+"""embgeo search: search the store that `embgeo compress` built."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embgeo.cli.options import FILE, device_options, find_option, with_voice
 from embgeo.cli.voice import Voice
 
 
-@click.command(short_help="Ask the store that compress built.")
+@click.command(short_help="Search the store that compress built.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.argument("query", required=False)
 @click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")

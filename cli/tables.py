@@ -111,7 +111,7 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
     columns = [
         ("measure", "left"),
         ("value", "right"),
-        ("interval, or why none", "text"),
+        ("95 % interval (or why it is missing)", "text"),
         ("n", "right"),
         ("s", "right"),
     ]
@@ -133,7 +133,7 @@ def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
     by_size = sorted(rows, key=lambda row: -(row.get("bytes_per_vector") or 0))
     kept = by_size if named else pareto(rows, "ndcg@10" if judged else "recall@10_exact", chosen)
     rows = [baseline, *kept] if baseline else kept
-    title = "The stores that were named" if named else "Smallest stores for their quality"
+    title = "The specs that were asked for" if named else "Pareto front: the smallest store for each quality"
     full = _tradeoffs(title, rows, baseline, judged, chosen, ranges=any(row.get("qps_range") for row in rows))
     if full.__rich_measure__(_UNBOUNDED, _UNBOUNDED.options).maximum <= width:
         return full

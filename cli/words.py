@@ -73,10 +73,11 @@ def recommendation(result: Mapping[str, Any]) -> list[str]:
     """
     chosen = result["recommendation"]
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(str(chosen["reason"])))
-    said = [f"Recommended: {reason.rstrip('.')}."]
+    unmet = ["--keep is not met."] if chosen.get("meets_keep") is False else []
+    said = [*unmet, f"Recommended: {reason.rstrip('.')}."]
     share = _delivered(chosen.get("cross_fitted"), result)
     if share:
-        said.append(f"Chosen this way, on unseen queries: {share}.")
+        said.append(f"Expected on new queries (corrected for selection): {share}.")
     ties = [plain(str(spec)) for spec in chosen.get("tied_with") or []]
     if ties:
         rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""

@@ -99,7 +99,7 @@ def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bo
         )
     for run in found:
         if run.command not in KINDS:
-            raise InputError(f"compare takes runs of analyze and compress; {run.name} is one of {run.command}")
+            raise InputError(f"compare takes analyze and compress runs; {run.name} is a {run.command} run")
     _refuse_repeats(found, copies)
     letters: dict[str, str] = {}
     counts: dict[tuple[str, str], int] = {}

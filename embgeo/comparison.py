@@ -58,7 +58,7 @@ def compare(
     check_writable_folder(out, "--out")
     check_price(price_per_gb)
     if documents < 20:
-        raise InputError(f"documents must be at least 20, so that neighbourhoods mean something; got {documents}")
+        raise InputError(f"documents must be at least 20, for meaningful neighbourhoods; got {documents}")
     planned = parse_vectors(vectors or PLANNED)
     conditions = [parse_condition(text) for text in fail_if]
     # a pipeline that ran again with nothing changed compares a run with its own stored copy
@@ -108,8 +108,8 @@ def _refuse_strangers(
             f"{item.label} is {item.run.command} of {item.dataset.get('name') or 'vectors'}" for item in items
         )
         raise InputError(
-            "runs must have something in common to be compared: signatures (two analyze runs), fronts judged by one "
-            f"measure (two compress runs), judged queries, or documents whose vectors are at hand; {said}"
+            "runs must have something in common to be compared: signatures (two analyze runs), fronts of one "
+            f"quality measure (two compress runs), judged queries, or documents whose vectors are available; {said}"
         )
 
 
@@ -117,20 +117,22 @@ def _caveats(items: Sequence[ComparedRun], signatures: dict[str, Any] | None, fr
     said = []
     analyzed = [item for item in items if item.run.command == "analyze"]
     if signatures is not None and len({item.corpus or item.subject for item in analyzed}) > 1:
-        said.append("the signatures are of different corpora: their differences are of model and corpus together")
+        said.append("the signatures are from different corpora: their differences mix model and corpus")
     if signatures is not None and len({item.result.get("similarity") for item in analyzed}) > 1:
-        said.append("the runs compare vectors by different similarities, which measures of directions and norms feel")
+        said.append("the runs use different similarities, which affects measures of directions and norms")
     moved = [row["name"] for row in signatures["measures"] if not row["same_n"]] if signatures else []
     if moved:
         named = ", ".join(moved[:6]) + (f" and {len(moved) - 6} more" if len(moved) > 6 else "")
-        said.append(f"measured on samples of different sizes, which some measures feel: {named}")
+        said.append(f"measured on samples of different sizes, which affects some measures: {named}")
     if len(fronts) > 1:
-        said.append("some stores were judged by nDCG@10 and others by recall of exact neighbours: drawn apart")
+        said.append("some stores were evaluated by nDCG@10, others by recall of exact neighbours: plotted separately")
     by_label = {item.label: item for item in items}
     for group in fronts:
         corpora = {by_label[front["label"]].corpus or front["label"] for front in group["fronts"]}
         if len(corpora) > 1:
-            said.append(f"the fronts of {group['measure']} are of different corpora: compare them relative to float32")
+            said.append(
+                f"the Pareto fronts of {group['measure']} are from different corpora: compare them relative to float32"
+            )
     return said
 
 

@@ -143,7 +143,7 @@ def test_interruption_is_130_and_says_how_to_go_on(
     assert code == 130
     assert err.strip().startswith("embgeo: interrupted.")
     assert err.strip().endswith(
-        "Texts encoded so far are kept. To go on, run the same command again: embgeo analyze minilm pydocs"
+        "Texts encoded so far are kept. To resume, run the same command again: embgeo analyze minilm pydocs"
     )
 
 

@@ -114,7 +114,7 @@ ndcg@10     0.6451  0.6001…0.6899
 recall@100  0.9250  0.9000…0.9500
 
 Signature
-measure    value  interval, or why none                                   n    s
+measure    value  95 % interval (or why it is missing)                    n    s
 twonn_dim  15.31  15.10…15.50                                         5,183  0.4
 iso_score      —  all rows are equal after normalisation, so there    5,183  0.4
                   is no variance to share
@@ -136,7 +136,7 @@ def test_compress_prints_the_front_the_paths_and_one_sentence(capsys: pytest.Cap
 minilm × scifact: 5,183 documents, 300 queries, cosine
 Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors
 
-Smallest stores for their quality
+Pareto front: the smallest store for each quality
   spec               B/vec ratio nDCG@10 kept % 95 % interval recall    QPS
   f32                1,536   1.0  0.6451                       1.000    560
   int8                 384   4.0  0.6466  100.2 99.8…100.5     0.994  1,230
@@ -148,7 +148,7 @@ report  my runs/{folder}/report.html
 search  embgeo search 'my runs/{folder}' 'your query'
 
 Recommended: pca192,rot,int4 keeps 99.4 % of nDCG@10 at 96 bytes a vector; at least 99 % kept: yes.
-Chosen this way, on unseen queries: 98.1 % (96.9–99.0) of float32's nDCG@10.
+Expected on new queries (corrected for selection): 98.1 % (96.9–99.0) of float32's nDCG@10.
 Statistically tied with it: rot,int4, fp8 and 2 more.
 """
     )
@@ -238,7 +238,8 @@ def test_strict_turns_an_unmet_keep_into_exit_3_after_all_is_written(
     out, err = capsys.readouterr()
     said = "embgeo: --keep 99% is not met (--strict); the run and its report are written\n"
     assert err.endswith(said) == (code == 3)
-    assert "Recommended:" in out
+    assert ("\n--keep is not met.\nRecommended:" in out) == (meets is False)
+    assert "\nRecommended:" in out
     assert json.loads(Path("out.json").read_text())["recommendation"]["spec"] == "pca192,rot,int4"
     assert len(list(Path("embgeo-runs").glob("compress-*/report.html"))) == 1
 
