@@ -10,7 +10,7 @@ from typing import Any
 
 from embgeo.errors import InputError
 from embgeo.jsontext import canonical_json
-from embgeo.runs import RUNS_FOLDER, Run, find_run
+from embgeo.runs import RUNS_FOLDER, Run, find_run, path_text
 
 KINDS = ("analyze", "compress")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -61,6 +61,7 @@ class ComparedRun:
             "subject": self.subject,
             "command": self.run.command,
             "folder": self.run.name,
+            "path": path_text(self.run.folder),
             "identity": self.result.get("identity"),
             "created": self.result.get("created"),
             "model": self.model.get("name"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 
 from embgeo.cli.failures import run
 from embgeo.cli.group import COMMANDS, embgeo
+from embgeo.reports import report_html
 from embgeo.reports.commands import commands, repeat_command
 from embgeo.runs import load_run
 
@@ -51,6 +53,10 @@ def test_every_printed_command_works(out: str, bare: list[str], capsys: pytest.C
         said = capsys.readouterr()
         lines += PRINTED.findall(said.out + said.err)
     stored = [load_run(path) for path in sorted(Path(out).iterdir())]
+    pair = [str(made.folder) for made in stored if made.command == "compress"]
+    assert run(["compare", *pair, "--no-html", "--quiet", *place]) == 0
+    [compared] = map(load_run, Path(out).glob("compare-*"))
+    lines += [html.unescape(line) for line in re.findall(r"<code>(embgeo [^<]*)</code>", report_html([compared]))]
     for made in stored:
         lines += [line for _, line in commands(made)]
         lines += [repeat_command(made, [row["spec"]]) for row in [made.result.get("baseline"), *_rows(made)] if row]
@@ -110,9 +116,8 @@ def messages(repository: Path) -> list[str]:
 
 def parses(line: str) -> bool:
     """Whether click takes the words of `line`; nothing is run. RUN, NAME and … stand for any word."""
-    words = [
-        word for word in shlex.split(re.sub(" (--option )?….*", "", line)) if "=" not in word or word.startswith("-")
-    ][1:]
+    named = re.sub(r" (--option )?….*| > \S+json$| && .*", "", line)
+    words = [word for word in shlex.split(named) if "=" not in word or word.startswith("-")][1:]
     command: click.Command = embgeo
     context = click.Context(embgeo, info_name="embgeo")
     while isinstance(command, click.Group) and words:
