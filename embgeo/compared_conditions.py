@@ -64,7 +64,7 @@ def _checked(condition: Condition, reference: ComparedRun, run: ComparedRun, see
             f"{condition.text!r} asks for a relative change, and {condition.metric} of {reference.run.name} is 0; "
             "give an absolute limit without %"
         )
-    relative = difference / abs(before) if before else None
+    change = difference / abs(before) if condition.relative else difference
     tested = _paired(condition.metric, reference, run, seed)
     yield "condition", condition.text
     yield "metric", condition.metric
@@ -73,12 +73,12 @@ def _checked(condition: Condition, reference: ComparedRun, run: ComparedRun, see
     yield "value", after
     yield "reference", before
     yield "difference", difference
-    yield "relative", relative
+    yield "relative", difference / abs(before) if before else None
     yield "difference_ci", tested.get("difference_ci")
     yield "queries", tested.get("n")
     yield "limit", condition.limit
     yield "limit_is_relative", condition.relative
-    yield "fires", OPERATORS[condition.operator](relative if condition.relative else difference, condition.limit)
+    yield "fires", OPERATORS[condition.operator](change, condition.limit)
 
 
 def metric_values(run: ComparedRun) -> dict[str, float]:
