@@ -47,7 +47,8 @@ def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> li
     warnings = list_warnings(specs, documents)
     if short:
         warnings.append(
-            f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"
+            f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 training vectors per centroid, "
+            "so they may overfit"
         )
     return warnings
 
@@ -69,8 +70,8 @@ def poor_warning(row: Mapping[str, Any]) -> list[str]:
     if row["retained"] is None or row["retained"] >= POOR:
         return []
     return [
-        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: a larger "
-        "budget is worth its bytes"
+        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: consider a "
+        "larger budget"
     ]
 
 
@@ -81,6 +82,6 @@ def constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:
     if share <= 0.1:
         return []
     return [
-        f"the constants of {row['spec']} (axes, ranges) take {100 * share:.0f} % of the store of {vectors:,} vectors; "
-        "the bytes per vector alone flatter it at this size (--vectors plans for another)"
+        f"fixed data of {row['spec']} (axes, ranges) is {100 * share:.0f} % of a store of {vectors:,} vectors, so "
+        "bytes per vector understates its size; use --vectors N to plan for a larger corpus"
     ]
