@@ -18,7 +18,7 @@ from embgeo.errors import GateError
 @click.option(
     "--keep",
     metavar="SHARE",
-    help="Share of nDCG@10 to keep, e.g. 99%; without --budget, by the smallest store.",
+    help="Share of nDCG@10 to keep, e.g. 99%; without --budget, picks the smallest such store.",
 )
 @click.option(
     "--spec",
