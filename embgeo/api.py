@@ -12,7 +12,13 @@ import numpy as np
 from embgeo.built_store import STORE_FILE, Hit, export, search  # offered here beside their sisters
 from embgeo.comparison import compare
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
-from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
+from embgeo.compression.caveats import (
+    codebook_warnings,
+    constants_warning,
+    poor_warning,
+    refuse_impossible,
+    refuse_unmeetable,
+)
 from embgeo.compression.checkpoint import open_checkpoints
 from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.grid import Grid, default_grid, default_specs
@@ -42,6 +48,7 @@ from embgeo.runs import Run, save_run
 from embgeo.space_map import require_umap, space_map
 from embgeo.subject import Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
 
 __all__ = ["Hit", "analyze", "compare", "compress", "export", "search"]
 
@@ -79,6 +86,8 @@ def analyze(
     Raises the errors of `embgeo.errors`.
     """
     encoder = encoder or EncoderOptions(device=device)
+    check_writable_folder(out, "--out")
+    place = choose_device(device)
     if umap:
         require_umap()
     with limited_threads(threads) as used:
@@ -91,7 +100,7 @@ def analyze(
         retrieval, retrieved, arrays = _baseline(subject, seed, progress)
         signature = compute_signature(
             subject.embeddings, judgements=subject.judgements, retrieved=retrieved, names=measures, quick=quick,
-            seed=seed, device=choose_device(device), progress=progress,
+            seed=seed, device=place, progress=progress,
         )  # fmt: skip
         for name, rows in signature.rows.items():
             arrays[f"rows/{name}/sample"] = signature.samples[name]
@@ -157,6 +166,8 @@ def compress(
     """
     encoder = encoder or EncoderOptions(device=device)
     # whatever can be refused is refused before anything is encoded
+    check_writable_folder(out, "--out")
+    place = choose_device(device)
     check_price(price_per_gb)
     share = parse_keep(keep) if keep is not None else None
     planned = parse_vectors(vectors) if vectors is not None else None
@@ -171,6 +182,9 @@ def compress(
         subject = load_subject(
             model, dataset, similarity=similarity, queries_vectors=queries_vectors, split=split,
             drop_own_document=drop_own_document, encoder=encoder, progress=progress,
+            check=lambda dimension, documents: refuse_unmeetable(
+                None if grid else budget, asked, dimension, documents, planned or documents
+            ),
         )  # fmt: skip
         embeddings = subject.embeddings
         warnings = [
@@ -215,7 +229,6 @@ def compress(
             joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
             chosen = [*chosen, *joining]
         warnings += codebook_warnings(chosen, len(embeddings), count)
-        place = choose_device(device)
         checkpoints = open_checkpoints(
             cache_directory(), embeddings, evaluator, seed=seed, drop_own=drop_own, device=place
         )  # fmt: skip

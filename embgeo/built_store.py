@@ -38,16 +38,18 @@ def search(
     k: int = 10,
     device: str = "auto",
     threads: int | None = None,
+    out: Path | None = None,
 ) -> list[Hit]:
     """Ask the store that `compress` built with a text (the run's own model encodes it) or the first row of a file.
 
+    `run` is a Run, a run folder, or the beginning of a run's name or id in `out` (EMBGEO_OUT or else embgeo-runs).
     Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
     """
     if (query is None) == (vector is None):
         raise InputError("search needs either a query text or a vector file")
     if k < 1:
         raise InputError(f"k must be at least 1; got {k}")
-    run = _run_with_store(run)
+    run = _run_with_store(run, out)
     with limited_threads(threads):
         store = load_store(run.folder / STORE_FILE)
         Q = _query_from_file(vector) if vector is not None else _query_from_text(run, query or "", device)
@@ -67,15 +69,16 @@ def search(
     ]
 
 
-def export(run: Path | Run, target: Path | None = None) -> ExportReport:
-    """Write the store of a run as a FAISS file, by default `store.faiss` beside it; see `export_faiss`."""
-    run = _run_with_store(run)
+def export(run: Path | Run, target: Path | None = None, *, out: Path | None = None) -> ExportReport:
+    """Write the store of a run (named as in `search`) as a FAISS file, by default `store.faiss` beside it; see
+    `export_faiss`."""
+    run = _run_with_store(run, out)
     store = load_store(run.folder / STORE_FILE)
     return export_faiss(store, Path(target or run.folder / FAISS_FILE), int(run.result["dataset"]["dimension"]))
 
 
-def _run_with_store(run: Path | Run) -> Run:
-    run = run if isinstance(run, Run) else find_run(run)
+def _run_with_store(run: Path | Run, out: Path | None) -> Run:
+    run = run if isinstance(run, Run) else find_run(run, out)
     if run.command != "compress" or not (run.folder / STORE_FILE).exists():
         raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
     return run

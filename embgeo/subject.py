@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,17 +53,20 @@ def load_subject(
     drop_own_document: bool = False,
     encoder: EncoderOptions | None = None,
     tokens: bool = False,
+    check: Callable[[int, int], None] = lambda dimension, documents: None,
     progress: Progress = silent,
 ) -> Subject:
     """Resolve MODEL and DATASET as DESIGN says and encode what has to be encoded.
 
-    `tokens` asks for the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError
-    where a text model comes without a dataset or vectors do not fit it.
+    `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
+    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError where a text model
+    comes without a dataset or vectors do not fit it.
     """
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
     if not model.startswith(VECTORS) and Path(model).suffix in VECTOR_FILES and Path(model).expanduser().is_file():
-        raise InputError(f"{model!r} is a file of vectors; say vectors:{model}")
+        raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
+    _refuse_swapped(model, dataset)
     if not model.startswith(VECTORS) and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
@@ -77,16 +80,41 @@ def load_subject(
 
         data = resolve_dataset(dataset, split=split, drop_own_document=drop_own_document, progress=progress)
     if model.startswith(VECTORS):
-        return _from_vectors(model, data, similarity, queries_vectors)
+        return _from_vectors(model, data, similarity, queries_vectors, check)
     assert data is not None
-    return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, progress)
+    return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
 
 
-def _from_vectors(model: str, data: Dataset | None, similarity: str, queries_vectors: Path | None) -> Subject:
+def _refuse_swapped(model: str, dataset: str | None) -> None:
+    """Raise InputError where a dataset stands in MODEL's place, or a model in DATASET's."""
+    from embgeo.encoders.resolve import names_model
+
+    if dataset is None:
+        if _names_dataset(model):
+            raise InputError(f"{model!r} is a dataset; name the model before it, as in: minilm {model}")
+    elif names_model(dataset) or (_names_dataset(model) and not _names_dataset(dataset)):
+        raise InputError(f"MODEL comes before DATASET; got {model!r} and {dataset!r}. Did you mean: {dataset} {model}")
+
+
+def _names_dataset(name: str) -> bool:
+    from embgeo.datasets.beir import is_beir_folder
+    from embgeo.datasets.registry import list_datasets
+
+    return name in list_datasets() or is_beir_folder(Path(name))
+
+
+def _from_vectors(
+    model: str,
+    data: Dataset | None,
+    similarity: str,
+    queries_vectors: Path | None,
+    check: Callable[[int, int], None],
+) -> Subject:
     from embgeo.encoders.precomputed import load_vectors
 
     path = Path(model.removeprefix(VECTORS)).expanduser()
     found = load_vectors(path, queries_vectors)
+    check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     provenance = {"model": model, "source": found.source}
     facts = {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
@@ -160,13 +188,20 @@ def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list
 
 
 def _from_texts(
-    model: str, data: Dataset, similarity: str, options: EncoderOptions, tokens: bool, progress: Progress
+    model: str,
+    data: Dataset,
+    similarity: str,
+    options: EncoderOptions,
+    tokens: bool,
+    check: Callable[[int, int], None],
+    progress: Progress,
 ) -> Subject:
     from embgeo.encoders.resolve import resolve_encoder
 
     progress(f"loading {model}", 0, 1)
     encoder = resolve_encoder(model, options, data.task)
     progress(f"loading {model}", 1, 1)
+    check(encoder.dimension, len(data.doc_texts))
     docs, doc_key, doc_warnings = _encode(encoder, data.doc_texts, "document", progress)
     queries, _, query_warnings = (
         _encode(encoder, data.query_texts, "query", progress) if data.query_texts else (None, "", [])

@@ -131,16 +131,19 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
 
 def _commands(run: Run, listed: Sequence[Entry]) -> list[tuple[str, str]]:
     request = entry(run.result.get("request"))
-    words = ["embgeo", "compare", *(f"{RUNS}/{item.get('folder')}" for item in listed)]
+    # comparisons of embgeo 0.1.0 name the folders alone
+    words = ["embgeo", "compare", *(str(item.get("path") or f"{RUNS}/{item.get('folder')}") for item in listed)]
     for name in ("vectors", "price_per_gb"):
         if request.get(name) is not None:
             words += [f"--{name.replace('_', '-')}", str(request[name])]
     for name, usual in (("documents", 3000), ("seed", 0)):
         if request.get(name) not in (None, usual):
             words += [f"--{name}", str(request[name])]
+    for condition in request.get("fail_if") or ():
+        words += ["--fail-if", str(condition)]
     return [
         ("Repeat this comparison", shlex.join(words)),
-        ("Draw this report again", shlex.join(["embgeo", "report", run_path(run)])),
+        ("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])),
     ]
 
 

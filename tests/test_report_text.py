@@ -107,7 +107,7 @@ def test_the_other_commands_find_the_run_from_where_it_was_made():
         f"embgeo search {folder} --vector query.npy",
     ]
     elsewhere = Run(Path("/home/someone/analyze-x-12345678"), {"command": "analyze", "model": "m"})
-    assert commands(elsewhere)[-1][1] == "embgeo report analyze-x-12345678"
+    assert commands(elsewhere)[-1][1] == "embgeo report /home/someone/analyze-x-12345678"
 
 
 def test_a_run_without_a_request_still_has_a_command():

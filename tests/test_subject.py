@@ -112,7 +112,7 @@ def test_a_missing_vector_file_is_named() -> None:
 def test_a_vector_file_without_its_prefix_is_recognised(files: Path) -> None:
     path = files / "docs.npy"
     for dataset in (None, "tiny"):
-        with pytest.raises(InputError, match=f"is a file of vectors; say vectors:{path}"):
+        with pytest.raises(InputError, match=f"is a file of vectors; use vectors:{path}"):
             load_subject(str(path), dataset)
 
 
@@ -130,6 +130,29 @@ def test_wrong_names_are_refused_before_a_model_is_loaded(
     monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(EmbgeoError, match=message):
         load_subject(model, more.pop("dataset", None), encoder=EncoderOptions(), **more)
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "said"),
+    [
+        ("tiny", "minilm", "Did you mean: minilm tiny$"),
+        ("tiny", "vectors:docs.npy", "Did you mean: vectors:docs.npy tiny$"),
+        ("corpus", "some-org/model", "Did you mean: some-org/model corpus$"),
+        ("pydocs", "st-model", "Did you mean: st-model pydocs$"),
+        ("tiny", None, "'tiny' is a dataset; name the model before it, as in: minilm tiny$"),
+        ("corpus", None, "'corpus' is a dataset"),
+    ],
+)
+def test_a_swapped_pair_is_turned_round(
+    model: str, dataset: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corpus").mkdir()
+    Path("corpus/corpus.jsonl").write_text("")
+    Path("st-model").mkdir()
+    Path("st-model/modules.json").write_text("[]")
+    with pytest.raises(InputError, match=said):
+        load_subject(model, dataset)
 
 
 def test_documents_that_stand_in_for_queries_are_a_seeded_sample_that_keeps_its_ids() -> None:

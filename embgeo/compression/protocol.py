@@ -98,8 +98,8 @@ def fit_budget(grid: Grid) -> dict[str, Any]:
     if grid.fit_budget_seconds is None:
         return {}
     said = (
-        f"codecs that learn long are judged unasked while their predicted fits (all folds) and encodings stay within "
-        f"{grid.fit_budget_seconds:g} processor seconds together"
+        f"codecs that are slow to train are run by default if their estimated training time (all folds, with encoding) "
+        f"totals under {grid.fit_budget_seconds:g} CPU seconds"
     )
     if grid.left_out:
         listed = ", ".join(f"{spec} ({seconds:.0f} s)" for spec, seconds in grid.left_out.items())
