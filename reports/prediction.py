@@ -84,7 +84,7 @@ def _lean(mean: float | None, size: float | None) -> str:
 def _figure(points: Sequence[Entry], worst: str) -> Figure:
     ends = [value for row in points for value in _pair(row) if value is not None]
     room = 0.04 * max(max(ends) - min(ends), 0.1)
-    low, high = max(0.0, min(ends) - room), min(1.0, max(ends)) + room
+    low, high = min(ends) - room, max(ends) + room
     axis = {"range": [low, high], "tickformat": ".2f" if high - low < 0.3 else ".1f"}
     far = [row for row in points if row.get("spec") == worst]
     rest = [row for row in points if row.get("spec") != worst]

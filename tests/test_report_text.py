@@ -199,15 +199,6 @@ def test_the_decision_says_whether_the_share_asked_for_is_shown(shown, said):
     assert not [line for line in details(best, {}, {"keep": None}) if "is kept" in line]
 
 
-def test_a_ruined_row_does_not_squash_the_plot():
-    figure = tradeoff_figures(ROWS, ROWS[0], "int8", 200.0, {})["ndcg@10"]
-    low, high = figure["layout"]["yaxis"]["range"]
-    assert 0.3 < low < 0.5 < 0.647 < high
-    drawn = [y for trace in figure["data"] for y in trace["y"]]
-    assert min(drawn) >= low
-    assert {trace.get("name") for trace in figure["data"]} >= {"recommended", "best at its size", "other"}
-
-
 def test_what_all_rows_share_is_said_once():
     rows = [
         {"spec": "a", "query_side": "float32", "searcher": "x"},
