@@ -117,7 +117,8 @@
         top = Math.max(top, y);
       }
       middle = [(left + right) / 2, (bottom + top) / 2];
-      fit = Math.min((width - 32) / Math.max(right - left, 1), (height - 32) / Math.max(top - bottom, 1));
+      const room = (length) => Math.max(length - 32, 1);
+      fit = Math.min(room(width) / Math.max(right - left, 1), room(height) / Math.max(top - bottom, 1));
     }
     function reset() {
       measure();
@@ -126,9 +127,10 @@
     }
 
     function paint() {
+      if (!width || !height) return; // hidden: drawn when it has a size again
       const ratio = window.devicePixelRatio || 1;
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
+      canvas.width = Math.max(1, Math.round(width * ratio));
+      canvas.height = Math.max(1, Math.round(height * ratio));
       const { points } = layout;
       const closer = Math.sqrt(Math.max(1, view.scale / fit));
       const whole = Math.max(1.5, Math.min(4, 160 / Math.sqrt(total)) * Math.min(1, width / 800));
@@ -383,7 +385,7 @@
     }).observe(canvas);
     document.addEventListener("embgeo-draw", () => {
       recolour();
-      if (width) paint(); // at once: paper does not wait for a frame
+      paint(); // at once: paper does not wait for a frame
     });
     measure();
     reset();
