@@ -13,6 +13,7 @@ from embgeo.reports.figures import Figure, figure, log_range, log_ticks, series
 from embgeo.reports.numbers import finite, number
 from embgeo.reports.persistence import diagram
 from embgeo.reports.plaintext import plot_text
+from embgeo.reports.stored import entries, entry
 from embgeo.reports.wording import CURVES, CurveWords
 
 PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
@@ -50,12 +51,12 @@ def curve_plots(curves: Any, signature: Any = None) -> list[CurvePlot]:
 
 
 def _flat(curves: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    for name, entry in curves.items() if isinstance(curves, Mapping) else ():
+    for name, stored in entry(curves).items():
         key = (*above, str(name))
-        if isinstance(entry, Mapping) and "x" in entry:
-            yield key, entry
-        elif isinstance(entry, Mapping):
-            yield from _flat(entry, key)
+        if isinstance(stored, Mapping) and "x" in stored:
+            yield key, stored
+        elif isinstance(stored, Mapping):
+            yield from _flat(stored, key)
 
 
 def _words(key: tuple[str, ...], curve: Mapping[str, Any]) -> CurveWords:
@@ -141,13 +142,10 @@ def _draw_marks(
 
 
 def _marks(curve: Mapping[str, Any], words: CurveWords, values: Mapping[str, Any]) -> list[tuple[float, str]]:
-    """(x, label) of vertical lines: those stored with the curve, and values of the signature."""
-    stored = curve.get("marks")
-    entries = [mark for mark in stored if isinstance(mark, Mapping)] if isinstance(stored, list | tuple) else []
-    found = [(finite(mark.get("x")), str(mark.get("label") or "")) for mark in entries]
-    for measure, label in words.marks:
-        entry = values.get(measure)
-        found.append((finite(entry.get("value")) if isinstance(entry, Mapping) else None, label))
+    """(x, label) of vertical lines: values of the signature, so that a page has one of each; else the stored ones."""
+    measured = [(finite(entry(values.get(measure)).get("value")), label) for measure, label in words.marks]
+    stored = [(finite(mark.get("x")), str(mark.get("label") or "")) for mark in entries(curve.get("marks"))]
+    found = measured if any(at is not None for at, _ in measured) else stored
     return sorted((at, label) for at, label in found if at is not None and (at > 0 or "x" not in words.log))
 
 

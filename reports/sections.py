@@ -19,7 +19,7 @@ from embgeo.reports.index_curves import IndexView, index_view
 from embgeo.reports.listed_documents import retrievability_tables, standout_tables
 from embgeo.reports.numbers import MISSING, finite
 from embgeo.reports.per_query import PerQuery, per_query
-from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
+from embgeo.reports.portrait import corpus_line, retrieval_rows
 from embgeo.reports.prediction import PredictionView, prediction_view
 from embgeo.reports.price import price_sentence
 from embgeo.reports.protocol_facts import budget_facts, protocol_facts
@@ -28,6 +28,7 @@ from embgeo.reports.row_table import Column, Row, TableRow, columns_of, remarks,
 from embgeo.reports.signature_table import Family, families
 from embgeo.reports.space_map import MapView, map_view
 from embgeo.reports.stored import entry
+from embgeo.reports.summary import next_command, summary
 from embgeo.reports.tradeoff import tradeoff_figures
 from embgeo.runs import Run
 
@@ -53,7 +54,8 @@ class Section:
 
 @dataclass(frozen=True)
 class AnalyzeSection(Section):
-    portrait: list[str]
+    summary: list[str]
+    next: str
     retrieval: list[tuple[str, str, str]]
     families: list[Family]
     beside: list[str]
@@ -137,7 +139,8 @@ def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> An
     return AnalyzeSection(
         **shared,
         csv=csv_text(_records(result.get("signature"), "measure")),
-        portrait=portrait(result),
+        summary=summary(result),
+        next=next_command(result),
         retrieval=retrieval_rows(result.get("retrieval")),
         families=families(
             result.get("signature"), result.get("details"), [other.result.get("signature") for other in beside]

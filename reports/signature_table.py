@@ -26,6 +26,8 @@ FAMILIES = {
     "retrievability": "Which documents a search can bring up at all",
     "other": "Measures that this version of embgeo does not know",
 }
+# a second value of the mean cosine, without the pairs of a document with itself: avg_pair_sim_cosine has a row
+REPEATED = {"epsilon_corpus": ("Mean",)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def _row(
         cost=" · ".join([*([f"n {rows}"] if rows != MISSING else []), *([took] if took != MISSING else [])]),
         problem=problem,
         facts=" · ".join(
-            f"{item.label} {item.text}" for item in facts(details) if not item.label.startswith("Half sample")
+            f"{item.label} {item.text}"
+            for item in facts(details)
+            if not item.label.startswith("Half sample") and item.label not in REPEATED.get(name, ())
         ),
         others=[_value(other if isinstance(other, Mapping) else {}) for other in others],
     )

@@ -32,7 +32,9 @@ CURVES: dict[tuple[str, ...], CurveWords] = {
         "Local dimension", "How many documents see that many directions around them.", marks=(("lid", "harmonic mean"),)
     ),
     ("epsilon_corpus", "pair_histogram"): CurveWords(
-        "Similarity of pairs of documents", "ε = μ + 2σ is the overlap that capacity is computed from."
+        "Similarity of pairs of documents",
+        "Cosine of two documents: ε, the mean plus two standard deviations, is the overlap that capacity follows from.",
+        marks=(("avg_pair_sim_cosine", "mean"), ("epsilon_corpus", "ε")),
     ),
     ("correlation_dimension", "share"): CurveWords(
         "Correlation dimension against scale", "Growth of the number of pairs within a radius that holds this share."
