@@ -11,8 +11,8 @@ from embgeo.metrics.registry import measures
 from embgeo.reports.commands import RUNS, run_path, title_of
 from embgeo.reports.compare_decision import decision, names, p_text, planned
 from embgeo.reports.compare_fronts import front_figures
-from embgeo.reports.csvtext import csv_text
-from embgeo.reports.figures import Figure
+from embgeo.reports.csvtext import Table
+from embgeo.reports.figures import Plot
 from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, interval, number, percent
 from embgeo.reports.portrait import NAMES
 from embgeo.reports.sections import Section
@@ -61,13 +61,6 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class FrontPlot:
-    title: str
-    figures: dict[str, Figure]
-    points: int
-
-
-@dataclass(frozen=True)
 class Group:
     """Rows of one table body under its own heading."""
 
@@ -79,7 +72,6 @@ class Group:
 class CompareSection(Section):
     sentences: list[str]
     runs: list[list[str]]
-    plots: list[FrontPlot]
     heat: Heat | None
     likeness_header: list[tuple[str, str]]
     likeness: list[list[str]]
@@ -111,10 +103,10 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
             "corpus": f"{len(listed)} runs side by side, from stored results",
             "commands": _commands(run, listed),
         },
-        csv=csv_text(_records(result)),
+        tables=_tables(result),
+        plots=_plots(result, named),
         sentences=decision(result),
         runs=[_run(item) for item in listed],
-        plots=_plots(result, named),
         heat=_heat(entry(result.get("signatures"))),
         likeness_header=list(LIKENESS.values()),
         likeness=[_alike(pair) for pair in entries(result.get("model_similarity"))],
@@ -140,7 +132,7 @@ def _commands(run: Run, listed: Sequence[Entry]) -> list[tuple[str, str]]:
             words += [f"--{name}", str(request[name])]
     return [
         ("Repeat this comparison", shlex.join(words)),
-        ("Draw this report again", shlex.join(["embgeo", "report", run_path(run)])),
+        ("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])),
     ]
 
 
@@ -162,14 +154,19 @@ def _run(item: Entry) -> list[str]:
     ]
 
 
-def _plots(result: Entry, named: Mapping[str, str]) -> list[FrontPlot]:
-    plots = []
+def _plots(result: Entry, named: Mapping[str, str]) -> dict[str, Plot]:
+    plots = {}
     for group in entries(result.get("fronts")):
         drawn = front_figures(group, named)
         points = sum(len(entries(front.get("rows"))) for front in entries(group.get("fronts")))
-        title = "nDCG@10 on the judgements" if group.get("measure") == "ndcg@10" else "Recall of the exact neighbours"
+        judged = group.get("measure") == "ndcg@10"
+        title = f"Size against {'nDCG@10 on the judgements' if judged else 'recall of the exact neighbours'}"
+        described = (
+            f"Bytes per vector against quality, the fronts of the runs overlaid, {points} stores; each run's own "
+            "report holds the same numbers as a table."
+        )
         if drawn:
-            plots.append(FrontPlot(title, drawn, points))
+            plots["fronts-ndcg" if judged else "fronts-recall"] = Plot(title, described, drawn)
     return plots
 
 
@@ -317,20 +314,59 @@ def _method(result: Entry) -> list[str]:
     return said
 
 
-def _records(result: Entry) -> Sequence[Entry]:
-    """The signatures, one line a measure and run; where there are none, the fronts, one line a store."""
-    stored = entry(result.get("signatures"))
-    labels = stored.get("runs") or []
-    rows = [
-        {"measure": row.get("name"), "run": label, **entry(value)}
-        for row in entries(stored.get("measures"))
-        for label, value in zip(labels, row.get("values") or [], strict=False)
-    ]
-    return rows or [
-        {"run": front.get("label"), **row}
-        for group in entries(result.get("fronts"))
-        for front in entries(group.get("fronts"))
-        for row in entries(front.get("rows"))
+def _tables(result: Entry) -> dict[str, Table]:
+    """The tables of the comparison as raw values, and the stores that its plots show."""
+    retrieval, stores, signatures = (entry(result.get(name)) for name in ("retrieval", "stores", "signatures"))
+    return {
+        "runs": Table("What is compared", entries(result.get("runs"))),
+        "retrieval": Table(
+            "Retrieval",
+            [
+                {"run": run.get("label"), "measure": name, **entry(value)}
+                for run in entries(retrieval.get("runs"))
+                for name, value in entry(run.get("measures")).items()
+            ],
+        ),
+        "differences": Table(
+            "Differences, paired by query", [*_tests(retrieval, "exact search"), *_tests(stores, "recommended store")]
+        ),
+        "model-similarity": Table(
+            "Model similarity",
+            [
+                {
+                    **{key: pair.get(key) for key in ("a", "b", "status", "reason", "n", "shared", "detail")},
+                    **entry(pair.get("values")),
+                    **{f"{key}_by_chance": value for key, value in entry(pair.get("chance")).items()},
+                }
+                for pair in entries(result.get("model_similarity"))
+            ],
+        ),
+        "signatures": Table(
+            "Signatures",
+            [
+                {"measure": row.get("name"), "run": label, **entry(value)}
+                for row in entries(signatures.get("measures"))
+                for label, value in zip(signatures.get("runs") or [], row.get("values") or [], strict=False)
+            ],
+        ),
+        "stores": Table(
+            "Stores",
+            [
+                {"run": front.get("label"), **row}
+                for group in entries(result.get("fronts"))
+                for front in entries(group.get("fronts"))
+                for row in entries(front.get("rows"))
+            ],
+        ),
+        "cost": Table("Cost", entries(result.get("cost"))),
+    }
+
+
+def _tests(stored: Entry, of: str) -> list[Entry]:
+    return [
+        {"of": of, "measure": name, "a": pair.get("a"), "b": pair.get("b"), "queries": pair.get("n"), **entry(test)}
+        for pair in entries(stored.get("pairs"))
+        for name, test in entry(pair.get("measures")).items()
     ]
 
 

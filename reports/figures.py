@@ -7,7 +7,8 @@ figure serves light, dark and print.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from embgeo.reports.numbers import finite
@@ -20,6 +21,20 @@ SURFACE = "var(--surface)"
 EDGE_AXIS = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
 
 Figure = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of the page: `description` is read out in its place, `figures` are what its switch chooses from."""
+
+    title: str
+    description: str
+    figures: Mapping[str, Figure]
+
+    @property
+    def height(self) -> int:
+        """Of the highest figure, in pixels."""
+        return max(int(each["layout"]["height"]) for each in self.figures.values())
 
 
 def figure(

@@ -149,7 +149,6 @@ def table_rows(
 
     Without a budget no row is marked as over it, whatever kept the row from competing.
     """
-    rows = sorted(rows, key=_size)
     return [
         TableRow(
             spec=str(row.get("spec", MISSING)),
@@ -164,14 +163,19 @@ def table_rows(
                 for column in columns
             ],
         )
-        for row in rows
+        for row in by_size(rows)
     ]
+
+
+def by_size(rows: Sequence[Row]) -> list[Row]:
+    """Smallest first, of one size the best first."""
+    return sorted(rows, key=_size)
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
     """The rows' notes in full, each with the first row that has it; a row itself shows the part before the colon."""
     like: dict[str, list[tuple[str, str]]] = {}
-    for row in sorted(rows, key=_size):
+    for row in by_size(rows):
         text = row.get("note")
         if isinstance(text, str) and ": " in text:
             like.setdefault(re.sub(r"\d+", "#", text), []).append((str(row.get("spec", MISSING)), text))

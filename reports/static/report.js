@@ -185,15 +185,36 @@
     }
   }
 
+  function save(name, text, type) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
   for (const button of all("[data-download]")) {
     button.addEventListener("click", () => {
       const text = document.getElementById(button.dataset.download).textContent;
       const csv = button.dataset.name.endsWith(".csv");
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([csv ? JSON.parse(text) : text], { type: csv ? "text/csv" : "application/json" }));
-      link.download = button.dataset.name;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      save(button.dataset.name, csv ? JSON.parse(text) : text, csv ? "text/csv" : "application/json");
+    });
+  }
+
+  // A figure is saved as it stands, in the colours of paper.
+  for (const button of all("[data-svg]")) {
+    button.addEventListener("click", async () => {
+      const plot = plots.find((item) => item.box.id === button.dataset.svg);
+      const keys = Object.keys(plot.figures);
+      const key = plot.key ?? keys[0];
+      const theme = root.dataset.theme ?? "auto";
+      setTheme("light");
+      const figure = painted(plot.figures[key], {});
+      setTheme(theme);
+      const { width, height } = plot.box._fullLayout;
+      const layout = { ...figure.layout, paper_bgcolor: "#ffffff", width, height };
+      const url = await Plotly.toImage({ data: figure.data, layout }, { format: "svg", width, height });
+      const name = keys.length > 1 ? `${button.dataset.name}-${key.replace(/[^a-z0-9]+/g, "-")}` : button.dataset.name;
+      save(`${name}.svg`, decodeURIComponent(url.slice(url.indexOf(",") + 1)), "image/svg+xml");
     });
   }
 

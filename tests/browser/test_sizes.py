@@ -35,7 +35,7 @@ def test_no_two_tick_labels_lie_on_each_other(visit, repository, command, width)
 
 def test_a_wider_window_has_its_labels_again(visit, repository):
     page = visit(load_run(repository / "tests" / "data" / "runs" / "compress"), width=1280)
-    labels = "[...document.querySelectorAll('#run-1-plot .xtick text')].map(label => label.textContent)"
+    labels = "[...document.querySelectorAll('#run-1-tradeoff-plot .xtick text')].map(label => label.textContent)"
     wide = page.evaluate(labels)
     page.set_viewport_size({"width": 360, "height": 900})
     page.evaluate(FRAMES)
