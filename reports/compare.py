@@ -20,12 +20,21 @@ from embgeo.reports.stored import Entry, entries, entry
 from embgeo.runs import Run
 
 LIKENESS = {
-    "linear_cka": ("Linear CKA", "1: the same similarities between documents; led by the strongest directions"),
-    "svcca": ("SVCCA", "1: the strong directions span the same, each counting alike"),
-    "neighbourhood_overlap@10": ("Overlap@10", "Share of a document's ten nearest in the sample that both agree on"),
-    "procrustes_error": ("Procrustes error", "Share of squared length left after the best rotation; 0: the same"),
-    "information_imbalance_a_to_b": ("First tells second", "0: the first's nearest is the second's too; 1: unrelated"),
-    "information_imbalance_b_to_a": ("Second tells first", "The same the other way round"),
+    "linear_cka": ("Linear CKA", "1: the same similarities between documents; dominated by the strongest directions"),
+    "svcca": ("SVCCA", "1: the leading directions span the same subspace, weighted equally"),
+    "neighbourhood_overlap@10": (
+        "Overlap@10",
+        "Share of a document's ten nearest neighbours in the sample that both models agree on",
+    ),
+    "procrustes_error": (
+        "Procrustes error",
+        "Share of squared length that the best rotation leaves unexplained; 0: the same",
+    ),
+    "information_imbalance_a_to_b": (
+        "First predicts second",
+        "0: the nearest neighbour in the first model is also nearest in the second; 1: unrelated",
+    ),
+    "information_imbalance_b_to_a": ("Second predicts first", "The same in the other direction"),
 }
 INTERVALS = {"True": "overlap", "False": "apart"}
 STEPS = 4  # colours on each side of the heat map's middle, half a standard deviation each
@@ -294,20 +303,24 @@ def _method(result: Entry) -> list[str]:
     signatures, request = entry(result.get("signatures")), entry(result.get("request"))
     said = []
     if signatures:
-        said.append(f"Signatures are normalised by {signatures.get('normalisation')}.")
+        scale = str(signatures.get("normalisation"))
+        known = "not normalised" if scale == "none" else f"normalised by {scale}"
+        said.append(f"Signatures are {known}.")
         said.append(f"Order of measures and runs: {signatures.get('order')}.")
         said.append(
-            "Intervals that lie apart show a difference; intervals that overlap do not refute one. They speak of the "
-            "documents at hand, not of other corpora."
+            "Intervals that do not overlap indicate a difference; overlapping ones do not rule one out. They describe "
+            "these documents and do not generalise to other corpora."
         )
     if retrieval := entry(result.get("retrieval")) or entry(result.get("stores")):
-        said.append(f"Retrieval: {retrieval.get('method')}. Words such as better follow p, not the interval.")
+        said.append(
+            f"Retrieval: {retrieval.get('method')}. The words better and worse follow the p value, not the interval."
+        )
     if entries(result.get("model_similarity")):
         said.append(
             f"Model similarity is measured on one seeded sample of at most {count(request.get('documents'))} documents "
-            f"that both runs hold (seed {request.get('seed')}); neighbours are sought within the sample. In brackets, "
-            "what the same rows give when one side is shuffled: a value near it tells nothing. Vectors come from the "
-            "vector file or the embedding cache, checked to be those that were measured; nothing is encoded."
+            f"that both runs hold (seed {request.get('seed')}); neighbours are those within the sample. In brackets, "
+            "the value when one side is shuffled: a value close to it is uninformative. Vectors come from the vector "
+            "file or the embedding cache and are checked to be those that were measured; nothing is encoded."
         )
     if entries(result.get("fronts")):
         said.append("Fronts are out of sample; nDCG@10 and recall of exact neighbours are never drawn on one axis.")

@@ -29,8 +29,7 @@ def decision(result: Entry) -> list[str]:
     """Paragraphs: who retrieves better and how sure that is, what each store keeps, how alike models are, the cost."""
     paragraphs = (_retrieval(result), _stores(result), _alike(result), _cost(result))
     return [" ".join(sentences) for sentences in paragraphs if sentences] or [
-        "These runs share no judged queries, no fronts and no documents: the signatures below are all there is to "
-        "compare."
+        "These runs share no judged queries, no Pareto fronts and no documents: only their signatures can be compared."
     ]
 
 
@@ -111,7 +110,7 @@ def _alike(result: Entry) -> list[str]:
         f"(linear CKA {number(values.get('linear_cka'), places=3)})"
         for pair, values in ((pair, entry(pair.get("values"))) for pair in pairs[:4])
     ]
-    more = f"; {len(pairs) - 4} more pairs stand in the table" if len(pairs) > 4 else ""
+    more = f"; {len(pairs) - 4} more pairs are in the table" if len(pairs) > 4 else ""
     return [f"Of a document's ten nearest neighbours {', '.join(parts)}{more}."] if parts else []
 
 

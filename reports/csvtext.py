@@ -72,6 +72,8 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in record.items():
         if (key == "ci" or key.endswith("_ci")) and (value is None or (isinstance(value, list) and len(value) == 2)):
             flat[f"{key}_low"], flat[f"{key}_high"] = ("", "") if value is None else value
+        elif isinstance(value, Mapping) and set(value) == {"name", "reason"}:
+            flat[key], flat[f"{key}_reason"] = _cell(value["name"]), _cell(value["reason"])
         else:
             flat[key] = _cell(value)
     return flat

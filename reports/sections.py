@@ -11,7 +11,7 @@ from embgeo.reports.byte_table import ByteTable, byte_table
 from embgeo.reports.commands import commands, repeat_command, title_of
 from embgeo.reports.csvtext import Table, file_names
 from embgeo.reports.curves import CurvePlot, curve_plots
-from embgeo.reports.decision import alternatives, details, headline
+from embgeo.reports.decision import alternatives, details, headline, unmet
 from embgeo.reports.facts import Fact, FactTable, by_file_name, fact_tables, facts
 from embgeo.reports.figures import Figure, Plot
 from embgeo.reports.float8 import Float8View, float8_view
@@ -22,7 +22,7 @@ from embgeo.reports.per_query import PerQuery, per_query
 from embgeo.reports.portrait import corpus_line, retrieval_rows
 from embgeo.reports.prediction import PredictionView, prediction_view
 from embgeo.reports.price import price_sentence
-from embgeo.reports.protocol_facts import budget_facts, protocol_facts
+from embgeo.reports.protocol_facts import budget_facts, estimator_sentence, protocol_facts
 from embgeo.reports.rescoring import RescoringView, rescoring_view
 from embgeo.reports.row_table import Column, Row, TableRow, by_size, columns_of, remarks, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
@@ -82,6 +82,7 @@ class AnalyzeSection(Section):
 @dataclass(frozen=True)
 class CompressSection(Section):
     spec: str
+    unmet: str
     headline: str
     details: list[str]
     price: str
@@ -103,6 +104,7 @@ class CompressSection(Section):
     budget: list[Fact]
     protocol: list[Fact]
     protocol_tables: dict[str, FactTable]
+    estimators: str
 
 
 def section(run: Run, id: str, beside: Sequence[Run] = ()) -> Section:
@@ -202,6 +204,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
     return CompressSection(
         **shared,
         spec=spec or "",
+        unmet=unmet(best, result.get("keep")),
         headline=headline(best, baseline, quality) if spec else "No codec could be recommended.",
         details=details(best, baseline, result) if spec else [],
         price=price_sentence(result.get("price")) if spec else "",
@@ -223,6 +226,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
         budget=budget_facts(budget),
         protocol=protocol_facts(protocol),
         protocol_tables=told,
+        estimators=estimator_sentence(rows),
         tables={
             "codecs": Table("All codecs", by_size(rows)),
             "bytes": Table("Where each byte goes", bytes_.records),
@@ -250,7 +254,7 @@ def _plots(
     if indices:
         found["indices"] = Plot(TITLES["indices"], indices.description, indices.figures)
     if prediction:
-        found["prediction"] = Plot("Prediction beside measurement", prediction.description, prediction.figures)
+        found["prediction"] = Plot("Predicted and measured recall", prediction.description, prediction.figures)
     return {name: plot for name, plot in found.items() if plot.figures}
 
 

@@ -60,7 +60,7 @@ def map_view(run: Run) -> MapView | None:
         "ids": ids,
         "texts": texts,
     }
-    described = f"Map of {count(points)} documents, those with similar vectors side by side."
+    described = f"Map of {count(points)} documents; those with similar vectors lie close together."
     return MapView(
         points=points,
         layouts=[(name, LAYOUTS.get(name, name)) for name in layouts],
@@ -129,14 +129,14 @@ def _note(layout: str, stored: Mapping[str, Any], points: int) -> str:
     if documents is not None and documents > points:
         drawn = f"{count(points)} of {count(documents)} documents, drawn at random"
     if layout == "umap":
-        return f"{drawn}, laid out by UMAP: neighbours stay together, distances between groups mean little."
+        return f"{drawn}, laid out by UMAP: neighbours stay together; distances between groups are not meaningful."
     shares = stored.get("explained_variance")
     shares = shares if isinstance(shares, list | tuple) and len(shares) == 2 else (None, None)
     if finite(shares[0]) is None:
-        return f"{drawn}, along the two directions of largest variance."
+        return f"{drawn} on the first two principal components."
     return (
-        f"{drawn}. Across: the direction of largest variance, {percent(shares[0])} of it; upwards: the second, "
-        f"{percent(shares[1])}. Documents that are close here may be apart in the other directions."
+        f"{drawn}. Horizontal axis: first principal component ({percent(shares[0])} of variance); vertical axis: the "
+        f"second ({percent(shares[1])}). Documents that are close here may be far apart in the other dimensions."
     )
 
 

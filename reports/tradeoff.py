@@ -10,6 +10,7 @@ from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks
 from embgeo.reports.numbers import bounds, byte_size, estimate, finite, number, percent
 from embgeo.reports.plaintext import plot_text
+from embgeo.reports.row_table import why_none
 
 SHARE_HELD = 0.6  # of the best quality: rows below would squash the others into a line
 QUALITIES = {"ndcg@10": "nDCG@10, out of sample", "recall@10_exact": "Recall@10 against exact neighbours"}
@@ -177,7 +178,8 @@ def _hover(row: Row, commands: Mapping[str, str]) -> str:
         f"<b>{plot_text(spec)}</b>",
         f"{byte_size(row.get('bytes_per_vector'))} per vector",
         f"nDCG@10 {estimate(row.get('ndcg@10'), row.get('ndcg@10_ci'), 4)}",
-        f"difference {estimate(row.get('difference'), row.get('difference_ci'), 4, signed=True)}",
+        f"difference {estimate(row.get('difference'), row.get('difference_ci'), 4, signed=True)} "
+        f"{plot_text(why_none(row, 'difference_ci'))}".rstrip(),
         f"retained {percent(row.get('retained'), row.get('retained_ci'))}",
         f"recall@10 of exact {number(row.get('recall@10_exact'), places=3)}",
     ]

@@ -345,7 +345,7 @@
             redraw();
           });
         }
-      } else add("span", `${colour.count} clusters: colours are alike for some, the hover names them`);
+      } else add("span", `Some of the ${colour.count} clusters share similar colours; hover for the name`);
     }
     function recolour() {
       shades = shadesOf(colour, box);

@@ -74,7 +74,7 @@ def test_what_was_passed_over_unfolds(visit, run):
     page = visit(run)
     listed = page.locator(".chips")
     assert listed.is_hidden()
-    page.locator("summary", has_text="codecs were not run").click()
+    page.locator("summary", has_text="codecs were skipped").click()
     assert listed.is_visible()
     assert listed.locator("li").count() == len(run.result["prediction"]["passed_over"])
 

@@ -142,7 +142,7 @@ def test_rows_are_filtered_by_words_and_marks(visit, repository):
     sizes = [float(value) for value in column(page, 1) if value]
     assert 0 < len(sizes) < everything
     assert max(sizes[:-1]) <= 96
-    page.get_by_label("only the front").check()
+    page.get_by_label("only the Pareto front").check()
     assert column(page, 0) == ["adaptive@24B", "adaptive@48B", "adaptive@96B"]
 
 
