@@ -62,8 +62,8 @@ def _sentences(account: Entry, predicted: int, measured: int) -> list[str]:
     if predicted < measured:
         missing = measured - predicted
         said.append(
-            f"{count(missing)} codec{' has' if missing == 1 else 's have'} no prediction: training "
-            f"{'it' if missing == 1 else 'them'} would take too long."
+            f"{count(missing)} codec{' has' if missing == 1 else 's have'} no prediction: slow to train, or fitted on "
+            "queries."
         )
     high, over = finite(account.get("mean_absolute_error_high_recall")), finite(account.get("high_recall"))
     whole, mean = finite(account.get("mean_absolute_error")), finite(account.get("mean_error"))

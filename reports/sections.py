@@ -154,6 +154,10 @@ def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> An
     named = dict(zip(file_names(f"curve {curve.title}" for curve in curves), curves, strict=True))
     standouts = by_file_name(standout_tables(run), "documents")
     reached = by_file_name(retrievability_tables(run), "retrievability")
+    drawn = map_view(run)
+    plots = {name: Plot(curve.title, curve.description, {"curve": curve.figure}) for name, curve in named.items()}
+    if drawn:
+        plots = {"map": Plot("Map of the space", drawn.description, drawn.figures), **plots}
     return AnalyzeSection(
         **shared,
         summary=summary(result),
@@ -163,7 +167,7 @@ def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> An
             result.get("signature"), result.get("details"), [other.result.get("signature") for other in beside]
         ),
         beside=[title_of(other.result.get("model")) or "unnamed model" for other in beside],
-        map=map_view(run),
+        map=drawn,
         curves=named,
         retrievability=facts(result.get("retrievability")),
         retrievability_tables=reached,
@@ -173,7 +177,7 @@ def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> An
             "signature": Table("Signature", _records(result.get("signature"), "measure")),
             **_data({**standouts, **reached}),
         },
-        plots={name: Plot(curve.title, curve.description, {"curve": curve.figure}) for name, curve in named.items()},
+        plots=plots,
     )
 
 

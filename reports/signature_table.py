@@ -122,7 +122,9 @@ def _row(
         facts=" · ".join(
             f"{item.label} {item.text}"
             for item in facts(details)
-            if not item.label.startswith("Half sample") and item.label not in REPEATED.get(name, ())
+            if item.text != MISSING
+            and not item.label.startswith("Half sample")
+            and item.label not in REPEATED.get(name, ())
         ),
         others=[_value(other if isinstance(other, Mapping) else {}) for other in others],
     )

@@ -74,7 +74,9 @@ def _retrieval(result: Entry) -> str:
     said = []
     if finite(ndcg.get("value")) is not None:
         quality = estimate(ndcg["value"], ndcg.get("ci"), 4)
-        said.append(f"Exact search reaches an nDCG@10 of {quality}: a compressed store is measured against that.")
+        said.append(
+            f"Exact search has a search quality (nDCG@10) of {quality}; a compressed store is measured against that."
+        )
     if found is not None and found <= 0.99:
         said.append(
             f"{percent(1 - found)} of the relevant documents are not among the first 100 results, where no reranker "

@@ -170,6 +170,8 @@ def _axis(axes: Axes, axis: dict[str, Any], way: str) -> None:
         )
     elif "tickformat" in axis:
         drawn.set_major_formatter(FuncFormatter(lambda value, _: format(value, axis["tickformat"])))
+    if "scaleanchor" in axis:
+        axes.set_aspect("equal", adjustable="datalim")
     drawn.set_tick_params(color=_color("var(--muted)"), labelcolor=_color("var(--ink)"))
     if axis.get("showgrid", True):
         drawn.grid(color=_color(axis["gridcolor"]), zorder=0)

@@ -335,4 +335,4 @@ def test_codecs_without_a_prediction_are_counted():
     view = prediction_view({}, rows)
     assert view is not None
     assert view.sentences[0].startswith("Recall@10 of 1 of 2 codecs was predicted")
-    assert view.sentences[1] == "1 codec has no prediction: training it would take too long."
+    assert view.sentences[1] == "1 codec has no prediction: slow to train, or fitted on queries."

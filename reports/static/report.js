@@ -192,6 +192,7 @@
     link.click();
     URL.revokeObjectURL(link.href);
   }
+  document.addEventListener("embgeo-save", ({ detail }) => save(detail.name, detail.text, "image/svg+xml")); // the space map
   for (const button of all("[data-download]")) {
     button.addEventListener("click", () => {
       const text = document.getElementById(button.dataset.download).textContent;
