@@ -101,7 +101,7 @@ def _traces(
 ) -> list[dict[str, Any]]:
     """The front as line and markers with intervals, the other rows faint, the recommended store ringed."""
     colour, symbol = COLOURS[at % len(COLOURS)], SYMBOLS[at % len(SYMBOLS)]
-    best = [p for p in points if p[2].get("front") is True]
+    best = sorted((p for p in points if p[2].get("front") is True), key=lambda p: p[:2])
     rest = [p for p in points if p[2].get("front") is not True]
     spec = front.get("recommended")
     chosen = [p for p in best + rest if spec is not None and p[2].get("spec") == spec]

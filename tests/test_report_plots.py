@@ -103,7 +103,7 @@ def test_the_fronts_of_two_corpora_both_stand_on_the_axis():
     assert "0.1000" in edge["text"][0]
     assert edge["text"][0].startswith("<b>c</b><br>B")
     lines = [trace for trace in inside(figure) if "lines" in trace["mode"]]
-    assert [trace["x"] for trace in lines] == [[8, 4, 1], [8, 4]]
+    assert [trace["x"] for trace in lines] == [[1, 4, 8], [4, 8]]
 
 
 def every_figure(result: dict[str, Any]) -> list[Figure]:
