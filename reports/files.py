@@ -20,11 +20,9 @@ def write_tables(runs: Sequence[Run], folder: Path) -> list[Path]:
         A file cannot be written.
     """
     sections, together = contents(runs)
+    named = [(part.file, part.tables) for part in sections] + [(together.file, together.tables)]
     texts = {
-        f"{part.file}-{name}.csv": table.csv
-        for part in (*sections, together)
-        for name, table in part.tables.items()
-        if table.records
+        f"{file}-{name}.csv": table.csv for file, tables in named for name, table in tables.items() if table.records
     }
     return _write(texts, folder)
 

@@ -53,17 +53,16 @@ class PerQuery:
     @property
     def records(self) -> list[dict[str, str]]:
         """The moved documents with their query, one row each; a query without any has a row of its own."""
-        return [
-            {
+        records: list[dict[str, str]] = []
+        for loss in self.losses:
+            query = {
                 "query": loss.id,
                 "query_text": loss.text,
                 f"{self.label}_before": loss.before,
                 f"{self.label}_after": loss.after,
-                **(asdict(document) if document else {}),
             }
-            for loss in self.losses
-            for document in loss.documents or [None]
-        ]
+            records += [{**query, **asdict(document)} for document in loss.documents] or [query]
+        return records
 
 
 def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
