@@ -210,9 +210,7 @@ def _note(axes: Axes, note: dict[str, Any], layout: dict[str, Any]) -> None:
 
 def _legend(axes: Axes, legend: dict[str, Any]) -> None:
     above = legend.get("y", 1.02) > 1
-    drawn = axes.legend(
+    axes.legend(
         loc="lower left" if above else "lower right", bbox_to_anchor=(0, 1) if above else None, frameon=False,
         ncols=4 if above else 1, fontsize=12 * POINTS,
     )  # fmt: skip
-    for handle in drawn.legend_handles:
-        handle.set_alpha(1)
