@@ -86,8 +86,8 @@ def _stores(result: Entry) -> list[str]:
         for front in entries(group.get("fronts")):
             spec = front.get("recommended")
             best = next((row for row in entries(front.get("rows")) if row.get("spec") == spec), None)
-            if best is not None:
-                share, ends = ("retained", "retained_ci") if judged else ("recall@10_exact", "recall@10_exact_ci")
+            share, ends = ("retained", "retained_ci") if judged else ("recall@10_exact", "recall@10_exact_ci")
+            if best is not None and finite(best.get(share)) is not None:
                 kept.append(
                     f"{front.get('label')} keeps {percent(best.get(share), best.get(ends))} of "
                     f"{'nDCG@10' if judged else 'the exact ten neighbours'} at "
