@@ -37,7 +37,8 @@ def command(
     from embgeo import api
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
-    from embgeo.cli.words import title
+    from embgeo.cli.words import PLAIN, plain, title
+    from embgeo.reports.summary import next_command, summary
 
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
     voice = common.voice
@@ -55,3 +56,7 @@ def command(
     for warning in warning_lines(run.result):
         voice.sentence(warning)
     finish(run, common)
+    voice.line(f"next    {plain(next_command(run.result))}")
+    voice.line()
+    for sentence in summary(run.result):
+        voice.sentence(plain(sentence.translate(PLAIN)))

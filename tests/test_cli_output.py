@@ -122,6 +122,11 @@ iso_score      —  all rows are equal after normalisation, so there    5,183  0
 warning: 3 documents are copies: [31m[bold]a
 run     runs/{folder}
 report  runs/{folder}/report.html
+next    embgeo compress minilm scifact
+
+Exact search has a search quality (nDCG@10) of 0.6451 (0.6001–0.6899); a compressed store is measured against that. \
+7.5 % of the relevant documents are not among the first 100 results, where no reranker of those results can bring them \
+back.
 """
     )
 

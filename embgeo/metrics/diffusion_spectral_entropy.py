@@ -14,7 +14,7 @@ from embgeo.metrics.space import Space
 @measure(
     "diffusion_spectral_entropy",
     family="spectrum",
-    summary="How much structure a random walk between near documents sees: 0 bits is one blob, more is more regions.",
+    summary="Entropy of a random walk over nearby documents, in bits: 0 is one cluster, more is more regions.",
     range=(0.0, math.inf),
     better="neither",
     invariances={"rotation", "translation", "scale", "row_order"},
