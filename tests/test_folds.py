@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.folds import FOLDS, document_folds, duplicate_groups, fit_sample
+from embgeo.compression.folds import FOLDS, document_folds, fit_sample
+from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings, check_embeddings
 
 
@@ -38,17 +39,17 @@ def test_under_cosine_a_longer_copy_is_a_duplicate() -> None:
     both = np.concatenate([X, 4 * X])  # a power of two: the unit rows are equal to the bit
     folds = document_folds(embeddings(both), seed=0)
     np.testing.assert_array_equal(folds[:50], folds[50:])
-    assert duplicate_groups(embeddings(both, "dot")).max() == 99
+    assert len(find_copies(embeddings(both, "dot")).first) == 100
 
 
 def test_minus_zero_is_zero() -> None:
     X = np.array([[1, 0], [1, -0.0], [0, 1]], np.float32)
-    np.testing.assert_array_equal(duplicate_groups(embeddings(X)), [0, 0, 1])
+    np.testing.assert_array_equal(find_copies(embeddings(X)).group, [0, 0, 1])
 
 
 def test_groups_are_numbered_by_their_first_row() -> None:
     X = np.array([[1, 0], [0, 1], [1, 0], [1, 1]], np.float32)
-    np.testing.assert_array_equal(duplicate_groups(embeddings(X)), [0, 1, 0, 2])
+    np.testing.assert_array_equal(find_copies(embeddings(X)).group, [0, 1, 0, 2])
 
 
 @pytest.mark.parametrize("distinct", [1, 2, 4, 5, 6])

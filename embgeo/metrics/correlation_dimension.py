@@ -30,7 +30,7 @@ def correlation_dimension(space: Space) -> Reading:
     """Takens' estimator 1 / mean log(R / r_ij) over the closest 1 % of pairs, R the largest of their distances.
 
     Where 1 % is fewer than 20 pairs, the closest 20. The curve has the estimate for 0.1 % to 30 % of the pairs:
-    without a plateau there is no single dimension. Exact duplicates are taken out first; Euclidean.
+    without a plateau there is no single dimension. Copies, equal up to rounding, are taken out first; Euclidean.
 
     Raises `Undefined` for fewer than 20 pairs of distinct rows and where the close pairs are all equally far.
 
