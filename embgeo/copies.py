@@ -140,9 +140,7 @@ def _in_company(rows: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.nda
     return rows[kept], cells[kept]
 
 
-def _relative_distances(
-    take: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, leader: np.ndarray
-) -> np.ndarray:
+def _relative_distances(take: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, leader: np.ndarray) -> np.ndarray:
     """(len(rows),) distance of each row from its leader, as a share of the smaller norm."""
     distances = np.empty(len(rows))
     for block in _blocks(len(rows)):

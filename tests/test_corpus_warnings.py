@@ -52,6 +52,16 @@ def test_copies_of_which_one_is_judged_are_noticed() -> None:
     assert copy_warnings(e, Judgements({"1": {"1": 1, "31": 1}, "3": {"3": 1}})) == []
 
 
+def test_copies_that_differ_by_rounding_are_noticed() -> None:
+    X = np.random.default_rng(0).standard_normal((30, 8)).astype(np.float32)
+    noisy = (X + 1e-7 * np.random.default_rng(1).standard_normal(X.shape)).astype(np.float32)
+    e = check_embeddings(np.r_[X, noisy[:3]], np.r_[noisy[4:6], X[7:9] + np.float32(0.1)])
+    asked, unlike = copy_warnings(e, Judgements({"2": {"0": 1}, "3": {"3": 1}}))
+    assert asked.startswith("2 of 4 queries have the vector of a document")
+    assert unlike.startswith("1 judged document has copies that are not judged alike")
+    assert len(corpus_warnings(check_embeddings(np.r_[X[:1], noisy[:1]]))) == 1
+
+
 def test_fewer_documents_than_dimensions_bound_the_ranks() -> None:
     X = np.random.default_rng(0).standard_normal((33, 32)).astype(np.float32)
     assert rank_warnings(check_embeddings(X)) == []

@@ -36,10 +36,20 @@ def test_equal_vectors_stand_in_one_fold() -> None:
 
 def test_under_cosine_a_longer_copy_is_a_duplicate() -> None:
     X = cloud(50)
-    both = np.concatenate([X, 4 * X])  # a power of two: the unit rows are equal to the bit
+    both = np.concatenate([X, 4 * X])
     folds = document_folds(embeddings(both), seed=0)
     np.testing.assert_array_equal(folds[:50], folds[50:])
     assert len(find_copies(embeddings(both, "dot")).first) == 100
+
+
+def test_copies_that_differ_by_rounding_stand_in_one_fold() -> None:
+    """Encoded in two batches, or at another length under cosine: a codec must not see the twin of what it encodes."""
+    X = cloud(300, 48)
+    X /= np.linalg.norm(X, axis=1, keepdims=True)
+    noise = 1e-7 * np.random.default_rng(2).standard_normal(X.shape)
+    for twin in (np.nextafter(X, np.float32(9)), X + noise, 3.7 * X):
+        folds = document_folds(embeddings(np.r_[X, twin]), seed=0)
+        np.testing.assert_array_equal(folds[:300], folds[300:])
 
 
 def test_minus_zero_is_zero() -> None:

@@ -12,7 +12,7 @@ FIT_ROWS = 100_000
 
 
 def document_folds(embeddings: Embeddings, seed: int, folds: int = FOLDS) -> np.ndarray:
-    """(n,) int8 fold of each document; copies of a vector, equal up to rounding, stand together: none is seen in the fit.
+    """(n,) int8 fold of each document; copies, equal up to rounding, stand together, so that none is seen in the fit.
 
     With fewer distinct documents than `folds` there are as many folds as distinct documents.
     """

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from embgeo.embeddings import normalise
 from embgeo.metrics.registry import Measure, measures
 from embgeo.metrics.signature import _Outcome, evaluate
 from embgeo.metrics.space import Space
@@ -92,8 +93,18 @@ def law_row_order(m: Measure, similarity: str) -> None:
 
 
 def law_duplicates(m: Measure, similarity: str) -> None:
-    X = cloud()
-    agree(m, Space(X, similarity=similarity), Space(np.repeat(X, 2, axis=0), similarity=similarity), "duplicates")
+    """A second copy of every row, as encoders give it: equal, one rounding away, with noise, or of another length."""
+    X = normalise(cloud())
+    noise = np.random.default_rng(4).standard_normal((2, *X.shape))
+    twins = {
+        "equal": X,
+        "1 ulp": np.nextafter(X, np.where(noise[0] > 0, np.inf, -np.inf), dtype=np.float32),
+        "noise of 1e-7": (X + 1e-7 * noise[1]).astype(np.float32),
+        "3.7 times as long": normalise(np.float32(3.7) * X),
+    }
+    for kind, twin in twins.items():
+        both = np.stack([X, twin], axis=1).reshape(-1, X.shape[1])
+        agree(m, Space(X, similarity=similarity), Space(both, similarity=similarity), f"duplicates, {kind}")
 
 
 INVARIANCE_LAWS = {
@@ -271,6 +282,7 @@ WRONG = {
     "length": (planted(lambda space: float(space.norms.mean())), "scale"),
     "offset": (planted(lambda space: float(np.linalg.norm(space.mean))), "translation"),
     "counts copies": (planted(lambda space: float(space.n)), "duplicates"),
+    "knows copies by their bytes": (planted(lambda space: float(len(np.unique(space.X, axis=0)))), "duplicates"),
     "forgets its seed": (planted(lambda space: float(next(_counter))), "same seed, same value"),
     "own randomness": (planted(lambda space: float(np.random.default_rng().random())), "same seed, same value"),
     "divides by zero": (planted(lambda space: float(1 / np.float32(space.X.std()))), "degenerate data"),
