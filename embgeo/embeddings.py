@@ -14,6 +14,7 @@ from embgeo.errors import InputError
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 BLOCK_ROWS = 16384
+BALANCED = 20  # float32 holds 2^±126: room for documents of any size that occurs, and for the sum
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,17 @@ class Embeddings:
         return self.rows(slice(None))
 
     def query_matrix(self) -> np.ndarray:
-        """All queries as a new (m, d) float32 array, unit rows under cosine; (0, d) without queries."""
+        """All queries as a new (m, d) float32 array, unit rows under cosine; (0, d) without queries.
+
+        Under dot, queries whose products might leave float32 are brought to about unit size by a power of two, which
+        changes no ranking.
+        """
         if self.queries is None:
             return np.empty((0, self.dimension), np.float32)
         block = np.array(self.queries, dtype=np.float32)
-        return normalise(block) if self.similarity == "cosine" else block
+        if self.similarity == "cosine":
+            return normalise(block)
+        return balanced(block)[0] if self.similarity == "dot" else block
 
 
 def release_pages(X: np.ndarray) -> None:
@@ -99,6 +106,17 @@ def normalise(X: np.ndarray) -> np.ndarray:
     norms[norms == 0] = 1.0
     # norms of rows near 3e38 do not fit float32; the division runs in float64, through NumPy's small buffer
     return np.divide(X, norms[:, None], out=np.empty(X.shape, np.float32), casting="same_kind")
+
+
+def balanced(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and the exponents (n,) int32 that bring them back: X = rows · 2^exponents, exactly.
+
+    Rows whose largest component lies within 2^±BALANCED stay as they are, with exponent 0; the others are brought to
+    a largest component between ½ and 1, so that sums of products with them neither overflow nor vanish in float32.
+    """
+    exponents = np.frexp(np.abs(X).max(axis=1, initial=0))[1]
+    exponents = np.where(np.abs(exponents) > BALANCED, exponents, 0).astype(np.int32)
+    return (np.ldexp(X, -exponents[:, None]) if exponents.any() else X), exponents
 
 
 def check_embeddings(
