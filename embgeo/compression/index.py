@@ -27,8 +27,8 @@ import numpy as np
 from embgeo.compression.codec import Codec, FittedCodec, TieredCodec
 from embgeo.compression.faiss_codebooks import centre_codebooks, fast_scan
 from embgeo.compression.faiss_formats import code_index
-from embgeo.compression.kernels import bit_scores, e4m3_scores, table_scores, unpack_bits
 from embgeo.compression.index_metric import flat_batches
+from embgeo.compression.kernels import bit_scores, e4m3_scores, table_scores, unpack_bits
 from embgeo.compression.parts import Structure
 from embgeo.compression.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.quantizers.binary import FittedSigns

@@ -57,8 +57,8 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
     timing = result.baseline.timing
     return {
         "out_of_sample": (
-            f"{result.folds} document folds (copies of a vector, equal up to rounding, together), each encoded by a codec fitted on the "
-            "others, all ranked together"
+            f"{result.folds} document folds (copies of a vector, equal up to rounding, together), each encoded by a "
+            "codec fitted on the others, all ranked together"
         ),
         "folds": result.folds,
         "fit_rows": result.fit_rows,
