@@ -217,7 +217,7 @@ def test_a_copy_of_the_last_neighbour_stands_for_it() -> None:
 @pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
 @pytest.mark.parametrize("kind", ["1 ulp", "noise of 1e-7", "two lengths"])
 def test_recall_does_not_depend_on_which_near_copies_are_returned(similarity: str, kind: str) -> None:
-    """Forty documents, each four times: of the third nearest, two copies have a place among ten, and any two will do."""
+    """Forty documents, each four times: two copies of the third nearest have a place among ten, and any two will do."""
     if kind == "two lengths" and similarity != "cosine":
         pytest.skip("another length is another vector")
     rng = np.random.default_rng(0)

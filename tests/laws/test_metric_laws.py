@@ -76,14 +76,30 @@ def law_rotation(m: Measure, similarity: str) -> None:
 
 
 def law_translation(m: Measure, similarity: str) -> None:
+    """By a few standard deviations, and by a thousand, where |x|² + |y|² − 2xy would have lost every digit."""
     X = cloud()
-    shift = np.random.default_rng(2).standard_normal(X.shape[1]) * 3
-    agree(m, space_of(X, similarity), space_of(X, similarity, lambda V: (V + shift).astype(np.float32)), "translation")
+    for length in (3, 1000):
+        shift = np.random.default_rng(2).standard_normal(X.shape[1]) * length
+
+        def moved(V: np.ndarray, shift: np.ndarray = shift) -> np.ndarray:
+            return (V + shift).astype(np.float32)
+
+        def back(V: np.ndarray, shift: np.ndarray = shift) -> np.ndarray:
+            """The coordinates that float32 has out there: measured is the arithmetic, not the rounding."""
+            return (moved(V, shift) - shift).astype(np.float32)
+
+        agree(m, space_of(X, similarity, back), space_of(X, similarity, moved), f"translation by {length}")
 
 
 def law_scale(m: Measure, similarity: str) -> None:
     X = cloud()
-    agree(m, space_of(X, similarity), space_of(X, similarity, lambda V: V * np.float32(3.7)), "scale")
+    for factor in (3.7, 1e-3, 1e3):
+        agree(
+            m,
+            space_of(X, similarity),
+            space_of(X, similarity, lambda V, f=factor: V * np.float32(f)),
+            f"scale {factor}",
+        )
 
 
 def law_row_order(m: Measure, similarity: str) -> None:
@@ -272,6 +288,11 @@ def _writes(space: Space) -> float:
     return 1.0
 
 
+def _by_products(X: np.ndarray) -> np.ndarray:
+    squares = (X * X).sum(axis=1)
+    return np.sqrt(np.maximum(squares[:, None] + squares - 2 * X @ X.T, 0))
+
+
 _counter = itertools.count()
 WRONG = {
     "constant": (planted(lambda space: 1.0), "sees differences"),
@@ -281,6 +302,7 @@ WRONG = {
     "first coordinate": (planted(lambda space: float(space.X[:, 0].std())), "rotation"),
     "length": (planted(lambda space: float(space.norms.mean())), "scale"),
     "offset": (planted(lambda space: float(np.linalg.norm(space.mean))), "translation"),
+    "distances that cancel": (planted(lambda space: float(np.median(_by_products(space.X)))), "translation"),
     "counts copies": (planted(lambda space: float(space.n)), "duplicates"),
     "knows copies by their bytes": (planted(lambda space: float(len(np.unique(space.X, axis=0)))), "duplicates"),
     "forgets its seed": (planted(lambda space: float(next(_counter))), "same seed, same value"),
