@@ -221,6 +221,13 @@ def test_the_interval_is_the_formula_by_hand() -> None:
     assert "5 subsamples" in method
 
 
+def test_halves_that_all_agree_give_no_interval_of_no_width() -> None:
+    m = measure_of(lambda space: 3.0, range=(0.0, 10.0))
+    assert jackknife_interval(m, 3.0, 10, [3.0] * 12) == (None, "none: all 12 half samples give 3", 0.0)
+    assert jackknife_interval(m, 0.0, 10, [0.0] * 12)[0] is None
+    assert jackknife_interval(m, 3.0, 10, [3.0] * 11 + [4.0])[0] is not None
+
+
 def test_the_interval_stays_in_the_range_of_the_measure() -> None:
     m = measure_of(lambda space: 0.0, range=(0.0, 3.0))
     assert jackknife_interval(m, 2.5, 10, [1.0, 2.0, 3.0, 4.0, 5.0])[0] == (0.0, 3.0)
