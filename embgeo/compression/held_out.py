@@ -18,7 +18,7 @@ from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
 from embgeo.retrieval.exact import score, without_own
-from embgeo.retrieval.top_k import TopK
+from embgeo.retrieval.top_k import TopK, tie_order
 
 DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
 GROUP_SPECS = 6
@@ -36,6 +36,7 @@ class Task:
     evaluator: Evaluator | None
     exact_rows: np.ndarray
     own: np.ndarray | None
+    exact_scores: np.ndarray | None = None  # by which documents that tie with the tenth neighbour are known
 
     @property
     def depth(self) -> int:
@@ -69,7 +70,7 @@ class Task:
 
     def quality(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.evaluator is None:
-            return neighbour_recall(rows, self.exact_rows)
+            return neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
         return self.evaluator(scores, rows)["ndcg@10"]
 
     def ranked(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -82,7 +83,7 @@ class Task:
         return tie_band(self.evaluator, scores, rows) if self.evaluator is not None else None
 
     def recall(self, rows: np.ndarray) -> np.ndarray:
-        recall = neighbour_recall(rows, self.exact_rows)
+        recall = neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
         return recall if self.evaluator is None else recall[self.evaluator.query_rows]
 
 
@@ -179,7 +180,8 @@ def out_of_sample(
                     codecs.append(codec)
             tick(spec)
         folds.let_go(fold)
-    best = {name: TopK.empty(len(Q), depth) for name, depth in depths.items()}
+    precedence = tie_order(embeddings.doc_ids)
+    best = {name: TopK.empty(len(Q), depth, precedence) for name, depth in depths.items()}
     asked = _asked({name: fitted[name] for name in depths}, Q)
     for start, block in embeddings.blocks():
         of_block = folds.of[start : start + len(block)]

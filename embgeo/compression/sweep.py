@@ -77,9 +77,9 @@ def sweep(
     for spec in ordered:
         spec.code_bytes(embeddings.dimension)
         spec.check_documents(len(embeddings))
-    _, exact_rows = exact_search(embeddings, DEPTH, drop_own_document=drop_own, progress=progress)
+    exact_scores, exact_rows = exact_search(embeddings, DEPTH, drop_own_document=drop_own, progress=progress)
     work = _Work(
-        task=Task(embeddings, evaluator, exact_rows, own_rows(embeddings) if drop_own else None),
+        task=Task(embeddings, evaluator, exact_rows, own_rows(embeddings) if drop_own else None, exact_scores),
         folds=Folds(embeddings, seed),
         seed=seed,
         device=device,
