@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -43,9 +44,7 @@ def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_ow
     most = PROBES if n <= 100_000 else PROBES_OF_MANY
     probes = np.sort(np.random.default_rng([seed, 0xEFFEC]).choice(n, min(n, most), replace=False))
     vectors = embeddings.rows(probes)
-    asked = Embeddings(
-        embeddings.docs, vectors, embeddings.doc_ids, [str(i) for i in probes], embeddings.similarity
-    )  # fmt: skip
+    asked = replace(embeddings, queries=vectors, query_ids=[str(i) for i in probes])
     k = min(11, n)
     depth = min(k + TIES, n)
     scores, true = without_own(*exact_search(asked, depth), probes, depth - 1)

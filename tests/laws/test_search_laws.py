@@ -18,6 +18,7 @@ from embgeo.compression.index import build_searcher, faiss_available
 from embgeo.compression.indexed import build_structure
 from embgeo.compression.parts import QUANTIZERS, load_parts
 from embgeo.compression.spec import parse
+from embgeo.compression.sweep import sweep
 from embgeo.compression.torch_index import TorchSearcher
 from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings, check_embeddings
@@ -241,3 +242,14 @@ def test_a_search_that_keeps_the_first_rows_of_a_tie_is_rejected() -> None:
 
     with pytest.raises(AssertionError):
         law_row_order(first_rows)
+
+
+@pytest.mark.parametrize("text", ["f16", "tq4", "pca12,int8", "adaptive@8B", "pq8x4"])
+def test_a_common_factor_of_the_documents_changes_no_codec_under_inner_products(text: str) -> None:
+    X, Q = corpus("dot"), queries("dot")
+    found = []
+    for exponent in (0, 63, -83):
+        e = check_embeddings(np.ldexp(X, exponent), Q, similarity="dot")
+        [outcome] = sweep(e, None, [parse(text)]).outcomes
+        found.append(outcome.recall.tolist())
+    assert found[1] == found[2] == found[0]
