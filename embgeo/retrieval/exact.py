@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from embgeo.copies import NOISE
-from embgeo.embeddings import Embeddings
+from embgeo.embeddings import Embeddings, release_pages
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.top_k import TopK, tie_order
 
@@ -41,6 +41,7 @@ def exact_search(
     scores, rows = np.empty_like(best.scores), np.empty_like(best.rows)
     for part in _parts(len(Q), max(1, RESCORED_BYTES // (8 * best.rows.shape[1] * embeddings.dimension))):
         scores[part], rows[part] = _rescored(embeddings, Q[part], best.rows[part], precedence)
+        release_pages(embeddings.docs)
     if drop_own_document:
         return without_own(scores, rows, own_rows(embeddings), k)
     return scores[:, :k], rows[:, :k]
@@ -56,7 +57,7 @@ def _rescored(
     held, at = np.unique(np.maximum(rows, 0), return_inverse=True)
     X = embeddings.rows(held).astype(np.float64)[at.reshape(rows.shape)]
     asked = Q.astype(np.float64)[:, None, :]
-    lengths = np.linalg.norm(X, axis=2), np.linalg.norm(asked, axis=2)
+    lengths = np.sqrt(np.einsum("mcd,mcd->mc", X, X)), np.linalg.norm(asked, axis=2)
     if embeddings.similarity == "euclidean":
         apart = np.linalg.norm(X - asked, axis=2)
         scores = -np.square(apart)
