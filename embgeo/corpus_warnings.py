@@ -44,7 +44,7 @@ def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list
         for doc, grade in judged.items():
             grades.setdefault(doc, set()).add((query, grade))
     alike: dict[int, set[frozenset[tuple[str, int]]]] = {}
-    for row in np.flatnonzero(documents[group[:n]] > 1):
+    for row in np.flatnonzero(documents[group[:n]] > 1).tolist():
         alike.setdefault(int(group[row]), set()).add(frozenset(grades.get(embeddings.doc_ids[row], ())))
     if unlike := sum(len(kinds) > 1 for kinds in alike.values()):
         said.append(
