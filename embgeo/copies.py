@@ -123,7 +123,7 @@ def _shared_cells(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0x9C1D)
     places = places + rng.random(places.shape[1])
     corners = np.floor(places)
-    mixers: np.ndarray = rng.integers(1, 2**63, places.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    mixers = 2 * np.asarray(rng.integers(1, 2**62, len(places.T))).astype(np.uint64) + 1
     rows = np.arange(len(places))
     cells = (corners.astype(np.int64).view(np.uint64) * mixers).sum(axis=1, dtype=np.uint64)
     for trait, mixer in enumerate(mixers):
