@@ -28,12 +28,14 @@ def exact_search(
     equals the query's. Cost: 2·n·m·d flops, under euclidean similarity in float64; memory one block.
     """
     Q = embeddings.query_matrix()
-    asked = Q.astype(np.float64) if embeddings.similarity == "euclidean" else Q
+    # float64: however far clusters lie apart, products and norms leave the digits of the distances within them
+    precision = np.float64 if embeddings.similarity == "euclidean" else np.float32
+    asked = Q.astype(precision)
     wanted = k + int(drop_own_document)
     precedence = tie_order(embeddings.doc_ids)
     best = TopK.empty(len(Q), min(wanted + SURPLUS, max(wanted, len(embeddings))), precedence)
     for start, block in embeddings.blocks():
-        rows = np.arange(start, start + len(block))
+        rows, block = np.arange(start, start + len(block)), block.astype(precision, copy=False)
         for part in _parts(len(Q), QUERY_BLOCK):
             mine = TopK(best.scores[part], best.rows[part], precedence)
             mine.merge(score(asked[part], block, embeddings.similarity), rows)

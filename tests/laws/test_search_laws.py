@@ -175,6 +175,16 @@ def test_exact_neighbours_do_not_move_with_the_corpus(offset: float) -> None:
     assert np.mean(rows == np.argsort(-truth, axis=1)[:, :K]) > 0.95, "but for ties up to rounding"
 
 
+def test_exact_neighbours_within_clusters_that_lie_far_apart() -> None:
+    X, Q = (cloud(n, 64, similarity="euclidean").copy() for n in (400, 60))
+    X[::2] += 30_000
+    Q[::3] += 30_000
+    truth = -((Q[:, None].astype(np.float64) - X) ** 2).sum(axis=2)
+    scores, rows = exact_search(check_embeddings(X, Q, similarity="euclidean"), K)
+    np.testing.assert_allclose(scores, -np.sort(-truth, axis=1)[:, :K], rtol=1e-2)
+    assert np.mean(np.sort(rows) == np.sort(np.argsort(-truth, axis=1)[:, :K])) > 0.95
+
+
 @pytest.mark.parametrize("documents", [0, 63, -83])
 @pytest.mark.parametrize("asked", [0, 63, -83, -119])
 def test_exact_inner_products_know_no_length(documents: int, asked: int) -> None:
