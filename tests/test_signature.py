@@ -58,6 +58,9 @@ def test_the_first_signature_has_every_fact_of_the_contract() -> None:
         assert row["status"] == "ok"
         assert row["n"] == 400
         assert row["seeds"] == [0]
+        if name in ("outlier_dimensions", "pca_dim") and row["ci"] is None:  # whole numbers: the halves may all agree
+            assert row["ci_method"].startswith("none: all 12 half samples give")
+            continue
         assert row["ci"][0] <= row["value"] <= row["ci"][1]
         assert "delete-half jackknife" in row["ci_method"]
     json.dumps(result, allow_nan=False)
