@@ -56,11 +56,12 @@ def search(
         dimension = int(run.result["dataset"]["dimension"])
         if Q.shape[1] != dimension:
             raise InputError(f"the query must have the store's dimension {dimension}; got {Q.shape[1]}")
-        from embgeo.embeddings import check_embeddings
+        from embgeo.embeddings import check_embeddings, normalise
 
-        checked = check_embeddings(Q, Q, similarity=store.codec.similarity)
+        check_embeddings(Q, similarity=store.codec.similarity)
         searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
-        scores, rows = searcher.search(checked.query_matrix(), min(k, len(store)))
+        asked = normalise(Q) if store.codec.similarity == "cosine" else Q
+        scores, rows = searcher.search(asked, min(k, len(store)))
     texts = run.documents
     return [
         Hit(rank, store.doc_ids[row], float(value), texts.get(store.doc_ids[row]))

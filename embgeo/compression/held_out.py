@@ -20,7 +20,7 @@ from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
 from embgeo.retrieval.exact import score, without_own
-from embgeo.retrieval.top_k import TopK
+from embgeo.retrieval.top_k import TopK, tie_order
 
 DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
 CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
@@ -79,7 +79,7 @@ class Task:
 
     def quality(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.evaluator is None:
-            return neighbour_recall(rows, self.exact_rows)
+            return neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
         return self.evaluator(scores, rows)["ndcg@10"]
 
     def ranked(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -92,7 +92,7 @@ class Task:
         return tie_band(self.evaluator, scores, rows) if self.evaluator is not None else None
 
     def recall(self, rows: np.ndarray) -> np.ndarray:
-        recall = neighbour_recall(rows, self.exact_rows)
+        recall = neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
         return recall if self.evaluator is None else recall[self.evaluator.query_rows]
 
 
@@ -320,7 +320,8 @@ def out_of_queries(
 
 def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_Tier, int]]) -> dict[str, TopK]:
     """The best documents of every query by tier, to the depth wanted; one pass over the corpus."""
-    best = {name: TopK.empty(len(Q), depth) for name, (_, depth) in wanted.items()}
+    precedence = tie_order(embeddings.doc_ids)
+    best = {name: TopK.empty(len(Q), depth, precedence) for name, (_, depth) in wanted.items()}
     asked = _asked({name: tier.codecs for name, (tier, _) in wanted.items()}, Q)
     for start, block in embeddings.blocks():
         rows = np.arange(start, start + len(block))

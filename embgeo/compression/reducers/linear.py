@@ -37,5 +37,5 @@ class Linear:
             return Q @ self.matrix, bias
         centred = Q if self.mean is None else Q - self.mean
         Z = centred @ self.matrix
-        dropped = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", Z, Z)
-        return Z, -np.maximum(dropped, 0)
+        dropped = centred - Z @ self.matrix.T  # ‖q‖² − ‖z‖² would cancel far from the origin
+        return Z, -np.einsum("ij,ij->i", dropped, dropped)

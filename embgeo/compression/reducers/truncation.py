@@ -30,8 +30,8 @@ class Prefix:
         Z = np.ascontiguousarray(Q[:, : self.dimensions])
         if similarity != "euclidean":
             return Z, np.zeros(len(Q), np.float32)
-        dropped = np.einsum("ij,ij->i", Q, Q) - np.einsum("ij,ij->i", Z, Z)
-        return Z, -np.maximum(dropped, 0)
+        dropped = Q[:, self.dimensions :]
+        return Z, -np.einsum("ij,ij->i", dropped, dropped)
 
 
 @reducer(
