@@ -17,6 +17,7 @@ from embgeo.compression.training import Training
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.metrics.signature import compute_signature
+from embgeo.retrieval.significance import MIN_CHANGED
 from embgeo.subject import load_subject
 
 TINY = resolve_dataset("tiny")
@@ -82,16 +83,16 @@ def test_the_protocol_states_the_rule_that_chose(tmp_path: Path) -> None:
     assert smallest["selection"] == "the smallest store that is shown to keep enough"
     assert "counted as lost" in smallest["keep"]
     assert "Matryoshka" in smallest["truncation"]
-    assert best["selection"].startswith("highest quality")
+    assert "recall of the exact neighbours" in best["selection"]
     assert not {"keep", "truncation"} & set(best)
 
 
-def test_an_interval_that_rests_on_a_few_changed_queries_says_so(tmp_path: Path) -> None:
+def test_where_few_queries_change_there_is_a_bound_instead_of_an_interval(tmp_path: Path) -> None:
     rows = compressed(tmp_path, 200, 60, specs=["bf16", "binary"])["tradeoffs"]
-    few = [row for row in rows if 0 < row["changed_queries"] < 10]
+    few = [row for row in rows if row["changed_queries"] < MIN_CHANGED]
     assert few
     for row in rows:
-        assert (row in few) == ("interval rests on these" in row.get("note", ""))
+        assert (row in few) == (row["difference_ci"] is None) == ("too few for an interval" in row.get("note", ""))
 
 
 def test_vectors_of_a_part_of_the_dataset_say_that_it_is_easier(tmp_path: Path) -> None:

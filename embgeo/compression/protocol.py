@@ -67,8 +67,8 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
     return {
         "out_of_sample": (
             "the codec that ships ranks all documents, each error of a score scaled by how much larger errors are on "
-            f"documents held out of the fit (two of {result.folds} folds, copies together); where it errs over twice "
-            "as much there, each document is encoded by a codec fitted without its fold, all ranked together"
+            f"documents held out of the fit (two of {result.folds} folds, copies together); where it errs over three "
+            "times as much there, each document is encoded by a codec fitted without its fold, all ranked together"
         ),
         "folds": result.folds,
         "fit_rows": result.fit_rows,
