@@ -98,13 +98,14 @@ class Evaluator:
 
 
 def neighbour_recall(rows: np.ndarray, exact_rows: np.ndarray, k: int = 10) -> np.ndarray:
-    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1].
+    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1]; 1 where there is none to find.
 
     Not to be confused with recall on judgements: it asks whether the store returns what float32 returns.
     """
     found, true = rows[:, :k], exact_rows[:, :k]
     hits = ((found[:, :, None] == true[:, None, :]) & (true[:, None, :] >= 0)).any(axis=1).sum(axis=1)
-    return np.asarray(hits / np.maximum((true >= 0).sum(axis=1), 1), dtype=np.float64)
+    wanted = (true >= 0).sum(axis=1)
+    return np.where(wanted > 0, hits / np.maximum(wanted, 1), 1.0)
 
 
 def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
