@@ -166,6 +166,52 @@ def test_one_document_is_refused_where_it_would_have_to_find_itself(tmp_path: Pa
     assert any("the corpus holds 1: recall@10 is 1 for any store" in warning for warning in result["warnings"])
 
 
+WITHOUT_MODELS = """
+import importlib.metadata, sys
+from pathlib import Path
+
+MISSING = {"torch", "transformers", "sentence_transformers", "mteb"}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+real = importlib.metadata.version
+
+def version(name):
+    if name.replace("-", "_") in MISSING:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return real(name)
+
+sys.meta_path.insert(0, Absent())
+importlib.metadata.version = version
+from embgeo import api
+from embgeo.errors import MissingExtraError
+from embgeo.reports import write_report
+
+folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+given = {"queries_vectors": folder / "queries.npy", "out": out, "threads": 2}
+runs = [api.analyze(f"vectors:{folder / 'docs.npy'}", "tiny", quick=True, **given),
+        api.compress(f"vectors:{folder / 'docs.npy'}", "tiny", budget="8B", **given)]
+api.search(runs[1], vector=folder / "queries.npy", threads=2)
+for run in runs:
+    write_report([run], out / f"{run.command}.html")
+try:
+    api.compress(f"vectors:{folder / 'docs.npy'}", "tiny", specs=["ae4,int8"], **given)
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+def test_vectors_need_no_package_that_encodes_texts(files: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MODELS, str(files), str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pip install torch" in done.stdout
+
+
 def test_search_gives_no_more_than_there_is(squeezed: Run, files: Path) -> None:
     found = api.search(squeezed.folder, vector=files / "queries.npy", k=10_000, threads=2)
     assert sorted(hit.id for hit in found) == sorted(TINY.doc_ids)

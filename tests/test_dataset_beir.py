@@ -263,7 +263,7 @@ HOSTILE: dict[str, tuple[str, str | bytes | None, str]] = {
     "Latin-1": ("corpus.jsonl", b'\n\n{"_id": "d3", "text": "caf\xe9"}\n', r"jsonl:3: .*byte 27 .*0xe9"),
     "UTF-16": ("corpus.jsonl", CORPUS.encode("utf-16"), r"corpus\.jsonl:1: the file must be UTF-8; byte 1 "),
     "duplicate query": ("queries.jsonl", QUERIES + '{"_id": "q2", "text": ""}\n', r"jsonl:4: .*'q2' stands in line 2"),
-    "unrelated queries": ("queries.jsonl", '{"_id": "z", "text": "z"}\n', r"no query is judged in .*\.tsv; the first judged id is 'q1'"),
+    "unrelated queries": ("queries.jsonl", '{"_id": "z", "text": "z"}\n', r"no query is judged in .*'q1'"),
     "two columns": ("qrels/test.tsv", "q1\td1\n", r"test\.tsv:1: .*3 tab-separated columns.*got 2"),
     "columns change": ("qrels/test.tsv", QRELS + "q1\t0\td2\t1\n", r"test\.tsv:4: .* 3 columns.* got 4"),
     "half a grade": ("qrels/test.tsv", QRELS + "q1\td2\t0.5\n", r"test\.tsv:4: a grade must be an integer; got '0\.5'"),
