@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.runs import Run, save_run
 from embgeo.space_map import require_umap, space_map
-from embgeo.subject import Subject, load_subject, with_document_queries
+from embgeo.subject import Subject, load_subject, named_or_arrays, with_document_queries
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
@@ -61,9 +62,14 @@ REACH = 100  # how deep the baseline is searched and retrievability is counted
 
 
 def analyze(
-    model: str,
+    model: str | PathLike[str] | np.ndarray | None = None,
     dataset: str | None = None,
     *,
+    docs: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
+    doc_ids: Sequence[str] | None = None,
+    query_ids: Sequence[str] | None = None,
+    qrels: Mapping[str, Mapping[str, int]] | None = None,
     measures: list[str] | None = None,
     quick: bool = False,
     umap: bool = False,
@@ -81,6 +87,8 @@ def analyze(
 ) -> Run:
     """What the embedding space of `model` on `dataset` looks like, and how well exact search retrieves in it.
 
+    In the place of a model, vectors: `analyze(docs=X, queries=Q, qrels={"q1": {"d7": 1}}, doc_ids=…, query_ids=…)`, or
+    `analyze(X)`, with float arrays (n, d) and (m, d); ids are row numbers unless given, and so are those in `qrels`.
     Parameters follow the command line (`embgeo analyze --help`); `encoder` holds the encoder's options, `config` (where
     the options came from) is kept in the run as it is, `progress` is called while work goes on. Returns the stored run.
     Raises the errors of `embgeo.errors`.
@@ -88,13 +96,14 @@ def analyze(
     encoder = encoder or EncoderOptions(device=device)
     check_writable_folder(out, "--out")
     place = choose_device(device)
+    model, given = named_or_arrays(model, docs, queries, doc_ids, query_ids, qrels)
     if umap:
         require_umap()
     with limited_threads(threads) as used:
         chosen = select(measures, quick)
         subject = load_subject(
             model, dataset, similarity=similarity, queries_vectors=queries_vectors, split=split,
-            drop_own_document=drop_own_document, encoder=encoder, progress=progress,
+            drop_own_document=drop_own_document, encoder=encoder, arrays=given, progress=progress,
             tokens=any("tokens" in m.needs for m in chosen),
         )  # fmt: skip
         retrieval, retrieved, arrays = _baseline(subject, seed, progress)
@@ -134,9 +143,14 @@ def analyze(
 
 
 def compress(
-    model: str,
+    model: str | PathLike[str] | np.ndarray | None = None,
     dataset: str | None = None,
     *,
+    docs: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
+    doc_ids: Sequence[str] | None = None,
+    query_ids: Sequence[str] | None = None,
+    qrels: Mapping[str, Mapping[str, int]] | None = None,
     budget: str | None = None,
     keep: str | None = None,
     specs: list[str] | None = None,
@@ -158,6 +172,7 @@ def compress(
 ) -> Run:
     """Judge ways to store the vectors, recommend one within `budget` and `keep`, and build it into the run folder.
 
+    Vectors may stand in the place of a model, as in `analyze`: `compress(docs=X, queries=Q, qrels=…, budget="96B")`.
     Parameters follow the command line (`embgeo compress --help`). Without judgements the rows are compared by recall
     against exact neighbours; without queries, documents stand in for them and do not find themselves.
     `grid="storage-paper"` judges the specs of the published storage study, by its arithmetic and by ours.
@@ -165,6 +180,7 @@ def compress(
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     encoder = encoder or EncoderOptions(device=device)
+    model, given = named_or_arrays(model, docs, queries, doc_ids, query_ids, qrels)
     # whatever can be refused is refused before anything is encoded
     check_writable_folder(out, "--out")
     place = choose_device(device)
@@ -181,7 +197,7 @@ def compress(
     with limited_threads(threads) as used:
         subject = load_subject(
             model, dataset, similarity=similarity, queries_vectors=queries_vectors, split=split,
-            drop_own_document=drop_own_document, encoder=encoder, progress=progress,
+            drop_own_document=drop_own_document, encoder=encoder, arrays=given, progress=progress,
             check=lambda dimension, documents: refuse_unmeetable(
                 None if grid else budget, asked, dimension, documents, planned or documents
             ),
@@ -200,8 +216,8 @@ def compress(
             )
         if len(embeddings) <= NEIGHBOURS + int(drop_own):
             warnings.append(
-                f"the corpus holds {len(embeddings)} documents and every search returns {NEIGHBOURS}: recall@10 is 1 "
-                "for any store and tells nothing"
+                f"every search returns {NEIGHBOURS} documents and the corpus holds {len(embeddings)}: recall@10 is 1 "
+                "for any store and uninformative"
             )
         evaluator = (
             Evaluator(subject.judgements, embeddings.doc_ids, embeddings.query_ids) if subject.judgements else None
@@ -221,7 +237,9 @@ def compress(
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
         account: dict[str, Any] | None = None
-        shape, predicted, passed_over = None, {}, {}
+        shape: Shape | None = None
+        predicted: dict[str, float] = {}
+        passed_over: dict[str, float] = {}
         if not asked:  # what is named is measured: a prediction chooses nothing there
             shape = Shape.of_corpus(embeddings, seed)
             pool = [] if grid or exhaustive else default_specs(embeddings.dimension, limit, exhaustive=True)
@@ -362,8 +380,9 @@ def _query_warnings(subject: Subject) -> list[str]:
 def _snippets(subject: Subject, shown: np.ndarray) -> tuple[Any, Any]:
     """(id, text) pairs for the run; of a large corpus only the texts of the rows that its report shows."""
     e = subject.embeddings
+    queries = None if subject.query_texts is None else zip(e.query_ids, subject.query_texts, strict=True)
     if subject.doc_texts is None:
-        return None, None
+        return None, queries
     rows = range(len(e)) if len(e) <= SNIPPETS_MOST else np.unique(shown[shown >= 0]).tolist()
     documents = ((e.doc_ids[row], subject.doc_texts[row]) for row in rows)
-    return documents, zip(e.query_ids, subject.query_texts or (), strict=True)
+    return documents, queries

@@ -10,6 +10,7 @@ import numpy as np
 from embgeo.compression.export import ExportReport, export_faiss
 from embgeo.compression.index import build_searcher
 from embgeo.compression.store import load_store
+from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.errors import InputError, RunFormatError
 from embgeo.runs import Run, find_run
@@ -34,13 +35,15 @@ def search(
     run: Path | Run,
     query: str | None = None,
     *,
-    vector: Path | None = None,
+    vector: Path | np.ndarray | None = None,
     k: int = 10,
     device: str = "auto",
     threads: int | None = None,
     out: Path | None = None,
 ) -> list[Hit]:
-    """Ask the store that `compress` built with a text (the run's own model encodes it) or the first row of a file.
+    """Ask the store that `compress` built with a text (the run's own model encodes it) or with a vector.
+
+    `vector` is an array (d,) or (m, d), or a file of one (.npy, .npz, .safetensors); the first row is asked.
 
     `run` is a Run, a run folder, or the beginning of a run's name or id in `out` (EMBGEO_OUT or else embgeo-runs).
     Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
@@ -52,13 +55,9 @@ def search(
     run = _run_with_store(run, out)
     with limited_threads(threads):
         store = load_store(run.folder / STORE_FILE)
-        Q = _query_from_file(vector) if vector is not None else _query_from_text(run, query or "", device)
-        dimension = int(run.result["dataset"]["dimension"])
-        if Q.shape[1] != dimension:
-            raise InputError(f"the query must have the store's dimension {dimension}; got {Q.shape[1]}")
-        from embgeo.embeddings import check_embeddings, normalise
-
-        check_embeddings(Q, similarity=store.codec.similarity)
+        Q = _query_from_vector(vector) if vector is not None else _query_from_text(run, query or "", device)
+        as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
+        check_embeddings(as_stored, Q, similarity=store.codec.similarity)
         searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
         asked = normalise(Q) if store.codec.similarity == "cosine" else Q
         scores, rows = searcher.search(asked, min(k, len(store)))
@@ -85,10 +84,10 @@ def _run_with_store(run: Path | Run, out: Path | None) -> Run:
     return run
 
 
-def _query_from_file(path: Path) -> np.ndarray:
-    from embgeo.encoders.precomputed import load_vectors
+def _query_from_vector(vector: Path | np.ndarray) -> np.ndarray:
+    from embgeo.encoders.precomputed import load_queries, one_row
 
-    return np.array(load_vectors(Path(path)).docs[:1], dtype=np.float32)
+    return one_row(vector)[:1] if isinstance(vector, np.ndarray) else load_queries(vector)[:1]
 
 
 def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from embgeo.errors import InputError
+
+LARGEST_GRADE = 100_000  # the evaluation library keeps a count for every grade up to the largest
+ID_FORMS: Mapping[str, Callable[[str], str]] = {
+    "Unicode form (NFC or NFD)": lambda name: unicodedata.normalize("NFC", name),
+    "surrounding space": str.strip,
+    "upper and lower case": str.casefold,
+    "Unicode form, case and surrounding space": lambda name: unicodedata.normalize("NFC", name).casefold().strip(),
+}
 
 
 @dataclass(frozen=True)
@@ -35,24 +46,88 @@ def check_judgements(
     doc_ids: Iterable[str],
     query_ids: Iterable[str],
     drop_own_document: bool = False,
+    source: str = "the judgements",
 ) -> Judgements:
     """Match judgements with the ids that exist, and say in `warnings` what does not match.
 
     Judgements of unknown queries are dropped. Judgements of unknown documents are kept, as trec_eval does: such a
     document can never be retrieved, so it lowers nDCG and recall, and the warning says how many there are.
+
+    Parameters
+    ----------
+    qrels : {query id: {document id: grade}}; ids are compared as strings, grades are whole numbers.
+    source : what the judgements were read from, for the messages.
+
+    Raises
+    ------
+    InputError
+        A grade is not a whole number within ±100,000; or there are judgements and nothing can be measured with them:
+        no query is judged, no judgement is above 0, or no relevant document is in the corpus.
     """
     documents, queries = set(doc_ids), set(query_ids)
-    kept = {query: dict(judged) for query, judged in qrels.items() if query in queries}
-    unknown_queries = len(qrels) - len(kept)
-    unknown_documents = sum(doc not in documents for judged in kept.values() for doc in judged)
+    given = {str(query): _grades(query, judged) for query, judged in qrels.items()}
+    kept = {query: judged for query, judged in given.items() if query in queries}
+    unknown_queries = given.keys() - kept.keys()
+    if given and not kept:
+        raise InputError(
+            f"no query is judged in {source}; the first judged id is {next(iter(given))!r}. "
+            + (how_ids_differ(unknown_queries, queries) or "Do the two belong together?")
+        )
+    _check_relevant(kept, documents, source)
+    unknown_documents = [doc for judged in kept.values() for doc in judged if doc not in documents]
     warnings = []
     if unknown_queries:
-        warnings.append(f"{unknown_queries} judged queries are not among the queries and were left out")
+        said = f"{len(unknown_queries)} judged queries are not among the queries and were left out"
+        warnings.append("; ".join(filter(None, [said, how_ids_differ(unknown_queries, queries)])))
     if unknown_documents:
-        warnings.append(
-            f"{unknown_documents} judgements name documents that are not in the corpus; they count as never retrieved"
+        said = (
+            f"{len(unknown_documents)} of {sum(map(len, kept.values()))} judgements name documents that are not in the "
+            "corpus; they count as never retrieved"
         )
-    unjudged = len(queries) - len(Judgements(kept).judged_queries)
+        warnings.append("; ".join(filter(None, [said, how_ids_differ(unknown_documents, documents)])))
+    unjudged = len(kept) - len(Judgements(kept).judged_queries)
     if unjudged:
-        warnings.append(f"{unjudged} of {len(queries)} queries have no relevant document and are not averaged over")
+        warnings.append(f"{unjudged} of {len(kept)} judged queries have no relevant document and are not averaged over")
     return Judgements(kept, tuple(warnings), drop_own_document)
+
+
+def how_ids_differ(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """The sentence that says in what alone unknown ids differ from existing ones; "" where they differ altogether."""
+    unknown, known = set(unknown), set(known)
+    for difference, form in ID_FORMS.items():
+        alike = {form(name) for name in known}
+        count = sum(form(name) in alike for name in unknown)
+        if count:
+            return f"{count} of these ids differ from existing ones only in {difference}: write both alike"
+    return ""
+
+
+def _check_relevant(qrels: Mapping[str, Mapping[str, int]], documents: set[str], source: str) -> None:
+    """Refuse judgements under which every ranking has the quality 0."""
+    relevant = [doc for judged in qrels.values() for doc, grade in judged.items() if grade > 0]
+    if qrels and not relevant:
+        raise InputError(
+            f"at least one judgement must be above 0 (relevant); {source} judges {len(qrels)} of the queries, none so"
+        )
+    if relevant and documents.isdisjoint(relevant):
+        raise InputError(
+            f"no relevant document of {source} is in the corpus (0 of {len(set(relevant))}); the first is "
+            f"{relevant[0]!r}. " + (how_ids_differ(relevant, documents) or "Do the two belong together?")
+        )
+
+
+def _grades(query: object, judged: Mapping[str, int]) -> dict[str, int]:
+    """One query's grades by document id; `1.0` is a whole number, `0.5` is not."""
+    grades = {}
+    for document, grade in judged.items():
+        try:
+            whole = int(grade)
+        except (TypeError, ValueError, OverflowError):
+            whole = None
+        if whole is None or whole != grade or abs(whole) > LARGEST_GRADE:
+            raise InputError(
+                f"a grade must be a whole number within ±{LARGEST_GRADE}; query {query!r} and document {document!r} "
+                f"have {grade!r}"
+            )
+        grades[str(document)] = whole
+    return grades

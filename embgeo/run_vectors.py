@@ -13,7 +13,7 @@ from embgeo.embeddings import Embeddings, Similarity
 from embgeo.encoders.cache import cached_matrix
 from embgeo.encoders.precomputed import load_vectors
 from embgeo.errors import EmbgeoError
-from embgeo.subject import VECTORS
+from embgeo.subject import IN_MEMORY, VECTORS
 
 Reason = Literal["vectors-missing", "vectors-changed", "not-cached", "not-recorded"]
 
@@ -56,6 +56,10 @@ def vectors_of(item: ComparedRun) -> RunVectors | NoVectors:
 
 
 def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | NoVectors:
+    if asked == IN_MEMORY:
+        return NoVectors(
+            "not-recorded", "the run was made from arrays, which it does not keep; use vectors:FILE instead"
+        )
     path = Path(asked.removeprefix(VECTORS)).expanduser()
     queries = item.request.get("queries_vectors")
     try:

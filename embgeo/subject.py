@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
 from embgeo.encoders.encoder import EncoderOptions, Role
+from embgeo.encoders.precomputed import Vectors, load_vectors, one_row
 from embgeo.errors import InputError
-from embgeo.judgements import Judgements, check_judgements
+from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from embgeo.encoders.encoder import Encoder
 
 VECTORS = "vectors:"
+IN_MEMORY = "vectors:arrays"  # the model of a run on arrays, which no file holds
 VECTOR_FILES = (".npy", ".npz", ".safetensors")
 
 
@@ -30,7 +35,7 @@ class Subject:
     embeddings : checked vectors.
     judgements : or None, without a dataset or qrels.
     model, dataset : JSON facts for the result; dataset holds name, documents, queries, qrels, fingerprint.
-    doc_texts, query_texts : texts by row, or None with bare vectors.
+    doc_texts, query_texts : texts by row, or None where none are known.
     warnings : sentences about the data.
     """
 
@@ -41,6 +46,41 @@ class Subject:
     doc_texts: Sequence[str] | None
     query_texts: Sequence[str] | None
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Vectors in memory, and judgements of them: {query id: {document id: grade}} or None."""
+
+    vectors: Vectors
+    qrels: Mapping[str, Mapping[str, int]] | None
+
+
+def named_or_arrays(
+    model: str | os.PathLike[str] | np.ndarray | None,
+    docs: np.ndarray | None,
+    queries: np.ndarray | None,
+    doc_ids: Sequence[str] | None,
+    query_ids: Sequence[str] | None,
+    qrels: Mapping[str, Mapping[str, int]] | None,
+) -> tuple[str, Arrays | None]:
+    """The name of what a run is about, and the arrays where it was given as such.
+
+    Documents are `docs`, or the array in the place of `model`; queries of shape (d,) are one query. Ids default to the
+    row numbers unless a dataset gives them. Raises InputError unless documents come from exactly one place.
+    """
+    if isinstance(model, str | os.PathLike):
+        if not all(given is None for given in (docs, queries, doc_ids, query_ids, qrels)):
+            raise InputError(f"arrays (docs=, queries=, qrels=, ids) take the place of a model; got {model!r} as well")
+        return os.fspath(model), None
+    if (model is None) == (docs is None):
+        raise InputError("name a model, or give the document vectors as docs=, an array of shape (n, d)")
+    X = np.asarray(docs if model is None else model)
+    if X.dtype == object:
+        raise InputError(f"docs must be numbers of shape (n, d); got {type(docs if model is None else model).__name__}")
+    Q = None if queries is None else one_row(np.asarray(queries))
+    docs_named, queries_named = (None if ids is None else [str(name) for name in ids] for ids in (doc_ids, query_ids))
+    return IN_MEMORY, Arrays(Vectors(X, Q, docs_named, queries_named, "arrays"), qrels)
 
 
 def load_subject(
@@ -54,35 +94,53 @@ def load_subject(
     encoder: EncoderOptions | None = None,
     tokens: bool = False,
     check: Callable[[int, int], None] = lambda dimension, documents: None,
+    arrays: Arrays | None = None,
     progress: Progress = silent,
 ) -> Subject:
     """Resolve MODEL and DATASET as DESIGN says and encode what has to be encoded.
 
     `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
-    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError where a text model
-    comes without a dataset or vectors do not fit it.
+    the encoder's token-embedding matrix too; `arrays` are the vectors where `model` is `IN_MEMORY`. Raises the typed
+    errors of the loaders, and InputError where a text model comes without a dataset or vectors do not fit it.
     """
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
     if not model.startswith(VECTORS) and Path(model).suffix in VECTOR_FILES and Path(model).expanduser().is_file():
         raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
-    _refuse_swapped(model, dataset)
+    if arrays is None:
+        _refuse_swapped(model, dataset)
     if not model.startswith(VECTORS) and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
             "finished embeddings as vectors:PATH"
         )
-    if not model.startswith(VECTORS) and queries_vectors is not None:
-        raise InputError("--queries-vectors goes with vectors:PATH; a text model encodes the queries itself")
-    data = None
-    if dataset is not None:
-        from embgeo.datasets.registry import resolve_dataset
+    if queries_vectors is not None and (arrays is not None or not model.startswith(VECTORS)):
+        raise InputError(
+            "--queries-vectors goes with vectors:PATH; a text model encodes the queries itself, arrays take queries="
+        )
+    if dataset is not None and arrays is not None and arrays.qrels is not None:
+        raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
+    from embgeo.datasets.registry import resolve_dataset
 
-        data = resolve_dataset(dataset, split=split, drop_own_document=drop_own_document, progress=progress)
-    if model.startswith(VECTORS):
-        return _from_vectors(model, data, similarity, queries_vectors, check)
-    assert data is not None
-    return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
+    asked: dict[str, Any] = {"split": split, "drop_own_document": drop_own_document, "progress": progress}
+    if not model.startswith(VECTORS):
+        assert dataset is not None
+        data = resolve_dataset(dataset, **asked)
+        return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
+    if arrays is None:
+        found = load_vectors(Path(model.removeprefix(VECTORS)).expanduser(), queries_vectors)
+    else:
+        found = arrays.vectors
+    check(found.docs.shape[1], len(found.docs))
+    chosen = "cosine" if similarity == "auto" else similarity
+    if dataset is not None:
+        data = resolve_dataset(dataset, **asked, doc_ids=found.doc_ids, query_ids=found.query_ids)
+    elif arrays is not None and arrays.qrels is not None:
+        found = _numbered(found)
+        data = _judged(found, arrays.qrels, drop_own_document)
+    else:
+        return _bare_vectors(model, found, chosen)
+    return _from_vectors(model, found, data, chosen)
 
 
 def _refuse_swapped(model: str, dataset: str | None) -> None:
@@ -103,73 +161,118 @@ def _names_dataset(name: str) -> bool:
     return name in list_datasets() or is_beir_folder(Path(name))
 
 
-def _from_vectors(
-    model: str,
-    data: Dataset | None,
-    similarity: str,
-    queries_vectors: Path | None,
-    check: Callable[[int, int], None],
-) -> Subject:
-    from embgeo.encoders.precomputed import load_vectors
+def _numbered(found: Vectors) -> Vectors:
+    """The vectors with the numbers of their rows for ids where they have none."""
+    if found.queries is None:
+        raise InputError("qrels= judge queries; give their vectors as queries=, an array of shape (m, d)")
+    numbers = [str(row) for row in range(max(len(found.docs), len(found.queries)))]
+    return replace(
+        found,
+        doc_ids=numbers[: len(found.docs)] if found.doc_ids is None else found.doc_ids,
+        query_ids=numbers[: len(found.queries)] if found.query_ids is None else found.query_ids,
+    )
 
-    path = Path(model.removeprefix(VECTORS)).expanduser()
-    found = load_vectors(path, queries_vectors)
-    check(found.docs.shape[1], len(found.docs))
-    chosen = "cosine" if similarity == "auto" else similarity
-    provenance = {"model": model, "source": found.source}
-    facts = {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
-    if data is None:
-        embeddings = check_embeddings(
-            found.docs, found.queries, found.doc_ids, found.query_ids, chosen, provenance
-        )  # fmt: skip
-        return Subject(embeddings, None, facts, _dataset_facts(None, embeddings, None), None, None, ())
-    warnings = []
-    doc_ids, aligned_docs = _align(found.doc_ids, data.doc_ids, len(found.docs), "document", data.name)
-    query_ids: Sequence[str] = ()
-    aligned_queries = False
-    if found.queries is not None:
-        query_ids, aligned_queries = _align(
-            found.query_ids, data.query_ids, len(found.queries), "query", data.name
-        )  # fmt: skip
-    if aligned_docs or aligned_queries:
-        what = " and ".join(w for w, on in (("documents", aligned_docs), ("queries", aligned_queries)) if on)
-        warnings.append(f"aligned by row: the vector file holds no ids, so its {what} were matched by their order")
-    embeddings = check_embeddings(
-        found.docs, found.queries, doc_ids, query_ids if found.queries is not None else None, chosen, provenance
+
+def _judged(found: Vectors, qrels: Mapping[str, Mapping[str, int]], drop_own_document: bool) -> Dataset:
+    """Judgements of these vectors as a dataset without texts."""
+    from embgeo.datasets.checks import build_dataset
+
+    return build_dataset(
+        "qrels", [(doc, None) for doc in found.doc_ids or ()], [(query, None) for query in found.query_ids or ()],
+        qrels, drop_own_document=drop_own_document, source="qrels=",
     )  # fmt: skip
+
+
+def _model_facts(model: str, found: Vectors) -> dict[str, Any]:
+    return {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
+
+
+def _bare_vectors(model: str, found: Vectors, similarity: str) -> Subject:
+    embeddings = check_embeddings(
+        found.docs, found.queries, found.doc_ids, found.query_ids, similarity, {"model": model, "source": found.source}
+    )
+    return Subject(
+        embeddings, None, _model_facts(model, found), _dataset_facts(None, embeddings, None), None, None, ()
+    )  # fmt: skip
+
+
+def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) -> Subject:
+    doc_ids, docs_by_row = _align(found.doc_ids, data.doc_ids, data.doc_ids, len(found.docs), "document", data.name)
+    queries, query_ids, queries_by_row = found.queries, found.query_ids or (), False
+    if queries is not None and data.every_query:
+        query_ids, queries_by_row = _align(
+            found.query_ids, data.query_ids, data.every_query, len(queries), "query", data.name
+        )
+    embeddings = check_embeddings(
+        found.docs, queries, doc_ids, query_ids or None, similarity, {"model": model, "source": found.source}
+    )
+    warnings = []
+    if docs_by_row or queries_by_row:
+        what = " and ".join(w for w, on in (("documents", docs_by_row), ("queries", queries_by_row)) if on)
+        warnings.append(f"aligned by row: the vectors came without ids, so {what} were matched by their order")
     judgements = None
-    if found.queries is not None and data.judgements.qrels:
-        kept = check_judgements(data.judgements.qrels, doc_ids, query_ids, data.judgements.drop_own_document)
-        judgements = kept if kept.judged_queries else None
+    if queries is not None and data.judgements.qrels:
+        judgements = check_judgements(
+            data.judgements.qrels, embeddings.doc_ids, embeddings.query_ids, data.judgements.drop_own_document,
+            f"the judgements of {data.name}",
+        )  # fmt: skip
+        embeddings = _judged_queries(embeddings, judgements)
+        if left_out := len(queries) - len(embeddings.query_ids):
+            warnings.append(
+                f"{left_out} of {len(queries)} query vectors are not judged in {data.name} and were left out"
+            )
+    elif data.judgements.qrels:
+        warnings.append(
+            f"the {len(data.judgements)} judgements of {data.name} are not used: their queries have no vectors "
+            "(--queries-vectors, or the key queries)"
+        )
     warnings += _coverage(doc_ids, data.doc_ids, data.name)
-    doc_text = dict(zip(data.doc_ids, data.doc_texts, strict=True))
-    query_text = dict(zip(data.query_ids, data.query_texts, strict=True))
     return Subject(
         embeddings,
         judgements,
-        facts,
+        _model_facts(model, found),
         _dataset_facts(data.name, embeddings, judgements, data),
-        [doc_text.get(doc, "") for doc in doc_ids],
-        [query_text.get(query, "") for query in query_ids],
+        _texts_of(embeddings.doc_ids, data.doc_ids, data.doc_texts),
+        _texts_of(embeddings.query_ids, data.query_ids, data.query_texts),
         (*data.warnings, *(judgements.warnings if judgements else ()), *warnings),
     )
 
 
+def _judged_queries(embeddings: Embeddings, judgements: Judgements) -> Embeddings:
+    """Without the queries of other splits, as a text model would not encode them."""
+    assert embeddings.queries is not None
+    rows = [row for row, query in enumerate(embeddings.query_ids) if query in judgements.qrels]
+    return replace(
+        embeddings, queries=embeddings.queries[rows], query_ids=[embeddings.query_ids[row] for row in rows]
+    )  # fmt: skip
+
+
+def _texts_of(ids: Sequence[str], known: Sequence[str], texts: Sequence[str] | None) -> list[str] | None:
+    """The texts in the order of `ids`, "" for ids that the dataset does not know; None where it has none at all."""
+    if not texts:
+        return None
+    text = dict(zip(known, texts, strict=True))
+    return [text.get(name, "") for name in ids]
+
+
 def _align(
-    ids: Sequence[str] | None, expected: Sequence[str], rows: int, what: str, dataset: str
+    ids: Sequence[str] | None, kept: Sequence[str], every: Sequence[str], rows: int, what: str, dataset: str
 ) -> tuple[Sequence[str], bool]:
-    """The ids of the vectors and whether they were matched by row."""
+    """The ids of the vectors, and whether they were matched by row: with those the dataset keeps, or with all."""
     if ids is None:
-        if rows != len(expected):
-            raise InputError(
-                f"without ids the vectors must match the dataset row by row; got {rows} {what} vectors for "
-                f"{len(expected)} in {dataset}. Store the ids beside the vectors (doc_ids, query_ids)"
-            )
-        return expected, True
-    known = set(expected)
-    shared = sum(name in known for name in ids)
-    if not shared:
-        raise InputError(f"{what} ids must be those of the dataset; none of {len(ids)} is known to {dataset}")
+        for expected in (kept, every):
+            if rows == len(expected):
+                return expected, True
+        of_all = f" ({len(every)} with those of other splits)" if len(every) > len(kept) else ""
+        raise InputError(
+            f"without ids the vectors must match the dataset row by row; got {rows} {what} vectors for "
+            f"{len(kept)} in {dataset}{of_all}. Store the ids beside the vectors (doc_ids, query_ids)"
+        )
+    if set(every).isdisjoint(ids):
+        raise InputError(
+            f"{what} ids must be those of the dataset; none of {len(ids)} is known to {dataset}. "
+            + (how_ids_differ(ids, every) or f"The first are {ids[0]!r} and {every[0]!r}")
+        )
     return ids, False
 
 
@@ -198,6 +301,11 @@ def _from_texts(
 ) -> Subject:
     from embgeo.encoders.resolve import resolve_encoder
 
+    assert data.doc_texts is not None
+    assert data.query_texts is not None
+    for texts, what in ((data.doc_texts, "documents"), (data.query_texts, "queries")):
+        if texts and not any(text.strip() for text in texts):
+            raise InputError(f"a text model needs texts; all {len(texts)} {what} of {data.name} are empty")
     progress(f"loading {model}", 0, 1)
     encoder = resolve_encoder(model, options, data.task)
     progress(f"loading {model}", 1, 1)
@@ -260,10 +368,16 @@ def _dataset_facts(
 
 
 def with_document_queries(embeddings: Embeddings, seed: int, most: int = 1000) -> Embeddings:
-    """Documents standing in for queries where there are none: a seeded sample, ids kept so that self matches can go."""
-    import numpy as np
+    """Documents standing in for queries where there are none: a seeded sample, ids kept so that self matches can go.
 
+    Raises InputError for a corpus of one document: without itself there is nothing that it could find.
+    """
     n = len(embeddings)
+    if n < 2:
+        raise InputError(
+            "stores are compared by what queries find; there are no queries, and a single document cannot stand in for "
+            "them, since it could find only itself. Give query vectors (--queries-vectors) or more documents"
+        )
     rows = np.sort(np.random.default_rng([seed, 0xD0C5]).choice(n, min(n, most), replace=False))
     return replace(
         embeddings, queries=embeddings.rows(rows), query_ids=[embeddings.doc_ids[row] for row in rows]

@@ -19,6 +19,7 @@ from embgeo.compression import timing
 from embgeo.compression.store import load_store
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.errors import BudgetError, EmbgeoError, InputError, RunFormatError, SpecError, StorageError
+from embgeo.reports import write_report
 from embgeo.runs import Run, load_run
 
 TINY = resolve_dataset("tiny")
@@ -128,6 +129,89 @@ def test_search_answers_alike_after_a_restart(squeezed: Run, files: Path) -> Non
     assert fresh.stdout.split() == [hit.id for hit in here]
 
 
+def test_a_single_vector_is_a_query_in_a_file_and_in_memory(squeezed: Run, files: Path, tmp_path: Path) -> None:
+    Q = np.load(files / "queries.npy")
+    np.save(tmp_path / "one.npy", Q[0])
+    np.savez(tmp_path / "queries.npz", queries=Q)
+    expected = api.search(squeezed, vector=files / "queries.npy", k=5, threads=2)
+    for vector in (tmp_path / "one.npy", tmp_path / "queries.npz", Q, Q[0], Q[0].astype(np.float64)):
+        assert api.search(squeezed, vector=vector, k=5, threads=2) == expected
+
+
+def test_runs_on_arrays_measure_what_runs_on_the_same_files_do(squeezed: Run, files: Path, tmp_path: Path) -> None:
+    X, Q = np.load(files / "docs.npy"), np.load(files / "queries.npy")
+    given = {"docs": X, "queries": Q, "qrels": TINY.judgements.qrels, "doc_ids": TINY.doc_ids,
+             "query_ids": TINY.query_ids, "out": tmp_path, "threads": 2}  # fmt: skip
+    analyzed = api.analyze(**given, measures=["mean_vector_norm"])
+    named = api.analyze(**vectors(files, out=tmp_path, measures=["mean_vector_norm"]))
+    assert analyzed.result["retrieval"] == named.result["retrieval"]
+    stored = load_run(api.compress(**given, specs=SPECS, budget="16B").folder)
+    quality = [(row["spec"], row["ndcg@10"]) for row in stored.result["tradeoffs"]]
+    assert quality == [(row["spec"], row["ndcg@10"]) for row in squeezed.result["tradeoffs"]]
+    assert stored.result["model"]["name"] == "vectors:arrays"
+    assert write_report([stored], tmp_path / "report.html").stat().st_size
+    hits = [(hit.id, hit.text) for hit in api.search(stored, vector=Q, k=3, threads=2)]
+    assert hits == [(hit.id, None) for hit in api.search(squeezed, vector=Q, k=3, threads=2)]
+    changed = api.analyze(X[:-1], measures=["mean_vector_norm"], out=tmp_path, threads=2)
+    assert changed.folder != analyzed.folder
+    assert changed.result["dataset"]["documents"] == len(X) - 1
+
+
+def test_one_document_is_refused_where_it_would_have_to_find_itself(tmp_path: Path) -> None:
+    one = np.ones((1, D), np.float32)
+    with pytest.raises(InputError, match="a single document cannot stand in for them"):
+        api.compress(docs=one, specs=["int8"], out=tmp_path, threads=2)
+    result = api.compress(docs=one, queries=one, specs=["int8"], out=tmp_path, threads=2).result
+    assert [row["recall@10_exact"] for row in (result["baseline"], *result["tradeoffs"])] == [1, 1]
+    assert any("the corpus holds 1: recall@10 is 1 for any store" in warning for warning in result["warnings"])
+
+
+WITHOUT_MODELS = """
+import importlib.metadata, sys
+from pathlib import Path
+
+MISSING = {"torch", "transformers", "sentence_transformers", "mteb"}
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+real = importlib.metadata.version
+
+def version(name):
+    if name.replace("-", "_") in MISSING:
+        raise importlib.metadata.PackageNotFoundError(name)
+    return real(name)
+
+sys.meta_path.insert(0, Absent())
+importlib.metadata.version = version
+from embgeo import api
+from embgeo.errors import MissingExtraError
+from embgeo.reports import write_report
+
+folder, out = Path(sys.argv[1]), Path(sys.argv[2])
+given = {"queries_vectors": folder / "queries.npy", "out": out, "threads": 2}
+runs = [api.analyze(f"vectors:{folder / 'docs.npy'}", "tiny", quick=True, **given),
+        api.compress(f"vectors:{folder / 'docs.npy'}", "tiny", budget="8B", **given)]
+api.search(runs[1], vector=folder / "queries.npy", threads=2)
+for run in runs:
+    write_report([run], out / f"{run.command}.html")
+try:
+    api.compress(f"vectors:{folder / 'docs.npy'}", "tiny", specs=["ae4,int8"], **given)
+except MissingExtraError as error:
+    print(error)
+"""
+
+
+def test_vectors_need_no_package_that_encodes_texts(files: Path, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_MODELS, str(files), str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "pip install torch" in done.stdout
+
+
 def test_search_gives_no_more_than_there_is(squeezed: Run, files: Path) -> None:
     found = api.search(squeezed.folder, vector=files / "queries.npy", k=10_000, threads=2)
     assert sorted(hit.id for hit in found) == sorted(TINY.doc_ids)
@@ -143,9 +227,9 @@ def test_wrong_questions_are_refused(squeezed: Run, files: Path, tmp_path: Path)
         ({"query": "bread", "vector": query}, "either a query text or a vector"),
         ({"vector": query, "k": 0}, "k must be at least 1"),
         ({"query": "bread"}, "cannot encode a text; give --vector"),
-        ({"vector": tmp_path / "wide.npy"}, "dimension 16; got 17"),
-        ({"vector": tmp_path / "nan.npy"}, "finite"),
-        ({"vector": tmp_path / "zero.npy"}, "zero"),
+        ({"vector": tmp_path / "wide.npy"}, "same dimension; got 16 and 17"),
+        ({"vector": tmp_path / "nan.npy"}, "query embeddings must be finite"),
+        ({"vector": tmp_path / "zero.npy"}, "query embeddings must not be zero"),
     ]:
         with pytest.raises(InputError, match=message):
             api.search(squeezed.folder, **arguments)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from embgeo.datasets.beir import load_beir, read_qrels
-from embgeo.errors import DataError
+from embgeo.errors import DataError, InputError
 
 CORPUS = '{"_id": "d1", "title": "Dough", "text": "Leave it in a warm corner."}\n{"_id": "d2", "text": " Rinse. "}\n'
 QUERIES = '{"_id": "q1", "text": "how long"}\n{"_id": "q2", "text": "how wet"}\n{"_id": "q3", "text": "unjudged"}\n'
@@ -68,6 +68,75 @@ def test_only_queries_of_the_split_are_kept(folder: Folder) -> None:
 )
 def test_every_table_form_gives_the_same_judgements(folder: Folder, qrels: str) -> None:
     assert load_beir(folder(qrels__test_DOT_tsv=qrels)).judgements.qrels == {"q1": {"d1": 2}, "q2": {"d2": 1}}
+
+
+@pytest.mark.parametrize(
+    "qrels",
+    [
+        "\tquery-id\tcorpus-id\tscore\n0\tq1\td1\t2\n1\tq2\td2\t1\n",
+        "Unnamed: 0\tquery_id\tdoc_id\trelevance\n0\tq1\td1\t2\n1\tq2\td2\t1\n",
+        "score\tcorpus-id\tquery-id\n2\td1\tq1\n1\td2\tq2\n",
+        "DOCNO\tRel\tTopic\nd1\t2\tq1\nd2\t1\tq2\n",
+        "topic iteration docno rel\nq1 0 d1 2\nq2 0 d2 1\n",
+        "query_id\tdoc_id\trelevance\titeration\nq1\td1\t2\t0\nq2\td2\t1\t0\n",
+        "label pid qid\n2 d1 q1\n1 d2 q2\n",
+        "query-id\tcorpus-id\tscore\tquery\nq1\td1\t2\thow long\nq2\td2\t1\thow wet\n",
+    ],
+    ids=["unnamed index", "index", "reversed", "other names", "TREC", "ir_datasets", "blanks", "a text beside the id"],
+)
+def test_columns_are_told_by_their_names_in_any_order(folder: Folder, qrels: str) -> None:
+    assert load_beir(folder(qrels__test_DOT_tsv=qrels)).judgements.qrels == {"q1": {"d1": 2}, "q2": {"d2": 1}}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"query-id": "q1", "corpus-id": "d1", "score": 2, "label": 1}',
+        '{"relevance": 2, "docid": "d1", "qid": "q1", "iter": 0}',
+    ],
+)
+def test_keys_are_told_by_their_names(tmp_path: Path, row: str) -> None:
+    (tmp_path / "qrels.jsonl").write_text(row + "\n")
+    assert read_qrels(tmp_path / "qrels.jsonl") == {"q1": {"d1": 2}}
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("query-id\tcorpus-id\tnumber", "score is missing among 'query-id', 'corpus-id', 'number'"),
+        ("qid\tquery\tdocid\tscore", "'qid' and 'query' compete among 'qid', 'query', 'docid', 'score'"),
+        ("query-id\tpmid\trank\tscore", "corpus-id is missing among"),
+    ],
+)
+def test_a_header_that_leaves_a_column_open_is_refused_with_its_names(
+    tmp_path: Path, header: str, message: str
+) -> None:
+    path = tmp_path / "test.tsv"
+    path.write_text(header + "\n" + "\t".join(["1"] * (header.count("\t") + 1)) + "\n")
+    with pytest.raises(DataError, match=rf"test\.tsv:1: judgements must have one column each for .*{message}"):
+        read_qrels(path)
+
+
+def test_an_index_without_a_header_is_not_taken_for_query_ids(tmp_path: Path) -> None:
+    path = tmp_path / "test.tsv"
+    path.write_text("0\t0\t295\t1\n1\t1\t281\t1\n2\t1\t7\t1\n")
+    with pytest.raises(DataError, match=r"the first column must be the query id; it counts the lines.*index=False"):
+        read_qrels(path)
+    path.write_text("1 0 295 1\n2 0 281 1\n3 0 7 1\n")  # topics that count the lines, with TREC's constant column
+    assert read_qrels(path) == {"1": {"295": 1}, "2": {"281": 1}, "3": {"7": 1}}
+
+
+def test_judgements_of_other_documents_are_refused_with_the_file(folder: Folder) -> None:
+    root = folder(qrels__test_DOT_tsv="q1\tx1\t1\nq2\tD2\t1\n")
+    with pytest.raises(InputError, match=r"no relevant document of .*test\.tsv is in the corpus \(0 of 2\); .*case"):
+        load_beir(root)
+
+
+def test_queries_whose_ids_differ_in_form_alone_are_told_apart(folder: Folder) -> None:
+    with pytest.raises(
+        InputError, match=r"no query is judged .* the first judged id is 'Q1'. 2 of these ids differ .* case"
+    ):
+        load_beir(folder(qrels__test_DOT_tsv="Q1\td1\t1\nQ2\td2\t1\n"))
 
 
 @pytest.mark.parametrize("name", ["qrels/test.jsonl", "qrels.jsonl"])
@@ -138,6 +207,33 @@ def test_an_absent_split_lists_those_that_exist(folder: Folder, split: str) -> N
         load_beir(root, split=split)
 
 
+def test_judgements_of_an_unread_kind_are_named_and_not_passed_over(folder: Folder) -> None:
+    root = folder(qrels__test_DOT_tsv=None, qrels__test_DOT_csv=QRELS.replace("\t", ","))
+    with pytest.raises(DataError, match=r"judgements must be \.tsv, .* files; .*qrels holds test\.csv"):
+        load_beir(root)
+
+
+def test_a_split_that_cannot_be_chosen_is_said_or_refused(folder: Folder) -> None:
+    root = folder(qrels__test_DOT_tsv=None, qrels_DOT_tsv=QRELS)
+    assert load_beir(root).warnings == ()
+    assert "qrels.tsv has no splits; all of it is used, not dev alone" in load_beir(root, split="dev").warnings[0]
+    (root / "qrels.tsv").unlink()
+    with pytest.raises(DataError, match="no judgements of the split 'dev'; it has none at all"):
+        load_beir(root, split="dev")
+
+
+def test_ids_of_vectors_stand_in_for_missing_texts(folder: Folder) -> None:
+    root = folder(corpus_DOT_jsonl=None, queries_DOT_jsonl=None)
+    dataset = load_beir(root, doc_ids=["d1", "d2", "d3"], query_ids=["q1", "q2", "q3"])
+    assert (dataset.doc_ids, dataset.doc_texts) == (["d1", "d2", "d3"], None)
+    assert (dataset.query_ids, dataset.query_texts) == (["q1", "q2"], None)
+    assert dataset.warnings == ()
+    with pytest.raises(DataError, match=r"must hold queries\.jsonl .* unless query vectors with ids"):
+        load_beir(root, doc_ids=["d1", "d2"])
+    with pytest.raises(DataError, match=r"must hold corpus\.jsonl"):
+        load_beir(root, query_ids=["q1"])
+
+
 def test_progress_ends_each_stage(folder: Folder) -> None:
     calls: list[tuple[str, int, int]] = []
     load_beir(folder(), progress=lambda stage, done, total: calls.append((stage, done, total)))
@@ -167,7 +263,7 @@ HOSTILE: dict[str, tuple[str, str | bytes | None, str]] = {
     "Latin-1": ("corpus.jsonl", b'\n\n{"_id": "d3", "text": "caf\xe9"}\n', r"jsonl:3: .*byte 27 .*0xe9"),
     "UTF-16": ("corpus.jsonl", CORPUS.encode("utf-16"), r"corpus\.jsonl:1: the file must be UTF-8; byte 1 "),
     "duplicate query": ("queries.jsonl", QUERIES + '{"_id": "q2", "text": ""}\n', r"jsonl:4: .*'q2' stands in line 2"),
-    "unrelated queries": ("queries.jsonl", '{"_id": "z", "text": "z"}\n', r"no query of .* judged id is 'q1'"),
+    "unrelated queries": ("queries.jsonl", '{"_id": "z", "text": "z"}\n', r"no query is judged in .*'q1'"),
     "two columns": ("qrels/test.tsv", "q1\td1\n", r"test\.tsv:1: .*3 tab-separated columns.*got 2"),
     "columns change": ("qrels/test.tsv", QRELS + "q1\t0\td2\t1\n", r"test\.tsv:4: .* 3 columns.* got 4"),
     "half a grade": ("qrels/test.tsv", QRELS + "q1\td2\t0.5\n", r"test\.tsv:4: a grade must be an integer; got '0\.5'"),
@@ -186,7 +282,7 @@ HOSTILE: dict[str, tuple[str, str | bytes | None, str]] = {
 def test_a_hostile_file_is_named_with_its_line(folder: Folder, case: str) -> None:
     name, content, message = HOSTILE[case]
     root = folder(**{name.replace("/", "__").replace(".", "_DOT_"): content})
-    with pytest.raises(DataError, match=message) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         load_beir(root)
     assert len(str(caught.value)) < 600
 

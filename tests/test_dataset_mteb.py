@@ -13,7 +13,7 @@ import pytest
 import datasets
 from embgeo.datasets import mteb_task
 from embgeo.datasets.mteb_task import convert, fetch, load_mteb_task, mteb_task_names, query_text
-from embgeo.errors import DataError, HubError, UnknownNameError
+from embgeo.errors import DataError, HubError, InputError, UnknownNameError
 
 # the layout that every retrieval repository of mteb has on the hub
 CARD = """---
@@ -52,10 +52,21 @@ def test_a_task_becomes_a_dataset() -> None:
     dataset = convert(task(), "SciFact", "test", "default")
     assert list(dataset.doc_texts) == ["Title body", "bare"]
     assert list(dataset.query_ids) == ["q1", "q2"]  # q3 has no judgement
+    assert list(dataset.every_query) == ["q1", "q2", "q3"]
     assert dataset.judgements.qrels == {"q1": {"d1": 1, "d2": 0}, "q2": {"d2": 2}}
     assert not dataset.judgements.drop_own_document
     assert dataset.task.name == "SciFact"  # type: ignore[union-attr, attr-defined]
     assert dataset.facts["split"] == "test"
+
+
+def test_a_split_without_judgements_is_refused() -> None:
+    with pytest.raises(DataError, match="must have judgements; its split 'test' has none"):
+        convert(task(relevant_docs={"q1": {}}), "SciFact", "test", "default")
+
+
+def test_judgements_of_no_known_document_are_refused() -> None:
+    with pytest.raises(InputError, match="no relevant document of the judgements is in the corpus"):
+        convert(task(relevant_docs={"q1": {"x": 1}}), "SciFact", "test", "default")
 
 
 def test_texts_are_those_that_mteb_gives_its_models() -> None:

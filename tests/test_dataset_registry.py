@@ -50,6 +50,11 @@ def test_unknown_names_list_what_there_is(name: str) -> None:
         assert "did you mean" in str(caught.value)
 
 
+def test_a_split_of_a_dataset_without_splits_is_refused() -> None:
+    with pytest.raises(DataError, match="pydocs has no splits; got 'dev'"):
+        resolve_dataset("pydocs", split="dev")
+
+
 def test_an_mteb_name_in_another_case_is_recognised() -> None:
     with pytest.raises(UnknownNameError, match="did you mean SciFact"):
         resolve_dataset("SCIFACT")

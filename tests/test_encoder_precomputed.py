@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from embgeo.embeddings import check_embeddings
-from embgeo.encoders.precomputed import load_vectors
+from embgeo.encoders.precomputed import load_queries, load_vectors
 from embgeo.errors import DataError
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -43,6 +43,28 @@ def test_npz_holds_all_four_keys(tmp_path: Path) -> None:
     assert vectors.doc_ids == ["a", "b", "é", "d"]
     assert vectors.query_ids == ["7", "8"]
     assert check_embeddings(vectors.docs[1:], vectors.queries, vectors.doc_ids[1:]).dimension == 3
+
+
+def test_queries_are_one_vector_a_matrix_or_a_key(tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", Q[0])
+    np.save(tmp_path / "many.npy", Q)
+    np.savez(tmp_path / "queries.npz", queries=Q)
+    np.savez(tmp_path / "both.npz", docs=X, queries=Q[0])
+    np.savez(tmp_path / "docs.npz", docs=X)
+    for name, expected in (
+        ("one.npy", Q[:1]),
+        ("many.npy", Q),
+        ("queries.npz", Q),
+        ("both.npz", Q[:1]),
+        ("docs.npz", X),
+    ):
+        np.testing.assert_array_equal(load_queries(tmp_path / name), expected)
+    np.save(tmp_path / "x.npy", X)
+    np.testing.assert_array_equal(load_vectors(tmp_path / "x.npy", tmp_path / "one.npy").queries, Q[:1])
+    np.testing.assert_array_equal(load_vectors(tmp_path / "both.npz").queries, Q[:1])
+    np.savez(tmp_path / "ids.npz", query_ids=["a"])
+    with pytest.raises(DataError, match="must hold one matrix or the key queries; it has query_ids"):
+        load_queries(tmp_path / "ids.npz")
 
 
 def test_lone_matrix_of_any_key_holds_documents(tmp_path: Path) -> None:
@@ -125,7 +147,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "text as npy": ("x.npy", b"hello world, not numbers", "not a whole .npy"),
     "truncated npy": ("x.npy", npy(X)[:-1], "bytes"),
     "npy with a tail": ("x.npy", npy(X) + b"\0", "bytes"),
-    "pickled npy": ("x.npy", PICKLED, "unpickled"),
+    "pickled npy": ("x.npy", PICKLED, r"the array in .* must not be Python objects.*numpy\.array\(X\.tolist\(\), "),
     "npy that claims a petabyte": ("x.npy", npy_claiming("(1000000000000, 384)"), "bytes"),
     "npy of negative shape": ("x.npy", npy_claiming("(-4, -3)"), "not a whole .npy"),
     "npy whose header is code": ("x.npy", npy_claiming("__import__('os')"), "not a whole .npy"),
@@ -144,8 +166,11 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
     "npz with wrong keys": ("x.npz", npz(a=npy(X), b=npy(X)), "keys docs, queries, doc_ids, query_ids; got a, b"),
     "npz with one key too many": ("x.npz", npz(docs=npy(X), extra=npy(X)), "got extra"),
     "npz without documents": ("x.npz", npz(queries=npy(X)), "under the key docs"),
-    "npz of objects": ("x.npz", npz(docs=PICKLED), "unpickled"),
-    "npz of object ids": ("x.npz", npz(docs=npy(X), doc_ids=PICKLED), "unpickled"),
+    "npz of objects": ("x.npz", npz(docs=PICKLED), "docs in .* must not be Python objects"),
+    "npz of object ids": (
+        "x.npz", npz(docs=npy(X), doc_ids=PICKLED),
+        r"doc_ids in .* must not be Python objects .*; save doc_ids\.astype\(str\) instead",
+    ),
     "npz that claims a petabyte": ("x.npz", npz(docs=npy_claiming("(1000000000000, 384)")), "bytes"),
     "npz of float ids": ("x.npz", npz(docs=npy(X), doc_ids=npy(X[0])), "must be a list of strings"),
     "npz of ids that are no text": ("x.npz", npz(docs=npy(X), doc_ids=npy(np.array([b"\xff"]))), "must be UTF-8"),

@@ -87,7 +87,8 @@ def test_texts_cut_by_the_model_are_counted(minilm: Any) -> None:
 def test_a_lone_surrogate_does_not_stop_a_corpus(minilm: Any) -> None:
     assert readable("a\ud800b") == "a\ufffdb"
     broken, mended = minilm.encode_batch(["a\ud800b", "a\ufffdb"], "document")
-    np.testing.assert_array_equal(broken, mended)
+    # equal texts at two places of one batch differ in the last bits on some processors
+    np.testing.assert_allclose(broken, mended, atol=1e-5)
 
 
 def test_first_scifact_documents_match_the_stored_vectors(minilm: Any, shared_data: Path) -> None:

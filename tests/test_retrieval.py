@@ -238,6 +238,11 @@ def test_recall_does_not_depend_on_which_near_copies_are_returned(similarity: st
     assert min(by_rows) < 1, "by rows alone it does depend"
 
 
+def test_where_there_is_no_neighbour_none_is_missed() -> None:
+    none = np.full((1, 3), -1)  # the only document is the query's own
+    np.testing.assert_allclose(neighbour_recall(none, none, k=3), [1])
+
+
 def test_tie_band_by_hand() -> None:
     """Three documents share the best score, one is relevant: first 1, third 1/log2 4; the second query is fixed."""
     docs = [f"d{row:02}" for row in range(12)]

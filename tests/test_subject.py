@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
 
-from embgeo.datasets.registry import resolve_dataset
+from embgeo.datasets.registry import resolve_dataset, tiny_folder
 from embgeo.embeddings import check_embeddings
 from embgeo.encoders.encoder import EncoderOptions
 from embgeo.errors import DataError, EmbgeoError, InputError
-from embgeo.subject import load_subject, with_document_queries
+from embgeo.subject import IN_MEMORY, Arrays, load_subject, named_or_arrays, with_document_queries
 
 TINY = resolve_dataset("tiny")
 D = 12
@@ -83,10 +85,146 @@ def test_a_few_unknown_ids_are_kept_and_missing_judged_ones_are_counted(files: P
     assert any("not in the corpus" in warning for warning in subject.warnings)
 
 
-def test_without_query_vectors_there_are_no_judgements(files: Path) -> None:
+def test_without_query_vectors_the_judgements_are_not_used_and_the_run_says_so(files: Path) -> None:
     subject = load_subject(f"vectors:{files / 'docs.npy'}", "tiny")
     assert subject.judgements is None
     assert len(subject.embeddings.query_ids) == 0
+    assert any("the 51 judgements of tiny are not used: their queries" in warning for warning in subject.warnings)
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> Path:
+    """`tiny` as a folder in which every second query is judged."""
+    folder = tmp_path / "half"
+    shutil.copytree(tiny_folder(), folder, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    kept = list(TINY.query_ids)[::2]
+    lines = [f"{query}\t{doc}\t{grade}" for query in kept for doc, grade in TINY.judgements.qrels[query].items()]
+    (folder / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_vectors_of_all_queries_give_what_those_of_the_judged_ones_give(files: Path, half: Path) -> None:
+    model = f"vectors:{files / 'docs.npy'}"
+    Q = np.load(files / "queries.npy")
+    np.save(files / "judged.npy", Q[::2])
+    every = load_subject(model, str(half), queries_vectors=files / "queries.npy")
+    judged = load_subject(model, str(half), queries_vectors=files / "judged.npy")
+    by_id = load_subject(f"vectors:{files / 'ids.npz'}", str(half))
+    for subject in (every, judged, by_id):
+        assert list(subject.embeddings.query_ids) == list(TINY.query_ids)[::2]
+        np.testing.assert_array_equal(subject.embeddings.queries, Q[::2])
+        assert subject.judgements is not None
+        assert subject.judgements.judged_queries == list(TINY.query_ids)[::2]
+        assert subject.query_texts == list(TINY.query_texts)[::2]
+    said = "20 of 40 query vectors are not judged in half and were left out"
+    assert [said in subject.warnings for subject in (every, judged, by_id)] == [True, False, True]
+    np.save(files / "queries.npy", Q[:7])
+    with pytest.raises(InputError, match=r"got 7 query vectors for 20 in half \(40 with those of other splits\)"):
+        load_subject(model, str(half), queries_vectors=files / "queries.npy")
+
+
+@pytest.mark.parametrize("missing", [{"corpus.jsonl"}, {"queries.jsonl"}, {"corpus.jsonl", "queries.jsonl"}])
+def test_judgements_without_texts_measure_what_they_measure_with_them(
+    files: Path, half: Path, missing: set[str]
+) -> None:
+    model = f"vectors:{files / 'ids.npz'}"
+    whole = load_subject(model, str(half))
+    for name in missing:
+        (half / name).unlink()
+    bare = load_subject(model, str(half))
+    assert whole.judgements is not None
+    assert bare.judgements is not None
+    assert bare.judgements.qrels == whole.judgements.qrels
+    assert list(bare.embeddings.query_ids) == list(whole.embeddings.query_ids)
+    assert (bare.doc_texts is None) == ("corpus.jsonl" in missing)
+    assert (bare.query_texts is None) == ("queries.jsonl" in missing)
+    with pytest.raises(DataError, match=r"must hold corpus\.jsonl|must hold queries\.jsonl"):
+        load_subject(f"vectors:{files / 'docs.npy'}", str(half), queries_vectors=files / "queries.npy")
+
+
+def test_judgements_of_other_documents_are_refused_for_vectors(files: Path) -> None:
+    X = np.load(files / "docs.npy")
+    judged = {doc for grades in TINY.judgements.qrels.values() for doc in grades}
+    rows = [row for row, doc in enumerate(TINY.doc_ids) if doc not in judged]
+    np.savez(
+        files / "other.npz", docs=X[rows], doc_ids=np.array(TINY.doc_ids)[rows], queries=np.load(files / "queries.npy"),
+        query_ids=np.array(TINY.query_ids),
+    )  # fmt: skip
+    with pytest.raises(InputError, match="no relevant document of the judgements of tiny is in the corpus"):
+        load_subject(f"vectors:{files / 'other.npz'}", "tiny")
+
+
+def test_ids_that_differ_in_form_alone_are_told_from_those_of_another_dataset(files: Path) -> None:
+    X = np.load(files / "docs.npy")
+    np.savez(files / "upper.npz", docs=X, doc_ids=np.array([f" {doc.upper()}" for doc in TINY.doc_ids]))
+    with pytest.raises(InputError, match=f"{len(X)} of these ids differ from existing ones only in Unicode form, case"):
+        load_subject(f"vectors:{files / 'upper.npz'}", "tiny")
+
+
+def test_texts_that_are_all_empty_are_refused_for_a_text_model(tmp_path: Path) -> None:
+    (tmp_path / "corpus.jsonl").write_text('{"_id": "a", "text": ""}\n{"_id": "b", "text": " "}\n')
+    with pytest.raises(InputError, match="a text model needs texts; all 2 documents of"):
+        load_subject("minilm", str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "name a model, or give the document vectors as docs="),
+        ({"model": np.ones((3, 2)), "docs": np.ones((3, 2))}, "name a model, or give the document vectors as docs="),
+        ({"model": "minilm", "queries": np.ones((3, 2))}, "take the place of a model; got 'minilm' as well"),
+        ({"model": object()}, r"docs must be numbers of shape \(n, d\); got object"),
+    ],
+)
+def test_documents_come_from_one_place(given: dict, message: str) -> None:
+    asked = dict.fromkeys(("model", "docs", "queries", "doc_ids", "query_ids", "qrels")) | given
+    with pytest.raises(InputError, match=message):
+        named_or_arrays(**asked)
+
+
+def arrays(**given: Any) -> Arrays:
+    asked = dict.fromkeys(("model", "docs", "queries", "doc_ids", "query_ids", "qrels")) | given
+    name, found = named_or_arrays(**asked)
+    assert (name, found is None) == (IN_MEMORY, False)
+    return cast(Arrays, found)
+
+
+def test_arrays_are_what_the_same_vectors_in_a_file_are(files: Path) -> None:
+    X, Q = np.load(files / "docs.npy"), np.load(files / "queries.npy")
+    given = arrays(docs=X, queries=Q, doc_ids=TINY.doc_ids, query_ids=TINY.query_ids)
+    one = load_subject(IN_MEMORY, "tiny", arrays=given)
+    two = load_subject(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
+    assert one.judgements is not None
+    assert two.judgements is not None
+    assert one.judgements.qrels == two.judgements.qrels
+    assert one.doc_texts == two.doc_texts
+    np.testing.assert_array_equal(one.embeddings.docs, two.embeddings.docs)
+    json.dumps([one.model, one.dataset])
+
+
+def test_arrays_without_ids_are_judged_by_row_number() -> None:
+    X = np.eye(4)
+    subject = load_subject(IN_MEMORY, None, arrays=arrays(model=X, queries=X[1], qrels={0: {1: 2, 3: 1}}))  # type: ignore[dict-item]
+    assert subject.judgements is not None
+    assert subject.judgements.qrels == {"0": {"1": 2, "3": 1}}
+    assert (list(subject.embeddings.doc_ids), list(subject.embeddings.query_ids)) == (["0", "1", "2", "3"], ["0"])
+    assert (subject.doc_texts, subject.query_texts) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "dataset", "message"),
+    [
+        ({"qrels": {"0": {"1": 1}}}, None, "qrels= judge queries; give their vectors as queries="),
+        ({"qrels": {"0": {"1": 1}}, "queries": np.eye(3)}, "tiny", "got qrels= and the dataset 'tiny'"),
+        ({"qrels": {"0": {"9": 1}}, "queries": np.eye(3)}, None, "no relevant document of qrels= is in the corpus"),
+        ({"qrels": {"a": {"0": 1}}, "queries": np.eye(3)}, None, "no query is judged in qrels=; the first judged id"),
+        ({"queries": np.eye(3), "query_ids": ["a", "b"]}, None, "query ids must match the vectors; got 2 ids for 3"),
+        ({"doc_ids": ["a", "a", "b"]}, None, "document ids must be unique"),
+    ],
+)
+def test_arrays_that_do_not_belong_together_are_refused(given: dict, dataset: str | None, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        load_subject(IN_MEMORY, dataset, arrays=arrays(docs=np.eye(3), **given))
 
 
 def test_bare_vectors_need_no_dataset_and_are_cosine_unless_told(files: Path) -> None:
@@ -164,3 +302,8 @@ def test_documents_that_stand_in_for_queries_are_a_seeded_sample_that_keeps_its_
     assert len(set(rows)) == 20
     np.testing.assert_array_equal(one.query_matrix(), e.rows(np.array(rows)))
     assert len(with_document_queries(e, 0).query_ids) == 50
+
+
+def test_one_document_cannot_stand_in_for_queries() -> None:
+    with pytest.raises(InputError, match="a single document cannot stand in for them"):
+        with_document_queries(check_embeddings(np.ones((1, 4), np.float32)), 0)

@@ -6,31 +6,19 @@ import gzip
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from embgeo.datasets.checks import build_dataset, id_fault
 from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.qrels_columns import find_columns, name_columns
 from embgeo.errors import DataError
+from embgeo.judgements import LARGEST_GRADE
 from embgeo.progress import Progress, silent
 
-HEADER_WORDS = {
-    "query-id",
-    "query_id",
-    "qid",
-    "query",
-    "corpus-id",
-    "corpus_id",
-    "score",
-    "grade",
-    "relevance",
-    "label",
-}
-QREL_KEYS = ("query-id", "corpus-id", "score")
 QREL_ENDINGS = (".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".txt", ".trec", ".qrels")
 GRADE = re.compile(r"[+-]?[0-9]+(\.0*)?")
-LARGEST_GRADE = 100_000  # the evaluation library keeps a count for every grade up to the largest
 LINES_PER_REPORT = 20_000
 
 
@@ -40,48 +28,58 @@ def load_beir(
     split: str = "test",
     drop_own_document: bool = False,
     name: str | None = None,
+    doc_ids: Sequence[str] | None = None,
+    query_ids: Sequence[str] | None = None,
     progress: Progress = silent,
 ) -> Dataset:
     """Read a BEIR folder; a document is `title + " " + text`, stripped, as in MTEB.
 
-    Files may be gzipped. Judgements are looked for as `qrels/<split>.tsv` (three columns with or without a header, or
-    the four of TREC), `qrels/<split>.jsonl`, then `qrels.tsv` or `qrels.jsonl` beside the corpus. Only queries of the
-    chosen split are kept; without any judgements all are, and a warning says so. Blank lines and a byte-order mark
-    are passed over.
+    Files may be gzipped. Judgements are looked for as `qrels/<split>.tsv`, `qrels/<split>.jsonl`, then `qrels.tsv` or
+    `qrels.jsonl` beside the corpus. Columns and keys are told by their names, in any order (`find_columns`); a table
+    without a header has three columns (query id, document id, grade) or the four of TREC. Only queries of the chosen
+    split are kept; without any judgements all are, and a warning says so. Blank lines and a byte-order mark are passed
+    over.
+
+    Parameters
+    ----------
+    doc_ids, query_ids : the ids of finished vectors. They stand in for a corpus.jsonl or queries.jsonl that a folder
+        with judgements lacks; the texts are then None.
 
     Raises
     ------
     DataError
         Naming file and line, for anything malformed, for an empty corpus, and for a split that does not exist.
+    InputError
+        Nothing can be measured with the judgements; see `check_judgements`.
     """
     folder = Path(folder)
-    corpus = _one_of(folder, "corpus.jsonl")
-    if corpus is None:
-        raise DataError(f"a dataset folder must hold corpus.jsonl or corpus.jsonl.gz; {folder} holds neither")
     if not split or Path(split).name != split:
         raise DataError(f"a split is a plain name such as test; got {split!r}")
+    corpus = _one_of(folder, "corpus.jsonl")
+    if corpus is None and not (doc_ids and folder.is_dir()):
+        raise DataError(f"a dataset folder must hold corpus.jsonl or corpus.jsonl.gz; {folder} holds neither")
     qrels_file, notes = _qrels_file(folder, split)
+    if corpus is None and qrels_file is None:
+        raise DataError(f"a dataset folder must hold corpus.jsonl or judgements of the vectors; {folder} holds neither")
     queries_file = _one_of(folder, "queries.jsonl")
-    if queries_file is None and qrels_file is not None:
-        raise DataError(f"{folder} must hold queries.jsonl or queries.jsonl.gz beside its judgements {qrels_file.name}")
+    if queries_file is None and qrels_file is not None and not query_ids:
+        raise DataError(
+            f"{folder} must hold queries.jsonl or queries.jsonl.gz beside its judgements {qrels_file.name}, unless "
+            "query vectors with ids (query_ids) stand in for it"
+        )
 
-    documents = _texts(corpus, progress, titled=True)
+    documents = _texts(corpus, progress, titled=True) if corpus else [(doc, None) for doc in doc_ids or ()]
     if not documents:
         raise DataError(f"the corpus must hold at least one document; {corpus} has none")
-    queries = _texts(queries_file, progress, titled=False) if queries_file else []
+    queries: Sequence[tuple[str, str | None]] = _texts(queries_file, progress, titled=False) if queries_file else []
     facts = {"folder": str(folder)}
     qrels: dict[str, dict[str, int]] = {}
     if qrels_file is None:
         notes.append(f"there are no judgements; all {len(queries)} queries are kept" if queries else "no queries")
     else:
         qrels = read_qrels(qrels_file, progress)
-        kept = [(query, text) for query, text in queries if query in qrels]
-        if not kept:
-            raise DataError(
-                f"no query of {queries_file} is judged in {qrels_file}; the first judged id is {next(iter(qrels))!r}. "
-                "Do the two belong together?"
-            )
-        queries = kept
+        if queries_file is None:
+            queries = [(query, None) for query in query_ids or ()]
         facts["judgements"] = qrels_file.relative_to(folder).as_posix()
     return build_dataset(
         name or folder.resolve().name,
@@ -91,6 +89,7 @@ def load_beir(
         drop_own_document=drop_own_document,
         facts=facts,
         notes=notes,
+        source=str(qrels_file),
     )
 
 
@@ -122,38 +121,51 @@ def _table_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str
     """Rows (line, query, document, grade) of a table; its first data line decides separator and columns."""
     separator: str | None = None
     columns = 0
+    at = -1, -1, -1
+    counted, lines, seconds = False, 0, set[str]()  # whether the first of TREC's four columns only counts the lines
     for number, line in _lines(path, progress):
         if not columns:
             separator = "\t" if "\t" in line else None  # None: any run of blanks
         cells = line.split(separator)
         cells[-1] = cells[-1].strip()
         if not columns:
-            if len(cells) not in (3, 4):
+            columns = len(cells)
+            if not GRADE.fullmatch(cells[-1]) and name_columns(cells):
+                at = find_columns(tuple(cells), f"{path}:{number}", "column")
+                continue
+            if columns not in (3, 4):
                 raise DataError(
                     f"{path}:{number}: judgements must have 3 tab-separated columns (query id, document id, grade) or "
                     f"the 4 of TREC (query id, 0, document id, grade); got {len(cells)}"
                 )
-            if not GRADE.fullmatch(cells[-1]) and HEADER_WORDS.intersection(cell.casefold() for cell in cells):
-                continue
-            columns = len(cells)
+            at = 0, columns - 2, columns - 1
+            counted = columns == 4
         elif len(cells) != columns:
             raise DataError(f"{path}:{number}: every line must have {columns} columns as the first; got {len(cells)}")
-        query, document = cells[0], cells[-2]
+        counted = counted and cells[0] in (str(lines), str(lines + 1))
+        lines += 1
+        seconds.add(cells[1])
+        query, document, grade = (cells[place] for place in at)
         _check_id(query, path, number)
         _check_id(document, path, number)
-        yield number, query, document, _grade(cells[-1], path, number)
+        yield number, query, document, _grade(grade, path, number)
+    if counted and len(seconds) > 1:
+        raise DataError(
+            f"{path}: the first column must be the query id; it counts the lines, as an index does. Write the table "
+            "without its index (pandas: index=False) or with its header"
+        )
 
 
 def _json_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str, int]]:
+    places: dict[tuple[str, ...], tuple[int, int, int]] = {}
     for number, row in _objects(path, progress):
-        for key in QREL_KEYS:
-            if key not in row:
-                raise DataError(
-                    f"{path}:{number}: a judgement must have the keys {', '.join(QREL_KEYS)}; {key} is missing"
-                )
-        query = _id_text(row["query-id"], path, number)
-        document = _id_text(row["corpus-id"], path, number)
-        score = row["score"]
+        keys = tuple(row)
+        if keys not in places:
+            places[keys] = find_columns(keys, f"{path}:{number}", "key")
+        query_key, document_key, grade_key = (keys[place] for place in places[keys])
+        query = _id_text(row[query_key], path, number)
+        document = _id_text(row[document_key], path, number)
+        score = row[grade_key]
         text = str(score) if isinstance(score, int | float | str) and not isinstance(score, bool) else repr(score)
         yield number, query, document, _grade(text, path, number)
 
@@ -263,10 +275,12 @@ def _one_of(folder: Path, name: str) -> Path | None:
 def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:
     """The judgements of the split, or None where the folder has none at all, with a warning if another was taken."""
     splits: dict[str, Path] = {}
+    others = []
     if (folder / "qrels").is_dir():
         for ending in reversed(QREL_ENDINGS):  # .tsv wins over .jsonl
             for path in sorted((folder / "qrels").glob(f"*{ending}")):
                 splits[path.name.removesuffix(ending)] = path
+        others = [p.name for p in sorted((folder / "qrels").iterdir()) if p.is_file() and not p.name.startswith(".")]
     if split in splits:
         return splits[split], []
     if split == "test" and len(splits) == 1:
@@ -275,4 +289,14 @@ def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:
     if splits:
         raise DataError(f"{folder} has no judgements of the split {split!r}; it has {', '.join(sorted(splits))}")
     unsplit = _one_of(folder, "qrels.tsv") or _one_of(folder, "qrels.jsonl")
-    return unsplit, []
+    if unsplit is not None:
+        return unsplit, [] if split == "test" else [
+            f"{unsplit.name} has no splits; all of it is used, not {split} alone"
+        ]
+    if others:
+        raise DataError(
+            f"judgements must be {', '.join(QREL_ENDINGS)} files; {folder / 'qrels'} holds {', '.join(others[:5])}"
+        )
+    if split != "test":
+        raise DataError(f"{folder} has no judgements of the split {split!r}; it has none at all")
+    return None, []

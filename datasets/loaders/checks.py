@@ -12,51 +12,59 @@ from embgeo.judgements import Judgements, check_judgements
 
 def build_dataset(
     name: str,
-    documents: Sequence[tuple[str, str]],
-    queries: Sequence[tuple[str, str]],
+    documents: Sequence[tuple[str, str | None]],
+    queries: Sequence[tuple[str, str | None]],
     qrels: Mapping[str, Mapping[str, int]],
     *,
     drop_own_document: bool = False,
     facts: Mapping[str, str] | None = None,
     task: object | None = None,
     notes: Sequence[str] = (),
+    source: str = "the judgements",
 ) -> Dataset:
-    """`Dataset` from (id, text) pairs; every row is kept, so that rows stay aligned with stored vectors.
+    """`Dataset` from (id, text) pairs; every document is kept, so that rows stay aligned with stored vectors.
 
-    Lone surrogates in texts become U+FFFD (no tokenizer or file takes them); `notes` are the loader's own warnings
-    and come first.
+    Queries that are not judged belong to other splits and are left out; without any judgements all stay. Lone
+    surrogates in texts become U+FFFD (no tokenizer or file takes them); all texts are None where only the ids of
+    finished vectors are known. `notes` are the loader's own warnings and come first, `source` is where the judgements
+    were read from.
 
     Raises
     ------
     DataError
         For an empty corpus and for ids that are empty, repeat, or hold NUL or lone surrogates.
+    InputError
+        Nothing can be measured with the judgements; see `check_judgements`.
     """
     if not documents:
         raise DataError(f"the corpus must hold at least one document; {name} has none")
     doc_ids, doc_texts, broken_documents = _columns(documents, "document", name)
-    query_ids, query_texts, broken_queries = _columns(queries, "query", name)
-    judgements = check_judgements(qrels, doc_ids, query_ids, drop_own_document)
+    every_query = [query for query, _ in queries]
+    judgements = check_judgements(qrels, doc_ids, every_query, drop_own_document, source)
+    kept = [(query, text) for query, text in queries if query in judgements.qrels] if qrels else queries
+    query_ids, query_texts, broken_queries = _columns(kept, "query", name)
     warnings = [*notes]
     for broken, what in ((broken_documents, "documents"), (broken_queries, "queries")):
         if broken:
             warnings.append(f"{broken} {what} hold lone surrogates; each is read as U+FFFD")
     warnings += text_warnings(doc_ids, doc_texts, query_ids, query_texts, judgements)
     return Dataset(
-        name, doc_ids, doc_texts, query_ids, query_texts, judgements, tuple(warnings), task, dict(facts or {})
-    )
+        name, doc_ids, doc_texts, query_ids, query_texts, judgements, tuple(warnings), task, dict(facts or {}),
+        every_query,
+    )  # fmt: skip
 
 
 def text_warnings(
     doc_ids: Sequence[str],
-    doc_texts: Sequence[str],
+    doc_texts: Sequence[str] | None,
     query_ids: Sequence[str],
-    query_texts: Sequence[str],
+    query_texts: Sequence[str] | None,
     judgements: Judgements,
 ) -> list[str]:
     """Sentences about empty and duplicate texts and shared ids; [] when there is nothing to say."""
     warnings = []
     for ids, texts, what in ((doc_ids, doc_texts, "documents"), (query_ids, query_texts, "queries")):
-        empty = [i for i, text in zip(ids, texts, strict=True) if not text.strip()]
+        empty = [i for i, text in zip(ids, texts, strict=True) if not text.strip()] if texts is not None else []
         if empty:
             warnings.append(f"{len(empty)} of {len(ids)} {what} have no text, the first is {empty[0]!r}; they are kept")
     copies = _copies(doc_ids, doc_texts)
@@ -91,8 +99,8 @@ def id_fault(name: str) -> str | None:
     return "holds a lone surrogate" if _has_surrogate(name) else None
 
 
-def _columns(rows: Sequence[tuple[str, str]], what: str, where: str) -> tuple[list[str], list[str], int]:
-    """Ids, texts without lone surrogates, and the number of texts that had some."""
+def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> tuple[list[str], list[str] | None, int]:
+    """Ids, texts without lone surrogates (None where they are unknown), and the number of texts that had some."""
     ids: list[str] = []
     texts: list[str] = []
     seen: set[str] = set()
@@ -103,12 +111,14 @@ def _columns(rows: Sequence[tuple[str, str]], what: str, where: str) -> tuple[li
         if name in seen:
             raise DataError(f"{what} ids must be unique; {name!r} of {where} repeats")
         seen.add(name)
+        ids.append(name)
+        if text is None:
+            continue
         if _has_surrogate(text):
             broken += 1
             text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        ids.append(name)
         texts.append(text)
-    return ids, texts, broken
+    return ids, texts if len(texts) == len(ids) else None, broken
 
 
 def _has_surrogate(text: str) -> bool:
@@ -119,7 +129,9 @@ def _has_surrogate(text: str) -> bool:
     return False
 
 
-def _copies(ids: Sequence[str], texts: Sequence[str]) -> list[str]:
+def _copies(ids: Sequence[str], texts: Sequence[str] | None) -> list[str]:
     """Ids of all non-empty texts that occur more than once."""
+    if texts is None:
+        return []
     counts = Counter(texts)
     return [i for i, text in zip(ids, texts, strict=True) if counts[text] > 1 and text.strip()]

@@ -16,29 +16,32 @@ class Dataset:
     Attributes
     ----------
     name : what the user typed and reports show (`pydocs`, a folder's name, an MTEB task).
-    doc_ids, doc_texts : unique ids and the texts as they are encoded (title + " " + text, stripped).
+    doc_ids, doc_texts : unique ids and the texts as they are encoded (title + " " + text, stripped); None without
+        texts, where finished vectors came with judgements alone.
     query_ids, query_texts : the same for queries; only queries of the chosen split.
     judgements : checked against the ids (see `check_judgements`).
     warnings : sentences about duplicates, empty texts, shared ids; judgement warnings are not repeated here.
     task : mteb task metadata for instruction-tuned encoders, when the dataset is an MTEB task.
     facts : where the data came from, for the report (split, folder, revision, Python version); not fingerprinted.
+    every_query : ids of the queries of all splits in their order, which vectors of the whole file are aligned with.
     """
 
     name: str
     doc_ids: Sequence[str]
-    doc_texts: Sequence[str]
+    doc_texts: Sequence[str] | None
     query_ids: Sequence[str]
-    query_texts: Sequence[str]
+    query_texts: Sequence[str] | None
     judgements: Judgements
     warnings: tuple[str, ...] = ()
     task: object | None = None
     facts: Mapping[str, str] = field(default_factory=dict)
+    every_query: Sequence[str] = ()
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over ids, texts and judgements in order: equal exactly when the data are."""
         digest = hashlib.sha256()
-        for group in (self.doc_ids, self.doc_texts, self.query_ids, self.query_texts):
+        for group in (self.doc_ids, self.doc_texts or (), self.query_ids, self.query_texts or ()):
             digest.update(f"{len(group)}\n".encode())
             for text in group:
                 data = text.encode("utf-8", "surrogatepass")

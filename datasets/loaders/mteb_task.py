@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -43,13 +43,14 @@ def load_mteb_task(
     if task_name not in classes:
         raise unknown_name("MTEB retrieval task", task_name, classes)
     task = mteb.get_task(task_name)
-    split = _choice("split", split, list(task.eval_splits), task_name, default="test")
+    asked, split = split, _choice("split", split, list(task.eval_splits), task_name, default="test")
+    notes = [] if split == asked else [f"there is no split {asked}; {split}, the only one, is used"]
     subset = _choice("subset", subset, list(task.hf_subsets), task_name, default="")
     task = mteb.get_task(task_name, eval_splits=[split], hf_subsets=[subset])
     progress(f"fetching {task_name}", 0, 1)
     fetch(task)
     progress(f"fetching {task_name}", 1, 1)
-    return convert(task, name, split, subset, drop_own_document)
+    return convert(task, name, split, subset, drop_own_document, notes)
 
 
 def fetch(task: Any) -> None:
@@ -72,8 +73,10 @@ def fetch(task: Any) -> None:
         raise HubError(f"the MTEB task {task.metadata.name} must be fetched from the hub; {reason}") from error
 
 
-def convert(task: Any, name: str, split: str, subset: str, drop_own_document: bool = False) -> Dataset:
-    """A loaded task as a `Dataset`; queries without a judgement in the split are left out, as mteb does."""
+def convert(
+    task: Any, name: str, split: str, subset: str, drop_own_document: bool = False, notes: Sequence[str] = ()
+) -> Dataset:
+    """A loaded task as a `Dataset`."""
     task.convert_v1_dataset_format_to_v2(num_proc=None)
     try:
         data: Mapping[str, Any] = task.dataset[subset][split]
@@ -82,17 +85,20 @@ def convert(task: Any, name: str, split: str, subset: str, drop_own_document: bo
     if data.get("top_ranked"):
         raise DataError(f"the MTEB task {name} ranks given candidates; embgeo searches whole corpora only")
     qrels = {
-        str(query): {str(document): int(grade) for document, grade in judged.items()}
+        str(query): {str(document): grade for document, grade in judged.items()}
         for query, judged in data["relevant_docs"].items()
         if judged
     }
+    if not qrels:
+        raise DataError(f"the MTEB task {name} must have judgements; its split {split!r} has none")
     documents = [(str(row["id"]), document_text(row)) for row in data["corpus"]]
-    queries = [(str(row["id"]), query_text(row)) for row in data["queries"] if str(row["id"]) in qrels]
+    queries = [(str(row["id"]), query_text(row)) for row in data["queries"]]
     return build_dataset(
         name,
         documents,
         queries,
         qrels,
+        notes=notes,
         drop_own_document=drop_own_document or bool(task.ignore_identical_ids),
         facts={
             "source": f"MTEB task {task.metadata.name}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from embgeo.datasets.beir import is_beir_folder, load_beir
@@ -26,7 +26,13 @@ def list_datasets() -> Mapping[str, str]:
 
 
 def resolve_dataset(
-    name: str, *, split: str = "test", drop_own_document: bool = False, progress: Progress = silent
+    name: str,
+    *,
+    split: str = "test",
+    drop_own_document: bool = False,
+    doc_ids: Sequence[str] | None = None,
+    query_ids: Sequence[str] | None = None,
+    progress: Progress = silent,
 ) -> Dataset:
     """Load a dataset by built-in name, by folder in BEIR format, or by the name of an MTEB retrieval task.
 
@@ -37,6 +43,7 @@ def resolve_dataset(
     ----------
     split : which judgements (BEIR folders and MTEB tasks).
     drop_own_document : leave the document with a query's own id out of its results (off, as in MTEB).
+    doc_ids, query_ids : ids of finished vectors, with which a folder of judgements alone is a dataset (`load_beir`).
 
     Raises
     ------
@@ -53,11 +60,19 @@ def resolve_dataset(
             return load_beir(
                 tiny_folder(), split=split, drop_own_document=drop_own_document, name="tiny", progress=progress
             )
+        if split != "test":
+            raise DataError(f"{name} has no splits; got {split!r}. Leave --split out")
         return load_pydocs(name == "pydocs:scientific", drop_own_document, progress)
     if folder.is_dir() and name:
-        return load_beir(folder, split=split, drop_own_document=drop_own_document, progress=progress)
+        return load_beir(
+            folder, split=split, drop_own_document=drop_own_document, doc_ids=doc_ids, query_ids=query_ids,
+            progress=progress,
+        )  # fmt: skip
     if folder.exists() and name:
-        raise DataError(f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file")
+        raise DataError(
+            f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file. With vectors "
+            "that hold ids, a folder with judgements alone (qrels.tsv) will do"
+        )
     if os.sep in name or name.startswith(("~", ".")):
         raise DataError(f"the dataset folder {name} does not exist. Built-in: {', '.join(BUILT_IN)}.")
     if near := _built_in_meant(name):

@@ -39,6 +39,7 @@ from embgeo.compression.spec import Spec
 from embgeo.compression.timing import Timing
 from embgeo.embeddings import Embeddings, release_pages
 from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
+from embgeo.environment import versions
 from embgeo.errors import StorageError
 from embgeo.jsontext import canonical_json
 from embgeo.retrieval.evaluate import Evaluator
@@ -282,13 +283,12 @@ def _code_fingerprint() -> str:
 
 
 def _libraries() -> dict[str, str]:
-    """Versions of what computes; FAISS only where it is used."""
-    from importlib.metadata import version
-
+    """Versions of what computes, as far as it is installed; FAISS only where it is used."""
     names = ("numpy", "numba", "scipy", "torch", "ml_dtypes", "pytrec-eval-terrier")
-    versions = {"python": sys.version.split()[0], **{name: version(name) for name in names}}
+    installed = versions()
+    used = {"python": sys.version.split()[0], **{name: installed[name] for name in names if name in installed}}
     if faiss_available():
         import faiss
 
-        versions["faiss"] = faiss.__version__
-    return versions
+        used["faiss"] = faiss.__version__
+    return used

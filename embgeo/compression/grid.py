@@ -9,6 +9,7 @@ from embgeo.compression.budget import Budget
 from embgeo.compression.costs import predicted_seconds
 from embgeo.compression.reducers.kernel_pca import KernelPCA
 from embgeo.compression.spec import Spec, parse
+from embgeo.environment import versions
 from embgeo.errors import InputError
 
 FIT_BUDGET_SECONDS = 30.0
@@ -136,7 +137,8 @@ def _costly(dimension: int) -> Iterator[str]:
     yield from (f"pq{eighth}", f"pq{quarter}x4", f"opq{quarter}", f"opq{eighth}", f"pq{eighth}x4", f"pq{sixteenth}")
     half, fourth = _round(dimension / 2), _round(dimension / 4)
     yield "rot,rabitq4"
-    yield from (f"{reducer}{width},int8" for width in (fourth, half) for reducer in ("kpca", "ae"))
+    learned = ("kpca", "ae") if "torch" in versions() else ("kpca",)  # finished vectors need no torch
+    yield from (f"{reducer}{width},int8" for width in (fourth, half) for reducer in learned)
     yield "itq"
     yield f"rq{max(1, min(32, dimension // 16))}"
 

@@ -57,6 +57,7 @@ def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
     """Read vectors of documents, and of queries, from one file or two.
 
     A file holds one matrix (documents; or queries, in `queries_path`) or the keys docs, queries, doc_ids, query_ids.
+    Queries of shape (d,) are one query.
     float16, float32 and float64 are served as stored; bfloat16 (.safetensors) is widened to float32 in memory.
     Ids are an array of strings or integers in .npz. A .safetensors file cannot hold strings: there they are a JSON
     list, either in the file's metadata under doc_ids / query_ids or as the UTF-8 bytes of a uint8 tensor of that name.
@@ -82,12 +83,24 @@ def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
             )
         found |= {key: apart[key] for key in ("queries", "query_ids") if key in apart}
         source += f" + {queries_path}"
-    docs, queries = found["docs"], found.get("queries")
-    for key, matrix in (("docs", docs), ("queries", queries)):
-        if matrix is not None:
-            _check(matrix, key, path if key == "docs" or queries_path is None else queries_path)
+    docs = _checked(found["docs"], "docs", path)
+    queries = _checked(found["queries"], "queries", queries_path or path) if "queries" in found else None
     doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ("doc_ids", "query_ids"))
     return Vectors(docs, queries, doc_ids, query_ids, source)
+
+
+def load_queries(path: Path) -> np.ndarray:
+    """(m, d) query vectors: a matrix or one vector, the key queries, or else docs; raises as `load_vectors` does."""
+    path = Path(path)
+    found = _read(path, "queries")
+    if "queries" not in found and "docs" not in found:
+        raise DataError(f"{path} must hold one matrix or the key queries; it has {', '.join(sorted(found))}")
+    return _checked(found["queries" if "queries" in found else "docs"], "queries", path)
+
+
+def one_row(X: np.ndarray) -> np.ndarray:
+    """(d,) → (1, d), as an encoder gives a single text; other shapes as they are."""
+    return X[None] if X.ndim == 1 else X
 
 
 def _read(path: Path, only: str) -> dict[str, np.ndarray]:
@@ -110,7 +123,9 @@ def _read(path: Path, only: str) -> dict[str, np.ndarray]:
     return dict(arrays)
 
 
-def _check(X: np.ndarray, key: str, path: Path) -> None:
+def _checked(X: np.ndarray, key: str, path: Path) -> np.ndarray:
+    if key == "queries":
+        X = one_row(X)
     if X.dtype.kind != "f" or X.dtype.itemsize not in (2, 4, 8):
         hint = ""
         if X.dtype.kind in "iub":
@@ -121,6 +136,7 @@ def _check(X: np.ndarray, key: str, path: Path) -> None:
         raise DataError(f"{key} in {path} must be float16, float32, float64 or bfloat16; got {X.dtype}{hint}")
     if X.ndim != 2 or 0 in X.shape:
         raise DataError(f"{key} in {path} must be a matrix with at least one row and column; got shape {X.shape}")
+    return X
 
 
 def _ids(ids: np.ndarray | None, key: str, source: str) -> list[str] | None:

@@ -22,7 +22,7 @@ def read_npy(path: Path) -> dict[str, np.ndarray]:
     """The array of a .npy file as a read-only memory map."""
     with _malformed(path, ".npy"):
         with path.open("rb") as file:
-            shape, dtype = _npy_header(file)
+            shape, dtype = _npy_header(file, path, "the array")
             left = path.stat().st_size - file.tell()
         _check_size(path, "the array", shape, dtype, left)
         if 0 in shape:  # nothing to map
@@ -37,7 +37,7 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             with archive.open(info) as file:
-                shape, dtype = _npy_header(file)
+                shape, dtype = _npy_header(file, path, name)
                 _check_size(path, name, shape, dtype, info.file_size - file.tell())
             with archive.open(info) as file:
                 arrays[name] = np.lib.format.read_array(file, allow_pickle=False)
@@ -85,7 +85,7 @@ def _map(path: Path, kind: str, offset: int, shape: tuple[int, ...]) -> np.ndarr
     return mapped.astype(np.float32) if kind == "bfloat16" else mapped
 
 
-def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
+def _npy_header(file: IO[bytes], path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:
     version = np.lib.format.read_magic(file)
     if version == (1, 0):
         shape, _, dtype = np.lib.format.read_array_header_1_0(file)
@@ -94,7 +94,8 @@ def _npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype]:
     else:
         raise ValueError(f"version {version} is not read")
     if dtype.hasobject:
-        raise ValueError("it holds Python objects, which would have to be unpickled")
+        plain = f"{name}.astype(str)" if name in ID_KEYS else "numpy.array(X.tolist(), numpy.float32)"
+        raise DataError(f"{name} in {path} must not be Python objects (they would be unpickled); save {plain} instead")
     return shape, dtype
 
 

@@ -118,7 +118,7 @@ class Evaluator:
 def neighbour_recall(
     rows: np.ndarray, exact_rows: np.ndarray, k: int = 10, exact_scores: np.ndarray | None = None
 ) -> np.ndarray:
-    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1].
+    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1]; 1 where there is none to find.
 
     With `exact_scores` (m, ≥ k) of `exact_rows` a document that ties with the k-th stands for it: of several copies of
     a document, of which not all have a place, it does not matter which are found. Ties are looked for within the
@@ -134,7 +134,7 @@ def neighbour_recall(
         sure = sure & ~tied
     found = (rows[:, None, :k] == exact_rows[:, :, None]).any(axis=2)
     hits = (found & sure).sum(axis=1) + np.minimum((found & tied).sum(axis=1), places - sure.sum(axis=1))
-    return np.asarray(hits / np.maximum(places, 1), dtype=np.float64)
+    return np.where(places > 0, hits / np.maximum(places, 1), 1.0)
 
 
 def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:

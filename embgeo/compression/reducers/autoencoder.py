@@ -9,6 +9,7 @@ import numpy as np
 
 from embgeo.compression.parts import check_width, reducer
 from embgeo.compression.training import Training, principal_axes, second_moment
+from embgeo.errors import MissingExtraError
 
 HIDDEN = 128
 STEPS = 200
@@ -79,7 +80,10 @@ def _train(
     Z: np.ndarray, start: np.ndarray, hidden: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Encoder weights (linear, inner, bias, outer) after training on Z (n, d) from the projection `start` (d, r)."""
-    import torch
+    try:
+        import torch
+    except ImportError:
+        raise MissingExtraError("an autoencoder (ae) is trained with torch: pip install torch") from None
 
     n, d = Z.shape
     r = start.shape[1]
