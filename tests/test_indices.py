@@ -103,10 +103,10 @@ def test_a_spec_with_an_index_prints_and_parses_to_itself(index: str, rest: str)
         ("pca8,int8,hnsw32", "'int8' stands where a reducer must be"),
         ("pca8,hnsw32,int8", "character 6: 'hnsw32' stands where a reducer must be; an index stands first"),
         ("hnsw32,ivf4,int8", "an index stands first"),
-        ("hsnw32,int8", "no reducer or index. Did you mean hnsw32"),
-        ("hnsw032,int8", "'hnsw032' is no reducer or index"),
+        ("hsnw32,int8", "unknown reducer or index 'hsnw32'. Did you mean hnsw32"),
+        ("hnsw032,int8", "unknown reducer or index 'hnsw032'"),
         ("hnsw,int8", "Did you mean hnsw32"),
-        ("ivf64ef8,int8", "is no reducer or index"),
+        ("ivf64ef8,int8", "unknown reducer or index"),
         ("hnsw32,pcac8,int8,score=centred", "takes no index"),
     ],
 )
@@ -447,7 +447,7 @@ def test_an_index_never_beats_its_flat_search_out_of_sample() -> None:
 @needs_faiss
 def test_what_an_index_misses_is_what_its_flat_search_finds_and_it_does_not() -> None:
     X, Q = vectors(200), vectors(20, seed=3)
-    task = Task(check_embeddings(X, Q), None, np.zeros((20, 10), np.int64), None)
+    task = Task(check_embeddings(X, Q), None, np.zeros((20, 10), np.float32), np.zeros((20, 10), np.int64), None)
     spec = parse("ivf10np2,int8")
     codec = fit_codec(spec, Training(X, "cosine"))
     codes = codec.encode(X)
