@@ -53,8 +53,9 @@ class FittedKernelPCA:
 
 
 def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndarray:
-    """(n, l) exp(−gamma · ‖x − y‖²)."""
-    return np.exp(gamma * score(X, Y, "euclidean"))
+    """(n, l) exp(−gamma · ‖x − y‖²); in one thread, since the eigenvectors magnify the last bits of the products."""
+    with one_thread(len(Y)):
+        return np.exp(gamma * score(X, Y, "euclidean"))
 
 
 @reducer(
