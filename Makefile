@@ -45,5 +45,5 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[cpu,demo,umap,dev]' -c constraints.txt
+	$(BIN)/python -m pip install -q -e '.[cpu,demo,umap,figures,dev]' -c constraints.txt
 	@touch $@

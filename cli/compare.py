@@ -8,25 +8,32 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option, used
-from embgeo.cli.options import FILE, Common, kept_config, out_option, stacked, threads_option, with_voice
+from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_voice
 from embgeo.cli.voice import Voice
+from embgeo.errors import GateError
 
 _places = stacked(
     out_option,
     click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
-    click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
+    click.option("--no-html", is_flag=True, help="Do not write a report."),
 )
 
 
 @click.command(short_help="Models or datasets side by side, from stored runs.")
 @click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, shell_complete=completion.runs)
-@click.option("--vectors", metavar="COUNT", help="Plan costs for that many vectors.  [default: 100M]")
-@click.option("--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it no money is named.")
+@click.option("--vectors", metavar="COUNT", help="Plan costs for this many vectors.  [default: 100M]")
+@click.option(
+    "--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it, costs are given in bytes only."
+)
 @click.option(
     "--documents", type=click.IntRange(min=20), default=3000, show_default=True,
-    help="At most so many documents for model similarity.",
+    help="Maximum number of documents for model similarity.",
 )  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
+@click.option(
+    "--fail-if", "fail_if", multiple=True, metavar="CONDITION",
+    help="Exit with code 3 if a run changes like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
+)  # fmt: skip
 @threads_option
 @config_option
 @_places
@@ -37,39 +44,48 @@ def command(
     price_per_gb: float | None,
     documents: int,
     seed: int,
+    fail_if: tuple[str, ...],
     threads: int | None,
     out: Path,
     html: Path | None,
     no_html: bool,
     voice: Voice,
 ) -> None:
-    """Put the stored runs RUN RUN... side by side; nothing is encoded.
+    """Compare stored runs side by side; nothing is encoded.
 
     RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the beginning of its name or of its
     eight-digit id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
-    both; model similarity needs the vector file or the embedding cache to be there still.
+    both; model similarity needs the vector file or the embedding cache of each run.
+
+    --fail-if is for pipelines: METRIC OPERATOR VALUE on the difference between each further run and the first,
+    absolute (-0.01) or relative (-1%), with < <= > >=. METRIC is a retrieval measure of analyze runs (ndcg@10,
+    recall@100, ...) or a number of the recommended store of compress runs (ndcg@10, recall@10_exact,
+    bytes_per_vector, ...). Point estimates are compared; the paired interval is printed beside them where there
+    is one. Everything is written before the exit.
 
     \b
     Examples:
       embgeo compare embgeo-runs/analyze-minilm-pydocs-1a2b3c4d embgeo-runs/analyze-e5-pydocs-5e6f7a8b
       embgeo compare 1a2b 5e6f 9c0d --html models.html
       embgeo compare embgeo-runs/compress-* --vectors 100M --price-per-gb 0.25 --json -
+      embgeo compare reference/ 5e6f --fail-if 'ndcg@10 < -1%' --fail-if 'bytes_per_vector > 0'
     """
-    if html is not None and no_html:
-        raise click.UsageError("--html and --no-html exclude each other; give one of them")
+    check_html(html, no_html)
     from embgeo.cli.compare_tables import compare_tables, legend
-    from embgeo.cli.outcome import finish
+    from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import warning_lines
-    from embgeo.cli.words import PLAIN, plain
+    from embgeo.cli.words import PLAIN, condition_line, plain
     from embgeo.comparison import compare
     from embgeo.reports.compare_decision import decision
 
     config = used(click.get_current_context())
-    with voice.progress() as progress:
-        run = compare(
+    run = follow(
+        voice, out, "compare", f"{len(runs)} runs", None,
+        lambda progress: compare(
             list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
-            out=out, progress=progress, **kept_config(config),
-        )  # fmt: skip
+            fail_if=list(fail_if), out=out, progress=progress, **kept_config(config),
+        ),
+    )  # fmt: skip
     for line in legend(run.result):
         voice.line(line)
     for drawn in compare_tables(run.result):
@@ -81,3 +97,9 @@ def command(
     voice.line()
     for sentence in decision(run.result):
         voice.sentence(plain(sentence.translate(PLAIN)))
+    checked = run.result.get("conditions") or []
+    for condition in checked:
+        voice.sentence(f"{'failed' if condition['fires'] else 'passed'}: {condition_line(condition)}")
+    fired = [condition_line(condition) for condition in checked if condition["fires"]]
+    if fired:
+        raise GateError(f"--fail-if: {'; '.join(fired)}")

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
-
 import click
 
 from embgeo.cli import completion
 from embgeo.cli.options import Common, with_common
+from embgeo.errors import GateError
 
 
 @click.command(short_help="The smallest store that keeps the quality.")
 @click.argument("model", shell_complete=completion.models)
 @click.argument("dataset", required=False, shell_complete=completion.datasets)
-@click.option("--budget", metavar="SIZE", help="96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB the whole store.")
 @click.option(
-    "--keep", metavar="SHARE", help="Keep this much of nDCG@10, e.g. 99%; alone it asks for the smallest store."
+    "--budget", metavar="SIZE", help="96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB limit the whole store."
+)
+@click.option(
+    "--keep",
+    metavar="SHARE",
+    help="Share of nDCG@10 to keep, e.g. 99%; without --budget, picks the smallest such store.",
 )
 @click.option(
     "--spec",
@@ -23,16 +26,22 @@ from embgeo.cli.options import Common, with_common
     multiple=True,
     metavar="SPEC",
     shell_complete=completion.specs,
-    help="Judge just this spec, e.g. pca192,rot,int4 or hnsw32,int8; repeatable.",
+    help="Evaluate only this spec (repeatable), e.g. pca192,rot,int4 or hnsw32,int8.",
 )
-@click.option("--vectors", metavar="COUNT", help="Plan sizes for that many vectors, e.g. 100M.  [default: the corpus]")
+@click.option("--vectors", metavar="COUNT", help="Plan sizes for this many vectors, e.g. 100M.  [default: the corpus]")
 @click.option(
-    "--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes of RAM; without it no money is named."
+    "--price-per-gb",
+    type=float,
+    metavar="PRICE",
+    help="Price of 10⁹ bytes of RAM; without it, no prices are given.",
 )
-@click.option("--exhaustive", is_flag=True, help="Judge a wider list of specs.")
+@click.option("--exhaustive", is_flag=True, help="Evaluate a longer list of specs.")
 @click.option(
-    "--grid", type=click.Choice(["storage-paper"]), help="Judge a published grid, by its arithmetic and by embgeo's."
+    "--grid",
+    type=click.Choice(["storage-paper"]),
+    help="Evaluate a published grid, by its arithmetic and by embgeo's.",
 )
+@click.option("--strict", is_flag=True, help="Exit with code 3, all results written, if --keep is not met.")
 @with_common
 def command(
     model: str,
@@ -44,46 +53,53 @@ def command(
     price_per_gb: float | None,
     exhaustive: bool,
     grid: str | None,
+    strict: bool,
     common: Common,
 ) -> None:
-    """Judge ways to store the vectors of MODEL on DATASET, recommend one and build it.
+    """Evaluate ways to store the vectors of MODEL on DATASET, recommend one and build it.
 
-    Each spec is judged out of sample on real relevance judgements, with its bytes counted to the last one. The
-    recommended store goes into the run folder; `embgeo search RUN "text"` asks it. MODEL and DATASET as in
-    `embgeo analyze`.
+    Each spec is evaluated out of sample on relevance judgements, with its bytes counted exactly. The recommended
+    store goes into the run folder; `embgeo search RUN "text"` searches it. MODEL and DATASET as in `embgeo analyze`.
 
     A SPEC reads from left to right: an index (hnsw32, ivf256; hnsw32ef128 and ivf256np8 name the search effort),
-    reducers (pca192, rot), one quantizer (int8), rescoring (+int8@4). Index and reducers and rescoring may be left out.
+    reducers (pca192, rot), one quantizer (int8), rescoring (+int8@4). Index, reducers and rescoring are optional.
 
     \b
     Examples:
       embgeo compress minilm pydocs --budget 96B
-      embgeo compress minilm my-corpus/ --keep 99%
+      embgeo compress minilm my-corpus/ --keep 99% --strict
       embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
     """
+    if strict and keep is None:
+        raise click.UsageError("--strict needs --keep")
     from embgeo import api
-    from embgeo.cli.outcome import finish
-    from embgeo.cli.tables import tradeoff_table, warning_lines
-    from embgeo.cli.words import budget_meaning, path_text, plain, recommendation, title
+    from embgeo.cli.outcome import finish, follow
+    from embgeo.cli.tables import left_out_line, tradeoff_table, warning_lines
+    from embgeo.cli.words import budget_meaning, meets_keep, plain, recommendation, title
+    from embgeo.reports.commands import search_command
 
     voice = common.voice
-    with voice.progress() as progress:
-        run = api.compress(
+    run = follow(
+        voice, common.library["out"], "compress", model, dataset,
+        lambda progress: api.compress(
             model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
             price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
-        )  # fmt: skip
+        ),
+    )  # fmt: skip
     voice.sentence(title(run.result))
     if meaning := budget_meaning(run.result):
         voice.sentence(meaning)
     if resumed := (run.result.get("protocol") or {}).get("resumed"):
-        voice.sentence(f"taken up again: {len(resumed)} specs were judged before the interruption")
+        voice.sentence(f"Resumed: {len(resumed)} specs were evaluated before the interruption")
     voice.show("", tradeoff_table(run.result))
+    if skipped := left_out_line(run.result):
+        voice.sentence(skipped)
     voice.line()
     for warning in warning_lines(run.result):
         voice.sentence(warning)
     finish(run, common)
-    voice.line(f'search  embgeo search {shlex.quote(plain(path_text(run.folder)))} "your query"')
+    voice.line(f"search  {plain(search_command(run))}")
     voice.line()
     if run.result.get("price"):
         from embgeo.reports.price import price_sentence
@@ -93,3 +109,5 @@ def command(
         voice.sentence(run.result["float8_or_int8"]["sentence"])
     for sentence in recommendation(run.result):
         voice.sentence(sentence)
+    if strict and not meets_keep(run.result):
+        raise GateError(f"--keep {keep} is not met (--strict); the run and its report are written")

@@ -36,7 +36,7 @@ def config_option(function: Any) -> Any:
     """Add `--config FILE` to a command."""
     return click.option(
         "--config", type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False,
-        callback=_apply, help="Options from a TOML file; flags win over it (`embgeo --help`).",
+        callback=_apply, help="Options from a TOML file; flags take precedence (`embgeo --help`).",
     )(function)  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str,
     """The value as the command line would hand it over; InputError where the flag would refuse it."""
     flag = isinstance(parameter, click.Option) and parameter.is_flag
     if flag != isinstance(value, bool):
-        wanted = "true or false" if flag else "no true or false but a value"
+        wanted = "true or false" if flag else "a value, not true or false"
         raise InputError(f"{key} in {path} must be {wanted}; got {_shown(value)}")
     if flag:
         return value

@@ -1,4 +1,4 @@
-"""embgeo datasets: what a DATASET can be, and what is in one."""
+"""embgeo datasets: available datasets, and what is in one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from embgeo.datasets.dataset import Dataset
 
 
-@click.command(short_help="What a dataset can be, and what is in one.")
+@click.command(short_help="Available datasets, and what is in one.")
 @click.argument("name", required=False, shell_complete=completion.datasets)
-@click.option("--split", default="test", show_default=True, help="Which judgements of NAME to count.")
+@click.option("--split", default="test", show_default=True, help="Split of NAME whose judgements are counted.")
 @with_voice
 def command(name: str | None, split: str, voice: Voice) -> None:
     """List the built-in datasets; with NAME, read one and count it, or find MTEB tasks by part of a name.
@@ -54,7 +54,7 @@ def command(name: str | None, split: str, voice: Voice) -> None:
     tasks = mteb_task_names()
     found = [task for task in tasks if name.casefold() in task.casefold()]
     if not found:
-        raise unknown_name("dataset", name, [*built_in, *tasks], "A folder in BEIR format will do as well.")
+        raise unknown_name("dataset", name, [*built_in, *tasks], "A folder in BEIR format works too.")
     for task in found:
         voice.line(f"{task}  (MTEB; needs the hub unless cached)")
     voice.json(found)

@@ -1,4 +1,4 @@
-"""embgeo doctor: what is installed, what is missing, and the line that mends it."""
+"""embgeo doctor: what is installed, what is missing, and the commands that fix it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
 
 
-@click.command(short_help="What is installed, what is missing, how to mend it.")
+@click.command(short_help="What is installed or missing, and the commands that fix it.")
 @with_voice
 @click.pass_context
 def command(ctx: click.Context, voice: Voice) -> None:
-    """Check Python, torch, faiss, the packaged model and the cache; exit 2 if something needed does not work."""
+    """Check Python, torch, faiss, the packaged model and the cache; exit 2 if something required does not work."""
     from embgeo.cli.checkup import examine
 
     findings = []
     for finding in examine():
         findings.append(finding)
         voice.line(hanging(f"{finding.status:5}  {finding.check:21}  {finding.found}"))
-        if finding.mend:
-            voice.line(f"{'':5}  {'':21}  → {finding.mend}")
+        if finding.fix:
+            voice.line(f"{'':5}  {'':21}  → {finding.fix}")
     wrong = [finding.check for finding in findings if finding.status == "error"]
     voice.line()
-    voice.line(f"to mend: {', '.join(wrong)}" if wrong else "all that is needed works")
+    voice.line(f"not working: {', '.join(wrong)}" if wrong else "everything required works")
     voice.json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     if wrong:
         ctx.exit(2)

@@ -9,16 +9,18 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
-from embgeo.cli.options import FILE, with_voice
+from embgeo.cli.options import FILE, find_option, with_voice
 from embgeo.cli.voice import Voice
+from embgeo.writable import check_writable_file
 
 
 @click.command(short_help="The built store as a FAISS file.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
+@find_option
 @config_option
 @with_voice
-def command(run: Path, target: Path | None, voice: Voice) -> None:
+def command(run: Path, target: Path | None, out: Path, voice: Voice) -> None:
     """Write the store in the run folder RUN as a file that plain FAISS reads and searches.
 
     It holds the same codes and gives the same scores; row i of FAISS is document i of the store. A codec that FAISS has
@@ -29,10 +31,13 @@ def command(run: Path, target: Path | None, voice: Voice) -> None:
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
     """
+    if target is not None:
+        check_writable_file(target, "--faiss")
     from embgeo import api
-    from embgeo.cli.words import path_text, size
+    from embgeo.cli.words import size
+    from embgeo.runs import path_text
 
-    report = api.export(run, target)
+    report = api.export(run, target, out=out)
     voice.sentence(
         f"{report.faiss_type}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)} "
         f"({size(report.code_bytes)} codes, {size(report.structure_bytes)} links or lists, "

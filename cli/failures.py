@@ -18,7 +18,7 @@ INTERRUPTED = 130
 # what an interrupted command leaves for the next try
 KEPT = {
     "analyze": "Texts encoded so far are kept",
-    "compress": "Texts encoded and specs judged so far are kept",
+    "compress": "Texts encoded and specs evaluated so far are kept",
 }
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -56,9 +56,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def interrupted(arguments: Sequence[str]) -> str:
-    """What is kept, and the command line that goes on."""
-    kept = next((KEPT[word] for word in arguments if word in KEPT), "Nothing is left half written")
-    return f"interrupted. {kept}. To go on, run the same command again: {shlex.join(['embgeo', *arguments])}"
+    """What is kept, and the command line that resumes."""
+    kept = next((KEPT[word] for word in arguments if word in KEPT), "No partial result is left")
+    return f"interrupted. {kept}. To resume, run the same command again: {shlex.join(['embgeo', *arguments])}"
 
 
 def report(error: BaseException, state: State) -> int:
@@ -70,7 +70,7 @@ def report(error: BaseException, state: State) -> int:
     if isinstance(error, OSError) and error.errno in FULL | FORBIDDEN:
         return say(os_line(error), 2)
     return say(
-        f"internal error: {type(error).__name__}: {error}. This is a fault of embgeo: run the command again with "
+        f"internal error: {type(error).__name__}: {error}. This is a bug in embgeo: run the command again with "
         "--debug and report the traceback.",
         1,
     )

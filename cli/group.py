@@ -20,6 +20,7 @@ COMMANDS = (
     "measures",
     "models",
     "datasets",
+    "schema",
     "cache",
     "doctor",
 )
@@ -50,14 +51,14 @@ class LazyGroup(click.Group):
 
 EPILOG = """\b
 Environment:
-  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT stand for the flags of those names;
+  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT set the flags of those names;
   EMBGEO_CACHE_DIR is where embeddings and unfinished sweeps are kept.
 
 \b
 Configuration (--config FILE, TOML):
-  Keys are the long flags, and model and dataset: above the tables for every
+  Keys are the long flags, model and dataset: above the tables for every
   command, in a table for that command. Paths are relative to the file. Flags
-  win over environment variables, these over the file.
+  take precedence over environment variables, and these over the file.
     seed = 7
     [compress]
     model = "minilm"
@@ -87,7 +88,8 @@ def embgeo() -> None:
     \b
     Exit codes:
       0    done
-      1    a fault of embgeo
-      2    something to mend: a name, a file, a budget, a package
-      130  interrupted by Ctrl-C; the same command goes on from there
+      1    internal error, a bug in embgeo
+      2    user error: a bad name, option, file or budget, or a missing package
+      3    condition not met (compress --strict, compare --fail-if)
+      130  interrupted by Ctrl-C; the same command resumes from there
     """

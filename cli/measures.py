@@ -71,11 +71,11 @@ def _explain(measure: Measure, voice: Voice) -> None:
     voice.line(f"  {measure.summary}")
     rows = {
         "range": f"{low} to {high}",
-        "better": {"higher": "higher", "lower": "lower"}.get(measure.better, "neither end"),
+        "better": {"higher": "higher", "lower": "lower"}.get(measure.better, "neither"),
         "unchanged by": ", ".join(name.replace("_", " ") for name in sorted(measure.invariances)) or "nothing",
         "needs": ", ".join(["documents", *sorted(measure.needs)]),
         "cost": measure.cost + (f", on at most {measure.cap:,} documents" if measure.cap else ""),
-        "interval": "by subsampling" if measure.interval else "none: it moves with the number of documents",
+        "interval": "by subsampling" if measure.interval else "none: the value depends on the number of documents",
         "source": measure.source,
     }
     for label, text in rows.items():

@@ -1,4 +1,4 @@
-"""embgeo models: what a MODEL can be."""
+"""embgeo models: available models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
 
 
-@click.command(short_help="What a model can be.")
+@click.command(short_help="Available models.")
 @click.argument("name", required=False, shell_complete=completion.models)
 @with_voice
 def command(name: str | None, voice: Voice) -> None:
-    """Say what a MODEL can be, in the order it is looked up; with NAME, find registered models by part of a name.
+    """List what MODEL can be, in the order of lookup; with NAME, find registered models by part of a name.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def command(name: str | None, voice: Voice) -> None:
     names = model_names()
     found = [model for model in names if name.casefold() in model.casefold()]
     if not found:
-        raise unknown_name("model", name, names, "A folder, vectors:PATH or any hub name ORG/NAME will do as well.")
+        raise unknown_name("model", name, names, "A folder, vectors:PATH or any hub name ORG/NAME works too.")
     for model in found:
         voice.line(model)
     voice.json(found)

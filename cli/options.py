@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from embgeo.cli.configuration import config_option, settle, used
+from embgeo.writable import check_writable_file
 
 if TYPE_CHECKING:
     from embgeo.cli.voice import Voice
@@ -66,22 +67,29 @@ def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
 
 
 json_option = click.option(
-    "--json", "json_target", metavar="FILE|-", help="Also write the result as JSON; `-` is stdout, words go to stderr."
+    "--json",
+    "json_target",
+    metavar="FILE|-",
+    help="Also write the result as JSON; `-`: to stdout, all text to stderr.",
 )
 voice_flags = stacked(
     click.option("--quiet", "-q", is_flag=True, help="Print errors only (and what --json - asks for)."),
-    click.option("--verbose", "-v", is_flag=True, help="Say more: the library's log, every finished stage."),
+    click.option("--verbose", "-v", is_flag=True, help="More detail: the library's log, every finished stage."),
     click.option(
-        "--debug", is_flag=True, callback=_set_debug, help="As --verbose, with debug messages, and tracebacks."
+        "--debug", is_flag=True, callback=_set_debug, help="As --verbose, with debug messages and tracebacks."
     ),
 )
 out_option = click.option(
     "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
-    help="Where run folders are.",
+    help="Where run folders are, and the progress log of long work.",
+)  # fmt: skip
+find_option = click.option(
+    "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
+    help="Where RUN is looked up by name or id.",
 )  # fmt: skip
 threads_option = click.option(
     "--threads", type=click.IntRange(min=1), metavar="N", envvar="EMBGEO_THREADS", show_envvar=True,
-    help="CPU threads; all unless given.",
+    help="CPU threads; all by default.",
 )  # fmt: skip
 device_options = stacked(
     click.option(
@@ -91,7 +99,7 @@ device_options = stacked(
         show_default=True,
         envvar="EMBGEO_DEVICE",
         show_envvar=True,
-        help="Where to compute; auto takes a CUDA device when there is one.",
+        help="Where to compute; auto uses a CUDA device if there is one.",
     ),
     threads_option,
 )
@@ -107,10 +115,12 @@ _compute_options = stacked(
         type=click.Choice(["auto", "cosine", "dot", "euclidean"]),
         default="auto",
         show_default=True,
-        help="How the model is searched; auto asks its metadata, cosine for bare vectors.",
+        help="Similarity for search; auto takes the model's own, cosine for bare vectors.",
     ),
     click.option("--split", default="test", show_default=True, help="Which judgements of the dataset to use."),
-    click.option("--drop-own-document", is_flag=True, help="Leave out the document whose id is the query's."),
+    click.option(
+        "--drop-own-document", is_flag=True, help="Exclude the document that has the query's id from its results."
+    ),
     click.option(
         "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
     ),
@@ -121,18 +131,18 @@ _encoder_options = stacked(
     click.option(
         "--truncate-dim", type=click.IntRange(min=1), metavar="N", help="Keep the model's first N dimensions."
     ),
-    click.option("--max-length", type=click.IntRange(min=1), metavar="N", help="Cut texts after N tokens."),
+    click.option("--max-length", type=click.IntRange(min=1), metavar="N", help="Truncate texts after N tokens."),
     click.option("--revision", help="Revision of a hub model."),
-    click.option("--query-prompt", metavar="TEXT", help="Text put before every query."),
-    click.option("--document-prompt", metavar="TEXT", help="Text put before every document."),
-    click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Arithmetic of the weights."),
-    click.option("--trust-remote-code", is_flag=True, help="Run code that comes with the model. Off unless given."),
+    click.option("--query-prompt", metavar="TEXT", help="Text prepended to every query."),
+    click.option("--document-prompt", metavar="TEXT", help="Text prepended to every document."),
+    click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Precision of the weights."),
+    click.option("--trust-remote-code", is_flag=True, help="Run model-supplied code (off by default)."),
 )
 _output_options = stacked(
     out_option,
     json_option,
     click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
-    click.option("--no-html", is_flag=True, help="Write no report into the run folder."),
+    click.option("--no-html", is_flag=True, help="Do not write a report."),
     voice_flags,
 )
 ENCODER_NAMES = (
@@ -171,12 +181,19 @@ def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
         encoder = {name: value for name, value in given.items() if value not in (None, False)}
         config = used(click.get_current_context())
         common = Common(library, encoder, options.pop("html"), options.pop("no_html"), voice, config)
-        if common.html is not None and common.no_html:
-            raise click.UsageError("--html and --no-html exclude each other; give one of them")
+        check_html(common.html, common.no_html)
         with voice.speaking():
             return function(common=common, **options)
 
     return stacked(config_option, _compute_options, _encoder_options, _output_options)(call)
+
+
+def check_html(html: Path | None, no_html: bool) -> None:
+    """Refuse --html with --no-html, and a file that cannot be written, before the work."""
+    if html is not None and no_html:
+        raise click.UsageError("--html and --no-html exclude each other; give one of them")
+    if html is not None:
+        check_writable_file(html, "--html")
 
 
 def _take_voice(options: dict[str, Any]) -> Voice:
@@ -184,4 +201,6 @@ def _take_voice(options: dict[str, Any]) -> Voice:
     from embgeo.cli.voice import Voice
 
     settle(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
+    if options["json_target"] not in (None, "-"):
+        check_writable_file(Path(options["json_target"]), "--json")
     return Voice(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))

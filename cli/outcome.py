@@ -1,16 +1,41 @@
-"""What follows a finished run: the report, the JSON, the paths."""
+"""Work that ends in a run, and what follows it: the report, the JSON, the paths."""
 
 from __future__ import annotations
 
+import os
 import shutil
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from embgeo.cli.words import path_text, plain
+from embgeo.cli.progress_lines import ProgressLog
+from embgeo.cli.words import plain
 from embgeo.errors import StorageError
+from embgeo.progress import Progress
+from embgeo.runs import Run, folder_name, path_text
 
 if TYPE_CHECKING:
     from embgeo.cli.options import Common
-    from embgeo.runs import Run
+    from embgeo.cli.voice import Voice
+
+
+def follow(
+    voice: Voice, out: Path, command: str, model: str, dataset: str | None, work: Callable[[Progress], Run]
+) -> Run:
+    """Do `work` with its progress shown and logged: beside the run in `out` while it lasts, then in the run's folder.
+
+    The log is `COMMAND-MODEL-DATASET-PROCESS.log`; it goes where the work fails, and stays where the process is killed.
+    """
+    named = {"command": command, "model": model, "dataset": dataset, "identity": os.getpid()}
+    log = ProgressLog(out / f"{folder_name(named)}.log")
+    try:
+        with voice.progress(log) as progress:
+            run = work(progress)
+    except BaseException:
+        log.discard()
+        raise
+    log.keep(run.folder)
+    return run
 
 
 def finish(run: Run, common: Common) -> None:

@@ -1,4 +1,4 @@
-"""embgeo report: draw the HTML again from stored results."""
+"""embgeo report: regenerate the HTML from stored results, and write its tables and figures as files."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
-from embgeo.cli.options import FILE, with_voice
+from embgeo.cli.options import FILE, find_option, with_voice
 from embgeo.cli.voice import Voice
+from embgeo.writable import check_writable_file
 
 
-@click.command(short_help="Draw the HTML again from stored runs.")
+@click.command(short_help="Regenerate the report of stored runs.")
 @click.argument("folders", metavar="RUN...", type=FILE, nargs=-1, required=True, shell_complete=completion.runs)
 @click.option("--html", type=FILE, metavar="FILE", help="Where to write it.  [default: report.html in the first RUN]")
+@click.option("--csv", type=FILE, metavar="DIR", help="Write every table there as CSV.")
+@click.option("--figures", type=FILE, metavar="DIR", help="Write every figure there as SVG (extra figures).")
+@find_option
 @config_option
 @with_voice
-def command(folders: tuple[Path, ...], html: Path | None, voice: Voice) -> None:
-    """Draw one HTML report of the runs RUN...; nothing is computed or encoded again.
+def command(
+    folders: tuple[Path, ...], html: Path | None, csv: Path | None, figures: Path | None, out: Path, voice: Voice
+) -> None:
+    """Write one HTML report of the runs RUN...; nothing is computed or encoded again.
 
-    RUN is a run folder, or the beginning of its name or id in embgeo-runs. Several runs stand one below the other;
+    RUN is a run folder, or the beginning of its name or id in --out. Several runs follow one another;
     `embgeo compare` pairs them by query and document.
 
     \b
@@ -28,15 +34,27 @@ def command(folders: tuple[Path, ...], html: Path | None, voice: Voice) -> None:
       embgeo report embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo report embgeo-runs/* --html all.html
       embgeo report 1a2b3c4d 5e6f7a8b --html both.html
+      embgeo report 1a2b3c4d --csv tables/ --figures figures/
     """
-    from embgeo.cli.words import path_text, plain
+    if html is not None:
+        check_writable_file(html, "--html")
+    from embgeo.cli.words import plain
     from embgeo.reports import write_report
     from embgeo.reports.commands import compare_command
-    from embgeo.runs import find_run
+    from embgeo.reports.files import write_figures, write_tables
+    from embgeo.runs import find_run, path_text
 
-    runs = [find_run(folder) for folder in folders]
+    runs = [find_run(folder, out) for folder in folders]
     path = write_report(runs, html or runs[0].folder / "report.html")
     voice.line(f"report  {plain(path_text(path))}")
+    tables = write_tables(runs, csv) if csv is not None else []
+    drawn = write_figures(runs, figures) if figures is not None else []
+    for kind, files, folder in (("csv", tables, csv), ("figures", drawn, figures)):
+        if folder is not None:
+            voice.line(f"{kind:7} {len(files)} files in {plain(path_text(folder))}")
     if hint := compare_command([run for run in runs if run.command != "compare"]):
         voice.line(f"compare {plain(hint)}")
-    voice.json({"report": str(path), "runs": [str(run.folder) for run in runs]})
+    voice.json({
+        "report": str(path), "runs": [str(run.folder) for run in runs], "csv": [str(file) for file in tables],
+        "figures": [str(file) for file in drawn],
+    })  # fmt: skip

@@ -1,4 +1,4 @@
-"""embgeo search: ask the store that `embgeo compress` built."""
+"""embgeo search: search the store that `embgeo compress` built."""
 
 from __future__ import annotations
 
@@ -9,24 +9,32 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
-from embgeo.cli.options import FILE, device_options, with_voice
+from embgeo.cli.options import FILE, device_options, find_option, with_voice
 from embgeo.cli.voice import Voice
 
 
-@click.command(short_help="Ask the store that compress built.")
+@click.command(short_help="Search the store that compress built.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.argument("query", required=False)
 @click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")
 @click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many documents.")
 @device_options
+@find_option
 @config_option
 @with_voice
 def command(
-    run: Path, query: str | None, vector: Path | None, k: int, device: str, threads: int | None, voice: Voice
+    run: Path,
+    query: str | None,
+    vector: Path | None,
+    k: int,
+    device: str,
+    threads: int | None,
+    out: Path,
+    voice: Voice,
 ) -> None:
     """Search the store of RUN with the text QUERY or with a vector.
 
-    RUN is a run folder, or the beginning of its name or id in embgeo-runs.
+    RUN is a run folder, or the beginning of its name or id in --out.
 
     \b
     Examples:
@@ -38,6 +46,6 @@ def command(
     from embgeo import api
     from embgeo.cli.tables import hits_table
 
-    hits = api.search(run, query, vector=vector, k=k, device=device, threads=threads)
+    hits = api.search(run, query, vector=vector, k=k, device=device, threads=threads, out=out)
     voice.show(hits_table(hits))
     voice.json([asdict(hit) for hit in hits])

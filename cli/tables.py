@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -13,24 +16,70 @@ from embgeo.cli.words import figure, interval, plain, three_digits
 
 Row = Mapping[str, Any]
 _UNBOUNDED = Console(width=1000)
+# a spec breaks after its commas, never inside a number (1,234)
+_PIECE = re.compile(r"[^\s,+]*(?:(?<=\d),(?=\d)[^\s,+]*)*[\s,+]*")
+_LONGEST_PIECE = 24  # cells; longer words (ids, paths) are folded anywhere
+
+
+class Foldable:
+    """A cell of several lines where its column is narrow: broken after spaces, commas and plus signs."""
+
+    def __init__(self, text: Text) -> None:
+        self._text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(_widest_piece([self._text]), max(map(cell_len, self._text.plain.split("\n"))))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        for line in self._text.split("\n", allow_blank=True):
+            for part in line.divide(_breaks(line.plain, options.max_width)):
+                part.rstrip()
+                yield part
+
+
+def _widest_piece(cells: Iterable[Text]) -> int:
+    pieces = (cell_len(piece.rstrip()) for cell in cells for piece in _PIECE.findall(cell.plain))
+    return min(max(pieces, default=0), _LONGEST_PIECE)
+
+
+def _breaks(line: str, width: int) -> list[int]:
+    """Where `line` is broken so that no part is wider than `width` cells."""
+    breaks, start, used = [], 0, 0
+    for piece in _PIECE.findall(line):
+        wide = cell_len(piece.rstrip())
+        if used and used + wide > width:
+            breaks.append(start)
+            used = 0
+        for place, character in enumerate(piece if wide > width else ""):
+            if used + cell_len(character) > width:
+                breaks.append(start + place)
+                used = 0
+            used += cell_len(character)
+        used += cell_len(piece) if wide <= width else 0
+        start += len(piece)
+    return breaks
 
 
 def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequence[str | Text]], gap: int = 2) -> Table:
     """A table without rules, `gap` spaces between columns; a column is (heading, "left" | "right" | "text").
 
-    "text" columns fold; the others never break.
+    "text" columns fold; the others never break, and a table that is wider than the terminal stays whole.
     """
     drawn = Table(
         title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, gap, 0, 0),
         pad_edge=False, header_style="dim",
     )  # fmt: skip
-    for heading, kind in columns:
+    # cells are plain text: names and documents may hold what looks like markup
+    lines = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
+    folded = [kind == "text" for _, kind in columns]
+    for number, (heading, kind) in enumerate(columns):
+        cells = [Text(heading), *(line[number] for line in lines)]
+        least = _widest_piece(cells) if folded[number] else max(cell.cell_len for cell in cells)
         drawn.add_column(
-            heading, justify="right" if kind == "right" else "left", overflow="fold", no_wrap=kind != "text"
+            heading, justify="right" if kind == "right" else "left", no_wrap=kind != "text", min_width=least
         )
-    for row in rows:
-        # cells are plain text: names and documents may hold what looks like markup
-        drawn.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    for line in lines:
+        drawn.add_row(*(Foldable(cell) if folds else cell for cell, folds in zip(line, folded, strict=True)))
     return drawn
 
 
@@ -62,7 +111,7 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
     columns = [
         ("measure", "left"),
         ("value", "right"),
-        ("interval, or why none", "text"),
+        ("95 % interval (or why it is missing)", "text"),
         ("n", "right"),
         ("s", "right"),
     ]
@@ -72,7 +121,8 @@ def signature_table(result: Mapping[str, Any]) -> Table | None:
 def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
     """The baseline and the rows that no other row beats in both bytes and quality, largest first; all that were named.
 
-    `kept` is the share of float32's quality, its interval paired by query. The range of the QPS over the repeats is
+    `kept` is the share of float32's quality, its interval paired by query; without judgements the interval is that of
+    the recall. The range of the QPS over the repeats is
     shown where `width` has room for it.
     """
     baseline = result.get("baseline") or {}
@@ -83,7 +133,7 @@ def tradeoff_table(result: Mapping[str, Any], width: int = 80) -> Table:
     by_size = sorted(rows, key=lambda row: -(row.get("bytes_per_vector") or 0))
     kept = by_size if named else pareto(rows, "ndcg@10" if judged else "recall@10_exact", chosen)
     rows = [baseline, *kept] if baseline else kept
-    title = "The stores that were named" if named else "Smallest stores for their quality"
+    title = "The specs that were asked for" if named else "Pareto front: the smallest store for each quality"
     full = _tradeoffs(title, rows, baseline, judged, chosen, ranges=any(row.get("qps_range") for row in rows))
     if full.__rich_measure__(_UNBOUNDED, _UNBOUNDED.options).maximum <= width:
         return full
@@ -94,18 +144,24 @@ def _tradeoffs(title: str, rows: Sequence[Row], baseline: Row, judged: bool, cho
     columns = [("", "left"), ("spec", "text"), ("B/vec", "right"), ("ratio", "right")]
     if judged:
         columns += [("nDCG@10", "right"), ("kept %", "right"), ("95 % interval", "left")]
-    columns += [("recall", "right"), ("QPS", "right"), *([("QPS range", "left")] if ranges else [])]
+    columns.append(("recall", "right"))
+    if not judged:
+        columns.append(("95 % interval", "left"))
+    columns += [("QPS", "right"), *([("QPS range", "left")] if ranges else [])]
     cells = []
     for row in rows:
         shown = ["→" if row.get("spec") == chosen else "", str(row.get("spec", ""))]
         shown += [figure(row.get("bytes_per_vector")), figure(row.get("ratio"), places=1)]
+        paired = row is not baseline
         if judged:
-            paired = row is not baseline
             share, ends = percent_of(row.get("retained")), row.get("retained_ci")
             bounds = interval([percent_of(end) for end in ends], 1) if ends else ""
             shown += [figure(row.get("ndcg@10"), places=4)]
             shown += [figure(share, places=1) if paired else "", bounds if paired else ""]
-        shown += [figure(row.get("recall@10_exact"), places=3), three_digits(row.get("qps"))]
+        shown.append(figure(row.get("recall@10_exact"), places=3))
+        if not judged:
+            shown.append(interval(row.get("recall@10_exact_ci"), 3) if paired else "")
+        shown.append(three_digits(row.get("qps")))
         if ranges:
             shown.append("…".join(three_digits(end) for end in row.get("qps_range") or []))
         cells.append(shown)
@@ -134,6 +190,19 @@ def pareto(rows: Iterable[Row], quality: str, always: str | None = None) -> list
 
     front = [row for row in known if row.get("spec") == always or not beaten(row)]
     return sorted(front, key=lambda row: (-row["bytes_per_vector"], -row[quality]))
+
+
+def left_out_line(result: Mapping[str, Any]) -> str:
+    """Which specs the default list skips for their training time, and how to run them; "" where none."""
+    protocol = result.get("protocol") or {}
+    left_out, budget = protocol.get("left_out") or {}, protocol.get("fit_budget_seconds")
+    if not left_out:
+        return ""
+    listed = ", ".join(f"{plain(str(spec))} ({seconds:.0f} s)" for spec, seconds in left_out.items())
+    return (
+        f"Skipped, since their estimated training time would exceed {budget:g} CPU seconds together: {listed}. "
+        "Name them with --spec, or use --exhaustive"
+    )
 
 
 def warning_lines(result: Mapping[str, Any]) -> list[str]:

@@ -5,25 +5,25 @@ from __future__ import annotations
 import logging
 import os
 import sys
-import time
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from embgeo.cli.progress_lines import DETAIL, LONG_SECONDS, Lines, ProgressLog, rate_text, ticking
 from embgeo.errors import StorageError
-from embgeo.progress import NOTE, Progress, silent
+from embgeo.progress import NOTE, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-LONG_SECONDS = 2.0
 PLAIN_WIDTH = 80
+UNBOUNDED = 1000
 BETWEEN = " · "
-DETAIL = ": "  # "trade-offs: int8" is the stage "trade-offs", now at int8
+BESIDE_A_BAR = 42  # columns for the shortest bar, the count, the rate and the time
 
 
 class Voice:
@@ -73,14 +73,19 @@ class Voice:
 
     def show(self, *parts: RenderableType) -> None:
         """Print tables and paragraphs."""
+        from rich.measure import Measurement
+
         console = self.results
         for part in parts:
+            # what needs more than the width is left to the terminal to wrap: cut, it would lose digits
+            least = Measurement.get(console, console.options.update(width=UNBOUNDED), part).minimum
+            console.width = max(console.width, least)
             if console.is_terminal:
-                console.print(part)
+                console.print(part, crop=False)
                 continue
             # cells are padded to their column; a file or a pipe wants no trailing spaces
             with console.capture() as captured:
-                console.print(part)
+                console.print(part, crop=False)
             for line in captured.get().splitlines():
                 self.line(line.rstrip())
 
@@ -94,17 +99,23 @@ class Voice:
         console.print(text, markup=False, highlight=False, soft_wrap=not console.is_terminal)
 
     @contextmanager
-    def progress(self) -> Iterator[Progress]:
-        """The callback that draws: bars on a terminal, a line per long stage elsewhere, nothing under --quiet."""
-        if self.quiet:
-            yield silent
-            return
+    def progress(self, log: ProgressLog | None = None) -> Iterator[Progress]:
+        """The callback that draws: bars on a terminal, lines elsewhere, nothing under --quiet; and lines in `log`."""
         console = _console(stderr=True)
-        if sys.stderr.isatty() and not console.is_dumb_terminal:
-            with Bars(console) as bars:
-                yield bars
-        else:
-            yield Lines(console, 0.0 if self.verbose else LONG_SECONDS)
+        drawn: list[Progress] = []
+        lines = [] if log is None else [Lines(log)]
+        with ExitStack() as stack:
+            if sys.stderr.isatty() and not console.is_dumb_terminal and not self.quiet:
+                drawn.append(stack.enter_context(Bars(console)))
+            elif not self.quiet:
+                lines.append(Lines(_lines_on(console), 0.0 if self.verbose else LONG_SECONDS))
+            stack.enter_context(ticking(*lines))
+
+            def tell(stage: str, done: int, total: int) -> None:
+                for each in (*drawn, *lines):
+                    each(stage, done, total)
+
+            yield tell
 
     def json(self, result: Mapping[str, Any] | list[Any]) -> None:
         """Write the JSON that `--json` asked for, if it did."""
@@ -144,8 +155,8 @@ class Bars:
         )
         self._console = console
         self._note = ""
-        self._live = Live(console=console, refresh_per_second=10, get_renderable=self._drawn)
         self._tasks: dict[str, Any] = {}
+        self._live = Live(console=console, refresh_per_second=10, get_renderable=self._drawn)
 
     def __enter__(self) -> Bars:
         self._live.start()
@@ -158,10 +169,16 @@ class Bars:
         from rich.console import Group
         from rich.text import Text
 
+        bars: RenderableType = self._bars
+        if any(len(name) + BESIDE_A_BAR > self._console.width for name in self._tasks):
+            bars = Group(*(
+                Text(f"{task.completed}/{task.total} {task.description}", no_wrap=True, overflow="ellipsis")
+                for task in self._bars.tasks
+            ))  # fmt: skip
         if not self._note:
-            return self._bars
+            return bars
         note = fitted_note(self._note, self._console.width)
-        return Group(self._bars, Text(note, no_wrap=True, overflow="ellipsis"))
+        return Group(bars, Text(note, no_wrap=True, overflow="ellipsis"))
 
     def __call__(self, stage: str, done: int, total: int) -> None:
         stage, _, note = stage.partition(NOTE)
@@ -170,36 +187,18 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, rate="")
         task = self._tasks[name]
-        self._bars.update(task, completed=done, total=total, description=name if done >= total else stage)
+        fits = len(stage) + BESIDE_A_BAR <= self._console.width
+        self._bars.update(task, completed=done, total=total, description=stage if fits and done < total else name)
         speed = self._bars.tasks[self._bars.task_ids.index(task)].speed
         self._bars.update(task, rate=rate_text(speed) if total > 1 else "")
 
 
-class Lines:
-    """One line for each stage that took `shortest` seconds or more, when it ends."""
+def _lines_on(console: Console) -> Callable[[str, str], None]:
+    def say(line: str, note: str) -> None:
+        for text in (line, fitted_note(note, console.width)) if note else (line,):
+            console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def __init__(self, console: Console, shortest: float) -> None:
-        self._console = console
-        self._shortest = shortest
-        self._begun: dict[str, float] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        stage, _, note = stage.partition(NOTE)
-        name = stage.partition(DETAIL)[0]
-        begun = self._begun.setdefault(name, time.monotonic())
-        if done < total:
-            return
-        seconds = time.monotonic() - begun
-        del self._begun[name]
-        if seconds >= self._shortest:
-            counted = f"{total} in " if total > 1 else ""
-            rate = rate_text(total / seconds) if counted and seconds else ""
-            self._say(f"{name}: {counted}{seconds:.1f} s{rate and ', '}{rate}")
-            if note:
-                self._say(fitted_note(note, self._console.width))
-
-    def _say(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+    return say
 
 
 def fitted_note(note: str, width: int) -> str:
@@ -215,21 +214,19 @@ def fitted_note(note: str, width: int) -> str:
     return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
 
 
-def rate_text(speed: float | None) -> str:
-    """Items per second as progress shows them, "" when unknown."""
-    if not speed:
-        return ""
-    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.1f}/s"
-
-
 def _console(stderr: bool = False, quiet: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
     # piped output keeps one width whatever the window, so that it can be compared and parsed
     piped = not stream.isatty()
-    width = PLAIN_WIDTH if piped and "COLUMNS" not in os.environ else None
-    return Console(stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None)
+    # COLUMNS=0 means unknown, as in shutil.get_terminal_size
+    known = os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) > 0
+    width = None if known or not piped else PLAIN_WIDTH
+    environ = os.environ if known else {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return Console(
+        stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None, _environ=environ
+    )  # fmt: skip
 
 
 @contextmanager

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import unicodedata
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from embgeo.reports import numbers
@@ -56,13 +54,6 @@ def name_of(entry: Any) -> str:
     return "" if entry is None else plain(str(entry))
 
 
-def path_text(path: Path) -> str:
-    """`path` relative to the working directory when it lies below it."""
-    absolute = Path(os.path.abspath(path))
-    here = Path.cwd()
-    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
-
-
 def title(result: Mapping[str, Any]) -> str:
     """One line: model, dataset, counts, similarity."""
     dataset = result.get("dataset")
@@ -82,15 +73,40 @@ def recommendation(result: Mapping[str, Any]) -> list[str]:
     """
     chosen = result["recommendation"]
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(str(chosen["reason"])))
-    said = [f"Recommended: {reason.rstrip('.')}."]
+    unmet = ["--keep is not met."] if chosen.get("meets_keep") is False else []
+    said = [*unmet, f"Recommended: {reason.rstrip('.')}."]
     share = _delivered(chosen.get("cross_fitted"), result)
     if share:
-        said.append(f"Chosen this way, on unseen queries: {share}.")
+        said.append(f"Expected on new queries (corrected for selection): {share}.")
     ties = [plain(str(spec)) for spec in chosen.get("tied_with") or []]
     if ties:
         rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""
         said.append(f"Statistically tied with it: {', '.join(ties[:TIES])}{rest}.")
     return said
+
+
+def meets_keep(result: Mapping[str, Any]) -> bool:
+    """Whether the recommended store is shown to keep what --keep asked for; False where the run does not say."""
+    return (result.get("recommendation") or {}).get("meets_keep") is True
+
+
+def condition_line(condition: Mapping[str, Any]) -> str:
+    """`'ndcg@10 < -1%': 0.6328 against 0.6451, -0.0123 (-1.91 %), limit -1 %; …` for a checked --fail-if."""
+    after, before = (_four_places(condition[name]) for name in ("value", "reference"))
+    change = _four_places(condition["difference"], signed=True)
+    if condition["relative"] is not None:
+        change += f" ({figure(100 * condition['relative'], places=2, signed=True)} %)"
+    relative = condition["limit_is_relative"]
+    limit = f"{100 * condition['limit']:g} %" if relative else f"{condition['limit']:g}"
+    line = f"'{condition['condition']}': {after} in {condition['run']} against {before} in "
+    line += f"{condition['reference_run']}, {change}, limit {limit}"
+    ends = interval(condition["difference_ci"], 4, signed=True)
+    return plain(f"{line}; 95 % interval {ends}, paired over {condition['queries']} queries" if ends else line)
+
+
+def _four_places(value: Any, signed: bool = False) -> str:
+    """A share with four digits, anything else as reports show it."""
+    return figure(value, places=4 if isinstance(value, float) and abs(value) <= 1 else None, signed=signed)
 
 
 def budget_meaning(result: Mapping[str, Any]) -> str:

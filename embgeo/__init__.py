@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from embgeo.runs import load_run
 
 
+def __dir__() -> list[str]:
+    """The public names, without what this module imports."""
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first used, so that `import embgeo` stays light."""
     if name in _HOMES:

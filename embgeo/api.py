@@ -13,7 +13,13 @@ import numpy as np
 from embgeo.built_store import STORE_FILE, Hit, export, search  # offered here beside their sisters
 from embgeo.comparison import compare
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
-from embgeo.compression.caveats import codebook_warnings, constants_warning, poor_warning, refuse_impossible
+from embgeo.compression.caveats import (
+    codebook_warnings,
+    constants_warning,
+    poor_warning,
+    refuse_impossible,
+    refuse_unmeetable,
+)
 from embgeo.compression.checkpoint import open_checkpoints
 from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.grid import Grid, default_grid, default_specs
@@ -43,6 +49,7 @@ from embgeo.runs import Run, save_run
 from embgeo.space_map import require_umap, space_map
 from embgeo.subject import Subject, load_subject, named_or_arrays, with_document_queries
 from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
 
 __all__ = ["Hit", "analyze", "compare", "compress", "export", "search"]
 
@@ -88,6 +95,8 @@ def analyze(
     """
     encoder = encoder or EncoderOptions(device=device)
     model, given = named_or_arrays(model, docs, queries, doc_ids, query_ids, qrels)
+    check_writable_folder(out, "--out")
+    place = choose_device(device)
     if umap:
         require_umap()
     with limited_threads(threads) as used:
@@ -100,7 +109,7 @@ def analyze(
         retrieval, retrieved, arrays = _baseline(subject, seed, progress)
         signature = compute_signature(
             subject.embeddings, judgements=subject.judgements, retrieved=retrieved, names=measures, quick=quick,
-            seed=seed, device=choose_device(device), progress=progress,
+            seed=seed, device=place, progress=progress,
         )  # fmt: skip
         for name, rows in signature.rows.items():
             arrays[f"rows/{name}/sample"] = signature.samples[name]
@@ -173,6 +182,8 @@ def compress(
     encoder = encoder or EncoderOptions(device=device)
     model, given = named_or_arrays(model, docs, queries, doc_ids, query_ids, qrels)
     # whatever can be refused is refused before anything is encoded
+    check_writable_folder(out, "--out")
+    place = choose_device(device)
     check_price(price_per_gb)
     share = parse_keep(keep) if keep is not None else None
     planned = parse_vectors(vectors) if vectors is not None else None
@@ -187,6 +198,9 @@ def compress(
         subject = load_subject(
             model, dataset, similarity=similarity, queries_vectors=queries_vectors, split=split,
             drop_own_document=drop_own_document, encoder=encoder, arrays=given, progress=progress,
+            check=lambda dimension, documents: refuse_unmeetable(
+                None if grid else budget, asked, dimension, documents, planned or documents
+            ),
         )  # fmt: skip
         embeddings = subject.embeddings
         warnings = [
@@ -222,14 +236,15 @@ def compress(
         chosen = listed.specs
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
-        shape = Shape.of_corpus(embeddings, seed)
-        widening = not (asked or grid or exhaustive)
-        pool = default_specs(embeddings.dimension, limit, exhaustive=True) if widening else []
-        predicted = predict_recall(shape, list(dict.fromkeys([*chosen, *pool])), NEIGHBOURS, seed, progress)
-        joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
-        chosen = [*chosen, *joining]
+        account: dict[str, Any] | None = None
+        shape, predicted, passed_over = None, {}, {}
+        if not asked:  # what is named is measured: a prediction chooses nothing there
+            shape = Shape.of_corpus(embeddings, seed)
+            pool = [] if grid or exhaustive else default_specs(embeddings.dimension, limit, exhaustive=True)
+            predicted = predict_recall(shape, list(dict.fromkeys([*chosen, *pool])), NEIGHBOURS, seed, progress)
+            joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
+            chosen = [*chosen, *joining]
         warnings += codebook_warnings(chosen, len(embeddings), count)
-        place = choose_device(device)
         checkpoints = open_checkpoints(
             cache_directory(), embeddings, evaluator, seed=seed, drop_own=drop_own, device=place
         )  # fmt: skip
@@ -237,10 +252,11 @@ def compress(
             embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress,
             checkpoints=checkpoints,
         )  # fmt: skip
-        bootstrap = QueryBootstrap.draw(len(result.query_ids), seed)
+        bootstrap = QueryBootstrap.draw(len(result.query_ids), seed, groups=result.query_groups)
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)
         named = not asked or any(str(spec) == "f32" for spec in asked)
-        account = prediction_account(shape, predicted, rows, passed_over)
+        if shape is not None:
+            account = prediction_account(shape, predicted, rows, passed_over)
         best = recommend(result, rows, limit, share, count, seed, baseline_competes=named)
         outcome = next(o for o in [result.baseline, *result.outcomes] if str(o.spec) == best["spec"])
         progress("effects of the store", 0, 1)
@@ -341,7 +357,7 @@ def _baseline(
         return None, rows, arrays
     evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids)
     values = evaluator(scores, rows, QUALITY_MEASURES)
-    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed)
+    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed, groups=evaluator.query_groups)
     retrieval = {
         name: {"value": float(per_query.mean()), "ci": bootstrap.mean_interval(per_query)}
         for name, per_query in values.items()

@@ -10,7 +10,7 @@ import numpy as np
 from embgeo.compression.export import ExportReport, export_faiss
 from embgeo.compression.index import build_searcher
 from embgeo.compression.store import load_store
-from embgeo.embeddings import check_embeddings
+from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.errors import InputError, RunFormatError
 from embgeo.runs import Run, find_run
@@ -39,25 +39,28 @@ def search(
     k: int = 10,
     device: str = "auto",
     threads: int | None = None,
+    out: Path | None = None,
 ) -> list[Hit]:
     """Ask the store that `compress` built with a text (the run's own model encodes it) or with a vector.
 
     `vector` is an array (d,) or (m, d), or a file of one (.npy, .npz, .safetensors); the first row is asked.
 
+    `run` is a Run, a run folder, or the beginning of a run's name or id in `out` (EMBGEO_OUT or else embgeo-runs).
     Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
     """
     if (query is None) == (vector is None):
         raise InputError("search needs either a query text or a vector file")
     if k < 1:
         raise InputError(f"k must be at least 1; got {k}")
-    run = _run_with_store(run)
+    run = _run_with_store(run, out)
     with limited_threads(threads):
         store = load_store(run.folder / STORE_FILE)
         Q = _query_from_vector(vector) if vector is not None else _query_from_text(run, query or "", device)
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
-        checked = check_embeddings(as_stored, Q, similarity=store.codec.similarity)
+        check_embeddings(as_stored, Q, similarity=store.codec.similarity)
         searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
-        scores, rows = searcher.search(checked.query_matrix(), min(k, len(store)))
+        asked = normalise(Q) if store.codec.similarity == "cosine" else np.asarray(Q, np.float32)
+        scores, rows = searcher.search(asked, min(k, len(store)))
     texts = run.documents
     return [
         Hit(rank, store.doc_ids[row], float(value), texts.get(store.doc_ids[row]))
@@ -66,15 +69,16 @@ def search(
     ]
 
 
-def export(run: Path | Run, target: Path | None = None) -> ExportReport:
-    """Write the store of a run as a FAISS file, by default `store.faiss` beside it; see `export_faiss`."""
-    run = _run_with_store(run)
+def export(run: Path | Run, target: Path | None = None, *, out: Path | None = None) -> ExportReport:
+    """Write the store of a run (named as in `search`) as a FAISS file, by default `store.faiss` beside it; see
+    `export_faiss`."""
+    run = _run_with_store(run, out)
     store = load_store(run.folder / STORE_FILE)
     return export_faiss(store, Path(target or run.folder / FAISS_FILE), int(run.result["dataset"]["dimension"]))
 
 
-def _run_with_store(run: Path | Run) -> Run:
-    run = run if isinstance(run, Run) else find_run(run)
+def _run_with_store(run: Path | Run, out: Path | None) -> Run:
+    run = run if isinstance(run, Run) else find_run(run, out)
     if run.command != "compress" or not (run.folder / STORE_FILE).exists():
         raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
     return run

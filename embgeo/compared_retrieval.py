@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compared_runs import ComparedRun, entry, subjects
 from embgeo.retrieval.evaluate import QUALITY_MEASURES
 from embgeo.retrieval.paired_test import DRAWS, holm, sign_flip_p
-from embgeo.retrieval.significance import RESAMPLES, QueryBootstrap, rule_of_three
+from embgeo.retrieval.significance import RESAMPLES, QueryBootstrap, changed_bound
 
 JUDGED = "ndcg@10"
 METHOD = (
@@ -121,14 +121,14 @@ def _difference(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
         "wins": int((x > y).sum()),
         "losses": int((x < y).sum()),
         "ties": int((x == y).sum()),
-        "changed_bound": rule_of_three(len(x)) if ci is None else None,
+        "changed_bound": changed_bound(int((x != y).sum()), len(x)) if ci is None else None,
     }
 
 
 def _queries(item: ComparedRun, name: str, values: Mapping[str, np.ndarray]) -> JudgedQueries | str:
     rows, texts = item.run.arrays.get("query_rows"), item.run.queries
     if not values or rows is None or any(len(array) != len(rows) for array in values.values()):
-        return "the run stores no quality query by query"
+        return "the run stores no per-query quality"
     ids = list(texts)
     if len(rows) and int(np.max(rows)) >= len(ids):
         return "the run stores no query ids"
@@ -167,12 +167,12 @@ def _corpora(judged: Sequence[ComparedRun], pairs: Sequence[Mapping[str, Any]]) 
         counts = a.dataset.get("documents"), b.dataset.get("documents")
         if counts[0] != counts[1]:
             said.append(
-                f"{a.label} searched {counts[0]} documents and {b.label} {counts[1]}: their difference in retrieval is "
-                "one of corpora too"
+                f"{a.label} searched {counts[0]} documents and {b.label} {counts[1]}: their difference in retrieval "
+                "includes that of the corpora"
             )
         elif a.corpus != b.corpus:
             said.append(
                 f"{a.label} and {b.label} share {pair['n']} queries, but not the same documents and judgements: their "
-                "difference in retrieval is one of data too"
+                "difference in retrieval includes that of the data"
             )
     return said

@@ -10,7 +10,7 @@ from typing import Any
 
 from embgeo.errors import InputError
 from embgeo.jsontext import canonical_json
-from embgeo.runs import RUNS_FOLDER, Run, find_run
+from embgeo.runs import RUNS_FOLDER, Run, find_run, path_text
 
 KINDS = ("analyze", "compress")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -61,6 +61,7 @@ class ComparedRun:
             "subject": self.subject,
             "command": self.run.command,
             "folder": self.run.name,
+            "path": path_text(self.run.folder),
             "identity": self.result.get("identity"),
             "created": self.result.get("created"),
             "model": self.model.get("name"),
@@ -81,8 +82,8 @@ def entry(value: Any) -> Mapping[str, Any]:
     return {} if value is None else {"name": str(value)}
 
 
-def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER) -> list[ComparedRun]:
-    """Find and label the runs, in the order given.
+def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bool = False) -> list[ComparedRun]:
+    """Find and label the runs, in the order given; with `copies` two folders may hold the same run.
 
     Raises
     ------
@@ -99,8 +100,8 @@ def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER) -> list[Co
         )
     for run in found:
         if run.command not in KINDS:
-            raise InputError(f"compare takes runs of analyze and compress; {run.name} is one of {run.command}")
-    _refuse_repeats(found)
+            raise InputError(f"compare takes analyze and compress runs; {run.name} is a {run.command} run")
+    _refuse_repeats(found, copies)
     letters: dict[str, str] = {}
     counts: dict[tuple[str, str], int] = {}
     labelled = []
@@ -121,10 +122,10 @@ def subjects(runs: Sequence[ComparedRun], *kinds: str) -> list[ComparedRun]:
     return [chosen[letter] for letter in dict.fromkeys(item.subject for item in runs) if letter in chosen]
 
 
-def _refuse_repeats(runs: Sequence[Run]) -> None:
+def _refuse_repeats(runs: Sequence[Run], copies: bool) -> None:
     seen: dict[str, Run] = {}
     for run in runs:
-        key = str(run.result.get("identity") or run.folder.resolve())
+        key = str((None if copies else run.result.get("identity")) or run.folder.resolve())
         if key in seen:
             where = (
                 "" if seen[key].folder.resolve() == run.folder.resolve() else f" ({seen[key].folder} is a copy of it)"

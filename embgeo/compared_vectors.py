@@ -94,7 +94,7 @@ def pair_documents(a: ComparedRun, u: RunVectors, b: ComparedRun, v: RunVectors)
             return "no-shared-documents", f"{a.label} and {b.label} share {len(shared)} documents; {FEWEST} are needed"
         rows = np.array(shared, np.int64)
         how = "same dataset, by id" if same_dataset else "by id and text" if by_text else "by id"
-        caveat = "" if same_dataset or by_text else "documents were matched by id alone, their texts were not seen"
+        caveat = "" if same_dataset or by_text else "documents were matched by id alone, their texts were not compared"
         return Pairing((rows[:, 0], rows[:, 1]), how, caveat)
     n = len(u.embeddings)
     if u.ids is None and v.ids is None and n == len(v.embeddings) >= FEWEST:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from embgeo.compared_conditions import check_conditions, parse_condition
 from embgeo.compared_retrieval import compare_retrieval, compare_stores
 from embgeo.compared_runs import ComparedRun, gather, subjects
 from embgeo.compared_signatures import compare_signatures
@@ -19,6 +20,7 @@ from embgeo.progress import Progress, silent
 from embgeo.runs import RUNS_FOLDER, Run, save_run
 from embgeo.subject import VECTORS
 from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
 
 PLANNED = "100M"
 
@@ -31,6 +33,7 @@ def compare(
     documents: int = DOCUMENTS,
     seed: int = 0,
     threads: int | None = None,
+    fail_if: Sequence[str] = (),
     out: Path = RUNS_FOLDER,
     config: Mapping[str, Any] | None = None,
     progress: Progress = silent,
@@ -42,6 +45,8 @@ def compare(
     vector file, or the embedding cache) and gets a typed reason where they are not. Runs may be given as Run, folder or
     the beginning of a run's name or id in `out`. `vectors` ("100M") is the number of vectors that costs are planned
     for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `config` is kept in the run as it is.
+    `fail_if` are conditions such as "ndcg@10 < -1%" on each run against the first: what comes of them is stored under
+    "conditions", and nothing is raised.
 
     Raises
     ------
@@ -50,11 +55,15 @@ def compare(
     RunFormatError, UnknownNameError, StorageError
         A run cannot be found or read, or the comparison not be written.
     """
+    check_writable_folder(out, "--out")
     check_price(price_per_gb)
     if documents < 20:
-        raise InputError(f"documents must be at least 20, so that neighbourhoods mean something; got {documents}")
+        raise InputError(f"documents must be at least 20, for meaningful neighbourhoods; got {documents}")
     planned = parse_vectors(vectors or PLANNED)
-    items = gather(runs, out)
+    conditions = [parse_condition(text) for text in fail_if]
+    # a pipeline that ran again with nothing changed compares a run with its own stored copy
+    items = gather(runs, out, copies=bool(conditions))
+    checked = check_conditions(items, conditions, seed)
     with limited_threads(threads) as used:
         signatures = compare_signatures(items)
         retrieval, warnings = compare_retrieval(items, seed)
@@ -68,6 +77,7 @@ def compare(
             "request": {
                 "runs": [item.result.get("identity") or item.run.name for item in items], "vectors": vectors,
                 "price_per_gb": price_per_gb, "documents": documents, "seed": seed,
+                **({"fail_if": list(fail_if)} if fail_if else {}),
             },
             **({} if config is None else {"config": dict(config)}),
             "environment": environment(used),
@@ -78,6 +88,7 @@ def compare(
             "stores": stores,
             "fronts": fronts,
             "cost": costs(items, planned, price_per_gb),
+            **({"conditions": checked} if fail_if else {}),
             "warnings": [*_caveats(items, signatures, fronts), *warnings, *more],
         }  # fmt: skip
     return save_run(out, result)
@@ -97,8 +108,8 @@ def _refuse_strangers(
             f"{item.label} is {item.run.command} of {item.dataset.get('name') or 'vectors'}" for item in items
         )
         raise InputError(
-            "runs must have something in common to be compared: signatures (two analyze runs), fronts judged by one "
-            f"measure (two compress runs), judged queries, or documents whose vectors are at hand; {said}"
+            "runs must have something in common to be compared: signatures (two analyze runs), fronts of one "
+            f"quality measure (two compress runs), judged queries, or documents whose vectors are available; {said}"
         )
 
 
@@ -106,20 +117,22 @@ def _caveats(items: Sequence[ComparedRun], signatures: dict[str, Any] | None, fr
     said = []
     analyzed = [item for item in items if item.run.command == "analyze"]
     if signatures is not None and len({item.corpus or item.subject for item in analyzed}) > 1:
-        said.append("the signatures are of different corpora: their differences are of model and corpus together")
+        said.append("the signatures are from different corpora: their differences mix model and corpus")
     if signatures is not None and len({item.result.get("similarity") for item in analyzed}) > 1:
-        said.append("the runs compare vectors by different similarities, which measures of directions and norms feel")
+        said.append("the runs use different similarities, which affects measures of directions and norms")
     moved = [row["name"] for row in signatures["measures"] if not row["same_n"]] if signatures else []
     if moved:
         named = ", ".join(moved[:6]) + (f" and {len(moved) - 6} more" if len(moved) > 6 else "")
-        said.append(f"measured on samples of different sizes, which some measures feel: {named}")
+        said.append(f"measured on samples of different sizes, which affects some measures: {named}")
     if len(fronts) > 1:
-        said.append("some stores were judged by nDCG@10 and others by recall of exact neighbours: drawn apart")
+        said.append("some stores were evaluated by nDCG@10, others by recall of exact neighbours: plotted separately")
     by_label = {item.label: item for item in items}
     for group in fronts:
         corpora = {by_label[front["label"]].corpus or front["label"] for front in group["fronts"]}
         if len(corpora) > 1:
-            said.append(f"the fronts of {group['measure']} are of different corpora: compare them relative to float32")
+            said.append(
+                f"the Pareto fronts of {group['measure']} are from different corpora: compare them relative to float32"
+            )
     return said
 
 

@@ -7,18 +7,18 @@ import re
 import numpy as np
 
 from embgeo.compression.budget import Budget
+from embgeo.copies import find_copies, tolerance
 from embgeo.embeddings import Embeddings
 from embgeo.judgements import Judgements
 
-SAME = 1e-6  # of the first row's norm: a difference that float32 arithmetic makes on its own
 TIGHT = 8  # a whole-store limit of a small unit that asks for more than 8x may have been meant per vector
 
 
 def corpus_warnings(embeddings: Embeddings) -> list[str]:
     """All documents one vector: every search is a tie. Reads on only while rows are equal."""
     first = embeddings.rows(slice(0, 1))
-    limit = SAME * float(np.linalg.norm(first))
-    if len(embeddings) < 2 or any(np.abs(block - first).max() > limit for _, block in embeddings.blocks()):
+    limit = tolerance(embeddings.dimension) * float(np.linalg.norm(first))
+    if len(embeddings) < 2 or any((np.linalg.norm(B - first, axis=1) > limit).any() for _, B in embeddings.blocks()):
         return []
     return [
         f"all {len(embeddings):,} document vectors are equal: every ranking is a tie, so recall of exact neighbours "
@@ -27,37 +27,29 @@ def corpus_warnings(embeddings: Embeddings) -> list[str]:
 
 
 def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list[str]:
-    """Queries whose vector is a document's, and judged documents with copies that are not judged alike."""
+    """Queries whose vector is a document's up to rounding, and judged documents with copies not judged alike."""
     said: list[str] = []
     if not len(embeddings.query_ids):
         return said
-    queries = {row.tobytes() for row in embeddings.query_matrix() + 0.0}
-    twins: set[bytes] = set()
-    groups: dict[bytes, list[int]] = {}
+    n = len(embeddings)
+    group = find_copies(embeddings, embeddings.query_matrix()).group
+    documents = np.bincount(group[:n], minlength=len(group))
+    if asked := int((documents[group[n:]] > 0).sum()):
+        said.append(
+            f"{asked:,} of {len(embeddings.query_ids):,} queries have the vector of a document and find it first: "
+            "documents used as queries flatter every row. Where ids are equal, --drop-own-document takes it out"
+        )
     grades: dict[str, set[tuple[str, int]]] = {}
     for query, judged in judgements.qrels.items() if judgements else ():
         for doc, grade in judged.items():
             grades.setdefault(doc, set()).add((query, grade))
-    places = [row for row, doc in enumerate(embeddings.doc_ids) if doc in grades]
-    wanted = {row.tobytes() for row in embeddings.rows(np.array(places, dtype=np.int64)) + 0.0} if places else set()
-    for start, block in embeddings.blocks():
-        for offset, row in enumerate(block + 0.0):
-            key = row.tobytes()
-            if key in queries:
-                twins.add(key)
-            if key in wanted:
-                groups.setdefault(key, []).append(start + offset)
-    if twins:
-        asked = sum(row.tobytes() in twins for row in embeddings.query_matrix() + 0.0)
+    alike: dict[int, set[frozenset[tuple[str, int]]]] = {}
+    for row in np.flatnonzero(documents[group[:n]] > 1).tolist():
+        alike.setdefault(int(group[row]), set()).add(frozenset(grades.get(embeddings.doc_ids[row], ())))
+    if unlike := sum(len(kinds) > 1 for kinds in alike.values()):
         said.append(
-            f"{asked:,} of {len(embeddings.query_ids):,} queries have the very vector of a document and find it first: "
-            "documents used as queries flatter every row. Where ids are equal, --drop-own-document takes it out"
-        )
-    alike = [{frozenset(grades.get(embeddings.doc_ids[row], ())) for row in rows} for rows in groups.values()]
-    if unlike := sum(len(kinds) > 1 for kinds in alike):
-        said.append(
-            f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} exact copies that are not judged alike: "
-            "a ranking cannot tell them apart, and the order of their ids decides the quality (tie_band has the range)"
+            f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} copies that are not judged alike: a "
+            "ranking cannot tell them apart, and the order of their ids decides the quality (tie_band has the range)"
         )
     return said
 

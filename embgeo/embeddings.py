@@ -14,6 +14,7 @@ from embgeo.errors import InputError
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 BLOCK_ROWS = 16384
+BALANCED = 20  # float32 holds 2^±126: room for documents of any size that occurs, and for the sum
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Embeddings:
         `docs` stay as they came, so that a memory map is never copied.
     provenance : facts about where the vectors came from (model, revision, file, …); JSON values only.
     tokens : (vocabulary, d) token-embedding matrix of the encoder, when it has one.
+    exponent : under "dot" the accessors hand out documents times 2^−exponent. It is 0 but for a corpus whose products
+        would leave float32: no ranking by inner product sees a common factor, and a power of two rounds nothing.
     """
 
     docs: np.ndarray
@@ -40,6 +43,7 @@ class Embeddings:
     similarity: Similarity
     provenance: Mapping[str, Any] = field(default_factory=dict)
     tokens: np.ndarray | None = None
+    exponent: int = 0
 
     @property
     def dimension(self) -> int:
@@ -53,7 +57,9 @@ class Embeddings:
         if isinstance(indices, np.ndarray) and len(indices) > BLOCK_ROWS:
             return self._many_rows(np.asarray(indices))
         block = np.array(self.docs[indices], dtype=np.float32)
-        return normalise(block) if self.similarity == "cosine" else block
+        if self.similarity == "cosine":
+            return normalise(block)
+        return np.ldexp(block, -self.exponent) if self.exponent else block
 
     def _many_rows(self, indices: np.ndarray) -> np.ndarray:
         """A sample of a mapped corpus touches most of its pages: they go again block by block."""
@@ -76,11 +82,17 @@ class Embeddings:
         return self.rows(slice(None))
 
     def query_matrix(self) -> np.ndarray:
-        """All queries as a new (m, d) float32 array, unit rows under cosine; (0, d) without queries."""
+        """All queries as a new (m, d) float32 array, unit rows under cosine; (0, d) without queries.
+
+        Under dot, queries whose products might leave float32 are brought to about unit size by a power of two, which
+        changes no ranking.
+        """
         if self.queries is None:
             return np.empty((0, self.dimension), np.float32)
         block = np.array(self.queries, dtype=np.float32)
-        return normalise(block) if self.similarity == "cosine" else block
+        if self.similarity == "cosine":
+            return normalise(block)
+        return balanced(block)[0] if self.similarity == "dot" else block
 
 
 def release_pages(X: np.ndarray) -> None:
@@ -99,6 +111,17 @@ def normalise(X: np.ndarray) -> np.ndarray:
     norms[norms == 0] = 1.0
     # norms of rows near 3e38 do not fit float32; the division runs in float64, through NumPy's small buffer
     return np.divide(X, norms[:, None], out=np.empty(X.shape, np.float32), casting="same_kind")
+
+
+def balanced(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and the exponents (n,) int32 that bring them back: X = rows · 2^exponents, exactly.
+
+    Rows whose largest component lies within 2^±BALANCED stay as they are, with exponent 0; the others are brought to
+    a largest component between ½ and 1, so that sums of products with them neither overflow nor vanish in float32.
+    """
+    exponents = np.frexp(np.abs(X).max(axis=1, initial=0))[1]
+    exponents = np.where(np.abs(exponents) > BALANCED, exponents, 0).astype(np.int32)
+    return (np.ldexp(X, -exponents[:, None]) if exponents.any() else X), exponents
 
 
 def check_embeddings(
@@ -123,7 +146,7 @@ def check_embeddings(
     if similarity not in SIMILARITIES:
         raise InputError(f"similarity must be one of {', '.join(SIMILARITIES)}; got {similarity!r}")
     cosine = similarity == "cosine"
-    _check_matrix(docs, "document embeddings", cosine)
+    largest = _check_matrix(docs, "document embeddings", cosine)
     if docs.shape[0] == 0:
         raise InputError("the corpus must hold at least one document; got none")
     if queries is not None:
@@ -135,17 +158,19 @@ def check_embeddings(
             )
     doc_ids = _check_ids(doc_ids, docs.shape[0], "document")
     query_ids = _check_ids(query_ids, 0 if queries is None else queries.shape[0], "query")
-    return Embeddings(docs, queries, doc_ids, query_ids, similarity, dict(provenance or {}), tokens)
+    exponent = int(balanced(np.array([[largest]], np.float32))[1][0]) if similarity == "dot" else 0
+    return Embeddings(docs, queries, doc_ids, query_ids, similarity, dict(provenance or {}), tokens, exponent)
 
 
-def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
+def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> float:
+    """The largest size of a component; raises what `check_embeddings` says."""
     if not isinstance(X, np.ndarray):
         raise InputError(f"{what} must be a NumPy array; got {type(X).__name__}")
     if X.ndim != 2 or X.shape[1] == 0:
         raise InputError(f"{what} must be a 2-D array (rows, dimension ≥ 1); got shape {X.shape}")
     if X.dtype.kind not in "fiu":
         raise InputError(f"{what} must be real numbers; got dtype {X.dtype}")
-    bad = zero = 0
+    bad, zero, largest = 0, 0, 0.0
     first_bad = first_zero = -1
     for start in range(0, X.shape[0], BLOCK_ROWS):
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes inf and is counted below
@@ -154,6 +179,7 @@ def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
         if not finite.all():
             first_bad = first_bad if bad else start + int(np.flatnonzero(~finite)[0])
             bad += int((~finite).sum())
+        largest = max(largest, float(block.max(initial=0)), -float(block.min(initial=0)))
         empty = ~block.any(axis=1)
         if empty.any():
             first_zero = first_zero if zero else start + int(np.flatnonzero(empty)[0])
@@ -169,6 +195,7 @@ def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> None:
             f"{what} must not be zero under cosine similarity; {zero} of {X.shape[0]} rows are, the first is row "
             f"{first_zero}. Drop them or use --similarity dot."
         )
+    return largest
 
 
 def _check_ids(ids: Sequence[str] | None, rows: int, what: str) -> list[str]:

@@ -1,8 +1,8 @@
 """Typed errors. Each message says what must hold, what was got, where, and what to do.
 
 The command line prints the message as one line and exits with `exit_code`; `--debug` shows the traceback.
-Everything a user can mend (a name, a file, a budget, a missing package, a full disk) is an `EmbgeoError`
-with exit code 2; an exception of any other type is a fault of embgeo itself and exits with 1.
+A user error (a bad name, file or budget, a missing package, a full disk) is an `EmbgeoError` with exit code 2; a
+condition of a pipeline that is not met exits with 3; any other exception is a bug in embgeo and exits with 1.
 """
 
 from __future__ import annotations
@@ -51,6 +51,12 @@ class StorageError(EmbgeoError, OSError):
 
 class RunFormatError(EmbgeoError):
     """A run folder or store is damaged or was written by a newer embgeo."""
+
+
+class GateError(EmbgeoError):
+    """A condition that a pipeline asked for (`--strict`, `--fail-if`) is not met. All results are written first."""
+
+    exit_code = 3
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:

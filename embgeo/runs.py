@@ -89,6 +89,12 @@ class Run:
 
         return frame(self.result, part)
 
+    def __repr__(self) -> str:
+        """One line: command, model × dataset, headline, folder."""
+        named = " × ".join(filter(None, (_tail(_label(self.result.get(key))) for key in ("model", "dataset"))))
+        facts = (f"{self.command} {named}".strip(), _headline(self.result), path_text(self.folder))
+        return f"<Run {', '.join(filter(None, facts))}>"
+
     def _repr_html_(self) -> str:
         """The run in a notebook."""
         # a drawing, which lives with the reports; they are imported only where one is asked for
@@ -177,6 +183,13 @@ def save_run(
     return Run(target, plain)
 
 
+def path_text(path: Path) -> str:
+    """`path` relative to the working directory where it lies below it, absolute elsewhere."""
+    absolute = Path(os.path.abspath(path))
+    here = Path.cwd()
+    return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
+
+
 def load_run(path: str | Path) -> Run:
     """Read a run folder (or its run.json).
 
@@ -221,13 +234,12 @@ def find_run(name: str | Path, out: Path | None = None) -> Run:
     if found:
         listed = ", ".join(f.name for f in found[:6]) + (" …" if len(found) > 6 else "")
         raise UnknownNameError(
-            f"a run must be named so that one fits; {len(found)} in {out} begin with {text!r}: {listed}"
+            f"{text!r} must match one run; {len(found)} in {out} do: {listed}. Give more of the name"
         )
     near = difflib.get_close_matches(text, [f.name for f in folders], n=3, cutoff=0.5)
-    hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    raise UnknownNameError(
-        f"no run {text!r}: neither a folder here nor the beginning of one of {len(folders)} in {out}{hint}"
-    )
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    count = f"{len(folders)} run{'' if len(folders) == 1 else 's'}"
+    raise UnknownNameError(f"no run matches {text!r} in {out} ({count} there; set --out or EMBGEO_OUT){hint}")
 
 
 def folder_name(result: Mapping[str, Any]) -> str:
@@ -259,10 +271,29 @@ def _label(entry: Any) -> str:
     return "" if entry is None else str(entry)
 
 
+def _headline(result: Mapping[str, Any]) -> str:
+    """What the run found, in a few words; "" where the result lacks it."""
+    if result.get("command") == "compare":
+        return f"{len(result.get('runs') or [])} runs"
+    if result.get("command") == "compress":
+        best = result.get("recommendation") or {}
+        found = [f"{best.get('spec')} at {best.get('bytes_per_vector')} bytes per vector"] if best.get("spec") else []
+        quality: Any = {name: best.get(name) for name in ("ndcg@10", "recall@10_exact")}
+    else:
+        found = [f"{len(result.get('signature') or {})} measures"]
+        quality = {"ndcg@10": ((result.get("retrieval") or {}).get("ndcg@10") or {}).get("value")}
+    found += [f"{name} {value:.4f}" for name, value in quality.items() if isinstance(value, int | float)][:1]
+    return ", ".join(found)
+
+
+def _tail(text: str) -> str:
+    """The last part of a path or hub name."""
+    return text.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or text
+
+
 def _slug(text: str) -> str:
     """At most 40 characters of a name that every file system takes; the last part of a path or hub name."""
-    tail = text.rstrip("/\\").replace("\\", "/").rpartition("/")[2] or text
-    plain = unicodedata.normalize("NFKD", tail).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", _tail(text)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,8 +76,9 @@ def named_or_arrays(
     if (model is None) == (docs is None):
         raise InputError("name a model, or give the document vectors as docs=, an array of shape (n, d)")
     X = np.asarray(docs if model is None else model)
-    if X.dtype == object:
-        raise InputError(f"docs must be numbers of shape (n, d); got {type(docs if model is None else model).__name__}")
+    if X.dtype == object or X.ndim != 2:
+        got = type(docs if model is None else model).__name__
+        raise InputError(f"docs must be numbers of shape (n, d); got {got} of shape {X.shape}")
     Q = None if queries is None else one_row(np.asarray(queries))
     docs_named, queries_named = (None if ids is None else [str(name) for name in ids] for ids in (doc_ids, query_ids))
     return IN_MEMORY, Arrays(Vectors(X, Q, docs_named, queries_named, "arrays"), qrels)
@@ -94,18 +95,20 @@ def load_subject(
     encoder: EncoderOptions | None = None,
     tokens: bool = False,
     arrays: Arrays | None = None,
+    check: Callable[[int, int], None] = lambda dimension, documents: None,
     progress: Progress = silent,
 ) -> Subject:
     """Resolve MODEL and DATASET as DESIGN says and encode what has to be encoded.
 
-    `tokens` asks for the encoder's token-embedding matrix too; `arrays` are the vectors where `model` is `IN_MEMORY`.
-    Raises the typed errors of the loaders, and InputError where a text model comes without a dataset or vectors do not
-    fit it.
+    `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
+    the encoder's token-embedding matrix too; `arrays` are the vectors where `model` is `IN_MEMORY`. Raises the typed
+    errors of the loaders, and InputError where a text model comes without a dataset or vectors do not fit it.
     """
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
     if not model.startswith(VECTORS) and Path(model).suffix in VECTOR_FILES and Path(model).expanduser().is_file():
         raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
+    _refuse_swapped(model, dataset)
     if not model.startswith(VECTORS) and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
@@ -123,11 +126,12 @@ def load_subject(
     if not model.startswith(VECTORS):
         assert dataset is not None
         data = resolve_dataset(dataset, **asked)
-        return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, progress)
+        return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
     if arrays is None:
         found = load_vectors(Path(model.removeprefix(VECTORS)).expanduser(), queries_vectors)
     else:
         found = arrays.vectors
+    check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     if dataset is not None:
         data = resolve_dataset(dataset, **asked, doc_ids=found.doc_ids, query_ids=found.query_ids)
@@ -137,6 +141,24 @@ def load_subject(
     else:
         return _bare_vectors(model, found, chosen)
     return _from_vectors(model, found, data, chosen)
+
+
+def _refuse_swapped(model: str, dataset: str | None) -> None:
+    """Raise InputError where a dataset stands in MODEL's place, or a model in DATASET's."""
+    from embgeo.encoders.resolve import names_model
+
+    if dataset is None:
+        if _names_dataset(model):
+            raise InputError(f"{model!r} is a dataset; name the model before it, as in: minilm {model}")
+    elif names_model(dataset) or (_names_dataset(model) and not _names_dataset(dataset)):
+        raise InputError(f"MODEL comes before DATASET; got {model!r} and {dataset!r}. Did you mean: {dataset} {model}")
+
+
+def _names_dataset(name: str) -> bool:
+    from embgeo.datasets.beir import is_beir_folder
+    from embgeo.datasets.registry import list_datasets
+
+    return name in list_datasets() or is_beir_folder(Path(name))
 
 
 def _numbered(found: Vectors) -> Vectors:
@@ -269,7 +291,13 @@ def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list
 
 
 def _from_texts(
-    model: str, data: Dataset, similarity: str, options: EncoderOptions, tokens: bool, progress: Progress
+    model: str,
+    data: Dataset,
+    similarity: str,
+    options: EncoderOptions,
+    tokens: bool,
+    check: Callable[[int, int], None],
+    progress: Progress,
 ) -> Subject:
     from embgeo.encoders.resolve import resolve_encoder
 
@@ -281,6 +309,7 @@ def _from_texts(
     progress(f"loading {model}", 0, 1)
     encoder = resolve_encoder(model, options, data.task)
     progress(f"loading {model}", 1, 1)
+    check(encoder.dimension, len(data.doc_texts))
     docs, doc_key, doc_warnings = _encode(encoder, data.doc_texts, "document", progress)
     queries, _, query_warnings = (
         _encode(encoder, data.query_texts, "query", progress) if data.query_texts else (None, "", [])

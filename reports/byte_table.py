@@ -41,6 +41,7 @@ class ByteTable:
     header: list[str]
     rows: list[ByteRow]
     indexed: bool
+    records: list[Entry]
 
 
 def byte_table(rows: Sequence[Entry], baseline: Entry, spec: str | None) -> ByteTable:
@@ -54,6 +55,7 @@ def byte_table(rows: Sequence[Entry], baseline: Entry, spec: str | None) -> Byte
         [COLUMNS[key] for key in keys],
         [ByteRow(str(row.get("spec", "")), _parts(row), [byte_size(row.get(key)) for key in keys]) for row in shown],
         indexed,
+        [{key: row.get(key) for key in ("spec", *keys, *(part for part, _ in PARTS)) if key in row} for row in shown],
     )
 
 

@@ -48,7 +48,7 @@ def _compress(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     delivered = _entry(best.get("cross_fitted"))
     if finite(delivered.get("difference")) is not None and finite(baseline.get("ndcg@10")):
         change = estimate(delivered["difference"], delivered.get("difference_ci"), 4, signed=True)
-        yield "On unseen queries", f"chosen this way, nDCG@10 changes by {change} against float32"
+        yield "Expected on new queries", f"nDCG@10 changes by {change} against float32 (corrected for selection)"
     sizes = [finite(row.get("store_bytes")) for row in (best, baseline)]
     if None not in sizes:
         yield "Store", f"{byte_size(sizes[0])} instead of {byte_size(sizes[1])}"
@@ -94,7 +94,7 @@ def _report(run: Run) -> str:
         address = page.resolve().as_uri() if ".." in place.parts else quote(place.as_posix())
         said = f'<a href="{escape(address)}">report.html</a>'
     else:
-        said = f"<code>{_text(shlex.join(['embgeo', 'report', str(run.folder)]))}</code> draws it"
+        said = f"<code>{_text(shlex.join(['embgeo', 'report', str(run.folder)]))}</code> creates it"
     return f'<tr><th scope="row" style="text-align:left">Report</th><td style="text-align:left">{said}</td></tr>'
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.runs import Run
+from embgeo.runs import Run, path_text
 
 # where results go is not part of what was asked, and a path would tell about someone's machine
 _LEFT_OUT = frozenset(
@@ -27,6 +28,8 @@ _LEFT_OUT = frozenset(
     )
 )
 RUNS = "embgeo-runs"
+# what chooses among several specs, and refuses a single one that it would not have chosen
+_CHOOSING = ("budget", "keep", "exhaustive", "grid")
 _DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0}
 
 
@@ -45,7 +48,7 @@ def title_of(entry: Any) -> str:
 
 
 def repeat_command(run: Run, specs: list[str] | None = None) -> str:
-    """`embgeo compress MODEL DATASET --option …`; `specs` replaces the specs that were asked for."""
+    """`embgeo compress MODEL DATASET --option …`; `specs` replaces those that were asked for and their limits."""
     request = run.result.get("request")
     request = request if isinstance(request, Mapping) else {}
     model = _model(run)
@@ -53,8 +56,9 @@ def repeat_command(run: Run, specs: list[str] | None = None) -> str:
     words = ["embgeo", run.command, model, *([dataset] if dataset else [])]
     encoder = request.get("encoder")
     options = {**(encoder if isinstance(encoder, Mapping) else {}), **request}
+    left_out = _LEFT_OUT if specs is None else _LEFT_OUT.union(_CHOOSING)
     for name, value in options.items():
-        if name not in _LEFT_OUT and not (name in _DEFAULTS and value == _DEFAULTS[name]):
+        if name not in left_out and not (name in _DEFAULTS and value == _DEFAULTS[name]):
             words += _option(name, value)
     asked = request.get("specs", request.get("spec"))
     if specs is None:
@@ -73,22 +77,33 @@ def _model(run: Run) -> str:
 def commands(run: Run) -> list[tuple[str, str]]:
     """(what it does, command line) of everything a reader may want to repeat."""
     listed = [("Repeat this run", repeat_command(run))]
-    folder = run_path(run)
     if run.command == "compress":
-        asked = ["--vector", "query.npy"] if _model(run).startswith("vectors:") else ["your query"]
-        listed.append(("Search the store it built", shlex.join(["embgeo", "search", folder, *asked])))
-    listed.append(("Draw this report again", shlex.join(["embgeo", "report", folder])))
+        listed.append(("Search the store it built", search_command(run)))
+    listed.append(("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])))
     return listed
 
 
+def search_command(run: Run) -> str:
+    """`embgeo search RUN …` with a text where the run's model encodes texts, with a vector file where it cannot."""
+    asked = ["--vector", "query.npy"] if _model(run).startswith("vectors:") else ["your query"]
+    return shlex.join(["embgeo", "search", run_path(run), *asked])
+
+
 def compare_command(runs: Sequence[Run]) -> str:
-    """`embgeo compare RUN RUN`, which pairs what a report of several runs only stacks; "" for fewer than two runs."""
-    return shlex.join(["embgeo", "compare", *(run_path(run) for run in runs)]) if len(runs) > 1 else ""
+    """`embgeo compare RUN RUN`, which pairs what a report of several runs only stacks.
+
+    "" where no two are of one command and judged by one measure, so that there may be nothing to pair.
+    """
+    different = list({str(run.result.get("identity") or run.folder): run for run in runs}.values())
+    kinds = Counter((run.command, run.result.get("quality")) for run in different)
+    if max(kinds.values(), default=0) < 2:
+        return ""
+    return shlex.join(["embgeo", "compare", *(run_path(run) for run in different)])
 
 
 def run_path(run: Run) -> str:
-    """The run's folder as seen from where `embgeo` ran by default; any other place would tell about a machine."""
-    return f"{RUNS}/{run.name}" if run.folder.parent.name == RUNS else run.name
+    """The run's folder as a command finds it: relative to the working directory, absolute where it lies elsewhere."""
+    return path_text(run.folder)
 
 
 def _option(name: str, value: Any) -> list[str]:

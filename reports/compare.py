@@ -11,8 +11,8 @@ from embgeo.metrics.registry import measures
 from embgeo.reports.commands import RUNS, run_path, title_of
 from embgeo.reports.compare_decision import decision, names, p_text, planned
 from embgeo.reports.compare_fronts import front_figures
-from embgeo.reports.csvtext import csv_text
-from embgeo.reports.figures import Figure
+from embgeo.reports.csvtext import Table
+from embgeo.reports.figures import Plot
 from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, interval, number, percent
 from embgeo.reports.portrait import NAMES
 from embgeo.reports.sections import Section
@@ -20,12 +20,21 @@ from embgeo.reports.stored import Entry, entries, entry
 from embgeo.runs import Run
 
 LIKENESS = {
-    "linear_cka": ("Linear CKA", "1: the same similarities between documents; led by the strongest directions"),
-    "svcca": ("SVCCA", "1: the strong directions span the same, each counting alike"),
-    "neighbourhood_overlap@10": ("Overlap@10", "Share of a document's ten nearest in the sample that both agree on"),
-    "procrustes_error": ("Procrustes error", "Share of squared length left after the best rotation; 0: the same"),
-    "information_imbalance_a_to_b": ("First tells second", "0: the first's nearest is the second's too; 1: unrelated"),
-    "information_imbalance_b_to_a": ("Second tells first", "The same the other way round"),
+    "linear_cka": ("Linear CKA", "1: the same similarities between documents; dominated by the strongest directions"),
+    "svcca": ("SVCCA", "1: the leading directions span the same subspace, weighted equally"),
+    "neighbourhood_overlap@10": (
+        "Overlap@10",
+        "Share of a document's ten nearest neighbours in the sample that both models agree on",
+    ),
+    "procrustes_error": (
+        "Procrustes error",
+        "Share of squared length that the best rotation leaves unexplained; 0: the same",
+    ),
+    "information_imbalance_a_to_b": (
+        "First predicts second",
+        "0: the nearest neighbour in the first model is also nearest in the second; 1: unrelated",
+    ),
+    "information_imbalance_b_to_a": ("Second predicts first", "The same in the other direction"),
 }
 INTERVALS = {"True": "overlap", "False": "apart"}
 STEPS = 4  # colours on each side of the heat map's middle, half a standard deviation each
@@ -61,13 +70,6 @@ class Heat:
 
 
 @dataclass(frozen=True)
-class FrontPlot:
-    title: str
-    figures: dict[str, Figure]
-    points: int
-
-
-@dataclass(frozen=True)
 class Group:
     """Rows of one table body under its own heading."""
 
@@ -79,7 +81,6 @@ class Group:
 class CompareSection(Section):
     sentences: list[str]
     runs: list[list[str]]
-    plots: list[FrontPlot]
     heat: Heat | None
     likeness_header: list[tuple[str, str]]
     likeness: list[list[str]]
@@ -111,10 +112,10 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
             "corpus": f"{len(listed)} runs side by side, from stored results",
             "commands": _commands(run, listed),
         },
-        csv=csv_text(_records(result)),
+        tables=_tables(result),
+        plots=_plots(result, named),
         sentences=decision(result),
         runs=[_run(item) for item in listed],
-        plots=_plots(result, named),
         heat=_heat(entry(result.get("signatures"))),
         likeness_header=list(LIKENESS.values()),
         likeness=[_alike(pair) for pair in entries(result.get("model_similarity"))],
@@ -131,16 +132,19 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
 
 def _commands(run: Run, listed: Sequence[Entry]) -> list[tuple[str, str]]:
     request = entry(run.result.get("request"))
-    words = ["embgeo", "compare", *(f"{RUNS}/{item.get('folder')}" for item in listed)]
+    # comparisons of embgeo 0.1.0 name the folders alone
+    words = ["embgeo", "compare", *(str(item.get("path") or f"{RUNS}/{item.get('folder')}") for item in listed)]
     for name in ("vectors", "price_per_gb"):
         if request.get(name) is not None:
             words += [f"--{name.replace('_', '-')}", str(request[name])]
     for name, usual in (("documents", 3000), ("seed", 0)):
         if request.get(name) not in (None, usual):
             words += [f"--{name}", str(request[name])]
+    for condition in request.get("fail_if") or ():
+        words += ["--fail-if", str(condition)]
     return [
         ("Repeat this comparison", shlex.join(words)),
-        ("Draw this report again", shlex.join(["embgeo", "report", run_path(run)])),
+        ("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])),
     ]
 
 
@@ -162,14 +166,19 @@ def _run(item: Entry) -> list[str]:
     ]
 
 
-def _plots(result: Entry, named: Mapping[str, str]) -> list[FrontPlot]:
-    plots = []
+def _plots(result: Entry, named: Mapping[str, str]) -> dict[str, Plot]:
+    plots = {}
     for group in entries(result.get("fronts")):
         drawn = front_figures(group, named)
         points = sum(len(entries(front.get("rows"))) for front in entries(group.get("fronts")))
-        title = "nDCG@10 on the judgements" if group.get("measure") == "ndcg@10" else "Recall of the exact neighbours"
+        judged = group.get("measure") == "ndcg@10"
+        title = f"Size against {'nDCG@10 on the judgements' if judged else 'recall of the exact neighbours'}"
+        described = (
+            f"Bytes per vector against quality, the fronts of the runs overlaid, {points} stores; each run's own "
+            "report holds the same numbers as a table."
+        )
         if drawn:
-            plots.append(FrontPlot(title, drawn, points))
+            plots["fronts-ndcg" if judged else "fronts-recall"] = Plot(title, described, drawn)
     return plots
 
 
@@ -297,40 +306,83 @@ def _method(result: Entry) -> list[str]:
     signatures, request = entry(result.get("signatures")), entry(result.get("request"))
     said = []
     if signatures:
-        said.append(f"Signatures are normalised by {signatures.get('normalisation')}.")
+        scale = str(signatures.get("normalisation"))
+        known = "not normalised" if scale == "none" else f"normalised by {scale}"
+        said.append(f"Signatures are {known}.")
         said.append(f"Order of measures and runs: {signatures.get('order')}.")
         said.append(
-            "Intervals that lie apart show a difference; intervals that overlap do not refute one. They speak of the "
-            "documents at hand, not of other corpora."
+            "Intervals that do not overlap indicate a difference; overlapping ones do not rule one out. They describe "
+            "these documents and do not generalise to other corpora."
         )
     if retrieval := entry(result.get("retrieval")) or entry(result.get("stores")):
-        said.append(f"Retrieval: {retrieval.get('method')}. Words such as better follow p, not the interval.")
+        said.append(
+            f"Retrieval: {retrieval.get('method')}. The words better and worse follow the p value, not the interval."
+        )
     if entries(result.get("model_similarity")):
         said.append(
             f"Model similarity is measured on one seeded sample of at most {count(request.get('documents'))} documents "
-            f"that both runs hold (seed {request.get('seed')}); neighbours are sought within the sample. In brackets, "
-            "what the same rows give when one side is shuffled: a value near it tells nothing. Vectors come from the "
-            "vector file or the embedding cache, checked to be those that were measured; nothing is encoded."
+            f"that both runs hold (seed {request.get('seed')}); neighbours are those within the sample. In brackets, "
+            "the value when one side is shuffled: a value close to it is uninformative. Vectors come from the vector "
+            "file or the embedding cache and are checked to be those that were measured; nothing is encoded."
         )
     if entries(result.get("fronts")):
         said.append("Fronts are out of sample; nDCG@10 and recall of exact neighbours are never drawn on one axis.")
     return said
 
 
-def _records(result: Entry) -> Sequence[Entry]:
-    """The signatures, one line a measure and run; where there are none, the fronts, one line a store."""
-    stored = entry(result.get("signatures"))
-    labels = stored.get("runs") or []
-    rows = [
-        {"measure": row.get("name"), "run": label, **entry(value)}
-        for row in entries(stored.get("measures"))
-        for label, value in zip(labels, row.get("values") or [], strict=False)
-    ]
-    return rows or [
-        {"run": front.get("label"), **row}
-        for group in entries(result.get("fronts"))
-        for front in entries(group.get("fronts"))
-        for row in entries(front.get("rows"))
+def _tables(result: Entry) -> dict[str, Table]:
+    """The tables of the comparison as raw values, and the stores that its plots show."""
+    retrieval, stores, signatures = (entry(result.get(name)) for name in ("retrieval", "stores", "signatures"))
+    return {
+        "runs": Table("What is compared", entries(result.get("runs"))),
+        "retrieval": Table(
+            "Retrieval",
+            [
+                {"run": run.get("label"), "measure": name, **entry(value)}
+                for run in entries(retrieval.get("runs"))
+                for name, value in entry(run.get("measures")).items()
+            ],
+        ),
+        "differences": Table(
+            "Differences, paired by query", [*_tests(retrieval, "exact search"), *_tests(stores, "recommended store")]
+        ),
+        "model-similarity": Table(
+            "Model similarity",
+            [
+                {
+                    **{key: pair.get(key) for key in ("a", "b", "status", "reason", "n", "shared", "detail")},
+                    **entry(pair.get("values")),
+                    **{f"{key}_by_chance": value for key, value in entry(pair.get("chance")).items()},
+                }
+                for pair in entries(result.get("model_similarity"))
+            ],
+        ),
+        "signatures": Table(
+            "Signatures",
+            [
+                {"measure": row.get("name"), "run": label, **entry(value)}
+                for row in entries(signatures.get("measures"))
+                for label, value in zip(signatures.get("runs") or [], row.get("values") or [], strict=False)
+            ],
+        ),
+        "stores": Table(
+            "Stores",
+            [
+                {"run": front.get("label"), **row}
+                for group in entries(result.get("fronts"))
+                for front in entries(group.get("fronts"))
+                for row in entries(front.get("rows"))
+            ],
+        ),
+        "cost": Table("Cost", entries(result.get("cost"))),
+    }
+
+
+def _tests(stored: Entry, of: str) -> list[Entry]:
+    return [
+        {"of": of, "measure": name, "a": pair.get("a"), "b": pair.get("b"), "queries": pair.get("n"), **entry(test)}
+        for pair in entries(stored.get("pairs"))
+        for name, test in entry(pair.get("measures")).items()
     ]
 
 

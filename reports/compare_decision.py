@@ -29,8 +29,7 @@ def decision(result: Entry) -> list[str]:
     """Paragraphs: who retrieves better and how sure that is, what each store keeps, how alike models are, the cost."""
     paragraphs = (_retrieval(result), _stores(result), _alike(result), _cost(result))
     return [" ".join(sentences) for sentences in paragraphs if sentences] or [
-        "These runs share no judged queries, no fronts and no documents: the signatures below are all there is to "
-        "compare."
+        "These runs share no judged queries, no Pareto fronts and no documents: only their signatures can be compared."
     ]
 
 
@@ -87,8 +86,8 @@ def _stores(result: Entry) -> list[str]:
         for front in entries(group.get("fronts")):
             spec = front.get("recommended")
             best = next((row for row in entries(front.get("rows")) if row.get("spec") == spec), None)
-            if best is not None:
-                share, ends = ("retained", "retained_ci") if judged else ("recall@10_exact", "recall@10_exact_ci")
+            share, ends = ("retained", "retained_ci") if judged else ("recall@10_exact", "recall@10_exact_ci")
+            if best is not None and finite(best.get(share)) is not None:
                 kept.append(
                     f"{front.get('label')} keeps {percent(best.get(share), best.get(ends))} of "
                     f"{'nDCG@10' if judged else 'the exact ten neighbours'} at "
@@ -111,7 +110,7 @@ def _alike(result: Entry) -> list[str]:
         f"(linear CKA {number(values.get('linear_cka'), places=3)})"
         for pair, values in ((pair, entry(pair.get("values"))) for pair in pairs[:4])
     ]
-    more = f"; {len(pairs) - 4} more pairs stand in the table" if len(pairs) > 4 else ""
+    more = f"; {len(pairs) - 4} more pairs are in the table" if len(pairs) > 4 else ""
     return [f"Of a document's ten nearest neighbours {', '.join(parts)}{more}."] if parts else []
 
 

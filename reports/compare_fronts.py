@@ -16,7 +16,7 @@ LABELS = {"ndcg@10": "nDCG@10, out of sample", "recall@10_exact": "Recall@10 aga
 COLOURS = tuple(f"var(--plot-{n})" for n in range(1, 7))
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagram")
 DASHES = ("solid", "dash", "dot", "dashdot")
-FLOOR = 0.75  # rows below this share of the best are drawn on the floor
+SHARE_HELD = 0.75  # of a run's own best quality: rows below would squash the others into a line
 
 
 def front_figures(group: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Figure]:
@@ -47,28 +47,48 @@ def _figure(
     y_title: str,
     names: Mapping[str, str],
 ) -> Figure:
-    every = [(x, y) for _, points in fronts for x, y, _ in points]
-    top = max(y for _, y in every)
-    kept = [y for _, y in every if y >= FLOOR * top] or [y for _, y in every]
-    room = max(max(kept) - min(kept), 0.02 * abs(top), 1e-6)
-    floor = min(kept) - (0.1 * room if len(kept) < len(every) else 0.0)
+    low, high = _window(fronts, relative, measure)
     data: list[dict[str, Any]] = []
-    for number_, (front, points) in enumerate(fronts):
+    below: list[tuple[float, str]] = []
+    for place, (front, points) in enumerate(fronts):
         label = str(front.get("label"))
         name = f"{label} {names.get(label, '')}".strip()
-        data += _traces(front, points, number_, name, relative, measure, floor)
-    ticks = log_ticks([x for x, _ in every])
+        data += _traces(front, [point for point in points if point[1] >= low], place, name, relative, measure)
+        below += [(x, _hover(row, name, measure)) for x, y, row in points if y < low]
+    data += figures.off_scale(below, figures.MUTED)
+    every = [x for _, points in fronts for x, _, _ in points]
+    ticks = log_ticks(every)
     axis = {
-        "type": "log", "title": {"text": x_title}, "range": log_range([x for x, _ in every]), "tickvals": ticks,
+        "type": "log", "title": {"text": x_title}, "range": log_range(every), "tickvals": ticks,
         "ticktext": [percent(tick, places=0 if tick >= 0.1 else 1) if relative else number(tick) for tick in ticks],
         "tickangle": 0,
     }  # fmt: skip
-    height = {"title": {"text": y_title}, "range": [floor - 0.1 * room, top + 0.2 * room]}
-    height["tickformat"] = ".0%" if relative and room > 0.04 else ".1%" if relative else ".2f" if room > 0.06 else ".3f"
+    room = high - low
+    height = {"title": {"text": y_title}, "range": [low, high]}
+    height["tickformat"] = ".0%" if relative and room > 0.05 else ".1%" if relative else ".2f" if room > 0.08 else ".3f"
     return figure(
-        data, axis, height, height=460, showlegend=True, margin={"l": 60, "r": 20, "t": 24, "b": 56},
+        data, axis, height, height=460, yaxis2=figures.EDGE_AXIS, showlegend=True,
+        margin={"l": 60, "r": 20, "t": 24, "b": 56},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
     )  # fmt: skip
+
+
+def _window(
+    fronts: Sequence[tuple[Row, list[tuple[float, float, Row]]]], relative: bool, measure: str
+) -> tuple[float, float]:
+    """The axis: of each run what lies near its own best, the bars of its front, and its recommended store."""
+    ends = []
+    for front, points in fronts:
+        ends += figures.held([y for _, y, _ in points], SHARE_HELD)
+        ends += [y for _, y, row in points if row.get("spec") == front.get("recommended")]
+    least = min(ends)
+    for front, points in fronts:
+        for _, y, row in points:
+            if y >= least and row.get("front") is True:
+                low, high = _error(row, front, relative, measure, y)
+                ends += [y - low, y + high]
+    room = max(max(ends) - min(ends), 0.02 * abs(max(ends)), 1e-6)
+    return min(ends) - 0.1 * room, max(ends) + 0.15 * room
 
 
 def _traces(
@@ -78,13 +98,11 @@ def _traces(
     name: str,
     relative: bool,
     measure: str,
-    floor: float,
 ) -> list[dict[str, Any]]:
     """The front as line and markers with intervals, the other rows faint, the recommended store ringed."""
     colour, symbol = COLOURS[at % len(COLOURS)], SYMBOLS[at % len(SYMBOLS)]
-    best = [p for p in points if p[2].get("front") is True and p[1] >= floor]
-    rest = [p for p in points if p[2].get("front") is not True and p[1] >= floor]
-    below = [p for p in points if p[1] < floor]
+    best = sorted((p for p in points if p[2].get("front") is True), key=lambda p: p[:2])
+    rest = [p for p in points if p[2].get("front") is not True]
     spec = front.get("recommended")
     chosen = [p for p in best + rest if spec is not None and p[2].get("spec") == spec]
     hover: Callable[[Row], str] = lambda row: _hover(row, name, measure)  # noqa: E731 - bound to this front's name
@@ -100,10 +118,6 @@ def _traces(
         _trace(
             rest, hover, mode="markers", name=plot_text(name, 40), legendgroup=str(at), showlegend=False, opacity=0.55,
             marker={"symbol": f"{symbol}-open", "size": 7, "color": colour},
-        ),
-        _trace(
-            [(x, floor, row) for x, _, row in below], hover, mode="markers", name=plot_text(name, 40),
-            legendgroup=str(at), showlegend=False, marker={"symbol": "triangle-down-open", "size": 8, "color": colour},
         ),
         _trace(
             chosen, hover, mode="markers+text", name=plot_text(name, 40), legendgroup=str(at), showlegend=False,

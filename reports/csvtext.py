@@ -1,18 +1,54 @@
-"""Rows as CSV for a spreadsheet."""
+"""The tables of a page as data: rows of raw values, and their CSV for a spreadsheet."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+# of numbers whose name does not say it (…_bytes, …_seconds, …_ms do)
+UNITS = {
+    "qps": "queries/s",
+    "flat_qps": "queries/s",
+    "qps_range": "queries/s",
+    "ratio": "float32 store / this store",
+    "retained": "share of float32",
+    "relative_bytes": "share of float32",
+    "relative_quality": "share of float32",
+}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Table:
+    """What a table of the page holds, as raw values: `records` are its rows, in the order of the page."""
+
+    title: str
+    records: Sequence[Mapping[str, Any]]
+
+    @property
+    def csv(self) -> str:
+        return csv_text(self.records)
+
+
+def file_names(titles: Iterable[str]) -> list[str]:
+    """A name of small letters, digits and hyphens for each title; equal ones are numbered."""
+    names: list[str] = []
+    for title in titles:
+        name = re.sub(r"[^a-z0-9]+", "-", title.lower())[:60].strip("-") or "untitled"
+        taken = sum(other == name or other.startswith(f"{name}~") for other in names)
+        names.append(f"{name}~{taken + 1}" if taken else name)
+    return [name.replace("~", "-") for name in names]
 
 
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     """One line a record, columns in the order they first appear; intervals become two columns, null an empty cell.
+
+    The header names the unit of what does not say it itself: `qps [queries/s]`.
 
     A text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
@@ -21,9 +57,14 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
     if columns:
-        writer.writeheader()
+        writer.writerow({column: _header(column) for column in columns})
         writer.writerows(flat)
     return out.getvalue()
+
+
+def _header(column: str) -> str:
+    name = re.sub("_(ci_)?(low|high)$", "", column)
+    return f"{column} [{UNITS[name]}]" if name in UNITS else column
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -31,6 +72,8 @@ def _flat(record: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in record.items():
         if (key == "ci" or key.endswith("_ci")) and (value is None or (isinstance(value, list) and len(value) == 2)):
             flat[f"{key}_low"], flat[f"{key}_high"] = ("", "") if value is None else value
+        elif isinstance(value, Mapping) and set(value) == {"name", "reason"}:
+            flat[key], flat[f"{key}_reason"] = _cell(value["name"]), _cell(value["reason"])
         else:
             flat[key] = _cell(value)
     return flat

@@ -13,6 +13,7 @@ from embgeo.reports.figures import Figure, figure, log_range, log_ticks, series
 from embgeo.reports.numbers import finite, number
 from embgeo.reports.persistence import diagram
 from embgeo.reports.plaintext import plot_text
+from embgeo.reports.stored import entries, entry
 from embgeo.reports.wording import CURVES, CurveWords
 
 PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
@@ -50,12 +51,12 @@ def curve_plots(curves: Any, signature: Any = None) -> list[CurvePlot]:
 
 
 def _flat(curves: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    for name, entry in curves.items() if isinstance(curves, Mapping) else ():
+    for name, stored in entry(curves).items():
         key = (*above, str(name))
-        if isinstance(entry, Mapping) and "x" in entry:
-            yield key, entry
-        elif isinstance(entry, Mapping):
-            yield from _flat(entry, key)
+        if isinstance(stored, Mapping) and "x" in stored:
+            yield key, stored
+        elif isinstance(stored, Mapping):
+            yield from _flat(stored, key)
 
 
 def _words(key: tuple[str, ...], curve: Mapping[str, Any]) -> CurveWords:
@@ -75,11 +76,22 @@ def _plot(key: tuple[str, ...], curve: Mapping[str, Any], values: Mapping[str, A
         return None
     log = curve.get("log") or words.log or False
     log_x, log_y = AXES.get(log if isinstance(log, str | bool) else False, (False, False))
+    log_x, log_y = log_x and all(a > 0 for a, _ in points), log_y and all(b > 0 for _, b in points)
+    fit, note = series(curve.get("fit")), words.note
+    least = -math.inf
+    if log_y:
+        # rounding noise around zero (the last eigenvalue of a centred spectrum) would take most of the axis
+        least = SMALLEST_SHOWN * max(b for _, b in points)
+        shown = [(a, b) for a, b in points if b >= least]
+        if len(shown) < len(points):
+            note = f"{note} {len(points) - len(shown)} values under a millionth of the largest are not drawn.".lstrip()
+        points = shown
+        y, fit = ([b if b is not None and b >= least else None for b in values] for values in (y, fit))
     x_label, y_label = str(curve.get("x_label") or "x"), str(curve.get("y_label") or "y")
     drawn = figure(
-        [*_band(x, curve), *_fit(x, curve), _bars(x, y) if curve.get("kind") == "bars" else _line(x, y, name)],
-        {"title": {"text": plot_text(x_label)}, "type": "log" if log_x and points[0][0] > 0 else "linear"},
-        {"title": {"text": plot_text(y_label)}, "type": "log" if log_y and all(b > 0 for _, b in points) else "linear"},
+        [*_band(x, curve), *_fit(x, fit), _bars(x, y) if curve.get("kind") == "bars" else _line(x, y, name)],
+        {"title": {"text": plot_text(x_label)}, "type": "log" if log_x else "linear"},
+        {"title": {"text": plot_text(y_label)}, "type": "log" if log_y else "linear"},
         height=280,
     )
     layout = drawn["layout"]
@@ -87,15 +99,13 @@ def _plot(key: tuple[str, ...], curve: Mapping[str, Any], values: Mapping[str, A
         ticks = log_ticks([a for a, _ in points], gap=0.14)
         layout["xaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks], "tickangle": 0}
     if layout["yaxis"]["type"] == "log":
-        # rounding noise around zero (the last eigenvalue of a centred spectrum) would take most of the axis
-        top = max(b for _, b in points)
-        shown = [b for _, b in points if b >= top * SMALLEST_SHOWN]
-        layout["yaxis"] |= {"range": log_range(shown), "dtick": 1, "exponentformat": "power"}
-        if max(shown) < 100 * min(shown):  # too few powers of ten to label
-            ticks = log_ticks(shown, gap=0.15)
+        heights = [height for height in _heights(drawn["data"]) if height >= least]
+        layout["yaxis"] |= {"range": log_range(heights), "dtick": 1, "exponentformat": "power"}
+        if max(heights) < 100 * min(heights):  # too few powers of ten to label
+            ticks = log_ticks(heights, gap=0.15)
             layout["yaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
     marks = _marks(curve, words, values)
-    _draw_marks(layout, marks, points)
+    _draw_marks(layout, marks, points, _heights(drawn["data"]))
     if curve.get("kind") == "bars":
         layout["bargap"] = 0
     (first_x, first_y), (last_x, last_y) = points[0], points[-1]
@@ -103,10 +113,17 @@ def _plot(key: tuple[str, ...], curve: Mapping[str, Any], values: Mapping[str, A
         f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "
         f"{len(points)} points." + "".join(f" {label}: {number(at)}." for at, label in marks)
     )
-    return CurvePlot(words.title, words.note, description, drawn)
+    return CurvePlot(words.title, note, description, drawn)
 
 
-def _draw_marks(layout: dict[str, Any], marks: list[tuple[float, str]], points: list[tuple[float, float]]) -> None:
+def _heights(data: list[dict[str, Any]]) -> list[float]:
+    """All values that are drawn along y: the curve, its fit and its band."""
+    return [value for trace in data for value in trace["y"] if value is not None]
+
+
+def _draw_marks(
+    layout: dict[str, Any], marks: list[tuple[float, str]], points: list[tuple[float, float]], heights: list[float]
+) -> None:
     """Dashed verticals with their names in steps at the top, above the curve where the axis is linear."""
     place = math.log10 if layout["xaxis"]["type"] == "log" else float
     left, right = place(points[0][0]), place(points[-1][0])
@@ -120,18 +137,15 @@ def _draw_marks(layout: dict[str, Any], marks: list[tuple[float, str]], points: 
         for step, (at, label) in enumerate(marks)
     ]  # fmt: skip
     if marks and layout["yaxis"]["type"] == "linear":
-        low, high = min(0.0, min(y for _, y in points)), max(y for _, y in points)
+        low, high = min(0.0, *heights), max(heights)
         layout["yaxis"]["range"] = [low, high + (high - low) * (0.04 + 0.09 * len(marks))]
 
 
 def _marks(curve: Mapping[str, Any], words: CurveWords, values: Mapping[str, Any]) -> list[tuple[float, str]]:
-    """(x, label) of vertical lines: those stored with the curve, and values of the signature."""
-    stored = curve.get("marks")
-    entries = [mark for mark in stored if isinstance(mark, Mapping)] if isinstance(stored, list | tuple) else []
-    found = [(finite(mark.get("x")), str(mark.get("label") or "")) for mark in entries]
-    for measure, label in words.marks:
-        entry = values.get(measure)
-        found.append((finite(entry.get("value")) if isinstance(entry, Mapping) else None, label))
+    """(x, label) of vertical lines: values of the signature, so that a page has one of each; else the stored ones."""
+    measured = [(finite(entry(values.get(measure)).get("value")), label) for measure, label in words.marks]
+    stored = [(finite(mark.get("x")), str(mark.get("label") or "")) for mark in entries(curve.get("marks"))]
+    found = measured if any(at is not None for at, _ in measured) else stored
     return sorted((at, label) for at, label in found if at is not None and (at > 0 or "x" not in words.log))
 
 
@@ -160,8 +174,7 @@ def _line(x: list[float | None], y: list[float | None], name: str) -> dict[str, 
     }
 
 
-def _fit(x: list[float | None], curve: Mapping[str, Any]) -> list[dict[str, Any]]:
-    fit = series(curve.get("fit"))
+def _fit(x: list[float | None], fit: list[float | None]) -> list[dict[str, Any]]:
     if len(fit) != len(x):
         return []
     line = {"color": figures.MUTED, "width": 1.25, "dash": "dot"}

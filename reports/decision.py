@@ -5,8 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, number, percent, times
+from embgeo.reports.numbers import (
+    MISSING,
+    NARROW,
+    bare,
+    bounds,
+    byte_size,
+    count,
+    estimate,
+    finite,
+    number,
+    percent,
+    times,
+)
 from embgeo.reports.price import amount
+from embgeo.reports.row_table import why_none
 from embgeo.reports.tradeoff import pareto
 
 Row = Mapping[str, Any]
@@ -14,25 +27,38 @@ JUDGED = "ndcg@10"
 PLANNED = 100_000_000
 # what a stored row's `keep` says of the share that was asked for
 KEPT = {
-    "yes": "is shown",
-    "no": "is refuted: these queries show that less is kept",
-    "not shown": "is not shown, though the queries would be enough for a codec that loses nothing",
-    "not enough queries": "is not shown: these queries are too few to tell",
+    "yes": "Statistically confirmed: at least {} is kept.",
+    "no": "Refuted: on these queries less than {} is kept.",
+    "not shown": "Not confirmed that at least {} is kept, although the queries suffice for a codec without loss.",
+    "not enough queries": "Not confirmed: there are too few queries to tell whether at least {} is kept.",
 }
 
 
 def headline(best: Row, baseline: Row, quality: str = JUDGED) -> str:
-    """`keeps 99.4 % (98.6–100.2) of nDCG@10 at 192 B per vector instead of 1,536 B.`, to follow the spec."""
+    """`keeps 99.4 % (98.6–100.2) of the search quality (nDCG@10) at 192 B per vector …`, to follow the spec."""
     instead = (
         f" instead of {byte_size(baseline['bytes_per_vector'])}" if finite(baseline.get("bytes_per_vector")) else ""
     )
     size = f"at {byte_size(best.get('bytes_per_vector'))} per vector{instead}"
     if quality == JUDGED and finite(best.get("retained")) is not None:
-        return f"keeps {percent(best.get('retained'), best.get('retained_ci'))} of nDCG@10 {size}."
+        return f"keeps {percent(best.get('retained'), best.get('retained_ci'))} of the search quality (nDCG@10) {size}."
     if finite(best.get("recall@10_exact")) is not None:
         share = percent(best.get("recall@10_exact"), best.get("recall@10_exact_ci"))
         return f"returns {share} of the ten documents that exact search returns, {size}."
     return f"stores a vector {size}."
+
+
+def share(value: Any) -> str:
+    """A share that was asked for: `99 %`, `99.5 %`."""
+    x = finite(value)
+    return MISSING if x is None else f"{bare(round(100 * x, 6))}{NARROW}%"
+
+
+def unmet(best: Row, keep: Any) -> str:
+    """The first sentence of a page whose --keep is not met; "" where it is, or none was asked for."""
+    if best.get("meets_keep") is not False:
+        return ""
+    return f"The requested --keep of {share(keep)} is not met: no store that was evaluated is confirmed to keep it."
 
 
 def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
@@ -47,15 +73,19 @@ def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
         if finite(baseline.get("ndcg@10")) is not None:
             sentence += f" against {number(baseline.get('ndcg@10'), places=4)} for float32"
         if finite(best.get("difference")) is not None:
-            sentence += (
-                f": a difference of {estimate(best.get('difference'), best.get('difference_ci'), 4, signed=True)}"
-                f", 95 % interval paired by query{over}"
-            )
-        said.append(sentence + ", each document encoded by a codec that was not fitted on it.")
+            sentence += f": a difference of {estimate(best['difference'], best.get('difference_ci'), 4, signed=True)}"
+            if bounds(best.get("difference_ci")):
+                sentence += f", 95 % interval paired by query{over}"
+            elif reason := why_none(best, "difference_ci"):
+                sentence += f", without an interval ({reason})"
+        said.append(sentence + ", out of sample: each document was encoded by a codec that was not fitted on it.")
         said += _verdict(best)
         said += _delivered(best.get("cross_fitted"))
     else:
-        said.append("There are no relevance judgements, so quality here is agreement with exact float32 search only.")
+        said.append(
+            "There are no relevance judgements: quality here is agreement with exact float32 search, which is weaker "
+            "evidence."
+        )
     sizes = finite(best.get("store_bytes")), finite(baseline.get("store_bytes"))
     if None not in sizes:
         factor = f", {times(best.get('ratio'))} smaller" if finite(best.get("ratio")) else ""
@@ -63,7 +93,7 @@ def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
     said += _planned(best, baseline, finite(vectors) or PLANNED)
     verdict = best.get("keep")
     if finite(result.get("keep")) is not None and isinstance(verdict, Mapping) and verdict.get("shown") in KEPT:
-        said.append(f"That at least {percent(result['keep'])} is kept {KEPT[verdict['shown']]}.")
+        said.append(KEPT[verdict["shown"]].format(share(result["keep"])))
     return said
 
 
@@ -78,7 +108,7 @@ def alternatives(best: Row, rows: Sequence[Row], quality: str = JUDGED) -> list[
     if tied:
         # specs hold commas
         shown = " · ".join(tied[:6]) + (f" and {len(tied) - 6} more" if len(tied) > 6 else "")
-        said.append(f"Statistically no different on these queries: {shown}.")
+        said.append(f"Statistically tied with it: {shown}.")
     front = pareto(usable, quality)
     smaller = [row for row in front if float(row["bytes_per_vector"]) < size]
     larger = [row for row in front if float(row["bytes_per_vector"]) > size]
@@ -106,11 +136,9 @@ def _verdict(best: Row) -> list[str]:
 def _delivered(choice: Any) -> list[str]:
     if not isinstance(choice, Mapping) or finite(choice.get("value")) is None:
         return []
+    value = estimate(choice["value"], choice.get("ci"), 4)
     change = estimate(choice.get("difference"), choice.get("difference_ci"), 4, signed=True)
-    return [
-        "Judged on queries that had no part in the choice, choosing this way delivers "
-        f"{estimate(choice['value'], choice.get('ci'), 4)}, {change} against float32."
-    ]
+    return [f"Expected on new queries (corrected for selection): {value}, {change} against float32."]
 
 
 def _planned(best: Row, baseline: Row, vectors: float) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from embgeo.reports.csvtext import file_names
 from embgeo.reports.numbers import MISSING, bare, byte_size, count, duration, finite
 from embgeo.reports.wording import LABELS
 
@@ -20,12 +21,18 @@ class Fact:
 
 @dataclass(frozen=True)
 class FactTable:
-    """Rows of a stored list of objects; `left_out` of them are not shown."""
+    """Rows of a stored list of objects; `left_out` of them are not shown, `records` are all as they were stored."""
 
     caption: str
     header: list[str]
     rows: list[list[str]]
     left_out: int
+    records: list[Mapping[str, Any]]
+
+
+def by_file_name(tables: list[FactTable], prefix: str) -> dict[str, FactTable]:
+    """The tables under names for the page and for files, `prefix` and their captions."""
+    return dict(zip(file_names(f"{prefix} {table.caption}" for table in tables), tables, strict=True))
 
 
 def facts(entry: Any) -> list[Fact]:
@@ -92,4 +99,4 @@ def _is_table(value: Any) -> bool:
 def _table(name: str, items: list[Mapping[str, Any]]) -> FactTable:
     keys = list(dict.fromkeys(str(key) for item in items[:LONGEST_TABLE] for key in item))
     rows = [[leaf(key, item.get(key)) for key in keys] for item in items[:LONGEST_TABLE]]
-    return FactTable(label(name), [label(key) for key in keys], rows, max(0, len(items) - LONGEST_TABLE))
+    return FactTable(label(name), [label(key) for key in keys], rows, max(0, len(items) - LONGEST_TABLE), items)

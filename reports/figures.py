@@ -7,6 +7,8 @@ figure serves light, dark and print.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from embgeo.reports.numbers import finite
@@ -15,7 +17,24 @@ INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--rule)"
 ACCENT, SECOND, THIRD, FAINT = "var(--plot-1)", "var(--plot-2)", "var(--plot-3)", "var(--plot-faint)"
 SURFACE = "var(--surface)"
 
+# from 0 at the bottom to 1 at the top, whatever the reader zooms to
+EDGE_AXIS = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
+
 Figure = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A plot of the page: `description` is read out in its place, `figures` are what its switch chooses from."""
+
+    title: str
+    description: str
+    figures: Mapping[str, Figure]
+
+    @property
+    def height(self) -> int:
+        """Of the highest figure, in pixels."""
+        return max(int(each["layout"]["height"]) for each in self.figures.values())
 
 
 def figure(
@@ -37,6 +56,34 @@ def figure(
     for each in (style["xaxis"], style["yaxis"]):
         each["title"] = {"standoff": 10, **each.get("title", {}), "font": {"size": 13}}
     return {"data": data, "layout": {**style, **layout}}
+
+
+def off_scale(points: Sequence[tuple[float, str]], color: Any) -> list[dict[str, Any]]:
+    """(x, hover text) of points below the axis as one trace of arrows on its lower edge; [] without points.
+
+    The arrows hang on `EDGE_AXIS`, so that they stay on the edge when a reader zooms, and no line reaches them.
+    """
+    if not points:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": "below the axis",
+            "yaxis": "y2",
+            "x": [x for x, _ in points],
+            "y": [0.015] * len(points),
+            "marker": {"symbol": "triangle-down-open", "size": 8, "color": color},
+            "text": [text for _, text in points],
+            "hovertemplate": "%{text}<extra>below the axis</extra>",
+        }
+    ]
+
+
+def held(values: Sequence[float], share: float) -> list[float]:
+    """Those of `values` that an axis should hold: at least `share` of the best. The rest would squash them."""
+    top = max(values)
+    return [value for value in values if value >= share * top] or list(values)
 
 
 def series(values: Any) -> list[float | None]:

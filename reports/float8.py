@@ -17,6 +17,7 @@ ARITHMETICS = {
     "published": "Published arithmetic: raw codes, both sides centred",
     "correct": "Decoded values: what a store should score",
 }
+KEYS = ("float8", "int8", "float8_value", "int8_value", "difference", "difference_ci")
 STYLES = {"published": (figures.SECOND, "diamond", -0.09), "correct": (figures.ACCENT, "circle", 0.09)}
 
 
@@ -45,6 +46,7 @@ class Float8View:
     figures: dict[str, Figure]
     description: str
     groups: list[Float8Group]
+    records: list[Entry]
 
 
 def float8_view(stored: Any, dimension: Any = None) -> Float8View | None:
@@ -65,6 +67,11 @@ def float8_view(stored: Any, dimension: Any = None) -> Float8View | None:
                 _gap(compared),
             )
             for key, compared in known.items()
+        ],
+        [
+            {"arithmetic": key, "dimensions": _width(row, dimension), **{name: row.get(name) for name in KEYS}}
+            for key, compared in known.items()
+            for row in _widths(compared)
         ],
     )
 

@@ -23,6 +23,7 @@ class IndexView:
     description: str
     shares: list[str]
     rows: list[list[str]]
+    records: list[Entry]
 
 
 def index_view(rows: Sequence[Entry]) -> IndexView | None:
@@ -39,6 +40,7 @@ def index_view(rows: Sequence[Entry]) -> IndexView | None:
         f"Queries per second against the recall of flat search for {len(indexed)} indices. {' '.join(sentences)}",
         [percent(float(share), places=0) for share in shares],
         [_cells(row, shares) for row in indexed],
+        [_record(row, share) for row in indexed for share in shares],
     )
 
 
@@ -101,6 +103,19 @@ def _cells(row: Entry, shares: Sequence[str]) -> list[str]:
         factor = f" ({times(speed / flat)})" if flat else ""
         cells.append(f"{number(speed, places=0)}{factor} at effort {number(point.get('effort'))}")
     return cells
+
+
+def _record(row: Entry, share: str) -> Entry:
+    """One index at one share of flat search's results, as raw values; without a speed where it was not reached."""
+    index = entry(row.get("index"))
+    point = entry(entry(index.get("at_recall")).get(share))
+    return {
+        "spec": row.get("spec"),
+        **{key: index.get(key) for key in ("structure_bytes", "build_seconds")},
+        "flat_qps": _flat_speed(row),
+        "asked_recall_of_flat": float(share),
+        **{key: point.get(key) for key in ("effort", "recall_of_flat", "qps", "single_query_ms")},
+    }
 
 
 def _figure(rows: Sequence[Entry]) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -16,10 +17,12 @@ from markupsafe import Markup
 from embgeo import __version__
 from embgeo.errors import InputError, StorageError
 from embgeo.reports.commands import compare_command
+from embgeo.reports.csvtext import Table
 from embgeo.reports.islands import content_security_policy, island, script_text
 from embgeo.reports.plaintext import shown, visible
-from embgeo.reports.sections import section
+from embgeo.reports.sections import Section, section
 from embgeo.reports.signature_table import side_by_side
+from embgeo.reports.stored import entry
 from embgeo.runs import Run
 
 BESIDE = 4  # other runs in a signature table
@@ -58,11 +61,7 @@ def report_html(runs: Sequence[Run]) -> str:
     """The page of `write_report` as text."""
     if not runs:
         raise InputError("a report needs at least one run; got none")
-    analyzed = [run for run in runs if run.command == "analyze"]
-    sections = [
-        section(run, f"run-{number}", [other for other in analyzed if other is not run][:BESIDE])
-        for number, run in enumerate(runs, 1)
-    ]
+    sections, together = contents(runs)
     scripts, policy = _scripts()
     first = sections[0]
     title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs"
@@ -72,7 +71,7 @@ def report_html(runs: Sequence[Run]) -> str:
         .render(
             title=title,
             sections=sections,
-            comparison=side_by_side(analyzed) if len(analyzed) > 1 else [],
+            together=together,
             compared=[s for s in sections if s.command == "analyze"],
             pairing=compare_command([run for run in runs if run.command != "compare"]),
             policy=policy,
@@ -83,6 +82,34 @@ def report_html(runs: Sequence[Run]) -> str:
     )
     # what is left of half surrogate pairs would not encode
     return page.encode("utf-8", "replace").decode()
+
+
+@dataclass(frozen=True)
+class Together:
+    """What a page shows of several analyze runs at once: (measure, one value a run), and the same as a table."""
+
+    rows: list[tuple[str, list[str]]]
+    tables: dict[str, Table]
+    id: str = "together"
+    file: str = "embgeo"
+
+
+def contents(runs: Sequence[Run]) -> tuple[list[Section], Together]:
+    """All that a page of `runs` shows."""
+    analyzed = [run for run in runs if run.command == "analyze"]
+    sections = [
+        section(run, f"run-{number}", [other for other in analyzed if other is not run][:BESIDE])
+        for number, run in enumerate(runs, 1)
+    ]
+    rows = side_by_side(analyzed) if len(analyzed) > 1 else []
+    records = [
+        {
+            "measure": name,
+            **{run.name: entry(entry(run.result.get("signature")).get(name)).get("value") for run in analyzed},
+        }
+        for name, _ in rows
+    ]
+    return sections, Together(rows, {"signatures": Table("Signatures side by side", records)})
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -49,6 +49,20 @@ class PerQuery:
     summary: str
     label: str
     losses: list[QueryLoss]
+
+    @property
+    def records(self) -> list[dict[str, str]]:
+        """The moved documents with their query, one row each; a query without any has a row of its own."""
+        records: list[dict[str, str]] = []
+        for loss in self.losses:
+            query = {
+                "query": loss.id,
+                "query_text": loss.text,
+                f"{self.label}_before": loss.before,
+                f"{self.label}_after": loss.after,
+            }
+            records += [{**query, **asdict(document)} for document in loss.documents] or [query]
+        return records
 
 
 def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:

@@ -9,7 +9,10 @@ from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure, series
 from embgeo.reports.numbers import count
 
-NOTE = "Each point is a component or a loop: born at one distance, gone at a larger one. Far from the diagonal: real."
+NOTE = (
+    "A point is a component or a loop, by the distances at which it appears and disappears; far from the diagonal it "
+    "persists."
+)
 
 
 def diagram(h0: Mapping[str, Any] | None, h1: Mapping[str, Any] | None) -> tuple[str, str, str, Figure] | None:
@@ -35,7 +38,7 @@ def diagram(h0: Mapping[str, Any] | None, h1: Mapping[str, Any] | None) -> tuple
             "x": [birth for birth, _ in bars],
             "y": [death for _, death in bars],
             "marker": {"size": 8 if symbol != "circle" else 4, "symbol": symbol, "color": colour, "opacity": 0.6},
-            "hovertemplate": "born %{x:,.4~g}<br>gone %{y:,.4~g}<extra></extra>",
+            "hovertemplate": "birth %{x:,.4~g}<br>death %{y:,.4~g}<extra></extra>",
         }
         for name, colour, symbol, bars in groups
     ]

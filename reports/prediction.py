@@ -1,4 +1,4 @@
-"""Prediction beside measurement: the recall that the spectrum alone promised, and what was found."""
+"""Predicted against measured recall: what the spectrum and the mean norm alone lead to expect, and what was found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ class PredictionView:
 
 def prediction_view(stored: Any, rows: Sequence[Entry]) -> PredictionView | None:
     """None for a run without predictions."""
-    points = [row for row in rows if None not in _pair(row) and row.get("spec") != "f32"]
+    measured = [row for row in rows if finite(row.get(MEASURED)) is not None and row.get("spec") != "f32"]
+    points = [row for row in measured if finite(row.get(PREDICTED)) is not None]
     account = entry(stored)
     if not points:
         return None
@@ -38,7 +39,7 @@ def prediction_view(stored: Any, rows: Sequence[Entry]) -> PredictionView | None
          if (value := finite(found)) is not None),
         reverse=True,
     )  # fmt: skip
-    sentences = _sentences(account, len(points))
+    sentences = _sentences(account, len(points), len(measured))
     return PredictionView(
         sentences,
         {"recall": _figure(points, str(entry(account.get("worst")).get("spec")))},
@@ -52,11 +53,18 @@ def _pair(row: Entry) -> tuple[float | None, float | None]:
     return finite(row.get(PREDICTED)), finite(row.get(MEASURED))
 
 
-def _sentences(account: Entry, measured: int) -> list[str]:
+def _sentences(account: Entry, predicted: int, measured: int) -> list[str]:
+    some = f"{count(predicted)} of {count(measured)}" if predicted < measured else count(predicted)
     said = [
-        f"Recall@10 of {count(measured)} codecs was predicted from the covariance spectrum and the mean norm alone, "
-        "before any of them was run."
+        f"Recall@10 of {some} codecs was predicted from the covariance spectrum and the mean norm alone, before any "
+        "of them was run."
     ]
+    if predicted < measured:
+        missing = measured - predicted
+        said.append(
+            f"{count(missing)} codec{' has' if missing == 1 else 's have'} no prediction: slow to train, or fitted on "
+            "queries."
+        )
     high, over = finite(account.get("mean_absolute_error_high_recall")), finite(account.get("high_recall"))
     whole, mean = finite(account.get("mean_absolute_error")), finite(account.get("mean_error"))
     parts = []
@@ -75,7 +83,7 @@ def _sentences(account: Entry, measured: int) -> list[str]:
 
 
 def _lean(mean: float | None, size: float | None) -> str:
-    """Which way the errors lie, where most of them lie one way."""
+    """The sign of the errors, where most of them share it."""
     if mean is None or not size or abs(mean) < 0.5 * size:
         return ""
     return f"; mostly too {'high' if mean > 0 else 'low'}"
@@ -84,7 +92,7 @@ def _lean(mean: float | None, size: float | None) -> str:
 def _figure(points: Sequence[Entry], worst: str) -> Figure:
     ends = [value for row in points for value in _pair(row) if value is not None]
     room = 0.04 * max(max(ends) - min(ends), 0.1)
-    low, high = max(0.0, min(ends) - room), min(1.0, max(ends)) + room
+    low, high = min(ends) - room, max(ends) + room
     axis = {"range": [low, high], "tickformat": ".2f" if high - low < 0.3 else ".1f"}
     far = [row for row in points if row.get("spec") == worst]
     rest = [row for row in points if row.get("spec") != worst]

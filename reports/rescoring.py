@@ -35,6 +35,7 @@ class RescoringView:
     figures: dict[str, Figure]
     header: list[str]
     rows: list[RescoringRow]
+    records: list[Entry]
 
 
 def rescoring_view(stored: Any) -> RescoringView | None:
@@ -46,7 +47,7 @@ def rescoring_view(stored: Any) -> RescoringView | None:
     keys = [key for key in QUALITIES if key in drawn]
     header = ["Candidates", "Per vector", *(QUALITIES[key] for key in keys), "One query"]
     rows = [row for curve in curves for row in _rows(curve, keys)]
-    return RescoringView([_sentence(curve) for curve in curves], drawn, header, rows)
+    return RescoringView([_sentence(curve) for curve in curves], drawn, header, rows, _records(curves))
 
 
 def _points(curve: Entry) -> list[Entry]:
@@ -81,21 +82,42 @@ def _sentence(curve: Entry) -> str:
     return f"{said}; {_times(enough)} is enough for {goal}."
 
 
+def _records(curves: Sequence[Entry]) -> list[Entry]:
+    """The rows as raw values."""
+    return [
+        {
+            **{key: curve.get(key) for key in ("search", "rescore")},
+            "codes": what,
+            **{key: point.get(key) for key in ("factor", "candidates", "bytes_per_vector", *QUALITIES)},
+            "single_query_ms": point.get("single_query_ms"),
+        }
+        for curve in curves
+        for what, point in _steps(curve)
+        if point
+    ]
+
+
+def _steps(curve: Entry) -> list[tuple[str, Entry]]:
+    """The small codes alone, each factor, the large codes alone."""
+    return [
+        (f"{curve.get('search')} alone", entry(curve.get("search_alone"))),
+        *((_times(point), point) for point in _points(curve)),
+        (f"{curve.get('rescore')} alone", entry(curve.get("rescore_alone"))),
+    ]
+
+
 def _times(point: Entry) -> str:
     return f"{number(point.get('factor'))}×"
 
 
 def _rows(curve: Entry, keys: Sequence[str]) -> list[RescoringRow]:
-    steps = [(f"{curve.get('search')} alone", MISSING, entry(curve.get("search_alone")))]
-    steps += [(_times(point), count(point.get("candidates")), point) for point in _points(curve)]
-    steps.append((f"{curve.get('rescore')} alone", MISSING, entry(curve.get("rescore_alone"))))
     found: list[RescoringRow] = []
-    for what, candidates, point in steps:
+    for what, point in _steps(curve):
         if not point:
             continue
         milliseconds = finite(point.get("single_query_ms"))
         cells = [
-            candidates,
+            count(point.get("candidates")),
             byte_size(point.get("bytes_per_vector")),
             *(number(point.get(key), places=3 if key.startswith("recall") else 4) for key in keys),
             MISSING if milliseconds is None else duration(milliseconds / 1e3),
@@ -133,11 +155,12 @@ def _figure(curves: Sequence[Entry], key: str, label: str) -> Figure:
         )
     ticks = ["search<br>alone", *(f"{number(factor)}×" for factor in factors), "rescorer<br>alone"]
     first = min(x for trace in data for x in trace["x"])
+    heights = [y for trace in data for y in trace["y"]]
     return figure(
         data,
         {"title": {"text": "Candidates fetched for each result"}, "range": [first - 0.4, end + 0.4],
          "tickvals": list(range(end + 1)), "ticktext": ticks, "tickangle": 0},
-        {"title": {"text": label}, "tickformat": ".2f"},
+        {"title": {"text": label}, "tickformat": ".2f" if max(heights) - min(heights) > 0.08 else ".3f"},
         height=340,
         showlegend=True,
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},

@@ -20,6 +20,7 @@ from embgeo.reports.numbers import (
     percent,
     times,
 )
+from embgeo.reports.stored import entry
 
 Row = Mapping[str, Any]
 QUALITY_PLACES = 4
@@ -36,6 +37,7 @@ class Column:
     text: Callable[[Row, int], str]
     interval: Callable[[Row, int], str] = lambda row, places: ""
     numeric: bool = True
+    hover: Callable[[Row], str] = lambda row: ""
     fine: bool = False  # the interval is shown only with all columns
 
     @property
@@ -46,16 +48,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """`sort` is the raw number ("" when missing), `note` what stands small beside the text."""
+    """`sort` is the raw number ("" when missing); `note` stands small beside the text, `hover` explains it."""
 
     text: str
     note: str
     sort: str
+    hover: str
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """`marks` are short words for what is special: recommended, front, tied, over budget, failed."""
+    """`marks` are short words for what is special: recommended, Pareto front, tied, over budget, failed."""
 
     spec: str
     marks: list[str]
@@ -75,6 +78,23 @@ def _time(key: str, scale: float = 1.0) -> Callable[[Row, int], str]:
     return lambda row, most: MISSING if finite(row.get(key)) is None else duration(float(row[key]) * scale)
 
 
+def why_none(row: Row, key: str) -> str:
+    """Why a value has no interval `key`, to stand in its place: the beginning of its note; "" where it has one."""
+    known = finite(row.get(key.removesuffix("_ci"))) is not None
+    return _beginning(row) if known and not bounds(row.get(key)) else ""
+
+
+def _beginning(row: Row) -> str:
+    """A note as far as its colon: the rest stands under the table."""
+    note = row.get("note")
+    return note.partition(": ")[0] if isinstance(note, str) else ""
+
+
+def _word(value: Any) -> str:
+    """A text, or the name of an object that has one; "" without."""
+    return str((value.get("name") if isinstance(value, Mapping) else value) or "")
+
+
 def _tie_band(row: Row, most: int) -> str:
     band = row.get("tie_band")
     if bounds(band):
@@ -87,26 +107,26 @@ COLUMNS = (
            lambda row, most: number(row.get("bytes_per_vector"))),
     Column("ratio", "Whole store", "Float32 store divided by this store, constants included",
            lambda row, most: times(row.get("ratio"))),
-    Column("ndcg@10", "nDCG@10", "Quality on the judgements, each document encoded by a codec not fitted on it",
+    Column("ndcg@10", "nDCG@10", "Quality on the judgements, out of sample",
            _plain("ndcg@10"), lambda row, most: interval(row.get("ndcg@10_ci"), most), fine=True),
     Column("difference", "Difference", "This row minus float32, paired by query, with its 95 % interval",
            lambda row, most: number(row.get("difference"), places=most, signed=True),
-           lambda row, most: interval(row.get("difference_ci"), most, signed=True)),
+           lambda row, most: interval(row.get("difference_ci"), most, signed=True) or why_none(row, "difference_ci")),
     Column("retained", "Retained", "This row's nDCG@10 divided by that of float32",
            lambda row, most: percent(row.get("retained")),
-           lambda row, most: interval(row.get("retained_ci"), 1, scale=100)),
+           lambda row, most: interval(row.get("retained_ci"), 1, scale=100) or why_none(row, "retained_ci")),
     Column("in_sample_ndcg@10", "nDCG@10 in sample",
-           "The same with the codec fitted on all documents: flattering where a codebook memorises",
+           "The same with the codec fitted on all documents: too optimistic where a codebook overfits",
            _plain("in_sample_ndcg@10")),
     Column("recall@10_exact", "Recall@10 of exact", "Share of float32's first ten that this store also returns",
            _plain("recall@10_exact", 3)),
     Column("predicted_recall@10_exact", "Predicted recall",
-           "Recall@10 of exact as the spectrum and the mean norm alone promised, before anything was run",
+           "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run",
            _plain("predicted_recall@10_exact", 3)),
     Column("changed_queries", "Queries changed", "Queries whose quality differs from that of float32",
            lambda row, most: number(row.get("changed_queries"), places=0)),
     Column("store_bytes", "Store", "Codes and constants together", _bytes("store_bytes")),
-    Column("constant_bytes", "Constants", "Rotations, ranges, codebooks: paid once", _bytes("constant_bytes")),
+    Column("constant_bytes", "Constants", "Rotations, ranges, codebooks: stored once", _bytes("constant_bytes")),
     Column("disk_bytes", "Disk", "Size of the store's file, ids included", _bytes("disk_bytes")),
     Column("ram_bytes", "RAM", "Memory while searching", _bytes("ram_bytes")),
     Column("qps", "Queries / s", "Searched in batches; see the protocol below",
@@ -115,11 +135,14 @@ COLUMNS = (
     Column("single_query_ms", "One query", "Time of a single query", _time("single_query_ms", 1e-3)),
     Column("fit_seconds", "Fit", "Time to fit the codec", _time("fit_seconds")),
     Column("encode_seconds", "Encode", "Time to encode all documents", _time("encode_seconds")),
-    Column("query_side", "Query side", "What a query is turned into before it meets the codes",
+    Column("estimator", "Estimator", "How quality out of sample was estimated; hover for the reason",
+           lambda row, most: _word(row.get("estimator")) or MISSING, numeric=False,
+           hover=lambda row: str(entry(row.get("estimator")).get("reason") or "")),
+    Column("query_side", "Query side", "How a query is compared with the codes",
            lambda row, most: str(row.get("query_side") or MISSING), numeric=False),
     Column("searcher", "Searched by", "The index that answers", lambda row, most: str(row.get("searcher") or MISSING),
            numeric=False),
-    Column("tie_band", "Tie band", "How far equal scores could move nDCG@10", _tie_band),
+    Column("tie_band", "Tie band", "Range of nDCG@10 over the possible orders of equal scores", _tie_band),
 )  # fmt: skip
 
 
@@ -138,7 +161,7 @@ def shared_facts(rows: Sequence[Row]) -> list[Fact]:
 
 
 def _shared_text(rows: Sequence[Row], column: Column) -> str:
-    texts = {str(row[column.key]) for row in rows if row.get(column.key)}
+    texts = {text for row in rows if (text := _word(row.get(column.key)))}
     return texts.pop() if len(texts) == 1 else ""
 
 
@@ -149,7 +172,6 @@ def table_rows(
 
     Without a budget no row is marked as over it, whatever kept the row from competing.
     """
-    rows = sorted(rows, key=_size)
     return [
         TableRow(
             spec=str(row.get("spec", MISSING)),
@@ -159,19 +181,25 @@ def table_rows(
                 Cell(
                     column.text(row, QUALITY_PLACES),
                     column.interval(row, QUALITY_PLACES),
-                    _sort_key(row.get(column.key)) if column.numeric else str(row.get(column.key) or ""),
+                    _sort_key(row.get(column.key)) if column.numeric else _word(row.get(column.key)),
+                    column.hover(row),
                 )
                 for column in columns
             ],
         )
-        for row in rows
+        for row in by_size(rows)
     ]
+
+
+def by_size(rows: Sequence[Row]) -> list[Row]:
+    """Smallest first, of one size the best first."""
+    return sorted(rows, key=_size)
 
 
 def remarks(rows: Sequence[Row]) -> list[str]:
     """The rows' notes in full, each with the first row that has it; a row itself shows the part before the colon."""
     like: dict[str, list[tuple[str, str]]] = {}
-    for row in sorted(rows, key=_size):
+    for row in by_size(rows):
         text = row.get("note")
         if isinstance(text, str) and ": " in text:
             like.setdefault(re.sub(r"\d+", "#", text), []).append((str(row.get("spec", MISSING)), text))
@@ -197,7 +225,7 @@ def _marks(row: Row, recommended: str | None, budgeted: bool) -> list[str]:
     if row.get("tied") is True and not best:
         marks.append("tied")
     if row.get("pareto") is True:
-        marks.append("front")
+        marks.append("Pareto front")
     if budgeted and row.get("fits_budget") is False:
         marks.append("over budget")
     if row.get("status") not in (None, "ok"):
@@ -206,7 +234,6 @@ def _marks(row: Row, recommended: str | None, budgeted: bool) -> list[str]:
 
 
 def _reasons(row: Row) -> list[str]:
-    note = row.get("note")
-    found = [row.get(key) for key in ("reason", "notes", "warnings")]
-    found.insert(1, note.partition(": ")[0] if isinstance(note, str) else note)
+    note = "" if why_none(row, "difference_ci") else _beginning(row)  # it stands where the interval would
+    found = [row.get("reason"), note, row.get("notes"), row.get("warnings")]
     return [str(item) for entry in found if entry for item in (entry if isinstance(entry, list) else [entry])]

@@ -9,32 +9,45 @@ from typing import Any
 from embgeo.reports.aftermath import lost_documents, store_facts
 from embgeo.reports.byte_table import ByteTable, byte_table
 from embgeo.reports.commands import commands, repeat_command, title_of
-from embgeo.reports.csvtext import csv_text
+from embgeo.reports.csvtext import Table, file_names
 from embgeo.reports.curves import CurvePlot, curve_plots
-from embgeo.reports.decision import alternatives, details, headline
-from embgeo.reports.facts import Fact, FactTable, fact_tables, facts
-from embgeo.reports.figures import Figure
+from embgeo.reports.decision import alternatives, details, headline, unmet
+from embgeo.reports.facts import Fact, FactTable, by_file_name, fact_tables, facts
+from embgeo.reports.figures import Figure, Plot
 from embgeo.reports.float8 import Float8View, float8_view
 from embgeo.reports.index_curves import IndexView, index_view
 from embgeo.reports.listed_documents import retrievability_tables, standout_tables
 from embgeo.reports.numbers import MISSING, finite
 from embgeo.reports.per_query import PerQuery, per_query
-from embgeo.reports.portrait import corpus_line, portrait, retrieval_rows
+from embgeo.reports.portrait import corpus_line, retrieval_rows
 from embgeo.reports.prediction import PredictionView, prediction_view
 from embgeo.reports.price import price_sentence
-from embgeo.reports.protocol_facts import budget_facts, protocol_facts
+from embgeo.reports.protocol_facts import budget_facts, estimator_sentence, protocol_facts
 from embgeo.reports.rescoring import RescoringView, rescoring_view
-from embgeo.reports.row_table import Column, Row, TableRow, columns_of, remarks, shared_facts, table_rows
+from embgeo.reports.row_table import Column, Row, TableRow, by_size, columns_of, remarks, shared_facts, table_rows
 from embgeo.reports.signature_table import Family, families
 from embgeo.reports.space_map import MapView, map_view
 from embgeo.reports.stored import entry
+from embgeo.reports.summary import next_command, summary
 from embgeo.reports.tradeoff import tradeoff_figures
 from embgeo.runs import Run
+
+TITLES = {
+    "float8": "float8 or int8?",
+    "rescoring": "Rescoring",
+    "indices": "Indices at equal recall",
+    "queries": "Queries that lose most",
+}
+RESCORED = "Quality against the number of candidates fetched; the table that follows holds the same numbers."
 
 
 @dataclass(frozen=True)
 class Section:
-    """What every run has. `id` is unique on the page."""
+    """What every run has. `id` is unique on the page.
+
+    `tables` and `plots` are all that the page draws of the run, by the name that their files get: the templates take
+    them from here, and so do `--csv` and `--figures`.
+    """
 
     id: str
     command: str
@@ -47,32 +60,34 @@ class Section:
     request: list[Fact]
     commands: list[tuple[str, str]]
     result: Mapping[str, Any]
-    csv: str
     file: str
+    tables: dict[str, Table]
+    plots: dict[str, Plot]
 
 
 @dataclass(frozen=True)
 class AnalyzeSection(Section):
-    portrait: list[str]
+    summary: list[str]
+    next: str
     retrieval: list[tuple[str, str, str]]
     families: list[Family]
     beside: list[str]
     map: MapView | None
-    curves: list[CurvePlot]
+    curves: dict[str, CurvePlot]
     retrievability: list[Fact]
-    retrievability_tables: list[FactTable]
-    documents: list[FactTable]
+    retrievability_tables: dict[str, FactTable]
+    documents: dict[str, FactTable]
 
 
 @dataclass(frozen=True)
 class CompressSection(Section):
     spec: str
+    unmet: str
     headline: str
     details: list[str]
     price: str
     reason: str
     alternatives: list[str]
-    figures: dict[str, Figure]
     columns: list[Column]
     shared: list[Fact]
     rows: list[TableRow]
@@ -85,10 +100,11 @@ class CompressSection(Section):
     per_query: PerQuery | None
     effects: list[Fact]
     lost: list[str]
-    state_tables: list[FactTable]
+    state_tables: dict[str, FactTable]
     budget: list[Fact]
     protocol: list[Fact]
-    protocol_tables: list[FactTable]
+    protocol_tables: dict[str, FactTable]
+    estimators: str
 
 
 def section(run: Run, id: str, beside: Sequence[Run] = ()) -> Section:
@@ -134,20 +150,34 @@ def _environment(result: Mapping[str, Any]) -> list[Fact]:
 
 def _analyze(run: Run, shared: dict[str, Any], beside: Sequence[Run] = ()) -> AnalyzeSection:
     result = run.result
+    curves = curve_plots(result.get("curves"), result.get("signature"))
+    named = dict(zip(file_names(f"curve {curve.title}" for curve in curves), curves, strict=True))
+    standouts = by_file_name(standout_tables(run), "documents")
+    reached = by_file_name(retrievability_tables(run), "retrievability")
+    drawn = map_view(run)
+    plots = {name: Plot(curve.title, curve.description, {"curve": curve.figure}) for name, curve in named.items()}
+    if drawn:
+        plots = {"map": Plot("Map of the space", drawn.description, drawn.figures), **plots}
     return AnalyzeSection(
         **shared,
-        csv=csv_text(_records(result.get("signature"), "measure")),
-        portrait=portrait(result),
+        summary=summary(result),
+        next=next_command(result),
         retrieval=retrieval_rows(result.get("retrieval")),
         families=families(
             result.get("signature"), result.get("details"), [other.result.get("signature") for other in beside]
         ),
         beside=[title_of(other.result.get("model")) or "unnamed model" for other in beside],
-        map=map_view(run),
-        curves=curve_plots(result.get("curves"), result.get("signature")),
+        map=drawn,
+        curves=named,
         retrievability=facts(result.get("retrievability")),
-        retrievability_tables=retrievability_tables(run),
-        documents=standout_tables(run),
+        retrievability_tables=reached,
+        documents=standouts,
+        tables={
+            "retrieval": Table("Retrieval", _records(result.get("retrieval"), "measure")),
+            "signature": Table("Signature", _records(result.get("signature"), "measure")),
+            **_data({**standouts, **reached}),
+        },
+        plots=plots,
     )
 
 
@@ -165,34 +195,75 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
     quality = str(result.get("quality") or "ndcg@10")
     repeats = {str(row.get("spec")): repeat_command(run, [str(row.get("spec"))]) for row in rows}
     columns = columns_of(rows)
-    effects, state_tables = store_facts(best)
+    effects, arrays = store_facts(best)
+    limit = budget_limit(budget)
+    figures = tradeoff_figures(rows, baseline, spec, limit, repeats, quality)
+    bytes_ = byte_table(rows, baseline, spec)
+    float8 = float8_view(result.get("float8_or_int8"), entry(result.get("dataset")).get("dimension"))
+    rescoring, indices = rescoring_view(result.get("rescoring")), index_view(rows)
+    prediction = prediction_view(result.get("prediction"), rows)
+    queries = per_query(run, spec, quality) if spec else None
+    state, told = by_file_name(arrays, "store"), by_file_name(fact_tables(result.get("protocol")), "protocol")
+    views = {"float8": float8, "rescoring": rescoring, "indices": indices, "queries": queries}
     return CompressSection(
         **shared,
-        csv=csv_text(rows),
         spec=spec or "",
+        unmet=unmet(best, result.get("keep")),
         headline=headline(best, baseline, quality) if spec else "No codec could be recommended.",
         details=details(best, baseline, result) if spec else [],
         price=price_sentence(result.get("price")) if spec else "",
         reason=str(selection or best.get("reason") or ""),
         alternatives=alternatives(best, rows, quality),
-        figures=tradeoff_figures(rows, baseline, spec, budget_limit(budget), repeats, quality),
         columns=columns,
         shared=shared_facts(rows),
         rows=table_rows(rows, columns, spec, bool(entry(budget))),
         remarks=remarks(rows),
-        byte_table=byte_table(rows, baseline, spec),
-        float8=float8_view(result.get("float8_or_int8"), entry(result.get("dataset")).get("dimension")),
-        rescoring=rescoring_view(result.get("rescoring")),
-        indices=index_view(rows),
-        prediction=prediction_view(result.get("prediction"), rows),
-        per_query=per_query(run, spec, quality) if spec else None,
+        byte_table=bytes_,
+        float8=float8,
+        rescoring=rescoring,
+        indices=indices,
+        prediction=prediction,
+        per_query=queries,
         effects=effects,
         lost=lost_documents(best),
-        state_tables=state_tables,
+        state_tables=state,
         budget=budget_facts(budget),
         protocol=protocol_facts(protocol),
-        protocol_tables=fact_tables(result.get("protocol")),
+        protocol_tables=told,
+        estimators=estimator_sentence(rows),
+        tables={
+            "codecs": Table("All codecs", by_size(rows)),
+            "bytes": Table("Where each byte goes", bytes_.records),
+            **{name: Table(TITLES[name], view.records) for name, view in views.items() if view},
+            **_data({**state, **told}),
+        },
+        plots=_plots(figures, len(rows), float8, rescoring, indices, prediction),
     )
+
+
+def _plots(
+    tradeoff: dict[str, Figure],
+    rows: int,
+    float8: Float8View | None,
+    rescoring: RescoringView | None,
+    indices: IndexView | None,
+    prediction: PredictionView | None,
+) -> dict[str, Plot]:
+    described = f"Bytes per vector against quality for {rows} codecs; the table that follows holds the same numbers."
+    found = {"tradeoff": Plot("Size against quality", described, tradeoff)}
+    if float8:
+        found["float8"] = Plot(TITLES["float8"], float8.description, float8.figures)
+    if rescoring:
+        found["rescoring"] = Plot(TITLES["rescoring"], RESCORED, rescoring.figures)
+    if indices:
+        found["indices"] = Plot(TITLES["indices"], indices.description, indices.figures)
+    if prediction:
+        found["prediction"] = Plot("Predicted and measured recall", prediction.description, prediction.figures)
+    return {name: plot for name, plot in found.items() if plot.figures}
+
+
+def _data(tables: Mapping[str, FactTable]) -> dict[str, Table]:
+    return {name: Table(table.caption, table.records) for name, table in tables.items()}
 
 
 def budget_limit(budget: Any) -> float | None:

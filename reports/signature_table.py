@@ -13,19 +13,21 @@ from embgeo.reports.numbers import MISSING, count, duration, finite, interval, n
 from embgeo.runs import Run
 
 FAMILIES = {
-    "dimension": "How many directions the data really use",
+    "dimension": "How many dimensions the data use",
     "spectrum": "How the variance is shared among directions",
-    "isotropy": "Whether all directions are used alike",
-    "similarity": "How alike two random documents look",
-    "diversity": "How many different things the corpus holds",
-    "topology": "How the cloud hangs together",
-    "magnitude": "The size of the space, seen at every scale",
+    "isotropy": "Whether all directions are used equally",
+    "similarity": "How similar two random documents are",
+    "diversity": "How many distinct items the corpus holds",
+    "topology": "How the point cloud is connected",
+    "magnitude": "Effective size of the space at every scale",
     "clustering": "Whether documents form groups",
-    "hubs": "Documents that are everyone's neighbour, or no one's",
-    "capacity": "How many items the space can hold apart",
-    "retrievability": "Which documents a search can bring up at all",
+    "hubs": "Documents that are near neighbours of many others, or of none",
+    "capacity": "How many items the space can keep apart",
+    "retrievability": "Which documents a search can return at all",
     "other": "Measures that this version of embgeo does not know",
 }
+# a second value of the mean cosine, without the pairs of a document with itself: avg_pair_sim_cosine has a row
+REPEATED = {"epsilon_corpus": ("Mean",)}
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,11 @@ def _row(
         cost=" · ".join([*([f"n {rows}"] if rows != MISSING else []), *([took] if took != MISSING else [])]),
         problem=problem,
         facts=" · ".join(
-            f"{item.label} {item.text}" for item in facts(details) if not item.label.startswith("Half sample")
+            f"{item.label} {item.text}"
+            for item in facts(details)
+            if item.text != MISSING
+            and not item.label.startswith("Half sample")
+            and item.label not in REPEATED.get(name, ())
         ),
         others=[_value(other if isinstance(other, Mapping) else {}) for other in others],
     )

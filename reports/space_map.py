@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.reports import figures
+from embgeo.reports.figures import Figure
 from embgeo.reports.islands import island
 from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import count, finite, number, percent
@@ -17,6 +19,7 @@ from embgeo.runs import Run
 
 CHARACTERS = 80
 ID_CHARACTERS = 32
+PALETTE = 8  # colours of clusters, as in the page's script
 MOST_TEXT_BYTES = 3_000_000  # the page must stay under 6 MB, plotly takes 1.2
 REACH = 32_767
 CATEGORY = "cluster"
@@ -33,6 +36,7 @@ class MapView:
     notes: dict[str, str]
     description: str
     data: dict[str, Any]
+    figures: dict[str, Figure]
 
 
 def map_view(run: Run) -> MapView | None:
@@ -60,7 +64,7 @@ def map_view(run: Run) -> MapView | None:
         "ids": ids,
         "texts": texts,
     }
-    described = f"Map of {count(points)} documents, those with similar vectors side by side."
+    described = f"Map of {count(points)} documents; those with similar vectors lie close together."
     return MapView(
         points=points,
         layouts=[(name, LAYOUTS.get(name, name)) for name in layouts],
@@ -68,7 +72,21 @@ def map_view(run: Run) -> MapView | None:
         notes=notes,
         description=described,
         data=data,
+        figures={name: _figure(array, run.arrays.get(f"map/colour/{CATEGORY}")) for name, array in layouts.items()},
     )
+
+
+def _figure(points: np.ndarray, clusters: np.ndarray | None) -> Figure:
+    """A layout for a file, by cluster where there are any; the page draws its own, which answers to the pointer."""
+    levels = np.zeros(len(points)) if clusters is None or clusters.shape != points.shape[:1] else clusters
+    shown = np.isfinite(points).all(axis=1)
+    colors = [f"var(--map-{int(level) % PALETTE + 1})" if level >= 0 else figures.FAINT for level in levels[shown]]
+    axis = {"showgrid": False, "tickvals": [], "ticktext": []}
+    dots = {
+        "type": "scatter", "mode": "markers", "x": points[shown, 0].tolist(), "y": points[shown, 1].tolist(),
+        "marker": {"size": 4, "color": colors, "opacity": 0.85},
+    }  # fmt: skip
+    return figures.figure([dots], dict(axis), {**axis, "scaleanchor": "x"}, height=540)
 
 
 def _arrays(run: Run, kind: str) -> list[tuple[str, np.ndarray]]:
@@ -129,14 +147,14 @@ def _note(layout: str, stored: Mapping[str, Any], points: int) -> str:
     if documents is not None and documents > points:
         drawn = f"{count(points)} of {count(documents)} documents, drawn at random"
     if layout == "umap":
-        return f"{drawn}, laid out by UMAP: neighbours stay together, distances between groups mean little."
+        return f"{drawn}, laid out by UMAP: neighbours stay together; distances between groups are not meaningful."
     shares = stored.get("explained_variance")
     shares = shares if isinstance(shares, list | tuple) and len(shares) == 2 else (None, None)
     if finite(shares[0]) is None:
-        return f"{drawn}, along the two directions of largest variance."
+        return f"{drawn} on the first two principal components."
     return (
-        f"{drawn}. Across: the direction of largest variance, {percent(shares[0])} of it; upwards: the second, "
-        f"{percent(shares[1])}. Documents that are close here may be apart in the other directions."
+        f"{drawn}. Horizontal axis: first principal component ({percent(shares[0])} of variance); vertical axis: the "
+        f"second ({percent(shares[1])}). Documents that are close here may be far apart in the other dimensions."
     )
 
 

@@ -10,7 +10,9 @@ from embgeo.reports import figures
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks
 from embgeo.reports.numbers import bounds, byte_size, estimate, finite, number, percent
 from embgeo.reports.plaintext import plot_text
+from embgeo.reports.row_table import why_none
 
+SHARE_HELD = 0.6  # of the best quality: rows below would squash the others into a line
 QUALITIES = {"ndcg@10": "nDCG@10, out of sample", "recall@10_exact": "Recall@10 against exact neighbours"}
 Row = Mapping[str, Any]
 
@@ -59,15 +61,17 @@ def _figure(
     commands: Mapping[str, str],
     judged: bool,
 ) -> Figure:
-    front = pareto(rows, key)
-    floor, low, high = _window(rows, key)
+    reference = baseline if judged else {}
+    low, high = _window(rows, key, (recommended, baseline.get("spec")), reference)
+    inside = [row for row in rows if _value(row, key) >= low]
+    below = [(_bytes(row), _hover(row, commands)) for row in rows if _value(row, key) < low]
+    front = pareto(inside, key)
     groups: dict[str, list[Row]] = {name: [] for name in STYLES}
-    for row in rows:
+    for row in inside:
         groups[_group(row, front, recommended, limit is not None)].append(row)
-    data = [_front_line(front, key, floor)]
-    for name, members in groups.items():
-        if members:
-            data.append(_markers(name, members, key, baseline if judged else {}, floor, commands))
+    data = [_front_line(front, key)]
+    data += [_markers(name, members, key, reference, commands) for name, members in groups.items() if members]
+    data += figures.off_scale(below, figures.MUTED)
     ticks = log_ticks([_bytes(row) for row in rows])
     x = {
         "type": "log",
@@ -81,12 +85,13 @@ def _figure(
     shapes, notes = _reference_lines(key, baseline, limit, low, high)
     best = groups["best"]
     if best:
-        notes.append(_label(best[0], key, low))
+        notes.append(_label(best[0], key))
     return figure(
         data,
         x,
         y,
         height=460,
+        yaxis2=figures.EDGE_AXIS,
         shapes=shapes,
         annotations=notes,
         showlegend=True,
@@ -104,6 +109,10 @@ def _figure(
 
 def _bytes(row: Row) -> float:
     return finite(row.get("bytes_per_vector")) or 0.0
+
+
+def _value(row: Row, key: str) -> float:
+    return finite(row.get(key)) or 0.0
 
 
 def _group(row: Row, front: Sequence[Row], recommended: str | None, budgeted: bool) -> str:
@@ -128,28 +137,20 @@ STYLES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def _markers(
-    group: str, rows: list[Row], key: str, baseline: Row, floor: float, commands: Mapping[str, str]
-) -> dict[str, Any]:
+def _markers(group: str, rows: list[Row], key: str, baseline: Row, commands: Mapping[str, str]) -> dict[str, Any]:
     name, marker = STYLES[group]
-    values = [finite(row.get(key)) or 0.0 for row in rows]
-    low, high = zip(*(_error(row, key, baseline, value) for row, value in zip(rows, values, strict=True)), strict=True)
-    below = [value < floor for value in values]
-    marker = dict(marker)
-    if any(below):
-        # a codec that ruins the ranking would squash the rest: it sits on the floor as an arrow, its value in the hover
-        marker["symbol"] = ["triangle-down-open" if b else marker["symbol"] for b in below]
+    low, high = zip(*(_error(row, key, baseline) for row in rows), strict=True)
     return {
         "type": "scatter",
         "mode": "markers",
         "name": name,
         "x": [_bytes(row) for row in rows],
-        "y": [max(value, floor) for value in values],
+        "y": [_value(row, key) for row in rows],
         "error_y": {
             "type": "data",
             "symmetric": False,
-            "array": [None if b else h for b, h in zip(below, high, strict=True)],
-            "arrayminus": [None if b else lo for b, lo in zip(below, low, strict=True)],
+            "array": list(high),
+            "arrayminus": list(low),
             "color": figures.FAINT if group in ("rest", "over") else marker["color"],
             "thickness": 1,
             "width": 0,
@@ -160,8 +161,9 @@ def _markers(
     }
 
 
-def _error(row: Row, key: str, baseline: Row, value: float) -> tuple[float, float]:
+def _error(row: Row, key: str, baseline: Row) -> tuple[float, float]:
     """Bar lengths below and above: the interval of the paired difference, without a baseline that of the row itself."""
+    value = _value(row, key)
     reference, ci = finite(baseline.get(key)), bounds(row.get("difference_ci"))
     if not baseline:
         reference, ci = 0.0, bounds(row.get(f"{key}_ci"))
@@ -176,7 +178,8 @@ def _hover(row: Row, commands: Mapping[str, str]) -> str:
         f"<b>{plot_text(spec)}</b>",
         f"{byte_size(row.get('bytes_per_vector'))} per vector",
         f"nDCG@10 {estimate(row.get('ndcg@10'), row.get('ndcg@10_ci'), 4)}",
-        f"difference {estimate(row.get('difference'), row.get('difference_ci'), 4, signed=True)}",
+        f"difference {estimate(row.get('difference'), row.get('difference_ci'), 4, signed=True)} "
+        f"{plot_text(why_none(row, 'difference_ci'))}".rstrip(),
         f"retained {percent(row.get('retained'), row.get('retained_ci'))}",
         f"recall@10 of exact {number(row.get('recall@10_exact'), places=3)}",
     ]
@@ -185,27 +188,29 @@ def _hover(row: Row, commands: Mapping[str, str]) -> str:
     return "<br>".join(lines)
 
 
-def _front_line(front: Sequence[Row], key: str, floor: float) -> dict[str, Any]:
+def _front_line(front: Sequence[Row], key: str) -> dict[str, Any]:
     return {
         "type": "scatter",
         "mode": "lines",
         "x": [_bytes(row) for row in front],
-        "y": [max(finite(row.get(key)) or 0.0, floor) for row in front],
+        "y": [_value(row, key) for row in front],
         "line": {"color": figures.ACCENT, "width": 1.5, "shape": "hv"},
         "hoverinfo": "skip",
         "showlegend": False,
     }
 
 
-def _window(rows: Sequence[Row], key: str) -> tuple[float, float, float]:
-    """(floor, axis low, axis high): values under 60 % of the best are drawn on the floor."""
-    values = [finite(row.get(key)) or 0.0 for row in rows]
-    top = max(values)
-    kept = [value for value in values if value >= 0.6 * top] or values
-    ends = [end for row in rows for end in bounds(row.get(f"{key}_ci") if key != "ndcg@10" else None) or ()]
-    room = max(max(kept) - min(kept), 0.02 * abs(top), 1e-6)
-    floor = min(kept) - (0.15 * room if len(kept) < len(values) else 0.0)
-    return floor, floor - 0.2 * room, max([top + 0.25 * room, *(end for end in ends if end <= top + 0.3 * room)])
+def _window(rows: Sequence[Row], key: str, always: Sequence[Any], baseline: Row) -> tuple[float, float]:
+    """The axis: rows of at least 60 % of the best, those named in `always`, and their bars; the rest lies below it."""
+    kept = figures.held([_value(row, key) for row in rows], SHARE_HELD)
+    least = min([*kept, *(_value(row, key) for row in rows if row.get("spec") in always)])
+    ends = [least, max(kept)]
+    for row in rows:
+        if (value := _value(row, key)) >= least:
+            low, high = _error(row, key, baseline)
+            ends += [value - low, value + high]
+    room = max(max(ends) - min(ends), 0.02 * abs(max(ends)), 1e-6)
+    return min(ends) - 0.1 * room, max(ends) + 0.15 * room
 
 
 def _reference_lines(
@@ -233,13 +238,12 @@ def _rule(dash: str, **ends: Any) -> dict[str, Any]:
     return {"type": "line", "layer": "below", "line": {"color": figures.MUTED, "width": 1.25, "dash": dash}, **ends}
 
 
-def _label(row: Row, key: str, low: float) -> dict[str, Any]:
+def _label(row: Row, key: str) -> dict[str, Any]:
     """The recommendation's name, above its star: the front is the upper edge of the cloud, so nothing lies there."""
-    value = finite(row.get(key)) or 0.0
     return {
         "text": f"<b>{plot_text(str(row.get('spec', '')), 40)}</b>",
         "x": _log10(_bytes(row)),
-        "y": max(value, low),
+        "y": _value(row, key),
         "ax": 34,
         "ay": -36,
         "arrowcolor": figures.SECOND,

@@ -18,39 +18,43 @@ class CurveWords:
 # (measure, curve) in the order of drawing; curves that are not listed follow under their keys
 CURVES: dict[tuple[str, ...], CurveWords] = {
     ("power_law_exponent", "spectrum"): CurveWords(
-        "Spectrum", "Variance along each principal component; a straight line is a power law.", log="xy"
+        "Spectrum", "Variance along each principal component; a straight line indicates a power law.", log="xy"
     ),
     ("effective_rank_knee", "rank"): CurveWords(
         "Rank region",
-        "How much of the similarities the first components explain: the region between 85 and 95 %, and the knee.",
+        "Share of the similarities that the first components explain, with the 85 % and 95 % points and the knee.",
         marks=(("effective_rank_knee", "knee"), ("effective_rank_85", "85 %"), ("effective_rank_95", "95 %")),
     ),
     ("gride_dim", "scale"): CurveWords(
-        "Dimension against scale", "Degrees of freedom seen from ever farther away; flat where the space has one."
+        "Dimension against scale", "Dimension estimate by scale; a plateau indicates a stable dimension."
     ),
     ("lid", "distribution"): CurveWords(
-        "Local dimension", "How many documents see that many directions around them.", marks=(("lid", "harmonic mean"),)
+        "Local dimension", "Number of documents by their local dimension.", marks=(("lid", "harmonic mean"),)
     ),
     ("epsilon_corpus", "pair_histogram"): CurveWords(
-        "Similarity of pairs of documents", "ε = μ + 2σ is the overlap that capacity is computed from."
+        "Similarity of pairs of documents",
+        "Cosine of two documents: ε, the mean plus two standard deviations, is the overlap that capacity follows from.",
+        marks=(("avg_pair_sim_cosine", "mean"), ("epsilon_corpus", "ε")),
     ),
     ("correlation_dimension", "share"): CurveWords(
-        "Correlation dimension against scale", "Growth of the number of pairs within a radius that holds this share."
+        "Correlation dimension against scale",
+        "Growth rate of the number of pairs within a radius, by the share of all pairs that the radius holds.",
     ),
     ("silhouette", "clusters"): CurveWords(
-        "Silhouette against the number of clusters", "Higher: clearer clusters; near 0 there are none."
+        "Silhouette against the number of clusters", "Higher means clearer clusters; near 0 there are none."
     ),
     ("mag_area", "magnitude_function"): CurveWords(
-        "Magnitude against scale", "The effective number of documents: 1 from far away, all of them from close by."
+        "Magnitude against scale",
+        "Effective number of documents by scale: 1 at the coarsest, all of them at the finest.",
     ),
     ("mag_dim", "magnitude_dimension_profile"): CurveWords(
-        "Magnitude dimension against scale", "Slope of the magnitude on log axes; its peak is the measure mag_dim."
+        "Magnitude dimension against scale", "Slope of the magnitude on log axes; mag_dim is its peak."
     ),
     ("ph_dim_euclidean", "total_length"): CurveWords(
-        "Persistent-homology dimension, Euclidean", "Total length of the H0 bars of ever larger samples, and the fit."
+        "Persistent-homology dimension, Euclidean", "Total length of the H0 bars by sample size, with the fitted line."
     ),
     ("ph_dim_cosine", "total_length"): CurveWords(
-        "Persistent-homology dimension, cosine", "Total length of the H0 bars of ever larger samples, and the fit."
+        "Persistent-homology dimension, cosine", "Total length of the H0 bars by sample size, with the fitted line."
     ),
 }
 # what the lists of documents count; the key of a list says which documents they are
@@ -63,20 +67,20 @@ DOCUMENT_MEASURES = {
 
 # stored keys that say too little by themselves
 LABELS = {
-    "gini": "Gini coefficient (0: all found alike)",
+    "gini": "Gini coefficient (0: all found equally often)",
     "gini_found": "Gini among those found at least once",
-    "gini_random": "Gini if every query drew at random",
+    "gini_random": "Gini of random results",
     "never_retrieved": "Share of documents never found",
-    "never_retrieved_random": "The same if drawn at random",
+    "never_retrieved_random": "The same for random results",
     "most_retrieved": "Found by most queries",
     "never_retrieved_documents": "Found by no query (the first of them)",
     "out_of_sample": "Out of sample",
-    "fit_rows": "Documents fitted on",
-    "fit_rows_most": "Documents fitted on at most",
+    "fit_rows": "Documents trained on",
+    "fit_rows_most": "Documents trained on at most",
     "document_overlap@10": "Ten nearest documents kept",
-    "probes": "Documents asked about",
-    "reachable@100": "Documents within reach of the queries",
-    "newly_unreachable": "No longer within reach",
+    "probes": "Documents probed",
+    "reachable@100": "Documents that the queries can reach",
+    "newly_unreachable": "No longer reachable",
     "batch_size": "Texts per batch",
     "cpu_count": "CPU cores",
     "memory_bytes": "Memory",

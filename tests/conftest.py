@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +64,39 @@ def _hurried_clock() -> Iterator[None]:
         patch.setattr(timing, "SINGLES", 1)
         patch.setattr(indexed, "CURVE_REPEATS", 1)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _every_run_fits_the_schema() -> Iterator[None]:
+    """What the library stores has all that the shipped JSON schema requires; what tests store by hand has its types."""
+    from jsonschema import Draft202012Validator
+
+    from embgeo import api, comparison, runs
+
+    schema = json.loads((REPOSITORY / "embgeo" / "result.schema.json").read_text(encoding="utf-8"))
+    whole, typed = Draft202012Validator(schema), Draft202012Validator(_nothing_required(schema))
+    save_run, swap_in = runs.save_run, runs._swap_in
+
+    def save_whole(*args: Any, **kwargs: Any) -> runs.Run:
+        made = save_run(*args, **kwargs)
+        whole.validate(made.result)
+        return made
+
+    def swap_in_typed(partial: Path, target: Path) -> None:
+        typed.validate(json.loads((partial / "run.json").read_text(encoding="utf-8")))
+        swap_in(partial, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "save_run", save_whole)
+        patch.setattr(comparison, "save_run", save_whole)
+        patch.setattr(runs, "_swap_in", swap_in_typed)
+        yield
+
+
+def _nothing_required(schema: Any) -> Any:
+    if isinstance(schema, dict):
+        return {key: _nothing_required(value) for key, value in schema.items() if key not in ("required", "minItems")}
+    return [_nothing_required(item) for item in schema] if isinstance(schema, list) else schema
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,3 +115,30 @@ def test_a_bare_number_is_answered_with_its_unit() -> None:
         parse_budget("0x", 384, 10)
     with pytest.raises(InputError, match=r"got '150'$"):
         parse_keep("150")
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [("96b", "96B"), ("4gb", "4GB"), ("512mib", "512MiB"), ("1.5Tb", "1.5TB"), ("96 bytes", "96B"), ("96Byte", "96B")],
+)
+def test_a_unit_in_other_letters_is_recognised(text: str, meant: str) -> None:
+    with pytest.raises(InputError, match=rf"Did you mean {re.escape(meant)}\?$"):
+        parse_budget(text, 384, 10)
+    assert parse_budget(meant, 384, 10)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("1e6", "1000000"),
+        ("2.5E+3", "2500"),
+        ("1,000,000", "1000000"),
+        ("1_000", "1000"),
+        ("100m", "100M"),
+        ("2b", "2B"),
+    ],
+)
+def test_a_count_in_another_notation_is_recognised(text: str, meant: str) -> None:
+    with pytest.raises(InputError, match=rf"Did you mean {meant}\?$"):
+        parse_vectors(text)
+    assert parse_vectors(meant)

@@ -20,8 +20,9 @@ from embgeo.limits.capacity import (
     random_overlap,
     representational_capacity,
 )
+from embgeo.metrics.avg_pair_sim import avg_pair_sim_cosine
 from embgeo.metrics.capacity import epsilon_corpus, epsilon_tokens
-from embgeo.metrics.registry import Undefined
+from embgeo.metrics.registry import Reading, Undefined
 from embgeo.metrics.space import Space
 
 
@@ -117,3 +118,13 @@ def test_without_tokens_or_pairs_the_measures_say_why() -> None:
         epsilon_tokens(Space(np.eye(2, dtype=np.float32)))
     with pytest.raises(Undefined, match="at least 2"):
         epsilon_corpus(Space(np.ones((1, 3), np.float32)))
+
+
+def test_the_two_mean_cosines_differ_by_the_self_pairs_alone() -> None:
+    space = Space(np.random.default_rng(0).standard_normal((120, 12)).astype(np.float32) + 1)
+    between, all_pairs = epsilon_corpus(space), avg_pair_sim_cosine(space)
+    assert isinstance(between, Reading)
+    assert isinstance(all_pairs, Reading)
+    mean = between.details["mean"]
+    assert all_pairs.details["different_documents"] == pytest.approx(mean, abs=1e-7)
+    assert all_pairs.value == pytest.approx(mean + (1 - mean) / 120, abs=1e-7)

@@ -17,7 +17,6 @@ from embgeo.compression.training import Training
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.metrics.signature import compute_signature
-from embgeo.retrieval.significance import rule_of_three
 from embgeo.subject import load_subject
 
 TINY = resolve_dataset("tiny")
@@ -30,12 +29,6 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 def built(e: Embeddings, text: str):
     codec = fit_codec(parse(text), Training(e.matrix(), e.similarity, 0))
     return codec, build_searcher(codec, encode_all(codec, e))
-
-
-def test_three_over_n_is_never_more_than_everything() -> None:
-    assert rule_of_three(1) == 1
-    assert rule_of_three(2) == 1
-    assert rule_of_three(4) == 0.75
 
 
 def test_stand_in_queries_do_not_reach_themselves_in_the_effects_of_a_store() -> None:

@@ -103,8 +103,8 @@ EQUAL = {
         ["a", "b"],
         "--seed 7 --threads 1 --out there --quiet --price-per-gb 0.25 --documents 500",
     ),
-    "search": (["a", "text"], "--device cpu --threads 1 --quiet -k 3"),
-    "export": (["a"], "--quiet"),
+    "search": (["a", "text"], "--device cpu --threads 1 --out there --quiet -k 3"),
+    "export": (["a"], "--out there --quiet"),
 }  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def test_paths_are_relative_to_the_file(asked: Asked) -> None:
         ("config = 'other.toml'", "unknown key in bad.toml 'config'"),
         ("seed = 1.5", "seed in bad.toml: '1.5' is not a valid integer"),
         ("seed = -1", "seed in bad.toml: -1 is not in the range"),
-        ("seed = true", "seed in bad.toml must be no true or false but a value; got True"),
+        ("seed = true", "seed in bad.toml must be a value, not true or false; got True"),
         ("quiet = 'yes'", "quiet in bad.toml must be true or false; got 'yes'"),
         ("device = 'tpu'", "device in bad.toml: 'tpu' is not one of"),
         ("seed = [1, 2]", "seed in bad.toml must be one value; got a list of 2"),

@@ -60,7 +60,8 @@ def test_compress_goes_on_where_it_was_interrupted(tmp_path: Path, cache_dir: Pa
 
     said = interrupt(words, tmp_path, lambda: len(findings()) > 0)
     assert said == (
-        "embgeo: interrupted. Texts encoded and specs judged so far are kept. To go on, run the same command again: "
+        "embgeo: interrupted. Texts encoded and specs evaluated so far are kept. "
+        "To resume, run the same command again: "
         "embgeo " + " ".join(words)
     )
     first = findings()

@@ -51,7 +51,10 @@ def test_from_vectors_to_an_answer(vectors: list[str], capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert f"run     {folder}" in said
     last = said.rstrip().splitlines()[-2:]
-    assert [line.partition(":")[0] for line in last] == ["Recommended", "Chosen this way, on unseen queries"]
+    assert [line.partition(":")[0] for line in last] == [
+        "Recommended",
+        "Expected on new queries (corrected for selection)",
+    ]
 
     np.save("one.npy", np.load("docs.npy")[7:8])
     assert run(["search", str(folder), "--vector", "one.npy", "-k", "3", "--json", "-"]) == 0

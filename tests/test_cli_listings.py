@@ -109,7 +109,7 @@ def test_one_faiss_is_as_it_should_be() -> None:
 def test_two_faiss_are_an_error_with_the_pip_line(gpu: str) -> None:
     finding = checkup.faiss(lambda: {"faiss-cpu": "1.15", gpu: "1.15"})
     assert finding.status == "error"
-    assert finding.mend == f"pip uninstall -y faiss-cpu {gpu} && pip install 'embgeo[gpu]'"
+    assert finding.fix == f"pip uninstall -y faiss-cpu {gpu} && pip install 'embgeo[gpu]'"
 
 
 def test_no_faiss_at_all_is_an_error_with_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +118,7 @@ def test_no_faiss_at_all_is_an_error_with_the_pip_line(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(checkup, "import_module", absent)
     finding = checkup.faiss(dict)
-    assert (finding.status, finding.found, finding.mend) == ("error", "not installed", "pip install 'embgeo[cpu]'")
+    assert (finding.status, finding.found, finding.fix) == ("error", "not installed", "pip install 'embgeo[cpu]'")
 
 
 def test_the_installed_faiss_is_found() -> None:
@@ -131,7 +131,7 @@ def test_a_damaged_packaged_model_is_an_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("embgeo.encoders.resolve.MINILM_SHA256", "0" * 64)
     finding = checkup.packaged_model()
     assert finding.status == "error"
-    assert "--force-reinstall" in finding.mend
+    assert "--force-reinstall" in finding.fix
 
 
 def test_a_cache_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_cache_that_cannot_be_written_is_an_error(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("EMBGEO_CACHE_DIR", str(tmp_path / "file" / "cache"))
     finding = checkup.cache_folder()
     assert finding.status == "error"
-    assert "EMBGEO_CACHE_DIR" in finding.mend
+    assert "EMBGEO_CACHE_DIR" in finding.fix
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("note", 0), ("error", 2)])
@@ -151,7 +151,7 @@ def test_doctor_exits_2_only_if_something_needed_is_broken(
     assert run(["doctor"]) == code
     told = capsys.readouterr().out
     assert "→ pip install 'embgeo[cpu]'" in told
-    assert ("to mend: faiss" in told) is (code == 2)
+    assert ("not working: faiss" in told) is (code == 2)
 
 
 def test_doctor_finds_this_environment_sound(capsys: pytest.CaptureFixture[str]) -> None:

@@ -114,7 +114,7 @@ ndcg@10     0.6451  0.6001…0.6899
 recall@100  0.9250  0.9000…0.9500
 
 Signature
-measure    value  interval, or why none                                   n    s
+measure    value  95 % interval (or why it is missing)                    n    s
 twonn_dim  15.31  15.10…15.50                                         5,183  0.4
 iso_score      —  all rows are equal after normalisation, so there    5,183  0.4
                   is no variance to share
@@ -122,6 +122,11 @@ iso_score      —  all rows are equal after normalisation, so there    5,183  0
 warning: 3 documents are copies: [31m[bold]a
 run     runs/{folder}
 report  runs/{folder}/report.html
+next    embgeo compress minilm scifact
+
+Exact search has a search quality (nDCG@10) of 0.6451 (0.6001–0.6899); a compressed store is measured against that. \
+7.5 % of the relevant documents are not among the first 100 results, where no reranker of those results can bring them \
+back.
 """
     )
 
@@ -136,7 +141,7 @@ def test_compress_prints_the_front_the_paths_and_one_sentence(capsys: pytest.Cap
 minilm × scifact: 5,183 documents, 300 queries, cosine
 Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors
 
-Smallest stores for their quality
+Pareto front: the smallest store for each quality
   spec               B/vec ratio nDCG@10 kept % 95 % interval recall    QPS
   f32                1,536   1.0  0.6451                       1.000    560
   int8                 384   4.0  0.6466  100.2 99.8…100.5     0.994  1,230
@@ -145,13 +150,46 @@ Smallest stores for their quality
 
 run     my runs/{folder}
 report  my runs/{folder}/report.html
-search  embgeo search 'my runs/{folder}' "your query"
+search  embgeo search 'my runs/{folder}' 'your query'
 
 Recommended: pca192,rot,int4 keeps 99.4 % of nDCG@10 at 96 bytes a vector; at least 99 % kept: yes.
-Chosen this way, on unseen queries: 98.1 % (96.9–99.0) of float32's nDCG@10.
+Expected on new queries (corrected for selection): 98.1 % (96.9–99.0) of float32's nDCG@10.
 Statistically tied with it: rot,int4, fp8 and 2 more.
 """
     )
+
+
+def test_without_judgements_the_recall_has_its_interval(
+    fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def unjudged(model: str, dataset: str | None, **options: Any) -> Run:
+        found = compress(model, dataset, **options).result
+        rows = [{**row, "ndcg@10": None, "recall@10_exact_ci": [row["recall@10_exact"] - 0.01, 1.0]} for row in ROWS]
+        baseline = {**found["baseline"], "ndcg@10": None, "recall@10_exact_ci": [1.0, 1.0]}
+        return save_run(options["out"], {**found, "baseline": baseline, "tradeoffs": rows})
+
+    fake_api.__dict__["compress"] = unjudged
+    assert run(["compress", "minilm", "scifact", "--no-html"]) == 0
+    table = capsys.readouterr().out
+    assert "\n  spec               B/vec ratio recall 95 % interval    QPS QPS range\n" in table
+    assert "\n  f32                1,536   1.0  1.000                  560\n" in table
+    assert "\n→ pca192,rot,int4       96  15.7  0.874 0.864…1.000   12,300 11,100…13,600\n" in table
+
+
+def test_specs_left_out_for_their_training_time_are_named_in_one_line(
+    fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def hurried(model: str, dataset: str | None, **options: Any) -> Run:
+        protocol = {"fit_budget_seconds": 30.0, "left_out": {"pq192": 310.4, "opq192": 912.0}}
+        return save_run(options["out"], {**compress(model, dataset, **options).result, "protocol": protocol})
+
+    fake_api.__dict__["compress"] = hurried
+    assert run(["compress", "minilm", "scifact", "--no-html"]) == 0
+    said = (
+        "Skipped, since their estimated training time would exceed 30 CPU seconds together: pq192 (310 s), "
+        "opq192 (912 s). Name them with --spec, or use --exhaustive"
+    )
+    assert said in capsys.readouterr().out.splitlines()
 
 
 @pytest.mark.usefixtures("fake_api")
@@ -187,6 +225,37 @@ def test_json_file_and_html_copy_are_written_where_asked() -> None:
     assert json.loads(Path("a/b.json").read_text())["baseline"]["spec"] == "f32"
 
 
+@pytest.mark.parametrize(
+    ("strict", "meets", "code"),
+    [(True, True, 0), (True, False, 3), (True, None, 3), (False, False, 0), (False, None, 0)],
+)
+def test_strict_turns_an_unmet_keep_into_exit_3_after_all_is_written(
+    strict: bool, meets: bool | None, code: int, fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def judged(model: str, dataset: str | None, **options: Any) -> Run:
+        found = compress(model, dataset, **options)
+        chosen = {**found.result["recommendation"], **({} if meets is None else {"meets_keep": meets})}
+        return save_run(options["out"], {**found.result, "recommendation": chosen})
+
+    fake_api.__dict__["compress"] = judged
+    words = ["compress", "minilm", "scifact", "--keep", "99%", "--json", "out.json", *(["--strict"] if strict else [])]
+    assert run(words) == code
+    out, err = capsys.readouterr()
+    said = "embgeo: --keep 99% is not met (--strict); the run and its report are written\n"
+    assert err.endswith(said) == (code == 3)
+    assert ("\n--keep is not met.\nRecommended:" in out) == (meets is False)
+    assert "\nRecommended:" in out
+    assert json.loads(Path("out.json").read_text())["recommendation"]["spec"] == "pca192,rot,int4"
+    assert len(list(Path("embgeo-runs").glob("compress-*/report.html"))) == 1
+
+
+@pytest.mark.usefixtures("fake_api")
+def test_strict_without_keep_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["compress", "minilm", "scifact", "--strict"]) == 2
+    assert "--strict needs --keep" in capsys.readouterr().err
+    assert not Path("embgeo-runs").exists()
+
+
 @pytest.mark.usefixtures("fake_api")
 def test_no_html_writes_no_report(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["analyze", "minilm", "scifact", "--no-html"]) == 0
@@ -201,9 +270,7 @@ def test_report_draws_stored_runs_again(capsys: pytest.CaptureFixture[str]) -> N
     folders = sorted(map(str, Path("embgeo-runs").iterdir()))
     capsys.readouterr()
     assert run(["report", *folders, "--html", "both.html"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
-    assert first == "report  both.html"
-    assert second == f"compare embgeo compare {' '.join(folders)}"
+    assert capsys.readouterr().out == "report  both.html\n"
     page = Path("both.html").read_text(encoding="utf-8")
     assert "twonn_dim" in page
     assert "pca192,rot,int4" in page

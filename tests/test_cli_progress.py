@@ -5,11 +5,18 @@ from __future__ import annotations
 import io
 import re
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 
-from embgeo.cli import voice as voices
-from embgeo.cli.voice import Voice, fitted_note, rate_text
+from embgeo.cli import progress_lines
+from embgeo.cli.outcome import follow
+from embgeo.cli.progress_lines import LOG_FILE, Lines, ProgressLog, duration_text, rate_text, ticking
+from embgeo.cli.voice import Voice, fitted_note
+from embgeo.errors import InputError
+from embgeo.progress import Progress
+from embgeo.runs import Run
 
 
 class Terminal(io.StringIO):
@@ -29,7 +36,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     hand = Clock()
-    monkeypatch.setattr(voices, "time", hand)
+    monkeypatch.setattr(progress_lines, "time", hand)
     return hand
 
 
@@ -62,6 +69,85 @@ def test_details_after_a_colon_are_one_stage(clock: Clock, capsys: pytest.Captur
             clock.now = float(done)
             progress(f"trade-offs: {spec}", done, 2)
     assert capsys.readouterr().err == "trade-offs: 2 in 2.0 s, 1.0/s\n"
+
+
+def test_no_silence_is_longer_than_about_thirty_seconds(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with Voice().progress() as progress:
+        for second in range(0, 301):
+            clock.now = float(second)
+            progress("trade-offs: int8", 60 + second, 960)  # 60 were taken up from an earlier try
+    # by hand: after 60 s 60 of the 900 that were left are done, so 840 s remain
+    said = capsys.readouterr().err.splitlines()
+    assert said[:2] == [
+        "trade-offs: int8: 90 of 960 in 30 s, about 14 min left",
+        "trade-offs: int8: 120 of 960 in 60 s, about 14 min left",
+    ]
+    assert len(said) == 10
+
+
+def test_a_step_without_a_callback_is_heard_of_by_the_clock(clock: Clock) -> None:
+    said: list[str] = []
+    lines = Lines(lambda line, note: said.append(line))
+    clock.now = 31.0
+    lines.tick()
+    lines("space map", 0, 1)
+    clock.now = 62.0
+    lines.tick()
+    lines.tick()  # not twice in one period
+    lines("space map", 1, 1)
+    clock.now = 100.0
+    lines.tick()
+    assert said == ["starting: 31 s", "space map: 31 s", "space map: 31.0 s", "after space map: 38 s"]
+
+
+def test_a_thread_ticks_while_the_work_is_silent() -> None:
+    heard = threading.Event()
+
+    class Heard(Lines):
+        def tick(self) -> None:
+            heard.set()
+
+    with ticking(Heard(lambda line, note: None), seconds=0.001):
+        assert heard.wait(60)
+
+
+def test_the_log_stands_beside_the_run_and_then_in_it(clock: Clock, tmp_path: Path) -> None:
+    log = ProgressLog(tmp_path / "runs" / "compress-x-1.log")
+    with Voice(quiet=True).progress(log) as progress:
+        progress("encode documents", 0, 100)
+        assert not log.path.exists()  # short work leaves no log
+        clock.now = 40.0
+        progress("encode documents", 50, 100)
+        assert log.path.read_text().endswith("Z encode documents: 50 of 100 in 40 s, about 40 s left\n")
+        progress("encode documents\nfront: f32 .645@1536", 100, 100)
+    (tmp_path / "runs" / "compress-x").mkdir()
+    log.keep(tmp_path / "runs" / "compress-x")
+    assert [path.name for path in tmp_path.glob("runs/*")] == ["compress-x"]
+    kept = (tmp_path / "runs" / "compress-x" / LOG_FILE).read_text().splitlines()
+    assert [line.partition("Z ")[2] for line in kept[1:]] == [
+        "encode documents: 100 in 40.0 s, 2.5/s",
+        "front: f32 .645@1536",
+    ]
+
+
+def test_failed_work_leaves_no_log(clock: Clock, tmp_path: Path) -> None:
+    def work(progress: Progress) -> Run:
+        progress("encode", 0, 2)
+        clock.now = 40.0
+        progress("encode", 1, 2)
+        assert len(list((tmp_path / "runs").glob("compress-minilm-tiny-*.log"))) == 1
+        raise InputError("bad")
+
+    with pytest.raises(InputError, match="bad"):
+        follow(Voice(quiet=True), tmp_path / "runs", "compress", "minilm", "tiny", work)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0 s"), (89.4, "89 s"), (90, "2 min"), (5399, "90 min"), (5400, "1.5 h")]
+)
+def test_durations_are_short(seconds: float, text: str) -> None:
+    assert duration_text(seconds) == text
 
 
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

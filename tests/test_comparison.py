@@ -288,7 +288,7 @@ def test_ndcg_and_recall_are_never_mixed(tmp_path: Path) -> None:
     runs = [compressed(tmp_path, "plain"), compressed(tmp_path, "random", judged=False)]
     result = compare(runs, out=tmp_path).result
     assert [(g["measure"], len(g["fronts"])) for g in result["fronts"]] == [("ndcg@10", 1), ("recall@10_exact", 1)]
-    assert any("drawn apart" in warning for warning in result["warnings"])
+    assert any("plotted separately" in warning for warning in result["warnings"])
     assert result["stores"] is None
 
 
@@ -348,7 +348,7 @@ def test_runs_are_found_by_the_beginning_of_name_or_id(trio: list[Run], tmp_path
     names = [trio[0].name, trio[1].name[:-3], trio[2].name.rpartition("-")[2][:6]]
     run = compare(names, out=out)
     assert [item["folder"] for item in run.result["runs"]] == [item.name for item in trio]
-    with pytest.raises(UnknownNameError, match="begin with 'analyze'"):
+    with pytest.raises(UnknownNameError, match="'analyze' must match one run; 3 in"):
         compare(["analyze", trio[0].name], out=out)
     with pytest.raises(UnknownNameError, match=f"did you mean .*{trio[0].name}"):
         compare([trio[0].name.replace("plain", "plane"), trio[1]], out=out)
@@ -365,7 +365,7 @@ def test_what_cannot_be_compared_is_refused_with_a_reason(trio: list[Run], tmp_p
     shutil.copytree(trio[0].folder, tmp_path / "copy")
     with pytest.raises(InputError, match="is a copy of it"):
         compare([trio[0], tmp_path / "copy"], out=out)
-    with pytest.raises(InputError, match="one of compare"):
+    with pytest.raises(InputError, match="is a compare run"):
         compare([compare(trio, out=out), trio[0]], out=out)
     with pytest.raises(InputError, match="price-per-gb"):
         compare(trio, price_per_gb=float("nan"), out=out)

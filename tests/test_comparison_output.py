@@ -105,7 +105,7 @@ def test_from_real_runs_to_report_and_back(
     ("words", "said"),
     [
         (["compare"], "Missing argument"),
-        (["compare", "nothing-there"], "no run 'nothing-there'"),
+        (["compare", "nothing-there"], "no run matches 'nothing-there'"),
         (["compare", "a", "b", "--html", "x", "--no-html"], "exclude each other"),
     ],
 )

@@ -177,6 +177,8 @@ def test_a_reducer_that_hides_its_dimension_needs_it_told(tmp_path: Path) -> Non
     with pytest.raises(InputError, match="give dimension="):
         export_faiss(store, tmp_path / "x.faiss")
     assert export_faiss(store, tmp_path / "x.faiss", D).rows == N
+    for text in ("rot,int8", "pca16,int8"):
+        assert export_faiss(stored(text, tmp_path), tmp_path / "x.faiss").rows == N, "these show it"
 
 
 def test_a_folder_that_is_not_there_is_named_and_nothing_stays(tmp_path: Path) -> None:

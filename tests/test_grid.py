@@ -16,7 +16,7 @@ from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.threads import limited_threads
 
 load_parts()
-ASKED_FOR = {"lean192", "umap32"}  # fitted on queries; in need of an extra
+ASKED_FOR = {"lean192", "umap32", "grp192"}  # fitted on queries; in need of an extra; another name of srp
 DOCUMENTS = 520  # enough for codebooks of 256 centroids in every fold
 
 

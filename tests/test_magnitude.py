@@ -89,12 +89,12 @@ def test_scaling_all_vectors_changes_neither_dimension_nor_area() -> None:
 
 def test_near_duplicates_are_solved_or_refused_but_never_wrong() -> None:
     X = gaussian(60, 3)
-    near = np.r_[X, X + np.float32(1e-6) * gaussian(60, 3, 1)]
+    near = np.r_[X, X + np.float32(1e-5) * gaussian(60, 3, 1)]
     try:
         value = mag_area(Space(near)).value
     except Undefined:
         return
-    assert value == pytest.approx(slow.magnitude_summaries(Space(near).euclidean)[1], rel=1e-3)
+    assert value == pytest.approx(slow.magnitude_summaries(Space(near).distinct.euclidean)[1], rel=1e-3)
 
 
 def test_the_direct_route_gives_what_the_iteration_gives() -> None:

@@ -239,6 +239,14 @@ def test_retrievability_searches_by_the_similarity_of_the_model(similarity: str)
     assert np.array_equal(found.rows["retrievability"], expected)
 
 
+def test_what_queries_find_by_distance_does_not_move_with_the_corpus() -> None:
+    rng = np.random.default_rng(4)
+    X, Q = (rng.standard_normal((n, 32)).astype(np.float32) + np.float32(3000) for n in (400, 60))
+    far = reading("retrievability_gini", X, queries=Q, similarity="euclidean")
+    near = reading("retrievability_gini", X - np.float32(3000), queries=Q - np.float32(3000), similarity="euclidean")
+    assert far.value == pytest.approx(near.value, abs=1e-3)
+
+
 def test_gini_of_random_retrieval_is_what_random_retrieval_gives() -> None:
     rng = np.random.default_rng(18)
     counts = np.zeros(2000, np.int64)

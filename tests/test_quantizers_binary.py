@@ -9,8 +9,8 @@ from oracles import slow_scalar_codecs as slow
 from embgeo.compression.codec import FittedCodec, fit_codec
 from embgeo.compression.quantizers.ternary import trits
 from embgeo.compression.quantizers.thresholds import FittedThresholds
+from embgeo.compression.reducers.itq_rotation import haar_rotation
 from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.reducers.rotation import haar_rotation
 from embgeo.compression.spec import parse
 from embgeo.compression.training import Training
 from embgeo.embeddings import normalise

@@ -343,7 +343,7 @@ def test_codebooks_count_as_state() -> None:
     assert fitted("pq6", X).state_bytes == 256 * 24 * 4
     assert fitted("pq12x4", X).state_bytes == 16 * 24 * 4
     assert fitted("rq3", X).state_bytes == 3 * 256 * 24 * 4
-    assert fitted("rot,rabitq2", X).state_bytes == 24 * 24 * 4 + 24 * 4
+    assert fitted("rot,rabitq2", X).state_bytes == 6 * 3 + 24 * 4
 
 
 # ---- search ---------------------------------------------------------------------------------------------------------

@@ -57,12 +57,16 @@ def slow_decoded(text: str, new: np.ndarray, X: np.ndarray) -> np.ndarray:
         "tq3": lambda: slow.turboquant(new, X, 3),
         "eden1": lambda: slow.eden(new, 1),
         "eden2": lambda: slow.eden(new, 2),
+        "tqc1": lambda: slow.calibrated_turboquant(new, X, 1),
+        "tqc3": lambda: slow.calibrated_turboquant(new, X, 3),
+        "edenc2": lambda: slow.calibrated_eden(new, X, 2),
     }[text]()
 
 
 # how far a value may lie from the slow one: float16 factors (2^-11 of a range of 2 sizes; one of the 255 steps where
 # they tip a level over), Max's 4 printed digits
 TOLERANCE = {"lvq4": 3e-3, "lvq8": 1e-2, "tq1": 1e-4, "tq2": 1e-4, "tq3": 1e-4, "eden1": 1e-3, "eden2": 1e-3}
+TOLERANCE |= {"tqc1": 1e-4, "tqc3": 1e-4, "edenc2": 1e-3}
 
 
 @pytest.mark.parametrize("d", [40, 37, 16])
@@ -232,6 +236,93 @@ def test_eden_is_unbiased_over_rotations_where_turboquant_shrinks() -> None:
     assert np.mean(estimates["tq1"]) == pytest.approx((1 - 0.3634) * exact, rel=0.1)
 
 
+def recalls_out_of_sample(texts: list[str], X: np.ndarray, Q: np.ndarray, similarity: str, seed: int) -> list[float]:
+    """Recall@10 of exact, each half of the documents encoded by what the other half taught."""
+
+    def ranks(Z: np.ndarray, D: np.ndarray) -> np.ndarray:
+        products = Z @ D.T
+        if similarity == "euclidean":
+            products = 2 * products - (D**2).sum(axis=1)
+        return np.argsort(-products, axis=1)[:, :10]
+
+    exact, half, found = ranks(Q, X), np.random.default_rng(seed).permutation(len(X)) % 2, []
+    for text in texts:
+        codecs = [fit_codec(parse(text), Training(X[half != k], similarity, seed)) for k in (0, 1)]
+        D = np.empty_like(X)
+        for k, codec in enumerate(codecs):
+            D[half == k] = decoded(codec, X[half == k])
+        rows = ranks(codecs[0].queries(Q)[0], D)
+        found.append(float(np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, rows, strict=True)])))
+    return found
+
+
+def embeddings(n: int, seed: int = 0) -> np.ndarray:
+    """Unit rows as models give them: uneven directions that no coordinate shows, and a mean."""
+    rng, common = np.random.default_rng([seed, n]), np.random.default_rng(64)
+    turn, mean = np.linalg.qr(common.standard_normal((64, 64)))[0], common.standard_normal(64)
+    return normalise(((rng.standard_normal((n, 64)) * np.geomspace(3, 0.2, 64)) @ turn + mean).astype(np.float32))
+
+
+def lengths_of(X: np.ndarray) -> np.ndarray:
+    return np.random.default_rng(1).lognormal(0, 0.3, (len(X), 1)).astype(np.float32)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_calibrated_levels_find_more_on_documents_they_never_saw(bits: int) -> None:
+    """A rotation leaves a mean and coordinates of different width: what is to be gained."""
+    X, Q = embeddings(2000), embeddings(100, seed=3)
+    plain, calibrated, eden, both = np.mean(
+        [recalls_out_of_sample([f"rot,{q}{bits}" for q in ("tq", "tqc", "eden", "edenc")], X, Q, "cosine", seed)
+         for seed in range(3)], axis=0,
+    )  # fmt: skip
+    assert calibrated > plain + 0.01
+    assert calibrated > eden
+    assert abs(both - calibrated) < 0.01, "for rows of one length the stored length adds nothing"
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+def test_calibrated_directions_find_more_where_rows_differ_in_length(bits: int, similarity: str) -> None:
+    X, Q = embeddings(2000), embeddings(100, seed=3)
+    texts = [f"rot,{name}{bits}" for name in ("tqc", "eden", "edenc")]
+    fixed, eden, calibrated = np.mean(
+        [recalls_out_of_sample(texts, X * lengths_of(X), Q, similarity, seed) for seed in range(3)], axis=0
+    )
+    assert calibrated > fixed
+    assert calibrated > eden
+
+
+def test_calibrated_eden_keeps_every_length() -> None:
+    X = cloud(300, 40) * lengths_of(cloud(300, 40))
+    for bits in (1, 2, 4):
+        found = np.linalg.norm(decoded(fit(f"rot,edenc{bits}", X, "dot"), X), axis=1)
+        np.testing.assert_allclose(found, np.linalg.norm(X, axis=1), rtol=2.0**-10)  # the scale is a float16
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e6])
+def test_calibrated_eden_holds_rows_of_any_norm(size: float) -> None:
+    X = np.float32(size) * cloud(similarity="dot")
+    assert loss("rot,edenc4", X) <= 0.02
+    assert not decoded(fit("edenc2", X, "dot"), np.zeros((2, 40), np.float32)).any()
+
+
+def test_calibration_counts_as_state() -> None:
+    X = cloud(d=40)
+    assert fit("rot,tqc4", X).state_bytes == 6 * 5 + 4 * 40 + 4 * 40 + 40
+    assert fit("rot,edenc4", X).state_bytes == 6 * 5 + 4 * 40 + 4 * 40 + 4
+
+
+@pytest.mark.slow
+def test_calibration_finds_more_of_scifact_out_of_sample(shared_data: Path) -> None:
+    """Five rotations, fitted on one half: tq2 .816 → tqc2 .850, tq4 .937 → tqc4 .952; eden2 .837, eden4 .947."""
+    X, Q = (np.load(shared_data / "scifact" / f"minilm-{name}.npy") for name in ("docs", "queries"))
+    for bits, gain in ((2, 0.02), (4, 0.01)):
+        texts = [f"rot,tq{bits}", f"rot,eden{bits}", f"rot,tqc{bits}"]
+        plain, eden, calibrated = np.mean([recalls_out_of_sample(texts, X, Q, "cosine", s) for s in range(5)], axis=0)
+        assert calibrated > plain + gain
+        assert calibrated > eden + 0.002
+
+
 def test_code_adjustment_is_the_slow_coordinate_descent() -> None:
     X = cloud(300, 24)
     codec = fit("adaptivec@5B", X)
@@ -272,6 +363,8 @@ def test_adjusted_codes_point_closer_and_cost_the_same(size: int) -> None:
         ["fp4", "fp8"],
         [f"rot,tq{bits}" for bits in range(1, 9)],
         [f"rot,eden{bits}" for bits in range(1, 5)],
+        [f"rot,tqc{bits}" for bits in range(1, 9)],
+        [f"rot,edenc{bits}" for bits in range(1, 5)],
         ["adaptivec@3B", "adaptivec@6B", "adaptivec@12B", "adaptivec@24B"],
     ],
 )

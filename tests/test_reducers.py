@@ -8,9 +8,10 @@ from scipy.linalg import hadamard as scipy_hadamard
 from sklearn.decomposition import KernelPCA as SklearnKernelPCA
 
 from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.reducers.itq_rotation import haar_rotation
 from embgeo.compression.reducers.kernel_pca import FittedKernelPCA, gaussian_kernel
 from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.reducers.structured_projection import hadamard
+from embgeo.compression.reducers.structured_projection import FittedStructured
 from embgeo.compression.reducers.whitened_pca import FittedWhitening
 from embgeo.compression.spec import parse
 from embgeo.compression.training import Training
@@ -71,7 +72,7 @@ def test_whitening_of_a_flat_cloud_divides_by_nothing() -> None:
     np.testing.assert_allclose(scores(codec, X, X), X @ X.T, atol=1e-5)
 
 
-@pytest.mark.parametrize("text", ["grp8", "srp8"])
+@pytest.mark.parametrize("text", ["grp8", "srp8", "rot,srp8"])
 def test_random_projections_are_orthonormal_and_know_no_document(text: str) -> None:
     X, other = cloud(), cloud(seed=5)
     eye = np.eye(24, dtype=np.float32)
@@ -81,7 +82,7 @@ def test_random_projections_are_orthonormal_and_know_no_document(text: str) -> N
     assert not np.allclose(columns, fit(f"{text},f32", X, seed=1).reduce(eye))
 
 
-@pytest.mark.parametrize("text", ["grp6", "srp6"])
+@pytest.mark.parametrize("text", ["srp6", "rot,srp6"])
 def test_random_projections_keep_r_of_d_of_a_product_on_average(text: str) -> None:
     x, q = cloud(1), cloud(1, seed=3)
     kept = [float(scores(fit(f"{text},f32", x, seed=seed), q, x)[0, 0]) for seed in range(400)]
@@ -89,41 +90,122 @@ def test_random_projections_keep_r_of_d_of_a_product_on_average(text: str) -> No
     assert abs(np.mean(kept) - exact) <= 4 * np.std(kept) / 20
 
 
-def test_grp_folds_with_its_neighbours_into_one_matrix() -> None:
+@pytest.mark.parametrize(
+    ("text", "similarity"), [("pca16,srp8,rot", "cosine"), ("pca16,rot,pca8", "cosine"), ("pca16,rot,trunc8", "dot")]
+)
+def test_a_learned_matrix_takes_up_what_comes_after_it(text: str, similarity: str) -> None:
     X = cloud()
-    codec = fit("pca16,grp8,rot,f32", X)
+    codec = fit(f"{text},f32", X, similarity)
     assert len(codec.reducers) == 1
     assert isinstance(codec.reducers[0], Linear)
     assert codec.state_bytes == 24 * 8 * 4
 
 
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ("rot", 18),  # 24 coordinates: three bytes of signs for each of six rounds
+        ("rot,rot", 36),
+        ("grp16,rot", 18 + 12),
+        ("srp8", 18),
+        ("rot,pca8", 18 + 24 * 8 * 4),
+        ("pcac8,rot", 24 * 9 * 4),
+    ],
+)
+def test_rotations_store_their_signs_alone(text: str, state: int) -> None:
+    assert fit(f"{text},f32", cloud()).state_bytes == state
+
+
 @pytest.mark.parametrize("p", [1, 2, 8, 32])
 def test_the_fast_transform_is_the_hadamard_matrix(p: int) -> None:
     X = np.random.default_rng(0).standard_normal((5, p)).astype(np.float32)
-    np.testing.assert_allclose(hadamard(X), X @ scipy_hadamard(p) / np.sqrt(p), atol=1e-5)
+    once = FittedStructured(p, p, np.zeros((1, (p + 7) // 8), np.uint8))
+    np.testing.assert_allclose(once.documents(X), X @ scipy_hadamard(p) / np.sqrt(p), atol=1e-5)
 
 
-@pytest.mark.parametrize("d", [1, 2, 13, 24, 64, 100])
-def test_a_structured_projection_of_full_width_is_a_rotation_of_few_bytes(d: int) -> None:
+def slow_rotation(X: np.ndarray, signs: np.ndarray, dealt: bool) -> np.ndarray:
+    """`FittedStructured` at full width by matrices, in float64."""
+    d = X.shape[1]
+    p = max(p for p in 2 ** np.arange(12) if p <= d)
+    Z = X.astype(np.float64)
+    for number, row in enumerate(signs):
+        if dealt and number in (2, 4):
+            Z = np.concatenate([Z[:, 0::2], Z[:, 1::2]], axis=1)
+        Z = Z * np.where(np.unpackbits(row, count=d, bitorder="little") == 1, -1, 1)
+        part = slice(0, p) if number % 2 == 0 else slice(d - p, d)
+        Z[:, part] = Z[:, part] @ scipy_hadamard(p) / np.sqrt(p)
+    return Z
+
+
+@pytest.mark.parametrize("d", [1, 2, 13, 24, 63, 64, 100, 384])
+def test_a_rotation_is_orthogonal_to_rounding_and_what_its_signs_say(d: int) -> None:
     X = cloud(20, d)
-    codec = fit(f"srp{d},f32", X)
-    R = codec.reduce(np.eye(d, dtype=np.float32))
-    np.testing.assert_allclose(R.T @ R, np.eye(d), atol=1e-5)
-    assert codec.state_bytes == 4 * ((d + 7) // 8)
+    codec = fit("rot,f32", X)
+    rotation = codec.reducers[0]
+    assert isinstance(rotation, FittedStructured)
+    assert codec.state_bytes == 6 * ((d + 7) // 8)
+    R = codec.reduce(np.eye(d, dtype=np.float32)).astype(np.float64)
+    np.testing.assert_allclose(R.T @ R, np.eye(d), atol=1e-6)
+    np.testing.assert_allclose(codec.reduce(X), slow_rotation(X, rotation.signs, True), atol=1e-6)
+    np.testing.assert_array_equal(codec.reduce(X), fit(f"srp{d},f32", X).reduce(X))
+    # a row alone and among others is the same bit for bit
+    np.testing.assert_array_equal(np.concatenate([codec.reduce(X[i : i + 1]) for i in range(20)]), codec.reduce(X))
 
 
-def test_a_structured_rotation_serves_few_bits_as_a_dense_one_does() -> None:
-    # one coordinate holds everything: what a rotation is for
-    X = np.zeros((64, 96), np.float32)
-    X[np.arange(64), np.arange(64)] = 1
+def test_the_signs_of_a_seed_are_those_of_every_numpy() -> None:
+    # PCG64's raw stream, which NEP 19 keeps; read off under NumPy 2
+    rotation = fit("rot,f32", cloud(5, 13), seed=7).reducers[0]
+    assert isinstance(rotation, FittedStructured)
+    assert rotation.signs.tobytes().hex() == "fef2c4a58304a9e3217451f0"
 
-    def loss(text: str) -> float:
-        codec = fit(text, X)
-        Z = codec.reduce(X)
-        return float(((Z - codec.decode(codec.encode(X))) ** 2).sum() / (Z**2).sum())
 
-    assert loss("srp96,tq4") < 1.5 * loss("rot,tq4") + 0.005
-    assert loss("srp96,tq4") < 0.1 * loss("tq4")
+@pytest.mark.parametrize("d", [33, 63, 96, 127])
+def test_a_rotation_spreads_every_coordinate_over_all(d: int) -> None:
+    def energies(dealt: bool) -> np.ndarray:
+        """(seeds,) what the first half holds of the images of the first and of the last coordinate."""
+        held = []
+        for seed in range(40):
+            rotation = fit("rot,f32", cloud(2, d), seed=seed).reducers[0]
+            assert isinstance(rotation, FittedStructured)
+            signs = rotation.signs if dealt else rotation.signs[:4]
+            ends = FittedStructured(d, d, signs, dealt).documents(np.eye(d, dtype=np.float32)[[0, -1]])
+            held.append((ends[:, : d // 2] ** 2).sum(axis=1) / (d // 2 / d))
+        return np.array(held)
+
+    # of a Haar rotation: mean 1, deviation √(2/d); a mean of 80 lies within 4/√80 of it
+    spread = np.sqrt(2 / d)
+    found = energies(True)
+    assert abs(found.mean() - 1) <= 4 * spread / np.sqrt(80)
+    assert found.std() <= 1.5 * spread
+    if d in (63, 127):  # the two transforms share one coordinate: without dealing, halves never meet
+        assert energies(False).std() > 3 * spread
+
+
+@pytest.mark.parametrize("d", [96, 127])
+@pytest.mark.parametrize("text", ["tq2", "binary", "eden2"])
+def test_a_structured_rotation_serves_few_bits_as_a_dense_one_does(text: str, d: int) -> None:
+    # rows of one to three coordinates: what a rotation is for, and where one transform is too few
+    rng = np.random.default_rng(0)
+    X = np.zeros((400, d), np.float32)
+    for count, row in enumerate(X):
+        row[rng.choice(d, 1 + count % 3, replace=False)] = rng.exponential(size=1 + count % 3)
+    X = normalise(X)
+
+    def loss(Z: np.ndarray) -> float:
+        codec = fit(text, Z)
+        decoded = codec.decode(codec.encode(Z))
+        decoded *= (Z * decoded).sum() / (decoded**2).sum()
+        return float(((Z - decoded) ** 2).sum() / (Z**2).sum())
+
+    structured, once, dense = [], [], []
+    for seed in range(5):
+        rotation = fit("rot,f32", X, seed=seed).reducers[0]
+        assert isinstance(rotation, FittedStructured)
+        structured.append(loss(rotation.documents(X)))
+        once.append(loss(FittedStructured(d, d, rotation.signs[:1]).documents(X)))
+        dense.append(loss(X @ haar_rotation(d, seed)))
+    assert np.mean(structured) < 1.05 * np.mean(dense)
+    assert np.mean(once) > 1.05 * np.mean(dense), "one round is too weak, and this law sees it"
 
 
 def test_kernel_pca_of_full_rank_is_the_kernel() -> None:

@@ -81,7 +81,10 @@ def test_the_page_names_no_address_and_no_handler(run):
 def test_the_decision_stands_first_with_its_numbers(compressed):
     text = Text(report_html([compressed])).text
     decision = text[text.index("The decision") :][:700]
-    assert "adaptive@96B keeps 100.0 % (98.7–101.4) of nDCG@10 at 96 B per vector instead of 1,536 B." in decision
+    assert (
+        "adaptive@96B keeps 100.0 % (98.7–101.4) of the search quality (nDCG@10) at 96 B per vector instead of 1,536 B."
+        in decision
+    )
     assert "+0.0001 (−0.0085 to +0.0090)" in decision
     assert "9.60 GB instead of 154 GB" in decision
     assert "Smaller: adaptive@48B at 48 B per vector" in text

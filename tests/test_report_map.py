@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from embgeo.reports import report_html
+from embgeo.reports.files import write_figures
 from embgeo.reports.space_map import map_view
 from embgeo.runs import Run, save_run
 
@@ -64,7 +65,7 @@ def test_a_sample_says_that_it_is_one(tmp_path: Path) -> None:
     view = map_view(run_with(tmp_path, {"map": {**STORED, "documents": 1_000_000}}))
     assert view is not None
     assert view.notes["pca"].startswith("4 of 1,000,000 documents, drawn at random.")
-    assert "50.0\u202f% of it" in view.notes["pca"]
+    assert "50.0\u202f% of variance" in view.notes["pca"]
 
 
 @pytest.mark.parametrize("letter", ["文", "<"])
@@ -110,3 +111,18 @@ def test_the_island_cannot_be_left(tmp_path: Path) -> None:
     data = json.loads(inside)
     assert data["ids"][0] == "</script><b>"
     assert "<" not in inside
+
+
+def test_the_map_for_a_file_has_every_document_in_its_place_and_the_colour_of_its_cluster(tmp_path: Path) -> None:
+    clusters = np.array([0, 2, np.nan, 9], np.float32)
+    view = map_view(run_with(tmp_path, cluster=clusters))
+    assert view is not None
+    (dots,) = view.figures["pca"]["data"]
+    assert list(zip(dots["x"], dots["y"], strict=True)) == [tuple(point) for point in POINTS.tolist()]
+    assert dots["marker"]["color"] == ["var(--map-1)", "var(--map-3)", "var(--plot-faint)", "var(--map-2)"]
+
+
+def test_the_map_is_among_the_figures_that_are_written(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="needs matplotlib (pip install 'embgeo[figures]')")
+    run = run_with(tmp_path)
+    assert [path.name for path in write_figures([run], tmp_path / "figures")] == [f"{run.name}-map.svg"]

@@ -12,22 +12,25 @@ import pytest
 
 from embgeo.reports import report_html
 from embgeo.reports.byte_table import byte_table
+from embgeo.reports.csvtext import csv_text
+from embgeo.reports.decision import details
 from embgeo.reports.figures import decade_ticks
 from embgeo.reports.float8 import float8_view
 from embgeo.reports.index_curves import index_view
 from embgeo.reports.numbers import bare
 from embgeo.reports.prediction import prediction_view
 from embgeo.reports.price import money, price_sentence
-from embgeo.reports.protocol_facts import budget_facts, protocol_facts
+from embgeo.reports.protocol_facts import budget_facts, estimator_sentence, protocol_facts
 from embgeo.reports.rescoring import rescoring_view
 from embgeo.reports.row_table import columns_of, remarks, table_rows
+from embgeo.reports.tradeoff import tradeoff_figures
 from embgeo.runs import Run, load_run
 
 HEADINGS = {
     "float8_or_int8": "float8 or int8?",
     "rescoring": "Rescoring: how many candidates to fetch",
     "index": "Indices: speed for a share of the results",
-    "prediction": "Prediction beside measurement",
+    "prediction": "Predicted and measured recall",
     "price": "At 0.25 per GB",
 }
 ODD = (None, float("nan"), "text", [], {}, [1], True, -3, "</script>")
@@ -269,3 +272,67 @@ def test_the_result_is_embedded_whole(run):
     page = report_html([run])
     start = page.index('id="run-1-json">') + len('id="run-1-json">')
     assert json.loads(page[start : page.index("</script>", start)]) == run.result
+
+
+def estimated(name: str, reason: str, spec: str = "a") -> dict[str, Any]:
+    return {"spec": spec, "bytes_per_vector": 4, "ndcg@10": 0.5, "estimator": {"name": name, "reason": reason}}
+
+
+def test_the_estimator_of_a_row_stands_in_the_table_with_its_reason_on_hover():
+    rows = [estimated("one codec", "it does not overfit"), estimated("pairwise folds", "codebooks overfit", "pq48")]
+    columns = columns_of(rows)
+    place = next(place for place, column in enumerate(columns) if column.key == "estimator")
+    cells = [row.cells[place] for row in table_rows(rows, columns, None)]
+    assert {(cell.text, cell.hover, cell.sort) for cell in cells} == {
+        ("one codec", "it does not overfit", "one codec"), ("pairwise folds", "codebooks overfit", "pairwise folds"),
+    }  # fmt: skip
+    assert csv_text(rows).splitlines()[1].endswith(",one codec,it does not overfit")
+
+
+def test_the_protocol_says_how_quality_was_estimated_for_how_many(run):
+    rows = [estimated("folds", "they overfit."), estimated("one codec", "why not"), estimated("one codec", "why not")]
+    said = "Quality out of sample is estimated by one codec for 2 codecs (why not); folds for 1 codec (they overfit)."
+    assert estimator_sentence(rows) == said
+    assert estimator_sentence([{"spec": "a"}]) == ""
+    result = copy.deepcopy(run.result)
+    assert "Quality out of sample is estimated by" not in report_html([run])
+    for row in result["tradeoffs"]:
+        row["estimator"] = {"name": "one codec", "reason": "why not"}
+    page = report_html([Run(run.folder, result)])
+    assert "Quality out of sample is estimated by one codec for" in page
+    assert "Estimator, all rows" in page
+
+
+@pytest.mark.parametrize(("met", "first"), [(False, "The requested --keep of 99.5"), (True, ""), (None, "")])
+def test_the_first_sentence_says_that_keep_is_not_met(run, met, first):
+    result = copy.deepcopy(run.result) | {"keep": 0.995}
+    result["recommendation"]["meets_keep"] = met
+    page = report_html([Run(run.folder, result)])
+    lead = page[page.index('<p class="decision">') + len('<p class="decision">') :].replace("\u202f", " ")
+    assert lead.startswith(first or "<code>")
+    assert ("99.5 % is not met: no store that was evaluated is confirmed to keep it." in lead) == bool(first)
+
+
+def test_the_reason_stands_where_an_interval_is_missing():
+    note = "only 3 of 300 queries change: an interval would rest on these"
+    row = {"spec": "a", "difference": 0.001, "difference_ci": None, "retained": 1.0, "retained_ci": None, "note": note}
+    columns = columns_of([row])
+    drawn = table_rows([row], columns, None)[0]
+    notes = {column.key: cell.note for column, cell in zip(columns, drawn.cells, strict=True)}
+    assert notes == {"difference": "only 3 of 300 queries change", "retained": "only 3 of 300 queries change"}
+    assert drawn.reason == ""
+    best = {**row, "ndcg@10": 0.6, "bytes_per_vector": 4}
+    assert any("without an interval (only 3 of 300 queries change)" in said for said in details(best, {}, {}))
+    hover = tradeoff_figures([best], {}, None, None, {})["ndcg@10"]["data"][1]["text"][0]
+    assert "+0.0010 only 3 of 300 queries change" in hover
+
+
+def test_codecs_without_a_prediction_are_counted():
+    rows = [
+        {"spec": "a", "predicted_recall@10_exact": 0.9, "recall@10_exact": 0.91},
+        {"spec": "pq48", "predicted_recall@10_exact": None, "recall@10_exact": 0.7},
+    ]
+    view = prediction_view({}, rows)
+    assert view is not None
+    assert view.sentences[0].startswith("Recall@10 of 1 of 2 codecs was predicted")
+    assert view.sentences[1] == "1 codec has no prediction: slow to train, or fitted on queries."

@@ -10,7 +10,7 @@ import pytest
 from oracles import trec
 
 from embgeo.datasets.registry import resolve_dataset
-from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.embeddings import Embeddings, check_embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator, neighbour_recall, rank_scores, tie_band
@@ -162,6 +162,14 @@ def test_mrr_counts_the_first_relevant_of_ten() -> None:
     np.testing.assert_allclose(values, [1 / 4, 0])  # d03 stands fourth; d10 stands eleventh
 
 
+def test_mrr_orders_ties_before_it_cuts_to_ten() -> None:
+    """Twelve documents tie; by descending id the relevant one, in the last row, is first: nDCG and MRR are both 1."""
+    docs = [f"d{row:02}" for row in range(12)]
+    evaluator = Evaluator(Judgements({"q": {"d11": 1}}), docs, ["q"])
+    found = evaluator(np.zeros((1, 12), np.float32), np.arange(12)[None], QUALITY_MEASURES)
+    assert found["ndcg@10"].tolist() == found["mrr@10"].tolist() == [1.0]
+
+
 def test_ndcg_by_hand() -> None:
     """Grades 0 3 1 in places 1–3, 2 never found: (3/log2 3 + 1/2) / (3 + 2/log2 3 + 1/2)."""
     evaluator = Evaluator(Judgements({"q": {"b": 3, "c": 1, "z": 2}}), ["a", "b", "c"], ["q"])
@@ -201,6 +209,38 @@ def test_neighbour_recall_by_hand() -> None:
 def test_where_there_is_no_neighbour_none_is_missed() -> None:
     none = np.full((1, 3), -1)  # the only document is the query's own
     np.testing.assert_allclose(neighbour_recall(none, none, k=3), [1])
+
+
+def test_a_copy_of_the_last_neighbour_stands_for_it() -> None:
+    """Of the true four, two are sure, and two places are left to the three that tie: any two of them will do."""
+    exact, scores = np.array([[0, 1, 2, 3, 4, 5]]), np.array([[9, 8, 7, 7, 7, 6]], np.float32)
+    for found, share in (([0, 1, 2, 3], 1), ([0, 1, 4, 3], 1), ([0, 2, 3, 4], 3 / 4), ([0, 1, 4, 5], 3 / 4)):
+        assert neighbour_recall(np.array([found]), exact, 4, scores).tolist() == [share]
+    assert neighbour_recall(np.array([[0, 1, 4, 3]]), exact, 4).tolist() == [3 / 4], "without scores nothing ties"
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("kind", ["1 ulp", "noise of 1e-7", "two lengths"])
+def test_recall_does_not_depend_on_which_near_copies_are_returned(similarity: str, kind: str) -> None:
+    """Forty documents, each four times: two copies of the third nearest have a place among ten, and any two will do."""
+    if kind == "two lengths" and similarity != "cosine":
+        pytest.skip("another length is another vector")
+    rng = np.random.default_rng(0)
+    X = normalise(rng.standard_normal((40, 96)).astype(np.float32))
+    twins = {
+        "1 ulp": [np.nextafter(X, np.float32(sign * 9)) for sign in (1, -1, 1)],
+        "noise of 1e-7": [(X + 1e-7 * rng.standard_normal(X.shape)).astype(np.float32) for _ in range(3)],
+        "two lengths": [X * np.float32(length) for length in (3.7, 0.3, 1.9)],
+    }
+    copies = np.concatenate([X, *twins[kind]])
+    Q = normalise(rng.standard_normal((20, 96)).astype(np.float32))
+    scores, rows = exact_search(check_embeddings(copies, Q, similarity=similarity), 32)
+    by_rows = []
+    for pair in itertools.combinations(range(4), 2):
+        found = np.c_[rows[:, :8], rows[:, 8:9] % 40 + 40 * np.array(pair)]
+        np.testing.assert_array_equal(neighbour_recall(found, rows, 10, scores), 1)
+        by_rows.append(neighbour_recall(found, rows, 10).mean())
+    assert min(by_rows) < 1, "by rows alone it does depend"
 
 
 def test_tie_band_by_hand() -> None:

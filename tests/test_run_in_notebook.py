@@ -128,7 +128,7 @@ def test_the_report_is_linked_from_where_the_notebook_is(tmp_path: Path, monkeyp
     folder = Path('runs "1"')
     folder.mkdir()
     run = Run(folder, load_run(STORED / "analyze").result)
-    assert "draws it" in run._repr_html_()
+    assert "creates it" in run._repr_html_()
     (folder / "report.html").touch()
     assert '<a href="runs%20%221%22/report.html">' in run._repr_html_()
     Path("elsewhere").mkdir()

@@ -14,7 +14,7 @@ import pytest
 from embgeo import runs
 from embgeo.errors import InputError, RunFormatError, StorageError
 from embgeo.jsontext import canonical_json, to_json_text
-from embgeo.runs import FORMAT_VERSION, environment, identity, load_run, save_run
+from embgeo.runs import FORMAT_VERSION, Run, environment, identity, load_run, save_run
 
 RESULT = {
     "command": "analyze",
@@ -235,3 +235,33 @@ def test_environment_is_json_and_imports_nothing_heavy():
     assert facts["versions"]["numpy"] == np.__version__
     assert json.loads(to_json_text(facts)) == facts
     assert runs.environment()["threads"] >= 1
+
+
+def test_a_run_prints_as_one_line(tmp_path: Path, repository: Path) -> None:
+    made = save_run(tmp_path, {"command": "analyze", "model": "vectors:/data/docs.npy", "signature": {"lid": {}}})
+    assert repr(made) == f"<Run analyze docs.npy, 1 measures, {made.folder}>"
+    for command, headline in {
+        "analyze": "nDCG",
+        "compress": "adaptive@96B at 96 bytes per vector, ndcg@10 0.6452",
+        "compare": "6 runs",
+    }.items():
+        run = load_run(repository / "tests" / "data" / "runs" / command)
+        text = repr(run)
+        assert headline.lower() in text.lower()
+        assert text.startswith(f"<Run {command} ")
+        assert text.endswith(f"/runs/{command}>")
+        assert len(text) < 200
+        assert "\n" not in text
+
+
+def test_a_damaged_result_still_prints(tmp_path: Path) -> None:
+    for command in ("analyze", "compress", "compare"):
+        assert repr(Run(tmp_path, {"command": command})).startswith(f"<Run {command}, ")
+
+
+def test_the_package_shows_its_public_names_alone() -> None:
+    import embgeo
+
+    assert set(dir(embgeo)) == {*embgeo.__all__, "__version__"}
+    for name in dir(embgeo):
+        assert getattr(embgeo, name) is not None

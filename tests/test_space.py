@@ -76,6 +76,14 @@ def test_exact_duplicates_have_distance_zero(device: str, metric: str) -> None:
     assert np.array_equal(D == 0, groups[:, None] == groups[None, :])
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_copies_of_two_lengths_have_cosine_distance_zero(device: str) -> None:
+    X = np.stack([cloud(40), np.float32(3.7) * cloud(40)], axis=1).reshape(80, -1)
+    space, groups = Space(X, device=device), np.repeat(np.arange(40), 2)
+    assert np.array_equal(space.cosine == 0, groups[:, None] == groups[None, :])
+    assert (space.euclidean > 0).sum() == 80 * 79
+
+
 @pytest.mark.parametrize("exponent", [-30, 25])
 def test_distances_of_extreme_norms_neither_vanish_nor_overflow(exponent: int) -> None:
     X = cloud()

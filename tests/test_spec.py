@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embgeo.compression.grid import default_specs
-from embgeo.compression.parts import QUANTIZERS, REDUCERS, Entry, load_parts, quantizer
+from embgeo.compression.other_spellings import NAMES
+from embgeo.compression.parts import INDICES, QUANTIZERS, REDUCERS, Entry, load_parts, quantizer
 from embgeo.compression.spec import Spec, parse
 from embgeo.errors import SpecError
 
@@ -88,7 +89,7 @@ def test_an_unreadable_spec_is_pointed_at(text: str, part: str, character: int) 
     with pytest.raises(SpecError) as caught:
         parse(text)
     assert f"character {character}:" in str(caught.value)
-    assert f": '{part}" in str(caught.value)
+    assert f"'{part}" in str(caught.value).partition(f"character {character}:")[2]
     assert "\n" not in str(caught.value)
 
 
@@ -101,6 +102,35 @@ def test_an_empty_spec_names_examples(text: str) -> None:
 def test_a_near_miss_is_suggested() -> None:
     with pytest.raises(SpecError, match=r"Did you mean .*binary"):
         parse("pca8,binray")
+
+
+@pytest.mark.parametrize(
+    ("text", "ours"),
+    [
+        ("halfvec", "f16"), ("float16", "f16"), ("sq8", "int8"), ("scalar", "int8"), ("bq", "binary"), ("INT8", "int8"),
+        ("ivfpq", "ivf256,pq32"), ("IVF256,PQ32", "ivf256,pq32"), ("IVF4096,PQ64x4fs", "ivf4096,pq64x4"),
+        ("IVF256,Flat", "ivf256,f32"), ("HNSW32", "hnsw32,f32"), ("HNSW32,SQ8", "hnsw32,int8"), ("Flat", "f32"),
+        ("PCA64,SQ8", "pca64,int8"), ("PCAR64,IVF16,SQfp16", "ivf16,pca64,f16"), ("OPQ16,PQ16", "opq16"),
+        ("OPQ16_64,PQ16x8", "opq16"), ("OPQ16,IVF256,PQ16", "ivf256,opq16"),
+        ("IVF256,RaBitQ", "ivf256,rot,rabitq1"), ("RR64,SQ4", "rot,int4"), ("IVF256,PQ32,RFlat", "ivf256,pq32+f32@4"),
+        ("pca192,scalar", "pca192,int8"), ("bq+sq8@4", "binary+int8@4"), ("adaptive@48b", "adaptive@48B"),
+        ("pca192,elephants", ""),
+    ],
+)  # fmt: skip
+def test_the_names_of_other_stores_are_translated(text: str, ours: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(text)
+    hint = f" Did you mean {ours}? Known:"
+    assert (hint in str(caught.value)) if ours else ("Did you mean" not in str(caught.value))
+
+
+def test_no_translation_hides_a_name_of_ours() -> None:
+    load_parts()
+    own = [entry for registry in (QUANTIZERS, REDUCERS, INDICES) for entry in registry.values()]
+    assert not [name for name in NAMES if any(entry.pattern.fullmatch(name) for entry in own)]
+    for meant in NAMES.values():
+        parts = meant.split(",")
+        assert all(any(entry.pattern.fullmatch(part) for entry in own) for part in parts), meant
 
 
 def test_a_wrong_order_is_explained() -> None:

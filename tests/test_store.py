@@ -17,6 +17,11 @@ from safetensors.numpy import save_file
 
 from embgeo.compression import store as module
 from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.index import build_searcher
+from embgeo.compression.quantizers.casts import FittedCast
+from embgeo.compression.reducers.itq_rotation import haar_rotation
+from embgeo.compression.reducers.linear import Linear
+from embgeo.compression.reducers.structured_projection import FittedStructured
 from embgeo.compression.spec import parse
 from embgeo.compression.store import load_store, predicted_file_bytes, write_store
 from embgeo.compression.training import Training
@@ -62,6 +67,18 @@ def codec_changed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
         header["__metadata__"]["codec"] = json.dumps(codec)
 
     rewritten(path, through)
+
+
+def resigned(path: Path) -> None:
+    """Put the checksum right after a change, as the writer of the time did."""
+    with safe_open(path, framework="numpy") as file:
+        state = {n.removeprefix("state."): file.get_tensor(n) for n in file.keys() if n.startswith("state.")}  # noqa: SIM118
+
+    def sign(header: dict[str, Any]) -> None:
+        metadata = header["__metadata__"]
+        metadata["codec_sha256"] = module._checksum(metadata["codec"], state)
+
+    rewritten(path, sign)
 
 
 # ---- bytes ----------------------------------------------------------------------------------------------------------
@@ -118,6 +135,51 @@ def test_codes_for_fewer_rows_than_ids_are_refused_and_nothing_stays(tmp_path: P
     with pytest.raises(ValueError, match="29 rows for 30 ids"):
         write_store(tmp_path / "s.safetensors", codec, [codec.encode(X[:-1])], IDS)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- stores of 0.1.0 ------------------------------------------------------------------------------------------------
+
+
+def test_a_store_with_a_dense_rotation_is_searched_as_it_was(tmp_path: Path) -> None:
+    """0.1.0 stored the matrix of `rot` and of `grp` under the kind that PCA still has."""
+    for text, columns in (("rot,int4", D), ("grp5,int4", 5)):
+        spec, matrix = parse(text), np.ascontiguousarray(haar_rotation(D, 0)[:, :columns])
+        Z = X @ matrix
+        quantizer = spec.quantizer.fit(Z, Training(Z, "cosine"))
+        old = FittedCodec(spec, "cosine", (Linear(matrix),), quantizer, N)
+        assert old.manifest()["parts"][0] == {"kind": "Linear", "mean": None}
+        path = tmp_path / "s.safetensors"
+        write_store(path, old, [old.encode(X)], IDS)
+        store = load_store(path)
+        assert store.codec.state_bytes == 4 * (D * columns + 2 * columns)
+        np.testing.assert_array_equal(store.codec.encode(X), store.codes)
+        exact = Z @ quantizer.decode(store.codes).T
+        scores, rows = build_searcher(store.codec, store.codes).search(X[:4], 3)
+        np.testing.assert_array_equal(rows, np.argsort(-exact[:4], axis=1)[:, :3])
+        np.testing.assert_allclose(scores, -np.sort(-exact[:4], axis=1)[:, :3], atol=1e-6)
+
+
+def test_a_store_with_four_rounds_of_signs_is_searched_as_it_was(tmp_path: Path) -> None:
+    """0.1.0 wrote `srp` with four rounds and dealt no coordinates; it did not say so."""
+    spec = parse("srp13,f32")
+    wide = normalise(np.random.default_rng(1).standard_normal((N, 13)).astype(np.float32))
+    signs = np.random.default_rng(2).integers(0, 256, (4, 2), dtype=np.uint8)
+    turned = np.array(wide, np.float64)
+    hadamard = np.array([[1]])
+    while len(hadamard) < 8:
+        hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
+    for number, row in enumerate(signs):
+        turned *= 1 - 2.0 * np.unpackbits(row, count=13, bitorder="little")
+        part = slice(0, 8) if number % 2 == 0 else slice(5, 13)
+        turned[:, part] = turned[:, part] @ hadamard / np.sqrt(8)
+    codec = FittedCodec(spec, "cosine", (FittedStructured(13, 13, signs),), FittedCast("f32", 13), N)
+    path = tmp_path / "s.safetensors"
+    write_store(path, codec, [np.ascontiguousarray(turned, np.float32).view(np.uint8)], IDS)
+    codec_changed(path, lambda facts: facts["parts"][0].pop("dealt"))
+    resigned(path)
+    store = load_store(path)
+    np.testing.assert_allclose(store.codec.reduce(wide), turned, atol=1e-6)
+    assert (build_searcher(store.codec, store.codes).search(wide, 1)[1][:, 0] == np.arange(N)).all()
 
 
 # ---- a disk that is full, a folder that is closed -------------------------------------------------------------------

@@ -174,6 +174,7 @@ def test_texts_that_are_all_empty_are_refused_for_a_text_model(tmp_path: Path) -
         ({"model": np.ones((3, 2)), "docs": np.ones((3, 2))}, "name a model, or give the document vectors as docs="),
         ({"model": "minilm", "queries": np.ones((3, 2))}, "take the place of a model; got 'minilm' as well"),
         ({"model": object()}, r"docs must be numbers of shape \(n, d\); got object"),
+        ({"docs": np.ones(3)}, r"docs must be numbers of shape \(n, d\); got ndarray of shape \(3,\)"),
     ],
 )
 def test_documents_come_from_one_place(given: dict, message: str) -> None:
@@ -268,6 +269,29 @@ def test_wrong_names_are_refused_before_a_model_is_loaded(
     monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(EmbgeoError, match=message):
         load_subject(model, more.pop("dataset", None), encoder=EncoderOptions(), **more)
+
+
+@pytest.mark.parametrize(
+    ("model", "dataset", "said"),
+    [
+        ("tiny", "minilm", "Did you mean: minilm tiny$"),
+        ("tiny", "vectors:docs.npy", "Did you mean: vectors:docs.npy tiny$"),
+        ("corpus", "some-org/model", "Did you mean: some-org/model corpus$"),
+        ("pydocs", "st-model", "Did you mean: st-model pydocs$"),
+        ("tiny", None, "'tiny' is a dataset; name the model before it, as in: minilm tiny$"),
+        ("corpus", None, "'corpus' is a dataset"),
+    ],
+)
+def test_a_swapped_pair_is_turned_round(
+    model: str, dataset: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("corpus").mkdir()
+    Path("corpus/corpus.jsonl").write_text("")
+    Path("st-model").mkdir()
+    Path("st-model/modules.json").write_text("[]")
+    with pytest.raises(InputError, match=said):
+        load_subject(model, dataset)
 
 
 def test_documents_that_stand_in_for_queries_are_a_seeded_sample_that_keeps_its_ids() -> None:

@@ -66,14 +66,14 @@ def test_every_row_keeps_the_contract_and_goes_into_json(swept: Sweep) -> None:
 
 
 def test_bytes_are_those_of_the_formats(swept: Sweep) -> None:
-    """Trap 5, by hand: 32 coordinates; int8 8 bytes of range a dimension; a rotation 32·32·4; pca16 32·16·4."""
+    """Trap 5, by hand: 32 coordinates; int8 8 bytes of range a dimension; a rotation six signs; pca16 32·16·4."""
     found = {row["spec"]: (row["bytes_per_vector"], row["constant_bytes"]) for row in rows_of(swept)}
     assert found == {
         "f32": (128, 0),
         "f16": (64, 0),
         "int8": (32, 256),
         "int4": (16, 256),
-        "rot,binary": (4, 4096 + 4),
+        "rot,binary": (4, 24 + 4),
         "pca16,int8": (16, 2048 + 128),
     }
     for row in rows_of(swept):
@@ -136,19 +136,19 @@ def test_the_recommendation_is_within_the_budget(swept: Sweep, limit: int) -> No
 
 
 def test_constants_count_in_a_budget_on_the_whole_store(swept: Sweep) -> None:
-    """8x of 200 · 128 bytes = 3,200: binary needs 200 · 4 + 4,100 = 4,900 because of its rotation, int4 3,456."""
+    """31x of 200 · 128 bytes = 825: binary's codes, 200 · 4, would fit, not with 28 bytes of signs and scale."""
     with pytest.raises(BudgetError):
-        advised(swept, "8x")
-    assert advised(swept, "7x")["spec"] == "int4"  # 3,657
-    # a million vectors make the rotation cheap
-    assert advised(swept, "20x", vectors=10**6)["spec"] == "rot,binary"
+        advised(swept, "31x")
+    assert advised(swept, "30x")["spec"] == "rot,binary"  # 853
+    # a million vectors make the constants cheap
+    assert advised(swept, "31x", vectors=10**6)["spec"] == "rot,binary"
 
 
 def test_an_impossible_budget_gives_the_smallest_reachable_size(swept: Sweep) -> None:
     with pytest.raises(BudgetError, match=r"fits 3B per vector; the smallest is rot,binary with 4 bytes"):
         advised(swept, "3B")
-    with pytest.raises(BudgetError, match=r"fits 1kB for 200 vectors .*; the smallest is int4 with 3456 bytes"):
-        advised(swept, "1kB")
+    with pytest.raises(BudgetError, match=r"fits 0.8kB for 200 vectors .*; the smallest is rot,binary with 828 bytes"):
+        advised(swept, "0.8kB")
 
 
 def test_ties_are_listed_cheapest_first(swept: Sweep) -> None:
@@ -189,7 +189,7 @@ def test_what_is_paid_is_what_the_budget_is_about(swept: Sweep) -> None:
     marginal = competition(swept, parse_budget("64B", D, N), None, N).sizes
     whole = competition(swept, parse_budget("1GB", D, N), None, N).sizes
     np.testing.assert_array_equal(marginal, [128, 64, 32, 16, 4, 16])
-    np.testing.assert_allclose(whole, [25_600, 12_800, 6_656, 3_456, 4_900, 5_376])
+    np.testing.assert_allclose(whole, [25_600, 12_800, 6_656, 3_456, 828, 5_376])
 
 
 @pytest.mark.parametrize("budget", ["16B", "64B", "5kB", "20kB"])

@@ -9,7 +9,9 @@ import pytest
 
 from embgeo.compression.kernels import pack_bits
 from embgeo.compression.lloyd_max import gaussian_distortion
-from embgeo.compression.quantizers.trellis import FittedTrellis, trellis_levels
+from embgeo.compression.quantizers.adaptive import Adaptive
+from embgeo.compression.quantizers.trellis import FittedTrellis, Trellis, trellis_levels
+from embgeo.compression.training import Training
 
 
 def standard(width: int, bits: int) -> FittedTrellis:
@@ -60,3 +62,19 @@ def test_a_trellis_is_worth_most_where_bits_are_few() -> None:
         lost = ((fitted.decode(fitted.encode(Z)) - Z) ** 2).sum(axis=0) / (spread**2 * len(Z))
         gains.append(1 - lost.mean() / gaussian_distortion(bits))
     assert min(gains) > 0.1
+
+
+def test_the_saving_over_scalar_levels_grows_with_the_bits() -> None:
+    """Coordinates without a bit cost both codes the same, and few bits leave many of them."""
+    scale = np.arange(1, 129, dtype=np.float32) ** -0.75
+    Z = scale * np.random.default_rng(2).standard_normal((600, 128)).astype(np.float32)
+    training = Training(Z, "dot")
+    savings = []
+    for size in (2, 8, 16, 32, 64):
+        errors = []
+        for quantizer in (Trellis(size), Adaptive(size)):
+            fitted = quantizer.fit(Z, training)
+            errors.append(float(((fitted.decode(fitted.encode(Z)) - Z) ** 2).sum()))
+        savings.append(1 - errors[0] / errors[1])
+    assert savings == sorted(savings)
+    assert savings[0] < 0.08 < 0.2 < savings[-1]

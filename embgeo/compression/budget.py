@@ -76,11 +76,28 @@ def parse_vectors(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKMGB]?)\s*", text)
     count = float(match[1]) * _COUNTS[match[2]] if match else 0.0
     if not 0.5 < count < 2**63:
-        raise InputError(f"--vectors must be a positive number such as 250000, 5k or 100M; got {text!r}")
+        hint = _meant_count(text)
+        raise InputError(f"--vectors must be a positive number such as 250000, 5k or 100M; got {text!r}{hint}")
     return round(count)
 
 
 def _meant(text: str, unit: str) -> str:
-    """A question to add where a bare number lacks its unit."""
+    """A question to add where a number lacks its unit, or has it in other letters (96b, 4gb, 96 bytes)."""
+    written = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]+)\s*", text)
+    if unit == "B" and written:
+        spelled = {"bytes": "B", "byte": "B"} | {name.lower(): name for name in _UNITS}
+        known = spelled.get(written[2].lower())
+        return f". Did you mean {written[1]}{known}?" if known and float(written[1]) else ""
     more = 3 if unit == "B" else 1  # a share of three digits is a mistake of another kind
     return f". Did you mean {text.strip()}{unit}?" if re.fullmatch(rf"\s*[1-9][0-9]{{0,{more}}}\s*", text) else ""
+
+
+def _meant_count(text: str) -> str:
+    """A question to add to 1e6, 1,000,000, 1_000_000 and 100m."""
+    scaled = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z])\s*", text)
+    if scaled and scaled[2].upper() in _COUNTS:
+        return f". Did you mean {scaled[1]}{scaled[2].upper()}?"
+    if not re.fullmatch(r"\s*[0-9][0-9,_]*(\.[0-9]+)?([eE]\+?[0-9]{1,2})?\s*", text):
+        return ""
+    count = float(text.replace(",", "").replace("_", ""))
+    return f". Did you mean {count:.0f}?" if count >= 1 else ""

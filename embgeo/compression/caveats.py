@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.compression.budget import Budget
+from embgeo.compression.budget import Budget, parse_budget
 from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.grid import default_specs
 from embgeo.compression.indices.ivf import POINTS_PER_LIST
 from embgeo.compression.spec import Spec
 from embgeo.compression.tradeoffs import POOR
@@ -25,6 +26,19 @@ def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vec
         )
 
 
+def refuse_unmeetable(budget: str | None, asked: Sequence[Spec], dimension: int, documents: int, vectors: int) -> None:
+    """Raise SpecError or BudgetError for what `documents` vectors of `dimension` cannot meet, before they are encoded.
+
+    `asked` are the specs that were named; without them the budget is held against all that a sweep may try.
+    """
+    for spec in asked:
+        spec.code_bytes(dimension)
+        spec.check_documents(documents)
+    if budget is not None:
+        limit = parse_budget(budget, dimension, vectors)
+        refuse_impossible(limit, asked or default_specs(dimension, limit, exhaustive=True), dimension, vectors)
+
+
 def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
     """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
     # only quantizers with centroids state a need
@@ -33,7 +47,8 @@ def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> li
     warnings = list_warnings(specs, documents)
     if short:
         warnings.append(
-            f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 a centroid; they may memorise"
+            f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 training vectors per centroid, "
+            "so they may overfit"
         )
     return warnings
 
@@ -55,8 +70,8 @@ def poor_warning(row: Mapping[str, Any]) -> list[str]:
     if row["retained"] is None or row["retained"] >= POOR:
         return []
     return [
-        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: a larger "
-        "budget is worth its bytes"
+        f"{row['spec']} is the best that fits and keeps only {100 * row['retained']:.0f} % of the quality: consider a "
+        "larger budget"
     ]
 
 
@@ -67,6 +82,6 @@ def constants_warning(row: Mapping[str, Any], vectors: int) -> list[str]:
     if share <= 0.1:
         return []
     return [
-        f"the constants of {row['spec']} (axes, ranges) take {100 * share:.0f} % of the store of {vectors:,} vectors; "
-        "the bytes per vector alone flatter it at this size (--vectors plans for another)"
+        f"fixed data of {row['spec']} (axes, ranges) is {100 * share:.0f} % of a store of {vectors:,} vectors, so "
+        "bytes per vector understates its size; use --vectors N to plan for a larger corpus"
     ]

@@ -42,7 +42,7 @@ class FittedCodec:
     ----------
     spec : what was asked for.
     similarity : cosine, dot or euclidean.
-    reducers, quantizer : fitted parts; neighbouring linear reducers are folded into one matrix.
+    reducers, quantizer : fitted parts; a stored matrix has taken up the linear reducers behind it.
     fit_rows : how many documents it was fitted on.
     """
 
@@ -51,6 +51,11 @@ class FittedCodec:
     reducers: tuple[FittedReducer, ...]
     quantizer: FittedQuantizer
     fit_rows: int
+
+    @property
+    def tiers(self) -> tuple[FittedCodec, ...]:
+        """What is searched, and what rescores where there are two: here one."""
+        return (self,)
 
     @property
     def code_bytes(self) -> int:
@@ -121,6 +126,10 @@ class TieredCodec:
     factor: int
 
     @property
+    def tiers(self) -> tuple[FittedCodec, ...]:
+        return self.search, self.rescore
+
+    @property
     def similarity(self) -> str:
         return self.search.similarity
 
@@ -180,7 +189,7 @@ def _fit_tier(spec: Spec, training: Training) -> FittedCodec:
 
 
 def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple[FittedReducer, ...], np.ndarray]:
-    """The fitted chain, neighbouring projections folded, and the training rows after it."""
+    """The fitted chain, folded where it can be, and the training rows after it."""
     Z = training.X
     fitted: list[FittedReducer] = []
     for part in parts:
@@ -194,9 +203,9 @@ def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple
 
 
 def _fold(first: FittedReducer, second: FittedReducer) -> Linear | None:
-    """Two projections as one matrix where the second has no mean of its own."""
-    if isinstance(first, Linear) and isinstance(second, Linear) and second.mean is None:
-        return Linear(first.matrix @ second.matrix, first.mean)
+    """A matrix and what comes after it as one matrix, which is no larger: the rows of the first are mapped."""
+    if isinstance(first, Linear) and second.foldable:
+        return Linear(second.documents(first.matrix), first.mean)
     return None
 
 

@@ -16,6 +16,7 @@ from embgeo.compression.quantizers.float4 import E2M1, FittedFloat4, signed_leve
 from embgeo.compression.quantizers.pq import FittedProduct
 from embgeo.compression.quantizers.turboquant import FittedTurboQuant
 from embgeo.compression.quantizers.uniform import FittedUniform
+from embgeo.compression.query_scale import any_length
 
 OVERSAMPLING = 4
 QUERY_BLOCK = 256
@@ -31,6 +32,22 @@ def product_index(quantizer: FittedProduct, metric: int) -> Any:
     faiss.copy_array_to_vector(np.ascontiguousarray(quantizer.centroids).ravel(), index.pq.centroids)
     index.is_trained = True
     return index
+
+
+def centre_codebooks(index: Any) -> np.ndarray:
+    """Move the codebooks of an `IndexPQ` to their means, in place, and return these, (r,) float32, zeros elsewhere.
+
+    Taken from the queries too they change no distance, and FAISS's tables of products do not cancel far from 0.
+    """
+    import faiss
+
+    if not isinstance(index, faiss.IndexPQ):
+        return np.zeros(index.d, np.float32)
+    shape = index.pq.M, index.pq.ksub, index.pq.dsub
+    centroids = faiss.vector_to_array(index.pq.centroids).reshape(shape)
+    centre = centroids.mean(axis=1, keepdims=True)
+    faiss.copy_array_to_vector((centroids - centre).ravel(), index.pq.centroids)
+    return centre.ravel()
 
 
 def half_byte_levels(quantizer: Any) -> np.ndarray | None:
@@ -72,6 +89,9 @@ class FastScanSearcher:
         import faiss
 
         metric = faiss.METRIC_L2 if codec.similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
+        # differences do not know where the origin lies, but FAISS's tables cancel far from it
+        centre = levels.mean(axis=1, keepdims=True) if metric == faiss.METRIC_L2 else np.zeros((1, 1, 1), np.float32)
+        levels = levels - centre
         plain = product_index(FittedProduct(4, levels), metric)
         for start in range(0, len(codes), 65536):
             plain.add_sa_codes(np.ascontiguousarray(codes[start : start + 65536]))
@@ -81,13 +101,15 @@ class FastScanSearcher:
         self.codec = codec
         self.index = index
         self.levels = levels
+        self.centre = centre.ravel()
         self.packed = faiss.rev_swig_ptr(index.codes.get(), index.codes.size())
         self.name = f"faiss IndexPQFastScan, {OVERSAMPLING}k rescored"
         self.ram_bytes = int(self.packed.nbytes) + codec.state_bytes
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         Z, bias = self.codec.queries(Q)
-        Z = np.ascontiguousarray(Z, np.float32)
+        Z = np.ascontiguousarray(Z - self.centre, np.float32)
         scores = np.full((len(Q), k), -np.inf, np.float32)
         rows = np.full((len(Q), k), -1, np.int64)
         kept = min(k, self.index.ntotal)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
 
+from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
 
 FOLDS = 5
@@ -13,28 +12,16 @@ FIT_ROWS = 100_000
 
 
 def document_folds(embeddings: Embeddings, seed: int, folds: int = FOLDS) -> np.ndarray:
-    """(n,) int8 fold of each document; exact duplicates of a vector stand together, so that none is seen in the fit.
+    """(n,) int8 fold of each document; copies, equal up to rounding, stand together, so that none is seen in the fit.
 
     With fewer distinct documents than `folds` there are as many folds as distinct documents.
     """
-    groups = duplicate_groups(embeddings)
+    groups = find_copies(embeddings).group
     count = int(groups.max()) + 1
     order = np.random.default_rng([seed, 0xF01D]).permutation(count)
     of_group = np.empty(count, np.int8)
     of_group[order] = np.arange(count) % min(folds, count)
     return of_group[groups]
-
-
-def duplicate_groups(embeddings: Embeddings) -> np.ndarray:
-    """(n,) int64 number of the group of identical vectors that each document belongs to, groups by first row."""
-    seen: dict[bytes, int] = {}
-    groups = np.empty(len(embeddings), np.int64)
-    for start, block in embeddings.blocks():
-        block += 0.0  # −0 and 0 are one value
-        for row, vector in enumerate(block):
-            key = hashlib.blake2b(vector.tobytes(), digest_size=16).digest()
-            groups[start + row] = seen.setdefault(key, len(seen))
-    return groups
 
 
 def fit_sample(embeddings: Embeddings, seed: int, rows: int = FIT_ROWS) -> np.ndarray:

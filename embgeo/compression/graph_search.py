@@ -12,6 +12,7 @@ from embgeo.compression.codec import FittedCodec
 from embgeo.compression.index import best_of, pair_scores
 from embgeo.compression.index_metric import assert_metric
 from embgeo.compression.indices.hnsw import Graph
+from embgeo.compression.query_scale import any_length
 from embgeo.threads import one_numba_thread
 
 EXPANDED = 4  # documents of a beam whose links are followed at a time: fewer, larger steps
@@ -61,6 +62,7 @@ class FaissGraphSearcher:
     def with_effort(self, effort: int) -> FaissGraphSearcher:
         return replace(self, effort=effort)
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import faiss
 
@@ -101,6 +103,7 @@ class BeamSearcher:
     def with_effort(self, effort: int) -> BeamSearcher:
         return replace(self, effort=effort)
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         Z, bias = self.codec.queries(Q)
         together = max(1, SEEN_BYTES // len(self.codes))

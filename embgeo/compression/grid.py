@@ -18,10 +18,11 @@ LEAST_ROWS = 2  # documents a centroid or landmark below which a codec that lear
 _PLAIN = (
     "f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "int4opt", "int4k3", "rot,int4",
     "fp4", "fp4b16", "fp4b32", "dp4", "lvq8", "lvq4", "ternary", "binary", "binarym", "rot,binary",
-    *(f"rot,tq{bits}" for bits in (1, 2, 3, 4)),
+    "rot,tq2", "rot,tq4", *(f"rot,tqc{bits}" for bits in (1, 2, 3, 4)),
     *(f"rot,eden{bits}" for bits in (1, 2, 4)),
     *(f"rot,rabitq{bits}" for bits in (1, 2)),
 )  # fmt: skip
+_LENGTHS = tuple(f"rot,edenc{bits}" for bits in (1, 2, 4))  # for rows of one length tqc does as well
 _REDUCED = ("f16", "fp8", "int8", "rot,int4", "binary")
 _SHARES = (3 / 4, 1 / 2, 1 / 4)
 _PARTS = (2, 3, 4, 6, 8, 12, 16)  # a dimension over this many bytes, for adaptive bits
@@ -29,7 +30,9 @@ _FACTORS = (2, 4, 10)  # candidates a result
 
 _MORE_PLAIN = (
     *_PLAIN, "fp8e5m2raw", "fp4raw", "rot,fp4", "int8opt", "int8q9999", "int4q99", "int8k5", "binarymed", "itq",
-    *(f"rot,tq{bits}" for bits in (5, 6, 8)), "rot,eden3", *(f"rot,rabitq{bits}" for bits in (3, 4, 5, 6, 8)),
+    *(f"rot,tq{bits}" for bits in (1, 3, 5, 6, 8)), *(f"rot,tqc{bits}" for bits in (5, 6, 8)),
+    "rot,eden3", "rot,edenc3", *_LENGTHS,
+    *(f"rot,rabitq{bits}" for bits in (3, 4, 5, 6, 8)),
 )  # fmt: skip
 _MORE_REDUCED = ("f16", "fp8", "fp8e5m2", "int8", "int4", "rot,int4", "binary", "rot,binary")
 _MORE_SHARES = (7 / 8, 3 / 4, 5 / 8, 1 / 2, 3 / 8, 1 / 4, 1 / 8)
@@ -61,6 +64,8 @@ def default_grid(
     processor seconds. `exhaustive` takes all.
     """
     specs = default_specs(dimension, budget, exhaustive)
+    if similarity != "cosine":
+        specs += [spec for spec in _possible(_LENGTHS, dimension) if spec not in specs]
     costly = [spec for spec in _possible(_costly(dimension), dimension) if _learnable(spec, documents, similarity)]
     if exhaustive:
         return Grid([*specs, *(spec for spec in costly if spec not in specs)])
@@ -76,8 +81,8 @@ def default_grid(
 
 
 def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool = False) -> list[Spec]:
-    """Some 65 cheap specs of every family, 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives
-    some 230.
+    """Some 75 cheap specs of every family, 1/2 to 1/128 of float32 for an embedding of `dimension`; `exhaustive` gives
+    some 280.
 
     A budget per vector adds the adaptive codec of exactly that size: it is the one family that can use every byte.
     """
@@ -103,7 +108,7 @@ def _reduced(dimension: int) -> Iterator[str]:
         for quantizer in ("int8", "rot,int4"):
             yield f"{reducer}{half},{quantizer}"
     yield f"trunc{_round(dimension / 4)},int8"
-    yield f"grp{half},int8"
+    yield f"srp{half},int8"
 
 
 def _more_reduced(dimension: int) -> Iterator[str]:
@@ -112,7 +117,7 @@ def _more_reduced(dimension: int) -> Iterator[str]:
             for quantizer in _MORE_REDUCED:
                 yield f"{reducer}{_round(dimension * share)},{quantizer}"
     for share in (1 / 2, 1 / 4):
-        for reducer in ("pcaw", "grp", "srp"):
+        for reducer in ("pcaw", "srp"):
             yield f"{reducer}{_round(dimension * share)},int8"
 
 

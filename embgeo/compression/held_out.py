@@ -1,15 +1,17 @@
-"""Out of sample: every document is ranked through a codec that never saw it."""
+"""Out of sample: documents are ranked as a codec would that was fitted on others."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec, fit_codec
+from embgeo.compression.codec import Codec, FittedCodec, fit_codec
+from embgeo.compression.error_growth import AS_IT_IS, ErrorGrowth
 from embgeo.compression.folds import document_folds, fit_sample
 from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_scores
 from embgeo.compression.parts import Reducer
@@ -18,9 +20,13 @@ from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
 from embgeo.retrieval.exact import score, without_own
-from embgeo.retrieval.top_k import TopK
+from embgeo.retrieval.top_k import TopK, tie_order
 
 DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
+CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
+MEASURED_FOLDS = 2  # on these folds: five give the same ratio within .01
+MEASURED_QUERIES = 300
+MEMORISED = 2.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
 GROUP_SPECS = 6
 GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
 LONG_BYTES = 256 * 2**20  # a corpus of which a pass is not to be had for nothing
@@ -30,10 +36,14 @@ CANDIDATE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Task:
-    """What a ranking is judged by: the evaluator (or None), the exact neighbours, and self matches to remove."""
+    """What a ranking is judged by: the evaluator (or None), the exact neighbours, and self matches to remove.
+
+    `exact_scores` and `exact_rows` are (m, ≤ CONTENDERS), best first, self matches removed.
+    """
 
     embeddings: Embeddings
     evaluator: Evaluator | None
+    exact_scores: np.ndarray
     exact_rows: np.ndarray
     own: np.ndarray | None
 
@@ -69,7 +79,7 @@ class Task:
 
     def quality(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
         if self.evaluator is None:
-            return neighbour_recall(rows, self.exact_rows)
+            return neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
         return self.evaluator(scores, rows)["ndcg@10"]
 
     def ranked(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -82,7 +92,7 @@ class Task:
         return tie_band(self.evaluator, scores, rows) if self.evaluator is not None else None
 
     def recall(self, rows: np.ndarray) -> np.ndarray:
-        recall = neighbour_recall(rows, self.exact_rows)
+        recall = neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
         return recall if self.evaluator is None else recall[self.evaluator.query_rows]
 
 
@@ -109,13 +119,17 @@ class Folds:
     def learning_from(self, queries: np.ndarray) -> Folds:
         """The same folds, whose fits may learn from these queries too."""
         other = copy.copy(self)
+        other.shipped = self.shipped.learning_from(queries)
         other.trainings = [training.learning_from(queries) for training in self.trainings]
         return other
 
-    def let_go(self, fold: int) -> None:
-        """Called when the fits of a group on this fold are done."""
+    def fit(self, spec: Spec, fold: int) -> FittedCodec:
+        """A codec of one tier, fitted without this fold."""
+        codec = fit_codec(spec, self.trainings[fold])
         if not self._small:
             self.trainings[fold].let_go()
+        assert isinstance(codec, FittedCodec)
+        return codec
 
 
 def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterator[list[Spec]]:
@@ -148,66 +162,135 @@ def _reducers(spec: Spec) -> tuple[Reducer, ...]:
     return (*spec.reducers, *spec.quantizer.before)
 
 
+@dataclass(frozen=True)
+class Judged:
+    """A ranking that a codec is judged by, and how it was made: `estimator` is what the row prints, JSON values."""
+
+    ranking: TopK
+    estimator: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Tier:
+    """How documents are scored on behalf of one tier of a spec.
+
+    Attributes
+    ----------
+    codecs : one for all documents, or one by fold.
+    of : (n,) which of them encodes a document; None where there is one.
+    error : how the error of scores grows on documents that the codec has not seen; scores are widened by it.
+    """
+
+    codecs: Sequence[FittedCodec]
+    of: np.ndarray | None
+    error: ErrorGrowth
+
+    def parts(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+        """Each codec's number with the places in `rows` (k,) of the documents that it encodes."""
+        if self.of is None:
+            yield 0, np.arange(len(rows))
+            return
+        of_rows = self.of[rows]
+        for number in range(len(self.codecs)):
+            if len(mine := np.flatnonzero(of_rows == number)):
+                yield number, mine
+
+
 def out_of_sample(
     task: Task,
     specs: Sequence[Spec],
     folds: Folds,
+    built: Mapping[Spec, Codec],
     tick: Callable[[Spec], None],
     missed: Mapping[Spec, np.ndarray] | None = None,
-) -> list[TopK]:
-    """The best documents of every query by spec, each document encoded by a codec that was fitted without its fold.
+) -> list[Judged]:
+    """The best documents of every query by spec, as a codec would find them that was fitted on other documents.
+
+    The codec that is shipped, `built[spec]`, ranks all documents. Where its scores are more exact on the documents it
+    was fitted on than on others (`ErrorGrowth`, measured on held-out folds), each score is moved away from the exact
+    one by that ratio. So errors that near neighbours share cancel, as they do in a store, which they do not where the
+    scores of several codecs are merged. Beyond a ratio of MEMORISED the errors in sample say nothing of those outside:
+    then each document is encoded by a codec fitted without its fold, and all folds are ranked together.
 
     Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
     results of `binary+int8@10`. The ranking of a spec does not depend on its company.
-    An indexed spec has the ranking of its flat search without what its built index misses, `missed[spec]` (m, c): were
-    only ranked what the index brings, the codec that saw all documents would have chosen for the others.
+    An indexed spec has the ranking of its flat search without what its built index misses, `missed[spec]` (m, c):
+    ranking only the index's candidates would leak the in-sample choice.
     """
-    embeddings, Q = task.embeddings, task.embeddings.query_matrix()
+    Q = task.embeddings.query_matrix()
+    tiers: dict[str, _Tier] = {}
+    for spec in specs:
+        for tier, codec in zip(spec.tiers, built[spec].tiers, strict=True):
+            if str(tier) not in tiers:
+                tiers[str(tier)] = _judging_tier(task, tier, codec, folds)
+        tick(spec)
     depths: dict[str, int] = {}
     for spec in specs:
         name = str(spec.tiers[0])
         lost = missed[spec].shape[1] if missed is not None and spec in missed else 0
         depths[name] = max(depths.get(name, 0), task.candidates(spec) + lost)
-    fitted: dict[str, list[FittedCodec]] = {}
-    for fold, training in enumerate(folds.trainings):
-        for spec in specs:
-            for tier in spec.tiers:
-                codecs = fitted.setdefault(str(tier), [])
-                if len(codecs) == fold:
-                    codec = fit_codec(tier, training)
-                    assert isinstance(codec, FittedCodec)
-                    codecs.append(codec)
-            tick(spec)
-        folds.let_go(fold)
-    best = {name: TopK.empty(len(Q), depth) for name, depth in depths.items()}
-    asked = _asked({name: fitted[name] for name in depths}, Q)
-    for start, block in embeddings.blocks():
-        of_block = folds.of[start : start + len(block)]
-        for fold in range(folds.count):
-            mine = np.flatnonzero(of_block == fold)
-            if not len(mine):
-                continue
-            held_out = block[mine]
-            reduced: dict[int, np.ndarray] = {}
-            for name, top in best.items():
-                Z, bias = asked[name][fold]
-                codec = fitted[name][fold]
-                # equal reducers of one training set are one tuple
-                rows = reduced.get(id(codec.reducers))
-                if rows is None:
-                    rows = reduced[id(codec.reducers)] = codec.reduce(held_out)
-                decoded = codec.decode(codec.quantizer.encode(rows))
-                top.merge(score(Z, decoded, embeddings.similarity) + bias[:, None], start + mine)
-    rankings = []
+    best = _ranked(task.embeddings, Q, {name: (tiers[name], depth) for name, depth in depths.items()})
+    judged = []
     for spec in specs:
         top = best[str(spec.tiers[0])]
         if missed is not None and spec in missed:
             top = _without(top, missed[spec])
         top = TopK(top.scores[:, : task.candidates(spec)], top.rows[:, : task.candidates(spec)])
         if spec.rescorer is not None:
-            top = _rescored(embeddings, Q, top, fitted[str(spec.tiers[1])], folds.of, task.depth)
-        rankings.append(top)
-    return rankings
+            scores = _candidate_scores(task.embeddings, Q, top.rows, tiers[str(spec.tiers[1])])
+            top = TopK(*best_of(scores, top.rows, task.depth))
+        judged.append(Judged(top, _estimator([tiers[str(tier)] for tier in spec.tiers])))
+    return judged
+
+
+def _judging_tier(task: Task, spec: Spec, codec: FittedCodec, folds: Folds) -> _Tier:
+    """The codec that is shipped with the growth of its error, or codecs by fold where it memorises."""
+    held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
+    growth = _error_growth(task, codec, held_out, folds.of)
+    if growth.ratio <= MEMORISED:
+        return _Tier([codec], None, growth)
+    others = [folds.fit(spec, fold) for fold in range(len(held_out), folds.count)]
+    return _Tier([*held_out, *others], folds.of, replace(growth, applied=1.0))
+
+
+def _error_growth(task: Task, codec: FittedCodec, held_out: Sequence[FittedCodec], of: np.ndarray) -> ErrorGrowth:
+    """Errors of scores on the nearest documents of queries: by codecs that never saw them, and by the one shipped."""
+    asked = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
+    Q = task.embeddings.query_matrix()[asked]
+    rows, exact = task.exact_rows[asked], task.exact_scores[asked]
+    group = np.where((rows >= 0) & (of[rows] < len(held_out)), of[rows], -1)
+    rows = np.where(group >= 0, rows, -1)
+    outside = _candidate_scores(task.embeddings, Q, rows, _Tier(held_out, of, AS_IT_IS))
+    inside = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, AS_IT_IS))
+    return ErrorGrowth.between(inside, outside, exact, group)
+
+
+def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
+    """What the row says of how it was judged: the estimator, the ratio it rests on, and a sentence."""
+    worst = max(tiers, key=lambda tier: tier.error.ratio).error
+    ratio = worst.ratio if np.isfinite(worst.ratio) else None
+    if any(tier.of is not None for tier in tiers):
+        why = (
+            "too few documents to compare errors in and out of sample"
+            if ratio is None
+            else f"scores err {ratio:.1f} times as much on unseen documents: the codec memorises"
+        )
+        return {
+            "name": "document folds",
+            "error_ratio": ratio,
+            "reason": f"{why}, so each document is encoded by a codec fitted without its fold",
+        }
+    if worst.applied == 1:
+        return {
+            "name": "one codec",
+            "error_ratio": ratio,
+            "reason": "scores err no more on unseen documents than on those the codec was fitted on",
+        }
+    return {
+        "name": "one codec, errors scaled",
+        "error_ratio": ratio,
+        "reason": f"scores err {worst.ratio:.2f} times as much on unseen documents, so each error is scaled by that",
+    }
 
 
 def out_of_queries(
@@ -217,17 +300,73 @@ def out_of_queries(
     seed: int,
     tick: Callable[[Spec], None],
     missed: Mapping[Spec, np.ndarray] | None = None,
-) -> list[TopK]:
+) -> list[Judged]:
     """`out_of_sample` for specs that learn from queries: each half of them through what the other half taught."""
     Q = task.embeddings.query_matrix()
     # equal queries stand in one half
     groups = np.unique(Q, axis=0, return_inverse=True)[1].reshape(-1)
     half = (np.random.default_rng([seed, 0x1EA7]).permutation(int(groups.max()) + 1) % 2)[groups]
-    rankings = out_of_sample(task, specs, folds.learning_from(Q[half == 1]), tick, missed)
-    others = out_of_sample(task, specs, folds.learning_from(Q[half == 0]), lambda spec: None, missed)
-    for ranking, other in zip(rankings, others, strict=True):
-        ranking.scores[half == 1], ranking.rows[half == 1] = other.scores[half == 1], other.rows[half == 1]
-    return rankings
+
+    def taught_by(queries: np.ndarray, tick: Callable[[Spec], None]) -> list[Judged]:
+        taught = folds.learning_from(queries)
+        return out_of_sample(task, specs, taught, {s: fit_codec(s, taught.shipped) for s in specs}, tick, missed)
+
+    judged = taught_by(Q[half == 1], tick)
+    for one, other in zip(judged, taught_by(Q[half == 0], lambda spec: None), strict=True):
+        one.ranking.scores[half == 1] = other.ranking.scores[half == 1]
+        one.ranking.rows[half == 1] = other.ranking.rows[half == 1]
+    return judged
+
+
+def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_Tier, int]]) -> dict[str, TopK]:
+    """The best documents of every query by tier, to the depth wanted; one pass over the corpus."""
+    precedence = tie_order(embeddings.doc_ids)
+    best = {name: TopK.empty(len(Q), depth, precedence) for name, (_, depth) in wanted.items()}
+    asked = _asked({name: tier.codecs for name, (tier, _) in wanted.items()}, Q)
+    for start, block in embeddings.blocks():
+        rows = np.arange(start, start + len(block))
+        exact: np.ndarray | None = None
+        reduced: dict[tuple[int, int], np.ndarray] = {}
+        for name, top in best.items():
+            tier = wanted[name][0]
+            for number, mine in tier.parts(rows):
+                codec = tier.codecs[number]
+                Z, bias = asked[name][number]
+                # equal reducers of one training set are one tuple
+                key = (id(codec.reducers), -1 if tier.of is None else number)
+                if key not in reduced:
+                    reduced[key] = codec.reduce(block[mine])
+                decoded = codec.decode(codec.quantizer.encode(reduced[key]))
+                scores = score(Z, decoded, embeddings.similarity) + bias[:, None]
+                if tier.error.applied != 1:
+                    exact = score(Q, block, embeddings.similarity) if exact is None else exact
+                    scores = tier.error.widen(scores, exact[:, mine])
+                top.merge(scores, rows[mine])
+    return best
+
+
+def _candidate_scores(embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, tier: _Tier) -> np.ndarray:
+    """(m, c) float32 scores of the candidates `rows` (m, c) of each query, −inf where a row is −1."""
+    scores = np.full(rows.shape, -np.inf, np.float32)
+    asked = [codec.queries(Q) for codec in tier.codecs]
+    step = max(1, CANDIDATE_BYTES // (4 * embeddings.dimension * max(1, rows.shape[1])))
+    for start in range(0, len(Q), step):
+        query, place = np.nonzero(rows[start : start + step] >= 0)
+        wanted, at = np.unique(rows[start + query, place], return_inverse=True)
+        X = embeddings.rows(wanted)
+        for number, mine in tier.parts(wanted):
+            codec, (Z, bias) = tier.codecs[number], asked[number]
+            place_of = np.full(len(wanted), -1)
+            place_of[mine] = np.arange(len(mine))
+            here = np.flatnonzero(place_of[at] >= 0)
+            of_query = start + query[here]
+            decoded = codec.decode(codec.encode(X[mine]))[place_of[at[here]]]
+            pairs = pair_scores(Z[of_query], decoded[:, None], embeddings.similarity)[:, 0] + bias[of_query]
+            if tier.error.applied != 1:
+                exact = pair_scores(Q[of_query], X[at[here]][:, None], embeddings.similarity)[:, 0]
+                pairs = tier.error.widen(pairs, exact)
+            scores[of_query, place[here]] = pairs
+    return scores
 
 
 def _without(top: TopK, missed: np.ndarray) -> TopK:
@@ -238,7 +377,9 @@ def _without(top: TopK, missed: np.ndarray) -> TopK:
     return TopK(np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1))
 
 
-def _asked(fitted: dict[str, list[FittedCodec]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+def _asked(
+    fitted: Mapping[str, Sequence[FittedCodec]], Q: np.ndarray
+) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Queries as the codec of each fold asks them, (m, r) and biases (m,); once for equal reducers."""
     known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     asked: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
@@ -250,23 +391,3 @@ def _asked(fitted: dict[str, list[FittedCodec]], Q: np.ndarray) -> dict[str, lis
                 known[key] = codec.queries(Q)
             asked.setdefault(name, []).append(known[key])
     return asked
-
-
-def _rescored(
-    embeddings: Embeddings, Q: np.ndarray, found: TopK, by_fold: list[FittedCodec], fold_of: np.ndarray, depth: int
-) -> TopK:
-    """The candidates ordered anew by the second tier, each document through the codec that never saw it."""
-    scores = np.full(found.rows.shape, -np.inf, np.float32)
-    asked = [codec.queries(Q) for codec in by_fold]
-    step = max(1, CANDIDATE_BYTES // (4 * embeddings.dimension * max(1, found.rows.shape[1])))
-    for start in range(0, len(Q), step):
-        rows = found.rows[start : start + step]
-        for fold, (codec, (Z, bias)) in enumerate(zip(by_fold, asked, strict=True)):
-            query, place = np.nonzero((rows >= 0) & (fold_of[rows] == fold))
-            if not len(query):
-                continue
-            wanted, at = np.unique(rows[query, place], return_inverse=True)
-            decoded = codec.decode(codec.encode(embeddings.rows(wanted)))
-            pairs = pair_scores(Z[start + query], decoded[at][:, None], embeddings.similarity)[:, 0]
-            scores[start + query, place] = pairs + bias[start + query]
-    return TopK(*best_of(scores, found.rows, depth))

@@ -8,7 +8,7 @@ copy. `build_searcher` picks one:
     int4 fp4 tq4 pq…x4   IndexPQFastScan over our nibbles, the best 4k rescored exactly
     pq opq               IndexPQ with our codebooks
     fp8 (e4m3)           one query: a compiled loop over the bytes; batches: decode a block, multiply
-    adaptive             one query: a compiled loop over the packed levels; batches: decode a block, multiply
+    adaptive tqc         one query: a compiled loop over the packed levels; batches: decode a block, multiply
     binary               one query: a 256-entry table a byte; batches: decode a block, multiply
     anything else, and everything when FAISS is absent: decode a block, multiply
 
@@ -19,13 +19,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Protocol, cast
 
 import numpy as np
 
 from embgeo.compression.codec import Codec, FittedCodec, TieredCodec
-from embgeo.compression.faiss_codebooks import fast_scan
+from embgeo.compression.faiss_codebooks import centre_codebooks, fast_scan
 from embgeo.compression.faiss_formats import code_index
+from embgeo.compression.index_metric import flat_batches
 from embgeo.compression.kernels import bit_scores, e4m3_scores, table_scores, unpack_bits
 from embgeo.compression.parts import Structure
 from embgeo.compression.quantizers.adaptive import FittedAdaptive
@@ -34,9 +36,10 @@ from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
 from embgeo.compression.quantizers.pq import FittedProduct
 from embgeo.compression.quantizers.uniform import FittedUniform
+from embgeo.compression.query_scale import any_length
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
-from embgeo.retrieval.top_k import TopK
+from embgeo.retrieval.top_k import TopK, tie_order
 
 BLOCK_ROWS = 8192
 
@@ -103,13 +106,17 @@ class MatrixSearcher:
     embeddings: Embeddings
     name: str = "float32 matrix by block"
 
+    @cached_property
+    def precedence(self) -> np.ndarray:
+        return tie_order(self.embeddings.doc_ids)
+
     @property
     def ram_bytes(self) -> int:
         """What an index of float32 would hold; a memory map may hold less at a time."""
         return 4 * len(self.embeddings) * self.embeddings.dimension
 
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        best = TopK.empty(len(Q), k)
+        best = TopK.empty(len(Q), k, self.precedence)
         for start, block in self.embeddings.blocks():
             best.merge(score(Q, block, self.embeddings.similarity), np.arange(start, start + len(block)))
         return best.scores, best.rows
@@ -136,6 +143,7 @@ class TieredSearcher:
         """The same with another effort of the index under the first tier."""
         return replace(self, first=cast(Any, self.first).with_effort(effort))
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         _, rows = self.first.search(Q, min(k * self.codec.factor, len(self.rescore_codes)))
         Z, bias = self.codec.rescore.queries(Q)
@@ -175,6 +183,7 @@ class BlockSearcher:
     def ram_bytes(self) -> int:
         return int(self.codes.nbytes) + self.codec.state_bytes
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         Z, bias = self.codec.queries(Q)
         best = TopK.empty(len(Q), k)
@@ -191,6 +200,7 @@ FEW_QUERIES = 4
 class ByteSearcher(BlockSearcher):
     """Up to a few queries are scored straight from the bytes by a compiled loop; more go by block."""
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         if len(Q) > FEW_QUERIES:
             return super().search(Q, k)
@@ -252,12 +262,16 @@ class FaissSearcher:
             index.add_sa_codes(np.ascontiguousarray(codes[start : start + 65536]))
         self.codec = codec
         self.index = index
+        self.centre = centre_codebooks(index) if expected == faiss.METRIC_L2 else np.float32(0)
         self.name = f"faiss {type(index).__name__}"
         self.ram_bytes = int(codes.nbytes) + codec.state_bytes
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         Z, bias = self.codec.queries(Q)
-        scores, rows = self.index.search(np.ascontiguousarray(Z, np.float32), min(k, self.index.ntotal))
+        asked = np.ascontiguousarray(Z - self.centre, np.float32)
+        found = [self.index.search(asked[part], min(k, self.index.ntotal)) for part in flat_batches(self.index, asked)]
+        scores, rows = (np.concatenate([answer[side] for answer in found]) for side in (0, 1))
         if self.codec.similarity == "euclidean":
             scores = -scores
         # FAISS leaves equal scores in heap order: put them in row order, as everywhere else
@@ -280,7 +294,12 @@ class GpuFaissSearcher(FaissSearcher):
 
 
 def _on_gpu(codec: FittedCodec) -> bool:
-    """Whether faiss-gpu is there with a device, and has a flat index of this format."""
+    """Whether faiss-gpu is there with a device, and has a flat index of this format.
+
+    Not under euclidean similarity: there it takes norms and products, which cancel far from the origin.
+    """
+    if codec.similarity == "euclidean":
+        return False
     if not isinstance(codec.quantizer, FittedCast) or codec.quantizer.format not in ("f32", "f16"):
         return False
     if not faiss_available():

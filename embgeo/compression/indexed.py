@@ -25,6 +25,7 @@ from embgeo.retrieval.evaluate import neighbour_recall
 
 BLOCK_ROWS = 8192
 JUDGED = 10  # results a recall of the flat search is counted over
+DEPTH = 32  # its results among which ties with the last of them are looked for
 RECALLS = (0.95, 0.99)
 CURVE_SECONDS = 0.4
 CURVE_REPEATS = 3
@@ -134,12 +135,12 @@ def effort_curve(searcher: Any, flat: Searcher, index: Index, Q: np.ndarray, doc
     Both searches read the shipped store: this compares searches, not codecs.
     """
     k = min(JUDGED, documents)
-    _, true = flat.search(Q, k)
+    scores, true = flat.search(Q, min(DEPTH, documents))
     points: list[dict[str, Any]] = []
     tried: list[Searcher] = []
     for effort in index.efforts(documents):
         candidate = searcher.with_effort(effort)
-        recall = float(neighbour_recall(candidate.search(Q, k)[1], true, k).mean())
+        recall = float(neighbour_recall(candidate.search(Q, k)[1], true, k, scores).mean())
         points.append({"effort": effort, "recall_of_flat": recall})
         tried.append(candidate)
         if recall >= 0.999 and effort >= index.effort:

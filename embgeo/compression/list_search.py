@@ -10,8 +10,9 @@ import numpy as np
 
 from embgeo.compression.codec import FittedCodec
 from embgeo.compression.index import BLOCK_ROWS, FEW_QUERIES, best_of
-from embgeo.compression.index_metric import assert_metric, faiss_metric
+from embgeo.compression.index_metric import assert_metric, faiss_metric, flat_batches
 from embgeo.compression.indices.ivf import Lists, list_scores
+from embgeo.compression.query_scale import any_length
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK
 from embgeo.threads import one_numba_thread
@@ -69,15 +70,16 @@ class FaissListSearcher:
     def with_effort(self, effort: int) -> FaissListSearcher:
         return replace(self, effort=effort)
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import faiss
 
         Z, bias = self.codec.queries(Q)
         library: Any = faiss
         asked = library.SearchParametersIVF(nprobe=min(self.effort, self.index.nlist))
-        scores, rows = self.index.search(
-            np.ascontiguousarray(Z, np.float32), min(k, self.index.ntotal), params=asked
-        )  # fmt: skip
+        Z, kept = np.ascontiguousarray(Z, np.float32), min(k, self.index.ntotal)
+        found = [self.index.search(Z[part], kept, params=asked) for part in flat_batches(self.index, Z)]
+        scores, rows = (np.concatenate([answer[side] for answer in found]) for side in (0, 1))
         scores = -scores if self.lists.metric == "l2" else scores
         scores, rows = best_of(np.where(rows >= 0, scores, -np.inf).astype(np.float32), rows, k)
         return scores + bias[:, None], rows
@@ -101,6 +103,7 @@ class ListSearcher:
     def with_effort(self, effort: int) -> ListSearcher:
         return replace(self, effort=effort)
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         Z, bias = self.codec.queries(Q)
         held = self.lists

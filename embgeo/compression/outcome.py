@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import Codec, TieredCodec
+from embgeo.compression.codec import Codec
 from embgeo.compression.parts import Structure
 from embgeo.compression.spec import Spec
 from embgeo.compression.timing import Timing
@@ -29,6 +29,7 @@ class Finding:
     ranked : (m, 32) int32 document rows out of sample, best first, in the order that `quality` judges; −1 where empty.
     tier_bytes : code bytes of what is searched, and of what rescores where there are two.
     state_bytes : constants of the shipped codec.
+    estimator : how `quality` was estimated for documents outside the fit, and why so (`held_out.out_of_sample`).
     index : what `indexed.index_facts` says of the built index: bytes, seconds, recall and speed by effort; or None.
     file_bytes : predicted size of the store's file.
     band : (worst, best) mean quality under other tie orders, or None without ties.
@@ -47,6 +48,7 @@ class Finding:
     ram_bytes: int
     fit_seconds: float
     encode_seconds: float
+    estimator: dict[str, Any]
     index: dict[str, Any] | None = field(default=None, kw_only=True)
 
     @property
@@ -94,6 +96,4 @@ class Outcome(Finding):
 
 def tier_bytes(codec: Codec) -> tuple[int, ...]:
     """Code bytes of what is searched, then of what rescores, if anything does."""
-    if isinstance(codec, TieredCodec):
-        return codec.search.code_bytes, codec.rescore.code_bytes
-    return (codec.code_bytes,)
+    return tuple(tier.code_bytes for tier in codec.tiers)

@@ -35,6 +35,11 @@ class FittedReducer(Protocol):
         """(m, d) → (m, r) float32 and a bias (m,) that completes the score (the mean's share of q·x)."""
         ...
 
+    @property
+    def foldable(self) -> bool:
+        """Whether documents and queries are multiplied by one matrix and nothing else: it folds into one before it."""
+        ...
+
 
 class Reducer(Protocol):
     """Fewer or other coordinates; `name` prints and parses."""

@@ -16,18 +16,27 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
     """How the row was chosen, and what its spec takes for granted."""
     limits = [name for name, given in (("budget", budget), ("keep", keep)) if given is not None]
     within = f" within {' and '.join(limits)}" if limits else ""
+    best = (
+        f"the rows{within} whose quality, counted up to float32's, lies within one standard error of the highest "
+        "(paired by query) compete by recall of the exact neighbours"
+    )
     said = {
         "selection": (
-            f"highest quality{within}; rows tied with it (95 % interval of the paired difference holds 0 and the "
-            f"estimated loss is under 1 %) {'are listed, cheapest first' if budget else 'compete: the smallest'}"
-        )
+            f"{best}: the highest is taken"
+            if budget
+            else f"{best}; of the rows tied with that one the smallest is taken"
+        ),
+        "tied_with": (
+            "rows whose paired difference to the chosen row is not shown (95 % interval holds 0) and whose estimated "
+            "loss against it is under 1 %, cheapest first"
+        ),
     }
     if keep is not None:
         if budget is None:
             said["selection"] = "the smallest store that is shown to keep enough"
         said["keep"] = (
-            "one-sided tests, 5 % shared by the families of codecs, in each from the largest store down to the first "
-            "failure; one query more is counted as lost, for losses that no query of the sample shows"
+            "one-sided tests of all rows, corrected by Holm (family-wise error 5 %); one more query is counted as "
+            "lost, for losses that no query of the sample shows"
         )
     if any(outcome.spec.index is not None for outcome in result.outcomes):
         said["index"] = (
@@ -57,8 +66,9 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
     timing = result.baseline.timing
     return {
         "out_of_sample": (
-            f"{result.folds} document folds (identical vectors together), each encoded by a codec fitted on the "
-            "others, all ranked together"
+            "the codec that ships ranks all documents, each error of a score scaled by how much larger errors are on "
+            f"documents held out of the fit (two of {result.folds} folds, copies together); where it errs over twice "
+            "as much there, each document is encoded by a codec fitted without its fold, all ranked together"
         ),
         "folds": result.folds,
         "fit_rows": result.fit_rows,
@@ -88,8 +98,8 @@ def fit_budget(grid: Grid) -> dict[str, Any]:
     if grid.fit_budget_seconds is None:
         return {}
     said = (
-        f"codecs that learn long are judged unasked while their predicted fits (all folds) and encodings stay within "
-        f"{grid.fit_budget_seconds:g} processor seconds together"
+        f"codecs that are slow to train are run by default if their estimated training time (all folds, with encoding) "
+        f"totals under {grid.fit_budget_seconds:g} CPU seconds"
     )
     if grid.left_out:
         listed = ", ".join(f"{spec} ({seconds:.0f} s)" for spec, seconds in grid.left_out.items())

@@ -1,9 +1,14 @@
 """Choosing one row among many without flattering it.
 
-The rule is a function of per-query quality and weights of the queries, so that cross-fitting and the bootstrap can
-repeat it: among the rows allowed, the highest mean wins, and rows that are statistically tied with it go to the smaller
-store. Tied means: the 95 % interval of the paired difference holds zero, and the estimated loss is under 1 % (without
-that second condition, few queries would make everything a tie).
+The rule is a function of per-query quality, per-query recall and weights of the queries, so that cross-fitting and the
+bootstrap can repeat it. In one sentence: of the rows allowed whose quality, counted up to float32's, lies within one
+standard error of the highest (paired by query), the one with the highest recall of the exact neighbours is the best,
+and it is taken within a budget; without a budget the smallest row is taken that is tied with it.
+
+Quality above float32's counts as float32's: a store approximates, and what is better than what it approximates is so
+by chance. Tied means: the 95 % interval of the paired difference holds zero, and the estimated loss is under 1 %
+(without that second condition, few queries would make everything a tie). `benchmarks/decisions.py` compares the rule
+with others on new queries.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from embgeo.retrieval.paired_test import holm
 from embgeo.retrieval.significance import LEVEL, QueryBootstrap
 
 Z95 = 1.959963984540054
@@ -28,10 +34,11 @@ class Field:
     Attributes
     ----------
     quality : (rows, queries) float64 per-query quality, out of sample over documents.
+    recall : (rows, queries) float64 share of the exact ten neighbours found, out of sample.
     sizes : (rows,) what is paid.
     allowed : (rows,) bool, within the budget.
     baseline : (queries,) quality of float32.
-    families : (rows,) number of the family of codecs, for `keep`.
+    groups : (queries,) int; queries of one group share relevant documents and are no independent evidence.
     keep : share of the baseline's quality that must be kept, or None.
     minimise : prefer bytes to quality among the rows that keep enough (`--keep` without a budget).
     limited : a budget says what may be paid, and the best within it is chosen; without one, ties go to the smaller.
@@ -39,35 +46,44 @@ class Field:
     """
 
     quality: np.ndarray
+    recall: np.ndarray
     sizes: np.ndarray
     allowed: np.ndarray
     baseline: np.ndarray
-    families: np.ndarray
+    groups: np.ndarray
     keep: float | None = None
     minimise: bool = False
     limited: bool = False
     reference: int | None = None
 
 
-def kept(field: Field, weights: np.ndarray) -> np.ndarray:
-    """(rows,) bool: quality shown to be at least `keep` of float32's, family-wise error 5 %.
+@dataclass(frozen=True)
+class Choice:
+    """The row chosen (−1 where nothing is allowed), which rows are tied with it, and which are shown to keep enough."""
 
-    Fixed-sequence testing: within a family of codecs the largest store is tested first and the first failure ends the
-    family; the 5 % are shared evenly by the families, so that one hopeless family cannot block the others. The order is
-    that of sizes, known before any quality is. Source: Maurer, Hothorn & Lehmacher 1995.
+    row: int
+    tied: np.ndarray
+    kept: np.ndarray
+
+
+def kept(field: Field, weights: np.ndarray) -> np.ndarray:
+    """(rows,) bool: quality shown to be at least `keep` of float32's, family-wise error 5 % over all rows.
+
+    Holm's step-down test: no order of the rows has to be guessed beforehand, so that no row can block a smaller one.
+    float32 keeps everything by definition and is not tested. Source: Holm 1979.
     """
     if field.keep is None:
         return np.ones(len(field.sizes), bool)
     p = keep_p_values(field, weights)
-    families = np.unique(field.families)
-    passed = np.zeros(len(p), bool)
-    for family in families:
-        members = np.flatnonzero(field.families == family)
-        for row in members[np.argsort(-field.sizes[members], kind="stable")]:
-            if p[row] > KEEP_ALPHA / len(families):
-                break
-            passed[row] = True
+    tested = _tested(field)
+    passed = np.ones(len(p), bool)
+    passed[tested] = np.array(holm(p[tested].tolist())) <= KEEP_ALPHA
     return passed
+
+
+def _tested(field: Field) -> np.ndarray:
+    rows = np.arange(len(field.sizes))
+    return rows[rows != field.reference]
 
 
 def keep_p_values(field: Field, weights: np.ndarray, unseen: float = 1.0) -> np.ndarray:
@@ -75,14 +91,15 @@ def keep_p_values(field: Field, weights: np.ndarray, unseen: float = 1.0) -> np.
 
     `unseen` queries more are counted, of average difficulty, on which the row finds nothing. Losses of a good codec
     fall on few queries; where none or one of them is in the sample its standard error is near zero, and without that
-    query a row that keeps too little would be called proven in 10 to 15 % of runs, not 5 % (300 queries, one family).
+    query a row that keeps too little would be called proven in 10 to 15 % of runs, not 5 % (300 queries, one row).
     """
     from scipy.special import ndtr
 
     assert field.keep is not None
     lost = field.keep * (field.baseline @ weights) / weights.sum()
     gaps = np.pad(field.quality - field.keep * field.baseline, ((0, 0), (0, 1)), constant_values=-lost)
-    mean, error = _moments(gaps, np.append(weights, unseen))
+    groups = np.append(field.groups, field.groups.max(initial=-1) + 1)
+    mean, error = _moments(gaps, np.append(weights, unseen), groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = ndtr(-np.where(error > 0, mean / error, 0.0))
     if field.reference is not None:
@@ -90,53 +107,87 @@ def keep_p_values(field: Field, weights: np.ndarray, unseen: float = 1.0) -> np.
     return np.asarray(p)
 
 
-def queries_needed(field: Field) -> np.ndarray:
-    """(rows,) queries for 80 % power to show `keep`, if the row in truth lost nothing and queries vary as these do.
+def queries_needed(field: Field, passed: np.ndarray) -> np.ndarray:
+    """(rows,) queries for 80 % power to show `keep`, if a row keeps what it kept here (at most everything).
 
-    The larger root n of (δ·n − c)² = z²·(s²·n + c²), with δ = (1 − keep) · mean q_f32 the margin, c = keep · mean q_f32
-    the query that is counted as lost, s² the variance of q_row − keep·q_f32 and z = z₁₋ₐ + z₀.₈; infinite for δ = 0.
+    `passed` (rows,) are those shown already: Holm tests the next one at 5 % over the number left. The larger root n of
+    (δ·n − c)² = z²·(s²·n + c²), with δ = mean(min(q_row, q_f32)) − keep · mean(q_f32) the margin, c = keep · mean q_f32
+    the query that is counted as lost, s² the variance of a query of q_row − keep·q_f32 (queries that share documents
+    together) and z = z₁₋ₐ + z₀.₈. Infinite where what was kept is not above `keep`: no number of queries would do.
     """
     from scipy.special import ndtri
 
     assert field.keep is not None
-    z = ndtri(1 - KEEP_ALPHA / len(np.unique(field.families))) + ndtri(0.8)
-    lost = field.keep * field.baseline.mean()
-    margin = np.float64((1 - field.keep) * field.baseline.mean())
-    spread = (field.quality - field.keep * field.baseline).var(axis=1)
+    z = ndtri(1 - KEEP_ALPHA / max(1, int((~passed).sum()))) + ndtri(0.8)
+    m = field.quality.shape[1]
+    base = field.baseline.mean()
+    lost = field.keep * base
+    margin = np.minimum(field.quality.mean(axis=1), base) - lost
+    error = _moments(field.quality - field.keep * field.baseline, np.ones(m), field.groups)[1]
+    spread = error**2 * max(m - 1, 1)
     half = margin * lost + z**2 * spread / 2
     with np.errstate(divide="ignore", invalid="ignore"):
-        needed = (half + np.sqrt(half**2 + margin**2 * lost**2 * (z**2 - 1))) / margin**2
-    needed = np.where(margin > 0, needed, np.inf)
+        needed = (half + np.sqrt(np.maximum(half**2 + margin**2 * lost**2 * (z**2 - 1), 0))) / margin**2
+    needed = np.where(margin > 1e-12, needed, np.inf)
     if field.reference is not None:
         needed[field.reference] = 0.0
     return np.asarray(needed)
 
 
-def choose(field: Field, weights: np.ndarray) -> tuple[int, np.ndarray]:
-    """The row chosen under `weights` (queries,) and which rows are tied with the best; −1 where nothing is allowed."""
-    enough = field.allowed & kept(field, weights)
+def choose(field: Field, weights: np.ndarray) -> Choice:
+    """The choice under `weights` (queries,)."""
+    passed = kept(field, weights)
+    enough = field.allowed & passed
     # where nothing provably keeps enough, the best within the budget is still the best answer there is
     candidates = enough if enough.any() else field.allowed
     if not candidates.any():
-        return -1, np.zeros(len(field.sizes), bool)
-    means = field.quality @ weights / weights.sum()
-    best = int(np.where(candidates, means, -np.inf).argmax())
-    loss, error = _moments(field.quality[best] - field.quality, weights)
-    tied = candidates & (loss <= Z95 * error) & (loss <= TIE_MARGIN * means[best])
-    tied[best] = True
-    pool = enough if field.minimise and enough.any() else tied
-    if field.limited:  # of equally good rows the smallest
-        return int(next(row for row in np.lexsort((field.sizes, -means.round(12))) if candidates[row])), tied
-    order = np.lexsort((-means, field.sizes))
-    return int(next(row for row in order if pool[row])), tied
+        return Choice(-1, np.zeros(len(field.sizes), bool), passed)
+    means, recall = (values @ weights / weights.sum() for values in (field.quality, field.recall))
+    capped = np.minimum(means, field.baseline @ weights / weights.sum()).round(12)
+    best = _best(field, weights, capped, recall, candidates)
+    if field.limited:
+        row = best
+    else:
+        pool = enough if field.minimise and enough.any() else candidates & _tied(field, weights, capped, best)
+        row = int(next(row for row in np.lexsort((-recall, -capped, field.sizes)) if pool[row]))
+    return Choice(row, candidates & _tied(field, weights, capped, row), passed)
 
 
-def _moments(values: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Weighted mean of each row of `values` (rows, queries), and its standard error."""
+def _best(field: Field, weights: np.ndarray, capped: np.ndarray, recall: np.ndarray, candidates: np.ndarray) -> int:
+    """Of the rows whose capped quality is within one standard error of the highest, the one of highest recall.
+
+    The one-standard-error rule of Breiman et al. 1984, with recall in the place of simplicity.
+    """
+    order = np.lexsort((field.sizes, -recall.round(12), -capped))
+    top = int(next(row for row in order if candidates[row]))
+    _, error = _moments(field.quality[top] - field.quality, weights, field.groups)
+    rivals = candidates & (capped[top] - capped <= error)
+    rivals[top] = True
+    order = np.lexsort((field.sizes, -capped, -recall.round(12)))
+    return int(next(row for row in order if rivals[row]))
+
+
+def _tied(field: Field, weights: np.ndarray, capped: np.ndarray, row: int) -> np.ndarray:
+    """(rows,) bool: no difference to `row` is shown, and the estimated loss against it is under 1 %."""
+    gap, error = _moments(field.quality[row] - field.quality, weights, field.groups)
+    tied = (np.abs(gap) <= Z95 * error) & (capped[row] - capped <= TIE_MARGIN * capped[row])
+    tied[row] = True
+    return np.asarray(tied)
+
+
+def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted mean of each row of `values` (rows, queries), and its standard error over groups of queries.
+
+    `weights` count how often a group was drawn and are equal within one.
+    """
     count = weights.sum()
     mean = values @ weights / count
-    variance = np.maximum((values**2) @ weights / count - mean**2, 0)
-    return mean, np.sqrt(variance / max(count - 1, 1))
+    order = np.argsort(groups, kind="stable")
+    starts = np.flatnonzero(np.diff(groups[order], prepend=groups[order][0] - 1)) if len(order) else order
+    sums = np.add.reduceat((values - mean[:, None])[:, order], starts, axis=1)
+    times = weights[order][starts]
+    drawn = times.sum()
+    return mean, np.sqrt((sums**2 @ times) * drawn / max(drawn - 1, 1)) / count
 
 
 @dataclass(frozen=True)
@@ -162,11 +213,12 @@ def cross_fit(field: Field, seed: int, resamples: int = SELECTION_RESAMPLES) -> 
     m = field.quality.shape[1]
     if m < 2 * QUERY_FOLDS or not field.allowed.any():
         return None
-    fold = np.random.default_rng([seed, 0xC0F0]).permutation(m) % QUERY_FOLDS
+    # queries that share documents are judged together: what one taught must not judge the other
+    number = np.unique(field.groups, return_inverse=True)[1].reshape(-1)
+    fold = (np.random.default_rng([seed, 0xC0F0]).permutation(int(number.max()) + 1) % QUERY_FOLDS)[number]
     value, difference, shares = _judge(field, np.ones(m), fold)
-    samples = np.array(
-        [_judge(field, weights, fold)[:2] for weights in QueryBootstrap.draw(m, seed, resamples).weights * m]
-    )
+    drawn = QueryBootstrap.draw(m, seed, resamples, field.groups).counts
+    samples = np.array([_judge(field, weights, fold)[:2] for weights in drawn])
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(samples, [tail, 100 - tail], axis=0)
     return CrossFitted(
@@ -182,7 +234,7 @@ def _judge(field: Field, weights: np.ndarray, fold: np.ndarray) -> tuple[float, 
         rest = weights - held
         if rest.sum() == 0:
             rest = weights
-        row, _ = choose(field, rest)
+        row = choose(field, rest).row
         total += float(field.quality[row] @ held)
         base += float(field.baseline @ held)
         shares[row] = shares.get(row, 0.0) + float(held.sum() / weights.sum())

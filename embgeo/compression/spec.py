@@ -20,6 +20,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
+from embgeo.compression.other_spellings import respelled
 from embgeo.compression.parts import INDICES, QUANTIZERS, REDUCERS, Entry, Index, Quantizer, Reducer, load_parts
 from embgeo.errors import InputError, SpecError
 
@@ -101,11 +102,16 @@ class Spec:
 
 def parse(text: str) -> Spec:
     """Read a spec; raises SpecError that points at the part that cannot be read."""
+    return _read(text, suggest=True)
+
+
+def _read(text: str, suggest: bool) -> Spec:
+    """`parse`; without `suggest`, errors name no spec that may have been meant."""
     load_parts()
     if not text.strip():
         raise SpecError("a spec needs at least a quantizer; got an empty one. Examples: int8 · pca192,fp8 · rot,int4")
     head, plus, tail = text.partition("+")
-    rescorer, factor = _rescoring(text, tail, len(head) + 1) if plus else (None, 1)
+    rescorer, factor = _rescoring(text, tail, len(head) + 1, suggest) if plus else (None, 1)
     parts = head.split(",")
     centred = len(parts) > 1 and parts[-1] == CENTRED
     if centred:
@@ -123,7 +129,7 @@ def parse(text: str) -> Spec:
         last = number == len(parts) - 1
         found = _match(part, QUANTIZERS if last else REDUCERS)
         if found is None:
-            raise _unreadable(text, part, position, last, first=number == 0 and index is None)
+            raise _unreadable(text, part, position, suggest, last, first=number == 0 and index is None)
         if not last:
             reducers.append(found)
         else:
@@ -132,7 +138,7 @@ def parse(text: str) -> Spec:
     raise AssertionError("a split always has a last part")
 
 
-def _rescoring(text: str, tail: str, position: int) -> tuple[Quantizer, int]:
+def _rescoring(text: str, tail: str, position: int, suggest: bool) -> tuple[Quantizer, int]:
     name, at, factor = tail.rpartition("@")
     if not at or not re.fullmatch(r"[1-9]\d{0,3}", factor):
         raise SpecError(
@@ -141,7 +147,7 @@ def _rescoring(text: str, tail: str, position: int) -> tuple[Quantizer, int]:
         )
     found = _match(name, QUANTIZERS)
     if found is None:
-        raise _unreadable(text, name, position, last=True)
+        raise _unreadable(text, name, position, suggest, last=True)
     return found, int(factor)
 
 
@@ -155,7 +161,7 @@ def _match(part: str, registry: dict[str, Entry]) -> Any:
     return None
 
 
-def _unreadable(text: str, part: str, position: int, last: bool, first: bool = False) -> SpecError:
+def _unreadable(text: str, part: str, position: int, suggest: bool, last: bool, first: bool = False) -> SpecError:
     kind, registry, other = ("quantizer", QUANTIZERS, REDUCERS) if last else ("reducer", REDUCERS, QUANTIZERS)
     place = f"spec {text[:80]!r}, character {position + 1}"
     part = part[:80]
@@ -167,6 +173,15 @@ def _unreadable(text: str, part: str, position: int, last: bool, first: bool = F
         return SpecError(f"{place}: {part!r} stands where a {kind} must be; {order}, as in hnsw32,int8")
     known = sorted([*registry, *(INDICES if first and not last else ())])
     kind = "reducer or index" if first and not last else kind
-    near = difflib.get_close_matches(part, known, n=2, cutoff=0.6)
+    near = [meant for meant in respelled(text) if suggest and meant != text and _is_spec(meant)][:1]
+    near = near or difflib.get_close_matches(part, known, n=2, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
-    return SpecError(f"{place}: {part!r} is no {kind}.{hint} Known: {', '.join(known)}")
+    return SpecError(f"{place}: unknown {kind} {part!r}.{hint} Known: {', '.join(known)}")
+
+
+def _is_spec(text: str) -> bool:
+    try:
+        _read(text, suggest=False)
+    except SpecError:
+        return False
+    return True

@@ -91,7 +91,7 @@ def _leader(compared: dict[str, Any]) -> str | None:
 
 def _lead(compared: dict[str, Any], measure: str) -> str:
     if compared["difference_ci"] is None:
-        return "no query differs between them"
+        return "too few queries differ between them for an interval"
     low, high = compared["difference_ci"]
     size = f"{compared['difference']:+.4f} {measure} ({low:+.4f} to {high:+.4f}), the mean over {len(SHARES)} widths"
     leader = _leader(compared)

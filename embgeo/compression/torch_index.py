@@ -12,6 +12,7 @@ from embgeo.compression.quantizers.binary import FittedSigns
 from embgeo.compression.quantizers.casts import FittedCast
 from embgeo.compression.quantizers.float8 import FittedFloat8
 from embgeo.compression.quantizers.uniform import FittedUniform
+from embgeo.compression.query_scale import any_length
 
 BLOCK_ROWS = 65536
 
@@ -33,28 +34,31 @@ class TorchSearcher:
         self._host_codes = codes
         self._codes = torch.as_tensor(np.ascontiguousarray(codes), device=device) if self.decode else None
 
+    @any_length
     def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         import torch
 
         Z, bias = self.codec.queries(Q)
         queries = torch.as_tensor(np.ascontiguousarray(Z, np.float32), device=self.device)
-        squares = (queries * queries).sum(1, keepdim=True)
         n = len(self._host_codes)
         scores = torch.full((len(Q), 0), 0.0, device=self.device)
         rows = torch.full((len(Q), 0), 0, dtype=torch.int64, device=self.device)
         for start in range(0, n, BLOCK_ROWS):
             block = self._block(start, min(start + BLOCK_ROWS, n))
-            products = queries @ block.T
             if self.codec.similarity == "euclidean":
-                products = 2 * products - (block * block).sum(1)[None, :] - squares
+                centre = block.mean(0)  # about it: far from the origin the squares would cancel
+                near, asked = block - centre, queries - centre
+                products = 2 * (asked @ near.T) - (near * near).sum(1) - (asked * asked).sum(1, keepdim=True)
+                products.clamp_(max=0)
+            else:
+                products = queries @ block.T
             top = torch.topk(products, min(k, products.shape[1]), dim=1)
             scores = torch.cat([scores, top.values], dim=1)
             rows = torch.cat([rows, top.indices + start], dim=1)
             if scores.shape[1] > k:
                 best = torch.topk(scores, k, dim=1)
                 scores, rows = best.values, rows.gather(1, best.indices)
-        found, places = scores.cpu().numpy(), rows.cpu().numpy()
-        found, places = best_of(found, places, k)
+        found, places = best_of(scores.cpu().numpy(), rows.cpu().numpy(), k)
         return found + bias[:, None], places
 
     def _block(self, start: int, stop: int) -> Any:

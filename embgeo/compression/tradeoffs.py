@@ -14,14 +14,13 @@ from embgeo.compression.select import (
     choose,
     cross_fit,
     keep_p_values,
-    kept,
     pareto_front,
     queries_needed,
 )
-from embgeo.compression.spec import Spec, parse
+from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
-from embgeo.retrieval.significance import QueryBootstrap, rule_of_three
+from embgeo.retrieval.significance import MIN_CHANGED, QueryBootstrap, changed_bound
 
 FEW_QUERIES = 10
 POOR = 0.9  # share of the quality below which an answer comes with a warning
@@ -43,7 +42,7 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
         own = bootstrap.mean_interval(outcome.quality)
         is_base = outcome is base
         difference = None if is_base else bootstrap.difference(outcome.quality, base.quality)
-        unchanged = not is_base and difference is None
+        changed = int(np.count_nonzero(outcome.quality != base.quality))
         store = documents * outcome.code_bytes + outcome.state_bytes + outcome.structure_bytes
         row: dict[str, Any] = {
             "spec": str(outcome.spec),
@@ -63,7 +62,7 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             "retained_ci": bootstrap.ratio(outcome.quality, base.quality),
             "in_sample_ndcg@10": float(outcome.in_sample.mean()) if judged else None,
             "recall@10_exact": float(outcome.recall.mean()),
-            "recall@10_exact_ci": bootstrap.mean_interval(outcome.recall),
+            "recall@10_exact_ci": _recall_interval(outcome.recall, bootstrap),
             "qps": outcome.timing.qps,
             "qps_range": outcome.timing.qps_range,
             "single_query_ms": outcome.timing.single_query_ms,
@@ -73,7 +72,8 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             "query_side": "code × code" if outcome.spec.centred else "float32 query × decoded document",
             "searcher": outcome.searcher,
             "tie_band": outcome.band,
-            "changed_queries": int(np.count_nonzero(outcome.quality != base.quality)),
+            "estimator": outcome.estimator,
+            "changed_queries": changed,
         }
         if outcome.spec.rescorer is not None:
             row["search_bytes_per_vector"], row["rescore_bytes_per_vector"] = outcome.tier_bytes
@@ -81,17 +81,13 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             row["code_bytes_per_vector"] = outcome.code_bytes
             row["structure_bytes_per_vector"] = outcome.spec.structure_bytes_per_vector
             row["index"] = outcome.index
-        if unchanged:
-            row["changed_bound"] = rule_of_three(len(base.quality))
-            row["note"] = (
-                f"no query changes: fewer than {100 * row['changed_bound']:.2g} % of queries would, with 95 % "
-                f"confidence (3/{len(base.quality)})"
-            )
-        elif 0 < row["changed_queries"] < FEW_QUERIES:
-            row["note"] = (
-                f"only {row['changed_queries']} of {len(base.quality)} queries change: the interval rests on these, "
-                "and a loss that none of the others shows is not in it"
-            )
+        if not is_base and changed < MIN_CHANGED:
+            queries = len(base.quality)
+            bound = changed_bound(changed, queries)
+            said = "no query changes" if not changed else f"only {changed} of {queries} queries change"
+            row["note"] = f"{said}, too few for an interval: under {100 * bound:.2g} % would, with 95 % confidence"
+            if not changed:
+                row["changed_bound"] = bound
         if vectors is not None:
             planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
             row["planned"] = {
@@ -101,6 +97,12 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             }
         rows.append(row)
     return rows
+
+
+def _recall_interval(recall: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float] | None:
+    """Interval of the mean recall; None where under five queries lose a neighbour."""
+    lost = bootstrap.difference(recall, np.ones_like(recall))
+    return None if lost is None else (1 + lost[0], min(1.0, 1 + lost[1]))
 
 
 def rescoring_curves(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -160,25 +162,28 @@ def recommend(
         assert budget is not None
         raise BudgetError(_impossible(budget, outcomes, vectors))
     everything = np.ones(len(sweep.baseline.quality))
-    chosen, tied = choose(field, everything)
-    passes = kept(field, everything)
+    choice = choose(field, everything)
+    chosen = choice.row
     if keep is not None:
         # the query that is counted as lost guards a yes; a no has to come from what was seen
-        below, needed = 1 - keep_p_values(field, everything, unseen=0), queries_needed(field)
+        below, needed = 1 - keep_p_values(field, everything, unseen=0), queries_needed(field, choice.kept)
     front = pareto_front(field.sizes, field.quality.mean(axis=1))
     for place, row in enumerate(rows):
         row["pareto"], row["fits_budget"], row["tied"] = (
             bool(front[place]),
             bool(field.allowed[place]),
-            bool(tied[place]),
+            bool(choice.tied[place]),
         )
         if keep is not None:
-            row["keep"] = _verdict(bool(passes[place]), float(below[place]), float(needed[place]), len(sweep.query_ids))
+            row["keep"] = _verdict(bool(choice.kept[place]), float(below[place]), float(needed[place]))
     delivered = cross_fit(field, seed)
     recommendation = dict(rows[chosen])
-    ties = [rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if tied[place] and place != chosen]
+    ties = [
+        rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if choice.tied[place] and place != chosen
+    ]
     recommendation["tied_with"] = ties
     recommendation["cross_fitted"] = _delivered(delivered, rows)
+    recommendation["meets_keep"] = None if keep is None else bool(choice.kept[chosen])
     recommendation["reason"] = _reason(recommendation, sweep, budget, keep, ties)
     if keep is not None and chosen == 0 and field.allowed[1:].any():
         recommendation["reason"] += _nothing_smaller(keep, len(everything), float(needed[1:].min()))
@@ -193,20 +198,18 @@ def competition(sweep: Sweep, budget: Budget | None, keep: float | None, vectors
     whole = budget is not None and budget.per_vector is None
     sizes = vectors * code + constant if whole else code
     allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(code, constant, strict=True)])
-    quality = np.stack([o.quality for o in outcomes])
-    families = np.unique([family(o.spec) for o in outcomes], return_inverse=True)[1]
-    minimise = keep is not None and budget is None
-    base = sweep.baseline.quality
     return Field(
-        quality, sizes, allowed, base, families, keep, minimise, limited=budget is not None, reference=0
-    )  # fmt: skip
-
-
-def family(spec: Spec) -> str:
-    """Codecs that differ in bytes but not in kind: index, reducers (rotations aside), adaptive bits, rescoring."""
-    kinds = [] if spec.index is None else [type(spec.index).__name__]
-    kinds += [type(part).__name__ for part in (*spec.reducers, *spec.quantizer.before) if part.name != "rot"]
-    return "+".join([*kinds, "rescored"] if spec.rescorer else kinds)
+        quality=np.stack([o.quality for o in outcomes]),
+        recall=np.stack([o.recall for o in outcomes]),
+        sizes=sizes,
+        allowed=allowed,
+        baseline=sweep.baseline.quality,
+        groups=sweep.query_groups,
+        keep=keep,
+        minimise=keep is not None and budget is None,
+        limited=budget is not None,
+        reference=0,
+    )
 
 
 def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
@@ -224,16 +227,15 @@ def _impossible(budget: Budget, outcomes: list[Outcome], vectors: int) -> str:
     )
 
 
-def _verdict(passed: bool, p_keeps: float, needed: float, queries: int) -> dict[str, Any]:
-    """yes / no / not enough queries / not shown, and how many would be enough for a codec that loses nothing."""
-    short = "not enough queries" if needed > queries else "not shown"
-    answer = "yes" if passed else "no" if p_keeps < 0.05 else short
+def _verdict(passed: bool, p_keeps: float, needed: float) -> dict[str, Any]:
+    """yes / no / not shown, and how many queries would show it if the row keeps what it kept here; None: no number."""
+    answer = "yes" if passed else "no" if p_keeps < 0.05 else "not shown"
     return {"shown": answer, "queries_for_80_percent_power": None if not np.isfinite(needed) else int(np.ceil(needed))}
 
 
 def _nothing_smaller(keep: float, queries: int, needed: float) -> str:
-    """Why float32 is the answer to `--keep`, and how many queries the least noisy codec would need to be shown."""
-    more = f"; about {np.ceil(needed):,.0f} would do for a codec that loses nothing" if np.isfinite(needed) else ""
+    """Why float32 is the answer to `--keep`, and how many queries the row nearest to proof would need."""
+    more = f"; about {np.ceil(needed):,.0f} queries would, if it keeps what it kept here" if np.isfinite(needed) else ""
     return f"; no smaller store is shown to keep {100 * keep:g} % with {queries:,} queries{more}"
 
 
@@ -256,8 +258,10 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
     name = "nDCG@10" if sweep.measure == "ndcg@10" else "recall@10 of the exact neighbours"
     if row["retained"] is None:
         share = f"{name} of the float32 baseline is 0, so nothing can be said of what is kept"
-    elif row.get("changed_bound") is not None or row["retained_ci"] is None:
+    elif row["retained_ci"] is None and not row["changed_queries"]:
         share = f"keeps {name} of every query"
+    elif row["retained_ci"] is None:
+        share = f"keeps {100 * row['retained']:.1f} % of {name} (only {row['changed_queries']} queries change)"
     else:
         low, high = row["retained_ci"]
         verb = "keeps" if row["retained"] >= POOR else "keeps only"
@@ -271,9 +275,13 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
     if ties:
         listed = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
         text += f"; statistically tied with it: {listed}"
-    if keep is not None:
-        verdict = row["keep"]
-        text += f"; at least {100 * keep:g} % kept: {verdict['shown']}"
-        if verdict["shown"] == "not enough queries" and verdict["queries_for_80_percent_power"] is not None:
-            text += f" (about {verdict['queries_for_80_percent_power']:,} would be, if nothing is lost)"
-    return text
+    return text if keep is None else f"{text}; {_keep_clause(row, keep)}"
+
+
+def _keep_clause(row: dict[str, Any], keep: float) -> str:
+    """Whether the share that was asked for is shown to be kept."""
+    if row["meets_keep"]:
+        return f"confirmed: at least {100 * keep:g} % kept"
+    needed = row["keep"]["queries_for_80_percent_power"]
+    more = "" if needed is None else f" (about {needed:,} queries would confirm it, if it keeps what it kept here)"
+    return f"not confirmed: at least {100 * keep:g} % kept{more}"

@@ -81,7 +81,7 @@ class Training:
     @cached_property
     def centred_principal(self) -> tuple[np.ndarray, np.ndarray]:
         """The same about the mean."""
-        return principal_axes(self.second_moment - np.outer(self.mean, self.mean))
+        return principal_axes(second_moment(self.X, about=self.mean))
 
 
 def one_thread(size: int) -> threadpool_limits:
@@ -92,11 +92,16 @@ def one_thread(size: int) -> threadpool_limits:
     return threadpool_limits(1 if size <= 2048 else None, user_api="blas")
 
 
-def second_moment(X: np.ndarray, block: int = 16384) -> np.ndarray:
-    """XᵀX / n in float64, a float32 product per block: relative error about 1e-7·√block on unit rows."""
+def second_moment(X: np.ndarray, block: int = 16384, about: np.ndarray | None = None) -> np.ndarray:
+    """XᵀX / n in float64, a float32 product per block: relative error about 1e-7·√block on unit rows.
+
+    `about` (d,) is taken from every row first; taken from the result it would cancel where the rows lie far from 0.
+    """
     total = np.zeros((X.shape[1], X.shape[1]))
     for start in range(0, len(X), block):
         rows = X[start : start + block]
+        if about is not None:
+            rows = rows - about.astype(np.float32)
         total += rows.T @ rows
     return total / len(X)
 

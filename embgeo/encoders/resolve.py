@@ -51,6 +51,11 @@ def model_names() -> list[str]:
     return [MINILM, *(name for name, meta in _registry().items() if _gives_vectors(meta))]
 
 
+def names_model(name: str) -> bool:
+    """Whether `name` is that of a model and cannot be a dataset's, told without loading anything."""
+    return name == MINILM or name.startswith(VECTORS_PREFIX) or (Path(name) / "modules.json").is_file()
+
+
 def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: object | None = None) -> Encoder:
     """Load the model called `name`.
 
@@ -70,7 +75,7 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
     """
     check_options(options)
     if name.startswith(VECTORS_PREFIX):
-        raise InputError(f"{name!r} names vectors, not a text model: it cannot encode. Name the model that made them.")
+        raise InputError(f"{name!r} names vectors and cannot encode texts; name the model that made them.")
     if name == MINILM:
         return _load_minilm(options)
     folder = Path(name).expanduser()
@@ -87,7 +92,7 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
         return load_mteb(name, meta, options, task)
     if HUB_NAME.fullmatch(name) is None:
         raise unknown_name(
-            "model", name, model_names(), "`embgeo models` says what can be named; a hub name reads ORG/NAME."
+            "model", name, model_names(), "`embgeo models` lists what can be named; a hub name has the form ORG/NAME."
         )
     return _load_from_hub(name, options)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.registry import measure
+from embgeo.metrics.registry import Reading, measure
 from embgeo.metrics.space import Space
 
 
@@ -41,13 +41,15 @@ def avg_pair_sim_euclidean(space: Space) -> float:
     source="UTS table; Ethayarajh 2019, §3.3",
     quick=True,
 )
-def avg_pair_sim_cosine(space: Space) -> float:
-    """Mean cosine over all n² ordered pairs, self pairs included: ‖mean of the unit rows‖².
+def avg_pair_sim_cosine(space: Space) -> Reading:
+    """Mean cosine over all n² ordered pairs, self pairs included as in the published table: ‖mean of the unit rows‖².
 
-    1 when all rows point one way, about 1/n when they cancel. Raises `Undefined` for zero rows.
+    1 when all rows point one way, about 1/n when they cancel. Raises `Undefined` for zero rows. The mean μ over pairs
+    of different documents, of which `epsilon_corpus` speaks, lies (1 − μ)/n below it and stands in the details.
 
-    >>> avg_pair_sim_cosine(Space(np.array([[1, 0], [0, 1]], np.float32)))  # (1 + 0 + 0 + 1) / 4
+    >>> avg_pair_sim_cosine(Space(np.array([[1, 0], [0, 1]], np.float32))).value  # (1 + 0 + 0 + 1) / 4
     0.5
     """
     centre = space.unit.mean(axis=0, dtype=np.float64)
-    return float(min(centre @ centre, 1.0))
+    value = float(min(centre @ centre, 1.0))
+    return Reading(value, details={} if space.n < 2 else {"different_documents": (value * space.n - 1) / (space.n - 1)})

@@ -13,7 +13,7 @@ from embgeo.metrics.space import Space
 @measure(
     "condition_number",
     family="spectrum",
-    summary="Strongest over weakest direction: very large, the weakest dimensions carry nothing and can be dropped.",
+    summary="Ratio of strongest to weakest direction; if very large, the weakest can be dropped.",
     range=(1.0, math.inf),
     better="lower",
     invariances={"rotation", "scale", "row_order", "duplicates"},

@@ -22,7 +22,7 @@ SHIFT = 12  # float32 bits dropped: bins are 1/2048 of their radius wide
     summary="How fast the number of documents within a radius grows with it; low means tight neighbourhoods.",
     range=(0.0, math.inf),
     better="neither",
-    invariances={"rotation", "translation", "scale", "row_order"},
+    invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",
     source="Grassberger & Procaccia 1983; Takens 1985",
 )
@@ -30,7 +30,7 @@ def correlation_dimension(space: Space) -> Reading:
     """Takens' estimator 1 / mean log(R / r_ij) over the closest 1 % of pairs, R the largest of their distances.
 
     Where 1 % is fewer than 20 pairs, the closest 20. The curve has the estimate for 0.1 % to 30 % of the pairs:
-    without a plateau there is no single dimension. Exact duplicates are taken out first; Euclidean.
+    without a plateau there is no single dimension. Copies, equal up to rounding, are taken out first; Euclidean.
 
     Raises `Undefined` for fewer than 20 pairs of distinct rows and where the close pairs are all equally far.
 
@@ -42,9 +42,9 @@ def correlation_dimension(space: Space) -> Reading:
     pairs = distinct.n * (distinct.n - 1) // 2
     if pairs < FEWEST:
         raise Undefined(f"the correlation dimension needs {FEWEST} pairs of distinct rows; got {pairs}")
-    radii, counts = _histogram(distinct)
-    curve = [_takens(radii, counts, share) for share in SHARES]
-    value = _takens(radii, counts, SHARE)
+    edges, counts = _histogram(distinct)
+    curve = [_takens(edges, counts, share) for share in SHARES]
+    value = _takens(edges, counts, SHARE)
     if value is None:
         raise Undefined("the closest pairs are all equally far, as on a lattice or simplex")
     return Reading(
@@ -54,16 +54,26 @@ def correlation_dimension(space: Space) -> Reading:
     )
 
 
-def _takens(radii: np.ndarray, counts: np.ndarray, share: float) -> float | None:
+def _takens(edges: np.ndarray, counts: np.ndarray, share: float) -> float | None:
+    """The pairs of a bin are taken to lie evenly in it, and R where the last of them does.
+
+    Were R the end of its bin, it would move with the scale by a bin; in many dimensions all close pairs lie in a few.
+    """
     below = np.cumsum(counts)
-    last = int(np.searchsorted(below, max(share * below[-1], min(FEWEST, below[-1]))))
-    used = counts[: last + 1]
-    mean_log = float((used * np.log(radii[last] / radii[: last + 1])).sum() / used.sum())
-    return 1 / mean_log if mean_log > 1e-6 else None
+    wanted = np.ceil(max(share * below[-1], min(FEWEST, below[-1])))
+    last = int(np.searchsorted(below, wanted))
+    if last == 0:
+        return None
+    low, width = edges[: last + 1, 0], edges[: last + 1, 1] - edges[: last + 1, 0]
+    used = counts[: last + 1].copy()
+    used[last] -= below[last] - wanted
+    largest = low[last] + width[last] * (used[last] - 0.5) / counts[last]
+    means = low + width * used / counts[: last + 1] / 2
+    return float(wanted / (used * np.log(largest / means)).sum())
 
 
 def _histogram(space: Space) -> tuple[np.ndarray, np.ndarray]:
-    """Radii ascending and the number of pairs at each, from the leading bits of the float32 distances."""
+    """Bins that hold pairs, (bins, 2) their ends ascending, and how many, by the leading bits of float32 distances."""
 
     def count(start: int, rows: np.ndarray) -> np.ndarray:
         total = np.zeros(1 << (31 - SHIFT), np.int64)
@@ -79,5 +89,5 @@ def _histogram(space: Space) -> tuple[np.ndarray, np.ndarray]:
     total[0] -= space.n  # the diagonal
     held = np.flatnonzero(total)
     held = held[held > 0]
-    radii = (held.astype(np.int32) << SHIFT).view(np.float32).astype(np.float64)
-    return radii, total[held] / 2
+    ends = np.stack([held, held + 1], axis=1).astype(np.int32) << SHIFT
+    return ends.view(np.float32).astype(np.float64), total[held] / 2

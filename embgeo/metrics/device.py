@@ -3,7 +3,7 @@
 A `Kernels` object makes matrices on its device (`put`, `squared_distances`), reduces them there, and hands NumPy
 arrays back; a `Space` knows nothing else of devices. Both paths compute distances as |x|² + |y|² − 2xy in float32 and
 mend the pairs where that cancels (near duplicates) in float64, so that they agree within 1e-3 relative on every
-distance and within about 1e-5 on sums; exact duplicates have distance exactly 0, and the matrix is exactly symmetric.
+distance and within about 1e-5 on sums; duplicates have distance exactly 0, and the matrix is exactly symmetric.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Kernels(Protocol):
         ...
 
     def squared_distances(self, V: np.ndarray, groups: np.ndarray) -> Any:
-        """(n, n) float32 squared Euclidean distances; rows with equal `groups` are identical."""
+        """(n, n) float32 squared Euclidean distances; rows with equal `groups` are copies, at distance 0."""
         ...
 
     def scaled_root(self, handle: Any, factor: float) -> Any:

@@ -14,7 +14,7 @@ from embgeo.metrics.space import Space
 @measure(
     "diffusion_spectral_entropy",
     family="spectrum",
-    summary="How much structure a random walk between near documents sees: 0 bits is one blob, more is more regions.",
+    summary="Entropy of a random walk over nearby documents, in bits: 0 is one cluster, more is more regions.",
     range=(0.0, math.inf),
     better="neither",
     invariances={"rotation", "translation", "scale", "row_order"},
@@ -28,7 +28,7 @@ def diffusion_spectral_entropy(space: Space) -> float:
 
     Gaussian kernel exp(−D² / σ²) with σ half the median distance of distinct rows (the paper fixes σ by hand, which
     depends on the scale), anisotropic normalisation by the degrees, then row normalisation. m regions far apart have
-    about log₂ m bits. Exact duplicates weigh as they come.
+    about log₂ m bits. Duplicates weigh as they come.
 
     Raises `Undefined` for fewer than 12 distinct rows.
 

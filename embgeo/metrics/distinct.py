@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 def distinct_distances(space: Space, metric: Literal["euclidean", "cosine"], at_least: int = 2) -> np.ndarray:
-    """(m, m) float32 distances between the first rows of each group of equal rows, in row order.
+    """(m, m) float32 distances between the first rows of each group of rows that `metric` cannot tell apart.
 
     Raises `Undefined` when fewer than `at_least` distinct rows remain.
     """
-    first = space.duplicates.first
+    first = space.duplicates_under(metric).first
     if len(first) < at_least:
         raise Undefined(f"needs at least {at_least} distinct documents; got {len(first)}")
     D = space.distances(metric)

@@ -20,7 +20,8 @@ def jackknife_interval(
     range. The bootstrap would draw rows twice, and duplicates distort every measure that looks at neighbours.
 
     Returns (interval or None, method or why there is none, mean of the halves − value or None). The last tells of a
-    measure that moves with n: the interval does not cover that.
+    measure that moves with n: the interval does not cover that. Where all halves give one value, as whole numbers may,
+    there is none: an interval of no width would claim certainty.
     """
     if not m.interval:
         return None, "none: moves with n; see the growth curve", None
@@ -32,9 +33,12 @@ def jackknife_interval(
     h = n // 2
     error = float(draws.std(ddof=1) * np.sqrt(h / (n - h)))
     reach = float(stdtrit(len(draws) - 1, 0.5 + LEVEL / 2)) * error
+    drift = float(draws.mean() - value)
+    if np.ptp(draws) <= 1e-12 * abs(value):  # counts and dimensions: their spread is below a step, not zero
+        return None, f"none: all {len(draws)} half samples give {draws[0]:.6g}", drift
     low, high = m.range
     ci = (max(value - reach, min(low, value)), min(value + reach, max(high, value)))
-    method, drift = f"delete-half jackknife, {len(draws)} subsamples without replacement", float(draws.mean() - value)
+    method = f"delete-half jackknife, {len(draws)} subsamples without replacement"
     if abs(drift) > reach:
         method += f"; for this n alone: half of the rows give {drift:+.3g}, more than the interval is wide to a side"
     return ci, method, drift

@@ -26,7 +26,7 @@ def lid(space: Space) -> Reading:
     """Harmonic mean over documents of (1/(k−1) Σ_{j<k} log(r_k / r_j))⁻¹, r_j the distance of neighbour j, k = 20.
 
     The per-document values are in `rows` (indexed by distinct rows; copies get their first occurrence's value), their
-    quantiles in the details, their histogram in the curve. Exact duplicates are taken out first; Euclidean.
+    quantiles in the details, their histogram in the curve. Copies (up to rounding) are taken out first; Euclidean.
 
     Raises `Undefined` for fewer than 22 distinct rows and where all neighbours are equally far (a lattice, a simplex).
 

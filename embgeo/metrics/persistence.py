@@ -35,8 +35,7 @@ def rips_bars(D: np.ndarray, dimension: int) -> list[np.ndarray]:
 @measure(
     "h1_persistence",
     family="topology",
-    summary="How empty the emptiest ring of documents is: near 0 the cloud has no hole, near 1 a wide one that no "
-    "document fills.",
+    summary="Size of the largest hole in the cloud of documents: near 0 there is none.",
     range=(0.0, 1.0),
     better="neither",
     invariances={"rotation", "translation", "scale", "duplicates"},

@@ -124,7 +124,7 @@ def measure(
 
 
 NOT_MEASURES = frozenset(
-    {"device", "duplicates", "interval", "kmeans", "neighbours", "registry", "signature", "space", "torch_kernels"}
+    {"device", "interval", "kmeans", "neighbours", "registry", "signature", "space", "torch_kernels"}
 )
 
 

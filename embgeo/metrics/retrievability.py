@@ -6,6 +6,7 @@ import numpy as np
 
 from embgeo.metrics.registry import Reading, Undefined, measure
 from embgeo.metrics.space import Space
+from embgeo.retrieval.exact import score
 
 K = 100
 SOURCE = "Azzopardi & Vinay 2008, eq. 1 (cut-off at k = 100)"
@@ -95,9 +96,8 @@ def _top(space: Space, k: int) -> np.ndarray:
     assert Q is not None
     parts = []
     X = space.unit if space.similarity == "cosine" else space.X
-    half_squares = 0.5 * np.square(space.norms).astype(np.float32) if space.similarity == "euclidean" else 0
     for start in range(0, len(Q), 256):
-        scores = Q[start : start + 256] @ X.T - half_squares  # for cosine a query's own length changes no order
+        scores = score(Q[start : start + 256], X, space.similarity)  # for cosine a query's length changes no order
         parts.append(np.argpartition(-scores, k - 1, axis=1)[:, :k])
     return np.concatenate(parts)
 

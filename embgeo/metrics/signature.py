@@ -283,8 +283,9 @@ class _Loop:
         retrieved = None if self.retrieved is None else np.asarray(self.retrieved)
         if retrieved is not None:
             retrieved = np.where(retrieved >= 0, positions[retrieved], -1)
+        X = e.matrix() if len(rows) == n else e.rows(rows)
         return Space(
-            e.matrix() if len(rows) == n else e.rows(rows),
+            np.ldexp(X, e.exponent) if e.exponent else X,
             similarity=e.similarity,
             queries=e.query_matrix() if e.queries is not None and len(e.queries) else None,
             relevant=self._relevant(positions),

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embgeo.embeddings import Similarity, normalise
+from embgeo.copies import Copies, find_copies
+from embgeo.embeddings import Embeddings, Similarity, normalise
 from embgeo.errors import InputError
 from embgeo.metrics.device import Kernels, NumpyKernels, Reduction, in_threads, kernels, row_blocks
-from embgeo.metrics.duplicates import Duplicates, row_keys
 from embgeo.metrics.neighbours import nearest_by_blocks
 from embgeo.metrics.registry import Undefined
 
@@ -212,13 +212,22 @@ class Space:
     # -- distances ---------------------------------------------------------------------------------------------------
 
     @property
-    def duplicates(self) -> Duplicates:
-        """Exact duplicate rows, found once."""
-        if self._parent is not None and "duplicates" in self._parent._shared:
-            keys = self._parent.duplicates.group[self._rows]
-        else:
-            keys = row_keys(self.X)
-        return self.shared("duplicates", lambda: Duplicates(keys))
+    def duplicates(self) -> Copies:
+        """Rows that are equal up to rounding, found once; see `embgeo.copies`."""
+        return self.duplicates_under("euclidean")
+
+    def duplicates_under(self, metric: Metric) -> Copies:
+        """The same for rows that `metric` cannot tell apart: under cosine, of one direction whatever their length."""
+        if metric == "cosine" and self.has_unit_rows:
+            return self.duplicates
+        key = "duplicates" if metric == "euclidean" else ("duplicates", metric)
+
+        def compute() -> Copies:
+            if self._parent is not None and key in self._parent._shared:
+                return Copies(self._parent.duplicates_under(metric).group[self._rows])
+            return find_copies(Embeddings(self.unit if metric == "cosine" else self.X, None, (), (), "dot"))
+
+        return self.shared(key, compute)
 
     @property
     def distinct(self) -> Space:
@@ -233,7 +242,7 @@ class Space:
         return "euclidean" if self.similarity == "euclidean" else "cosine"
 
     def distances(self, metric: Metric = "euclidean") -> np.ndarray:
-        """(n, n) float32 distances, symmetric, exact zeros on the diagonal and between exact duplicates.
+        """(n, n) float32 distances, symmetric, exact zeros on the diagonal and between duplicates.
 
         Raises `Undefined` above DENSE_ROWS rows (stream with `iter_distance_blocks`) and for zero rows under cosine.
         """
@@ -270,7 +279,7 @@ class Space:
         if metric == "cosine" and self.has_unit_rows:  # ‖u − v‖² = 2 (1 − cos)
             return self.kernels.half_square(self.distance_handle("euclidean"))
         V, factor = self.rows_for(metric)
-        D = self.kernels.squared_distances(V, self.duplicates.group)
+        D = self.kernels.squared_distances(V, self.duplicates_under(metric).group)
         return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
 
     def rows_for(self, metric: Metric) -> tuple[np.ndarray, float]:

@@ -27,8 +27,8 @@ def twonn_dim(space: Space) -> Reading:
     """Slope through the origin of −log(1 − F(μ)) against log μ, μ = second over first neighbour distance.
 
     F is the empirical distribution; the half of the points with the larger ratios is left out, as in the published
-    table. Exact duplicates are taken out first (30 % copies turn 5 into 9), and the loop never resamples with
-    replacement for the same reason. Euclidean neighbours, exact.
+    table. Copies, equal up to rounding, are taken out first (30 % copies turn 5 into 9), and the loop never resamples
+    with replacement for the same reason. Euclidean neighbours, exact.
 
     Raises `Undefined` for fewer than 5 distinct rows and when all ratios are equal to 1 (a lattice).
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements
 
-# our name → (trec_eval measure, its key in the results, how many results are shown to it)
+# our name → (trec_eval measure, its key in the results, how many results are shown to it: its MRR has no cut)
 _TREC = {
     "ndcg@10": ("ndcg_cut.10", "ndcg_cut_10", None),
     "recall@10": ("recall.10", "recall_10", None),
@@ -39,6 +40,24 @@ class Evaluator:
             )
         self._qrels = {query: dict(judgements.qrels[query]) for query in self.query_ids}
 
+    @cached_property
+    def query_groups(self) -> np.ndarray:
+        """(judged queries,) int: queries that share a relevant document, directly or through others, have one number.
+
+        They are no independent evidence: bootstraps and splits take a group whole.
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        pairs = [
+            (row, doc) for row, query in enumerate(self.query_ids) for doc, g in self._qrels[query].items() if g > 0
+        ]
+        known = {doc: at for at, doc in enumerate(dict.fromkeys(doc for _, doc in pairs), start=len(self.query_ids))}
+        rows, columns = [row for row, _ in pairs], [known[doc] for _, doc in pairs]
+        size = len(self.query_ids) + len(known)
+        graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
+        return np.asarray(connected_components(graph, directed=False)[1][: len(self.query_ids)], np.int64)
+
     @property
     def qrels(self) -> Mapping[str, Mapping[str, int]]:
         """Grades by query and document, of the queries that count."""
@@ -49,12 +68,14 @@ class Evaluator:
     ) -> dict[str, np.ndarray]:
         """Per-query values, (judged queries,) float64 by measure name.
 
-        `scores` and `rows` are (m, k) over all queries, as a search returns them; rows of −1 are skipped.
+        `scores` and `rows` are (m, k) over all queries, as a search returns them; rows of −1 are skipped. Ties are
+        ordered among all k before any measure cuts: pass more than 10, so that no tie is cut before.
         """
+        ranked = self.ordered(scores, rows)
         results: dict[str, np.ndarray] = {}
         for shown in {_TREC[name][2] for name in measures}:
             names = [name for name in measures if _TREC[name][2] == shown]
-            found = self._evaluate(scores[:, :shown], rows[:, :shown], {_TREC[name][0] for name in names})
+            found = self._evaluate(ranked[:, :shown], {_TREC[name][0] for name in names})
             for name in names:
                 results[name] = np.array([found[query][_TREC[name][1]] for query in self.query_ids])
         return {name: results[name] for name in measures}
@@ -81,31 +102,39 @@ class Evaluator:
         ]
         return np.array(triples, np.int32).reshape(-1, 3)
 
-    def _evaluate(self, scores: np.ndarray, rows: np.ndarray, measures: set[str]) -> Mapping[str, Mapping[str, float]]:
+    def _evaluate(self, ranked: np.ndarray, measures: set[str]) -> Mapping[str, Mapping[str, float]]:
         import pytrec_eval
 
-        ranking = {}
-        for query, at in zip(self.query_ids, self.query_rows, strict=True):
-            ranking[query] = {
-                self.doc_ids[row]: value
-                for row, value in zip(rows[at].tolist(), scores[at].tolist(), strict=True)
-                if row >= 0
-            }
+        ranking = {
+            query: {self.doc_ids[row]: float(-place) for place, row in enumerate(rows.tolist()) if row >= 0}
+            for query, rows in zip(self.query_ids, ranked, strict=True)
+        }
         found: Mapping[str, Mapping[str, float]] = pytrec_eval.RelevanceEvaluator(self._qrels, measures).evaluate(
             ranking
         )
         return found
 
 
-def neighbour_recall(rows: np.ndarray, exact_rows: np.ndarray, k: int = 10) -> np.ndarray:
+def neighbour_recall(
+    rows: np.ndarray, exact_rows: np.ndarray, k: int = 10, exact_scores: np.ndarray | None = None
+) -> np.ndarray:
     """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1]; 1 where there is none to find.
 
+    With `exact_scores` (m, ≥ k) of `exact_rows` a document that ties with the k-th stands for it: of several copies of
+    a document, of which not all have a place, it does not matter which are found. Ties are looked for within the
+    results given: pass a few more than k.
     Not to be confused with recall on judgements: it asks whether the store returns what float32 returns.
     """
-    found, true = rows[:, :k], exact_rows[:, :k]
-    hits = ((found[:, :, None] == true[:, None, :]) & (true[:, None, :] >= 0)).any(axis=1).sum(axis=1)
-    wanted = (true >= 0).sum(axis=1)
-    return np.where(wanted > 0, hits / np.maximum(wanted, 1), 1.0)
+    places = np.minimum((exact_rows >= 0).sum(axis=1), k)
+    sure = np.broadcast_to(np.arange(exact_rows.shape[1]) < places[:, None], exact_rows.shape)
+    tied = np.zeros_like(sure)
+    if exact_scores is not None and exact_rows.shape[1]:
+        last = np.take_along_axis(exact_scores, np.maximum(places - 1, 0)[:, None], 1)
+        tied = (exact_scores == last) & (exact_rows >= 0)
+        sure = sure & ~tied
+    found = (rows[:, None, :k] == exact_rows[:, :, None]).any(axis=2)
+    hits = (found & sure).sum(axis=1) + np.minimum((found & tied).sum(axis=1), places - sure.sum(axis=1))
+    return np.where(places > 0, hits / np.maximum(places, 1), 1.0)
 
 
 def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:

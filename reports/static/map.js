@@ -117,7 +117,8 @@
         top = Math.max(top, y);
       }
       middle = [(left + right) / 2, (bottom + top) / 2];
-      fit = Math.min((width - 32) / Math.max(right - left, 1), (height - 32) / Math.max(top - bottom, 1));
+      const room = (length) => Math.max(length - 32, 1);
+      fit = Math.min(room(width) / Math.max(right - left, 1), room(height) / Math.max(top - bottom, 1));
     }
     function reset() {
       measure();
@@ -125,10 +126,15 @@
       redraw();
     }
 
+    const category = () => colour?.kind === "category";
+    const levelOf = (i) => (colour ? colour.levels[i] : 255);
+    const shadeOf = (list, level) => list.points[level === 0 || category() ? level : 1 + ((level - 1) >> 3)].rgb;
+
     function paint() {
+      if (!width || !height) return; // hidden: drawn when it has a size again
       const ratio = window.devicePixelRatio || 1;
-      canvas.width = Math.round(width * ratio);
-      canvas.height = Math.round(height * ratio);
+      canvas.width = Math.max(1, Math.round(width * ratio));
+      canvas.height = Math.max(1, Math.round(height * ratio));
       const { points } = layout;
       const closer = Math.sqrt(Math.max(1, view.scale / fit));
       const whole = Math.max(1.5, Math.min(4, 160 / Math.sqrt(total)) * Math.min(1, width / 800));
@@ -143,17 +149,15 @@
       const edge = Math.ceil(radius);
       const scale = view.scale * ratio;
       const [left, top] = [across / 2 - view.x * scale, down / 2 + view.y * scale];
-      const levels = colour?.levels;
-      const category = colour?.kind === "category";
       const pass = (alpha, wanted) => {
         const covers = Float32Array.from(disc, ([, , cover]) => alpha * cover);
         for (let i = 0; i < total; i++) {
-          const level = levels ? levels[i] : 255;
+          const level = levelOf(i);
           if (!wanted(i, level)) continue;
           const x = Math.round(points[2 * i] * scale + left);
           const y = Math.round(top - points[2 * i + 1] * scale);
           if (x < edge || y < edge || x >= across - edge || y >= down - edge) continue;
-          const [red, green, blue] = shades.points[level === 0 || category ? level : 1 + ((level - 1) >> 3)].rgb;
+          const [red, green, blue] = shadeOf(shades, level);
           const middle = 4 * (y * across + x);
           for (let j = 0; j < steps.length; j++) {
             const at = middle + steps[j];
@@ -259,6 +263,27 @@
       redraw();
     }
 
+    // The map as it stands, in the colours of paper.
+    function save(name) {
+      const { dataset } = document.documentElement;
+      const { theme } = dataset;
+      dataset.theme = "light";
+      const paper = shadesOf(colour, box);
+      if (theme) dataset.theme = theme;
+      else delete dataset.theme;
+      const dots = Array.from({ length: total }, (_, i) => {
+        const [x, y] = place(i);
+        if (x < 0 || y < 0 || x > width || y > height) return "";
+        const fill = `rgb(${shadeOf(paper, levelOf(i)).join()})`;
+        return `<circle cx="${x.toFixed(1)}" cy="${y.toFixed(1)}" r="2" fill="${fill}"/>`;
+      });
+      const frame = `width="${width}" height="${height}"`;
+      const text = `<svg xmlns="http://www.w3.org/2000/svg" ${frame}><rect ${frame} fill="#fff"/>${dots.join("")}</svg>`;
+      const names = Object.keys(layouts);
+      const which = names.length > 1 ? `-${names.find((key) => layouts[key] === layout)}` : "";
+      document.dispatchEvent(new CustomEvent("embgeo-save", { detail: { name: `${name}${which}.svg`, text } }));
+    }
+
     // Pointer: drag moves, hover or tap names a document, the wheel zooms once the map was clicked (or with Ctrl).
     let dragged = null;
     const local = (event) => [event.offsetX, event.offsetY];
@@ -296,6 +321,7 @@
       right: () => move(-width / 8, 0),
       up: () => move(0, height / 8),
       down: () => move(0, -height / 8),
+      save,
       read() {
         pick(nearest(width / 2, height / 2, width + height));
         status.textContent = picked < 0 ? "" : words(picked).filter(Boolean).join(" · ");
@@ -311,7 +337,7 @@
       acts[keys[event.key]]();
     });
     for (const button of box.querySelectorAll("[data-map-act]")) {
-      button.addEventListener("click", () => acts[button.dataset.mapAct]());
+      button.addEventListener("click", () => acts[button.dataset.mapAct](button.dataset.name));
     }
 
     function showLegend() {
@@ -343,7 +369,7 @@
             redraw();
           });
         }
-      } else add("span", `${colour.count} clusters: colours are alike for some, the hover names them`);
+      } else add("span", `Some of the ${colour.count} clusters share similar colours; hover for the name`);
     }
     function recolour() {
       shades = shadesOf(colour, box);
@@ -383,7 +409,7 @@
     }).observe(canvas);
     document.addEventListener("embgeo-draw", () => {
       recolour();
-      if (width) paint(); // at once: paper does not wait for a frame
+      paint(); // at once: paper does not wait for a frame
     });
     measure();
     reset();

@@ -28,13 +28,40 @@
     figures: JSON.parse(data.textContent),
     key: null,
   }));
+  // Tick labels that would lie on each other are left out, the last one never: how many fit depends on the width.
+  const pen = document.createElement("canvas").getContext("2d");
+  function thinned(ticks, axis) {
+    pen.font = `${axis.tickfont.size}px ${axis.tickfont.family}`;
+    const half = (text) => Math.max(...text.split("<br>").map((line) => pen.measureText(line).width)) / 2 + 4;
+    const spans = ticks.tickvals.map((value, place) => {
+      const [middle, reach] = [axis.d2p(value), half(ticks.ticktext[place])];
+      return { place, from: middle - reach, to: middle + reach };
+    });
+    const kept = [];
+    for (const span of spans) {
+      const last = span === spans.at(-1);
+      while (last && kept.length > 1 && span.from < kept.at(-1).to) kept.pop();
+      if (!kept.length || span.from >= kept.at(-1).to) kept.push(span);
+    }
+    const of = (list) => kept.map(({ place }) => list[place]);
+    return { tickvals: of(ticks.tickvals), ticktext: of(ticks.ticktext) };
+  }
+
   let printing = false;
   function draw(plot) {
+    plot.width = plot.box.clientWidth;
+    if (plot.width < 100) return; // hidden or next to nothing: drawn when it has a size again
     const figure = painted(plot.figures[plot.key ?? Object.keys(plot.figures)[0]], {});
     figure.layout.dragmode = window.matchMedia("(pointer: fine)").matches ? "zoom" : false;
     if (printing) figure.layout.width = plot.box.closest(".grid") ? 330 : 680;
     else figure.layout.autosize = true;
-    Plotly.react(plot.box, figure.data, figure.layout, { responsive: true, displayModeBar: false });
+    const options = { displayModeBar: false };
+    Plotly.react(plot.box, figure.data, figure.layout, options);
+    const { xaxis } = figure.layout;
+    if (xaxis.ticktext) {
+      const xaxisOf = { ...xaxis, ...thinned(xaxis, plot.box._fullLayout.xaxis) };
+      Plotly.react(plot.box, figure.data, { ...figure.layout, xaxis: xaxisOf }, options);
+    }
     // with a view box, paper of any width can shrink the drawing instead of cutting it
     const { width, height } = plot.box._fullLayout;
     plot.box.style.setProperty("--ratio", width / height);
@@ -44,6 +71,12 @@
   function drawAll() {
     plots.forEach(draw);
     document.dispatchEvent(new Event("embgeo-draw")); // for the space map
+  }
+
+  for (const plot of plots) {
+    new ResizeObserver(() => {
+      if (!printing && plot.box.clientWidth !== plot.width) draw(plot);
+    }).observe(plot.box);
   }
 
   // Theme: what the system says until the reader chooses.
@@ -152,15 +185,37 @@
     }
   }
 
+  function save(name, text, type) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = name;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  }
+  document.addEventListener("embgeo-save", ({ detail }) => save(detail.name, detail.text, "image/svg+xml")); // the space map
   for (const button of all("[data-download]")) {
     button.addEventListener("click", () => {
       const text = document.getElementById(button.dataset.download).textContent;
       const csv = button.dataset.name.endsWith(".csv");
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([csv ? JSON.parse(text) : text], { type: csv ? "text/csv" : "application/json" }));
-      link.download = button.dataset.name;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      save(button.dataset.name, csv ? JSON.parse(text) : text, csv ? "text/csv" : "application/json");
+    });
+  }
+
+  // A figure is saved as it stands, in the colours of paper.
+  for (const button of all("[data-svg]")) {
+    button.addEventListener("click", async () => {
+      const plot = plots.find((item) => item.box.id === button.dataset.svg);
+      const keys = Object.keys(plot.figures);
+      const key = plot.key ?? keys[0];
+      const theme = root.dataset.theme ?? "auto";
+      setTheme("light");
+      const figure = painted(plot.figures[key], {});
+      setTheme(theme);
+      const { width, height } = plot.box._fullLayout;
+      const layout = { ...figure.layout, paper_bgcolor: "#ffffff", width, height };
+      const url = await Plotly.toImage({ data: figure.data, layout }, { format: "svg", width, height });
+      const name = keys.length > 1 ? `${button.dataset.name}-${key.replace(/[^a-z0-9]+/g, "-")}` : button.dataset.name;
+      save(`${name}.svg`, decodeURIComponent(url.slice(url.indexOf(",") + 1)), "image/svg+xml");
     });
   }
 

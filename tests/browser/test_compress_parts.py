@@ -11,7 +11,7 @@ from browser.hostile import HOSTILE
 
 from embgeo.runs import Run, load_run
 
-PLOTS = ("float8-plot", "plot", "rescoring-plot", "index-plot", "prediction-plot")
+PLOTS = tuple(f"{name}-plot" for name in ("float8", "tradeoff", "rescoring", "indices", "prediction"))
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +55,10 @@ def test_rescoring_is_switched_to_ndcg(visit, run):
     page.get_by_label("Quality of rescoring").select_option("ndcg@10")
     assert "nDCG@10" in page.locator("#run-1-rescoring-plot .ytitle").text_content()
     # the other plot has a switch of its own
-    assert "nDCG@10" in page.locator("#run-1-plot .ytitle").text_content()
+    assert "nDCG@10" in page.locator("#run-1-tradeoff-plot .ytitle").text_content()
 
 
-@pytest.mark.parametrize(("name", "said"), [("prediction-plot", "predicted"), ("index-plot", "of flat search")])
+@pytest.mark.parametrize(("name", "said"), [("prediction-plot", "predicted"), ("indices-plot", "of flat search")])
 def test_a_point_says_what_it_is(visit, run, name, said):
     page = visit(run)
     box = page.locator(f"#run-1-{name}")
@@ -74,7 +74,7 @@ def test_what_was_passed_over_unfolds(visit, run):
     page = visit(run)
     listed = page.locator(".chips")
     assert listed.is_hidden()
-    page.locator("summary", has_text="codecs were not run").click()
+    page.locator("summary", has_text="codecs were skipped").click()
     assert listed.is_visible()
     assert listed.locator("li").count() == len(run.result["prediction"]["passed_over"])
 

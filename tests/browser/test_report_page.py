@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import csv
+import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from browser.hostile import HOSTILE
@@ -139,7 +142,7 @@ def test_rows_are_filtered_by_words_and_marks(visit, repository):
     sizes = [float(value) for value in column(page, 1) if value]
     assert 0 < len(sizes) < everything
     assert max(sizes[:-1]) <= 96
-    page.get_by_label("only the front").check()
+    page.get_by_label("only the Pareto front").check()
     assert column(page, 0) == ["adaptive@24B", "adaptive@48B", "adaptive@96B"]
 
 
@@ -155,7 +158,7 @@ def test_hovering_a_point_says_what_it_is_and_how_to_repeat_it(visit, repository
     page = visit(stored(repository, "compress"))
     box = page.locator(".plot").first
     box.scroll_into_view_if_needed()
-    star = box.locator(".scatterlayer .trace").last.locator(".points path").last.bounding_box()
+    star = box.locator(".scatterlayer .trace").nth(-2).locator(".points path").last.bounding_box()  # last: the edge
     page.mouse.move(star["x"] + star["width"] / 2, star["y"] + star["height"] / 2)
     label = page.locator(".hoverlayer .hovertext").first
     label.wait_for()
@@ -192,23 +195,41 @@ def test_print_is_light_whole_and_undone_afterwards(visit, repository):
     assert len(page.pdf(prefer_css_page_size=True)) > 20_000
 
 
-@pytest.mark.parametrize("kind", ["JSON", "CSV"])
-def test_results_can_be_taken_out_again(visit, repository, kind, tmp_path):
-    import csv
-    import json
+def taken(page: Any, button: str, tmp_path: Path) -> tuple[str, str]:
+    """The name and the text of the file that a button saves."""
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=button, exact=True).click()
+    waiting.value.save_as(tmp_path / "taken")
+    return waiting.value.suggested_filename, (tmp_path / "taken").read_text(encoding="utf-8")
 
+
+def test_results_can_be_taken_out_again(visit, repository, tmp_path):
+    run = stored(repository, "compress")
+    name, text = taken(visit(run), "Download JSON", tmp_path)
+    assert name == f"{run.name}.json"
+    assert json.loads(text) == run.result
+
+
+def test_a_table_is_saved_as_csv_with_every_row_in_the_order_of_the_page(visit, repository, tmp_path):
     run = stored(repository, "compress")
     page = visit(run)
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=f"Download {kind}").click()
-    assert waiting.value.suggested_filename == f"{run.name}.{kind.lower()}"
-    waiting.value.save_as(tmp_path / "taken")
-    text = (tmp_path / "taken").read_text(encoding="utf-8")
-    if kind == "JSON":
-        assert json.loads(text) == run.result
-    else:
-        rows = list(csv.DictReader(text.splitlines()))
-        assert [row["spec"] for row in rows] == [row["spec"] for row in run.result["tradeoffs"]]
+    name, text = taken(page, "CSV: All codecs", tmp_path)
+    assert name == f"{run.name}-codecs.csv"
+    assert [row["spec"] for row in csv.DictReader(text.splitlines())] == column(page, 0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_figure_is_saved_as_svg_as_it_stands_in_the_colours_of_paper(visit, repository, tmp_path, scheme):
+    run = stored(repository, "compress")
+    page = visit(run, color_scheme=scheme)
+    page.locator("select[data-switch]").select_option("recall@10_exact")
+    name, text = taken(page, "SVG: Size against quality", tmp_path)
+    assert name == f"{run.name}-tradeoff-recall-10-exact.svg"
+    drawn = ElementTree.fromstring(text)
+    assert drawn.tag.endswith("svg")
+    assert "Recall@10 against exact neighbours" in "".join(drawn.itertext())
+    assert "rgb(27, 32, 39)" in text  # the ink of the light theme
+    assert page.get_by_role("button", name="Theme").inner_text() == "Theme: auto"
 
 
 def test_everything_is_reached_by_keyboard(visit, repository):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_the_map_is_painted_and_fits(visit, tmp_path, scheme, width):
     settled(page)
     assert ink(page) > 400
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
-    assert "25.0\u202f% of it" in page.locator(".map figcaption").inner_text()
+    assert "25.0\u202f% of variance" in page.locator(".map figcaption").inner_text()
     assert "12.5\u202f%" in page.locator(".map figcaption").inner_text()
 
 
@@ -154,7 +155,7 @@ def test_the_keyboard_zooms_moves_and_reads(visit, tmp_path):
     page.keyboard.press("Enter")
     status = page.locator("[data-map-status]").inner_text()
     assert re.match(r"id\d+ · text of document", status)
-    for name in ("Zoom in", "Zoom out", "Whole map"):
+    for name in ("Zoom in", "Zoom out", "Reset"):
         button = page.get_by_role("button", name=name)
         button.focus()
         page.keyboard.press("Enter")
@@ -267,3 +268,18 @@ def test_the_map_breaks_no_accessibility_rule(visit, tmp_path, axe, scheme):
     page.evaluate(axe)
     broken = page.evaluate("axe.run().then(found => found.violations.map(rule => [rule.id, rule.nodes[0].html]))")
     assert broken == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_map_is_saved_as_svg_as_it_stands_in_the_colours_of_paper(visit, tmp_path, scheme):
+    run = mapped(tmp_path / "runs", layouts=("pca", "umap"))
+    page = visit(run, color_scheme=scheme)
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="SVG: Map of the space").click()
+    assert waiting.value.suggested_filename == f"{run.name}-map-pca.svg"
+    waiting.value.save_as(tmp_path / "map.svg")
+    drawn = ElementTree.parse(tmp_path / "map.svg").getroot()
+    dots = [part for part in drawn if part.tag.endswith("circle")]
+    assert len(dots) == 400
+    assert "rgb(0,99,171)" in {dot.get("fill") for dot in dots}  # the first cluster's colour in the light theme

@@ -240,6 +240,15 @@ def law_seed_decides(make: Make) -> None:
         np.testing.assert_array_equal(two.state[name], array)
 
 
+def law_what_no_document_taught_takes_a_byte_a_coordinate(make: Make) -> None:
+    """Arrays that are the same whatever the documents follow from the seed: signs or bit counts, never a matrix."""
+    X, other = cloud(), cloud(seed=1)
+    one, two = make(X, "cosine", 0), make(other, "cosine", 0)
+    for name, array in one.state.items():
+        if np.array_equal(array, two.state[name]):
+            assert array.nbytes <= D, f"{name} holds {array.nbytes} bytes that a seed gives"
+
+
 def law_queries_meet_documents(make: Make) -> None:
     """Float query × decoded document, bias included, follows the exact score: one fit for both sides."""
     rng = np.random.default_rng(9)
@@ -351,6 +360,7 @@ REJECTED_BY = {
     planted.CoarserThanItSays: "error_within_step",
     planted.Unseeded: "seed_decides",
     planted.HiddenState: "store_returns_the_codec",
+    planted.StoresItsRotation: "what_no_document_taught_takes_a_byte_a_coordinate",
 }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+from embgeo.embeddings import normalise
 from embgeo.metrics.registry import Measure, measures
 from embgeo.metrics.signature import _Outcome, evaluate
 from embgeo.metrics.space import Space
@@ -75,14 +76,30 @@ def law_rotation(m: Measure, similarity: str) -> None:
 
 
 def law_translation(m: Measure, similarity: str) -> None:
+    """By a few standard deviations, and by a thousand, where |x|² + |y|² − 2xy would have lost every digit."""
     X = cloud()
-    shift = np.random.default_rng(2).standard_normal(X.shape[1]) * 3
-    agree(m, space_of(X, similarity), space_of(X, similarity, lambda V: (V + shift).astype(np.float32)), "translation")
+    for length in (3, 1000):
+        shift = np.random.default_rng(2).standard_normal(X.shape[1]) * length
+
+        def moved(V: np.ndarray, shift: np.ndarray = shift) -> np.ndarray:
+            return (V + shift).astype(np.float32)
+
+        def back(V: np.ndarray, shift: np.ndarray = shift) -> np.ndarray:
+            """The coordinates that float32 has out there: measured is the arithmetic, not the rounding."""
+            return (moved(V, shift) - shift).astype(np.float32)
+
+        agree(m, space_of(X, similarity, back), space_of(X, similarity, moved), f"translation by {length}")
 
 
 def law_scale(m: Measure, similarity: str) -> None:
     X = cloud()
-    agree(m, space_of(X, similarity), space_of(X, similarity, lambda V: V * np.float32(3.7)), "scale")
+    for factor in (3.7, 1e-3, 1e3):
+        agree(
+            m,
+            space_of(X, similarity),
+            space_of(X, similarity, lambda V, f=factor: V * np.float32(f)),
+            f"scale {factor}",
+        )
 
 
 def law_row_order(m: Measure, similarity: str) -> None:
@@ -92,8 +109,18 @@ def law_row_order(m: Measure, similarity: str) -> None:
 
 
 def law_duplicates(m: Measure, similarity: str) -> None:
-    X = cloud()
-    agree(m, Space(X, similarity=similarity), Space(np.repeat(X, 2, axis=0), similarity=similarity), "duplicates")
+    """A second copy of every row, as encoders give it: equal, one rounding away, with noise, or of another length."""
+    X = normalise(cloud())
+    noise = np.random.default_rng(4).standard_normal((2, *X.shape))
+    twins = {
+        "equal": X,
+        "1 ulp": np.nextafter(X, np.where(noise[0] > 0, np.inf, -np.inf), dtype=np.float32),
+        "noise of 1e-7": (X + 1e-7 * noise[1]).astype(np.float32),
+        "3.7 times as long": normalise(np.float32(3.7) * X),
+    }
+    for kind, twin in twins.items():
+        both = np.stack([X, twin], axis=1).reshape(-1, X.shape[1])
+        agree(m, Space(X, similarity=similarity), Space(both, similarity=similarity), f"duplicates, {kind}")
 
 
 INVARIANCE_LAWS = {
@@ -261,6 +288,11 @@ def _writes(space: Space) -> float:
     return 1.0
 
 
+def _by_products(X: np.ndarray) -> np.ndarray:
+    squares = (X * X).sum(axis=1)
+    return np.sqrt(np.maximum(squares[:, None] + squares - 2 * X @ X.T, 0))
+
+
 _counter = itertools.count()
 WRONG = {
     "constant": (planted(lambda space: 1.0), "sees differences"),
@@ -270,7 +302,9 @@ WRONG = {
     "first coordinate": (planted(lambda space: float(space.X[:, 0].std())), "rotation"),
     "length": (planted(lambda space: float(space.norms.mean())), "scale"),
     "offset": (planted(lambda space: float(np.linalg.norm(space.mean))), "translation"),
+    "distances that cancel": (planted(lambda space: float(np.median(_by_products(space.X)))), "translation"),
     "counts copies": (planted(lambda space: float(space.n)), "duplicates"),
+    "knows copies by their bytes": (planted(lambda space: float(len(np.unique(space.X, axis=0)))), "duplicates"),
     "forgets its seed": (planted(lambda space: float(next(_counter))), "same seed, same value"),
     "own randomness": (planted(lambda space: float(np.random.default_rng().random())), "same seed, same value"),
     "divides by zero": (planted(lambda space: float(1 / np.float32(space.X.std()))), "degenerate data"),

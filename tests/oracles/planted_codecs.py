@@ -135,6 +135,26 @@ class HiddenState(Honest):
 
 
 @dataclass(frozen=True)
+class StoresItsRotation(Honest):
+    """Turns the rows by a random matrix, and stores d² numbers that follow from a seed (FAULTS A10)."""
+
+    rotation: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
+
+    @classmethod
+    def fit(cls, Z: np.ndarray) -> StoresItsRotation:
+        d = Z.shape[1]
+        rotation = np.linalg.qr(np.random.default_rng(0).standard_normal((d, d)))[0].astype(np.float32)
+        plain = Honest.fit(Z @ rotation)
+        return cls(plain.low, plain.step, rotation)
+
+    def levels(self, Z: np.ndarray) -> np.ndarray:
+        return super().levels(Z @ self.rotation)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return super().decode(codes) @ self.rotation.T
+
+
+@dataclass(frozen=True)
 class Memorising:
     """A codebook as large as the corpus: the code of a document is its row among those fitted on (trap 18).
 

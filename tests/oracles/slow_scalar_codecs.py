@@ -104,6 +104,21 @@ def eden(X: np.ndarray, bits: int) -> np.ndarray:
     return out
 
 
+def calibrated_turboquant(X: np.ndarray, fitted_on: np.ndarray, bits: int) -> np.ndarray:
+    """Every coordinate standardised, quantized as a normal, brought back; unit rows."""
+    mean, deviation = fitted_on.astype(float).mean(axis=0), fitted_on.astype(float).std(axis=0)
+    out = np.array([[gaussian_nearest(v, bits) for v in row] for row in (X.astype(float) - mean) / deviation])
+    out = mean + deviation * out
+    return out / np.linalg.norm(out, axis=1, keepdims=True)
+
+
+def calibrated_eden(X: np.ndarray, fitted_on: np.ndarray, bits: int) -> np.ndarray:
+    """The same of directions, then the row's own length."""
+    lengths = np.linalg.norm(X.astype(float), axis=1, keepdims=True)
+    directions = fitted_on / np.linalg.norm(fitted_on.astype(float), axis=1, keepdims=True)
+    return lengths * calibrated_turboquant(X / lengths, directions, bits)
+
+
 def itq_loss(V: np.ndarray, R: np.ndarray) -> float:
     """Gong & Lazebnik 2011, eq. 2, per bit, at the best common size s: ‖B − sVR‖²."""
     Y = V.astype(float) @ R.astype(float)

@@ -11,6 +11,7 @@ from embgeo.compression.codebooks import training_rows
 from embgeo.compression.index_metric import metric_of
 from embgeo.compression.parts import index
 from embgeo.errors import InputError
+from embgeo.retrieval.exact import score
 
 POINTS_PER_LIST = 39  # FAISS's own recommendation
 SAMPLE_PER_LIST = 256
@@ -119,9 +120,8 @@ def _starts(X: np.ndarray) -> range:
 
 
 def list_scores(X: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
-    """(n, lists): how near each row is to each centroid, larger is nearer (a constant of the row left out)."""
-    products = X @ centroids.T
-    return products - 0.5 * np.einsum("ij,ij->i", centroids, centroids) if metric == "l2" else products
+    """(n, lists): how near each row is to each centroid, larger is nearer."""
+    return score(X, centroids, "euclidean" if metric == "l2" else "dot")
 
 
 def nearest_list(X: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
@@ -146,8 +146,6 @@ def coarse_centroids(Z: np.ndarray, lists: int, metric: str, rng: np.random.Gene
         if np.array_equal(labels, before):
             break
         before, nearness = labels.copy(), scores[np.arange(len(Z)), labels]
-        if metric == "l2":
-            nearness = nearness - 0.5 * np.einsum("ij,ij->i", Z, Z)
         counts = np.bincount(labels, minlength=lists)
         farthest = iter(np.argsort(nearness, kind="stable"))
         for empty in np.flatnonzero(counts == 0):

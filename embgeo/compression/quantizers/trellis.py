@@ -165,13 +165,15 @@ def _decoder() -> Any:
 @quantizer(
     r"trellis@(\d+)B",
     example="trellis@48B",
-    summary="adaptive bits coded along a trellis of 8 states: a fifth less error at the same bytes",
+    summary="adaptive bits coded along a trellis of 8 states: less error, the more so the more bytes",
     fitted=FittedTrellis,
 )
 @dataclass(frozen=True)
 class Trellis:
     """`adaptive@…B` with trellis-coded quantization: twice the levels of a coordinate's bits, of which the path so far
-    allows half; the Viterbi algorithm finds the path of least squared error. Worth most where bits are few.
+    allows half; the Viterbi algorithm finds the path of least squared error. Against `adaptive` of the same bytes it
+    saves more of it the more bits there are: on SciFact 3.5 % at 6 bytes, 8.8 % at 24, 14 % at 48, 21 % at 96, 34 %
+    at 192.
 
     State as in `adaptive`. Decoding a row is one walk over its coordinates. At most 7 bits a coordinate.
     Source: Marcellin & Fischer 1990, "Trellis coded quantization of memoryless and Gauss–Markov sources".

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -30,6 +31,7 @@ class FittedAutoencoder:
     inner: np.ndarray
     bias: np.ndarray
     outer: np.ndarray
+    foldable: ClassVar[bool] = False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         encoded: np.ndarray = X @ self.linear + np.tanh(X @ self.inner + self.bias) @ self.outer

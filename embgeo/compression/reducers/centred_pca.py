@@ -39,5 +39,5 @@ class CentredPCA:
             mean, axes = training.mean, training.centred_principal[1]
         else:
             mean = Z.mean(axis=0, dtype=np.float64)
-            axes = principal_axes(second_moment(Z) - np.outer(mean, mean))[1]
+            axes = principal_axes(second_moment(Z, about=mean))[1]
         return Linear(np.ascontiguousarray(axes[:, : self.dimensions], dtype=np.float32), mean.astype(np.float32))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.reducers.rotation import haar_rotation
 from embgeo.compression.training import Training, one_thread
 
 FIT_ROWS = 20_000
@@ -46,3 +45,16 @@ class ITQRotation:
                 left, _, right = np.linalg.svd(V.T @ signs)
             rotation = left @ right
         return Linear(np.ascontiguousarray(rotation, np.float32), mean)
+
+
+def haar_rotation(dimension: int, seed: int) -> np.ndarray:
+    """(d, d) float32 orthogonal, Haar-distributed: the QR decomposition of a Gaussian matrix, its signs settled.
+
+    Where learning starts from; only what was learned is stored.
+    Source: Mezzadri 2007, "How to generate random matrices from the classical compact groups".
+    """
+    rng = np.random.default_rng([seed, dimension, 0x207A7E])
+    with one_thread(dimension):
+        Q, R = np.linalg.qr(rng.standard_normal((dimension, dimension)))
+    rotation: np.ndarray = (Q * np.sign(np.diag(R))).astype(np.float32)
+    return rotation

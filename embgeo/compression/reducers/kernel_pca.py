@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from embgeo.compression.parts import check_width, reducer
 from embgeo.compression.training import Training, one_thread
 from embgeo.errors import InputError
+from embgeo.retrieval.exact import score
 
 LANDMARKS = 1_500
 
@@ -31,6 +33,7 @@ class FittedKernelPCA:
     weights: np.ndarray
     mean: np.ndarray
     gamma: np.ndarray
+    foldable: ClassVar[bool] = False
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) before the mean is taken off."""
@@ -51,8 +54,7 @@ class FittedKernelPCA:
 
 def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndarray:
     """(n, l) exp(−gamma · ‖x − y‖²)."""
-    squares = np.einsum("ij,ij->i", X, X)[:, None] - 2 * (X @ Y.T) + np.einsum("ij,ij->i", Y, Y)
-    return np.exp(-gamma * np.maximum(squares, 0))
+    return np.exp(gamma * score(X, Y, "euclidean"))
 
 
 @reducer(

@@ -24,6 +24,10 @@ class Linear:
     matrix: np.ndarray
     mean: np.ndarray | None = None
 
+    @property
+    def foldable(self) -> bool:
+        return self.mean is None
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         return (X if self.mean is None else X - self.mean) @ self.matrix
 
@@ -33,5 +37,5 @@ class Linear:
             return Q @ self.matrix, bias
         centred = Q if self.mean is None else Q - self.mean
         Z = centred @ self.matrix
-        dropped = np.einsum("ij,ij->i", centred, centred) - np.einsum("ij,ij->i", Z, Z)
-        return Z, -np.maximum(dropped, 0)
+        dropped = centred - Z @ self.matrix.T  # ‖q‖² − ‖z‖² would cancel far from the origin
+        return Z, -np.einsum("ij,ij->i", dropped, dropped)

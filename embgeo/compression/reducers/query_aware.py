@@ -24,6 +24,7 @@ class QueryAware:
 
     document_matrix: np.ndarray
     query_matrix: np.ndarray
+    foldable: ClassVar[bool] = False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         return X @ self.document_matrix

@@ -1,4 +1,4 @@
-"""Gaussian random projection (`grp192`): a random subspace, nothing learned."""
+"""The random projection of 0.1.0 (`grp192`), by the name under which runs and stores hold it."""
 
 from __future__ import annotations
 
@@ -7,24 +7,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from embgeo.compression.parts import check_width, reducer
-from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.training import Training, one_thread
+from embgeo.compression.reducers.structured_projection import FittedStructured, StructuredProjection
+from embgeo.compression.training import Training
 
 
 @reducer(
     r"grp(\d+)",
     example="grp192",
-    summary="Gaussian random projection, orthonormalised: what a reduction costs when nothing is learned",
-    fitted=Linear,
+    summary="the same as srp, under its name in 0.1.0, where it drew Gaussians and stored them",
+    fitted=FittedStructured,
 )
 @dataclass(frozen=True)
-class GaussianProjection:
-    """d × r independent Gaussians, their columns made orthonormal.
+class RandomProjection:
+    """`srp`: a matrix of Gaussians, made orthonormal, projects no better and took d·r·4 bytes that a seed gives.
 
-    Orthonormal columns span the same random subspace, estimate inner products with less variance than the raw matrix
-    (none at r = d) and fold with neighbouring projections. Kept products shrink by r/d on average, which changes no
-    ranking. The floor that a learned reduction must beat. State: d·r·4 bytes.
-    Source: Johnson & Lindenstrauss 1984; Dasgupta & Gupta 2003.
+    Stores written by 0.1.0 hold that matrix and are searched by it.
     """
 
     dimensions: int
@@ -36,9 +33,5 @@ class GaussianProjection:
     def width(self, dimension: int) -> int:
         return check_width(self.name, self.dimensions, dimension)
 
-    def fit(self, Z: np.ndarray, training: Training) -> Linear:
-        d = Z.shape[1]
-        rng = np.random.default_rng([training.seed, d, self.dimensions, 0x62B])
-        with one_thread(d):
-            columns, _ = np.linalg.qr(rng.standard_normal((d, self.dimensions)))
-        return Linear(np.ascontiguousarray(columns, np.float32))
+    def fit(self, Z: np.ndarray, training: Training) -> FittedStructured:
+        return StructuredProjection(self.dimensions).fit(Z, training)

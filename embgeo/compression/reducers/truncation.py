@@ -18,6 +18,10 @@ class Prefix:
     dimensions: int
     unit: bool
 
+    @property
+    def foldable(self) -> bool:
+        return not self.unit
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         Z = np.ascontiguousarray(X[:, : self.dimensions])
         return normalise(Z) if self.unit else Z
@@ -26,8 +30,8 @@ class Prefix:
         Z = np.ascontiguousarray(Q[:, : self.dimensions])
         if similarity != "euclidean":
             return Z, np.zeros(len(Q), np.float32)
-        dropped = np.einsum("ij,ij->i", Q, Q) - np.einsum("ij,ij->i", Z, Z)
-        return Z, -np.maximum(dropped, 0)
+        dropped = Q[:, self.dimensions :]
+        return Z, -np.einsum("ij,ij->i", dropped, dropped)
 
 
 @reducer(

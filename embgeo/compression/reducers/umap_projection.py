@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,7 @@ class FittedUMAP:
     landmarks: np.ndarray
     layout: np.ndarray
     scale: np.ndarray
+    foldable: ClassVar[bool] = False
 
     def place(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r − 1)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class FittedWhitening:
 
     matrix: np.ndarray
     scale: np.ndarray
+    foldable: ClassVar[bool] = False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         return (X @ self.matrix) / self.scale

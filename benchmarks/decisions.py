@@ -1,0 +1,255 @@
+"""The simulations that justify how compress decides: --keep, the winner, intervals, the out-of-sample estimator.
+
+    python benchmarks/decisions.py RUN...      compress runs without --spec, on data with judgements
+    python benchmarks/decisions.py             makes runs on SciFact (../shared/data, skipped when absent) and pydocs
+
+Decisions are simulated on the per-query values of real runs. What a rule chooses on some queries is judged on others;
+the truth about a row is its mean over all queries of the run. Decision served: `compression/select.py`,
+`retrieval/significance.py` and `compression/held_out.py` each name the table that they rest on.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from embgeo import api
+from embgeo.compression.codec import fit_codec
+from embgeo.compression.held_out import Folds, Task, out_of_sample
+from embgeo.compression.select import KEEP_ALPHA, Field, choose, keep_p_values
+from embgeo.compression.spec import parse
+from embgeo.compression.training import Training
+from embgeo.embeddings import check_embeddings
+from embgeo.retrieval.evaluate import neighbour_recall
+from embgeo.retrieval.exact import exact_search, score
+from embgeo.retrieval.significance import LEVEL, QueryBootstrap
+from embgeo.runs import Run, load_run
+
+DRAWS = 200
+SCIFACT = Path(__file__).resolve().parents[2] / "shared" / "data" / "scifact"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Per-query values of one run: `quality` and `recall` (rows, m) with float32 first, `sizes` (rows,) bytes."""
+
+    name: str
+    specs: list[str]
+    quality: np.ndarray
+    recall: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def of(cls, run: Run) -> Judged:
+        rows = [run.result["baseline"], *run.result["tradeoffs"]]
+        specs = [row["spec"] for row in rows]
+        quality = np.stack([run.arrays[f"quality/{spec}"] for spec in specs]).astype(np.float64)
+        ones = np.ones(quality.shape[1])
+        recall = np.stack([run.arrays.get(f"recall/{spec}", ones) for spec in specs]).astype(np.float64)
+        sizes = np.array([row["bytes_per_vector"] for row in rows], np.float64)
+        return cls(str(run.result["dataset"]["name"]), specs, quality, recall, sizes)
+
+    def field(self, queries: np.ndarray, **limits: object) -> Field:
+        drawn = Field(
+            self.quality[:, queries], self.recall[:, queries], self.sizes, np.ones(len(self.sizes), bool),
+            self.quality[0, queries], np.arange(len(queries)), reference=0,
+        )  # fmt: skip
+        return replace(drawn, **limits)  # type: ignore[arg-type]
+
+
+# ---- the winner within a budget -------------------------------------------------------------------------------------
+
+
+def highest_quality(field: Field) -> int:
+    """The rule of version 0.1.0."""
+    return int(np.where(field.allowed, field.quality.mean(axis=1), -1).argmax())
+
+
+def highest_recall(field: Field) -> int:
+    return int(np.where(field.allowed, field.recall.mean(axis=1), -1).argmax())
+
+
+def present(field: Field) -> int:
+    return choose(field, np.ones(field.quality.shape[1])).row
+
+
+RULES: dict[str, Callable[[Field], int]] = {
+    "highest nDCG (0.1.0)": highest_quality, "highest recall": highest_recall, "present rule": present,
+}  # fmt: skip
+
+
+def winners(judged: Judged) -> None:
+    """Choose on m queries, judge on the others: nDCG lost against float32 (above it counts as 0 lost) and recall."""
+    m_all = judged.quality.shape[1]
+    print(f"\nwinner within a budget, {judged.name}: nDCG@10 − float32 on new queries / recall ({DRAWS} draws)")
+    for budget in (24, 48, 96, 192):
+        for m in (50, 150, 300):
+            if m > m_all / 2:
+                continue
+            rng, found = np.random.default_rng(0), {name: [] for name in RULES}
+            for _ in range(DRAWS):
+                order = rng.permutation(m_all)
+                asked, new = order[:m], order[m:]
+                field = judged.field(asked, allowed=judged.sizes <= budget, limited=True)
+                for name, rule in RULES.items():
+                    row = rule(field)
+                    lost = judged.quality[row, new].mean() - judged.quality[0, new].mean()
+                    found[name].append((lost, judged.recall[row, new].mean()))
+            cells = [f"{name} {np.mean(v, axis=0)[0]:+.4f} / {np.mean(v, axis=0)[1]:.3f}" for name, v in found.items()]
+            print(f"  {budget:4d} B, {m:4d} queries:  " + "   ".join(cells), flush=True)
+
+
+# ---- --keep ---------------------------------------------------------------------------------------------------------
+
+
+def fixed_sequence(field: Field) -> np.ndarray:
+    """The rule of version 0.1.0, in one family: from the largest store down to the first failure."""
+    p = keep_p_values(field, np.ones(field.quality.shape[1]))
+    passed = np.zeros(len(p), bool)
+    for row in np.argsort(-field.sizes, kind="stable"):
+        if p[row] > KEEP_ALPHA:
+            break
+        passed[row] = True
+    return passed
+
+
+def keeping(judged: Judged) -> None:
+    """Queries drawn with replacement: how often a row is called proven that keeps too little; the smallest proven."""
+    truth = judged.quality.mean(axis=1) / judged.quality[0].mean()
+    print(f"\n--keep, {judged.name}: share of draws with a false claim / median bytes of the smallest proven store")
+    for keep in (0.90, 0.95, 0.98):
+        for m in (100, 300, 1000):
+            rng = np.random.default_rng(0)
+            wrong, sizes = {"fixed": 0, "Holm": 0}, {"fixed": [], "Holm": []}
+            for _ in range(DRAWS):
+                field = judged.field(rng.integers(0, judged.quality.shape[1], m), keep=keep, minimise=True)
+                for name, passed in (
+                    ("fixed", fixed_sequence(field)),
+                    ("Holm", choose(field, np.ones(m)).kept),
+                ):
+                    wrong[name] += bool((passed & (truth < keep)).any())
+                    sizes[name].append(judged.sizes[passed].min(initial=judged.sizes[0]))
+            cells = [f"{name} {wrong[name] / DRAWS:.3f} / {np.median(sizes[name]):.0f} B" for name in wrong]
+            print(f"  {100 * keep:.0f} %, {m:4d} queries:  " + "   ".join(cells), flush=True)
+
+
+# ---- intervals ------------------------------------------------------------------------------------------------------
+
+
+def plain_interval(gaps: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float]:
+    """The percentile bootstrap of version 0.1.0."""
+    tail = 50 * (1 - LEVEL)
+    low, high = np.percentile(bootstrap.counts @ gaps / len(gaps), [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def coverage(judged: Judged) -> None:
+    """Rows that change about 2, 5 and 25 % of the queries: how often the interval of the difference holds the truth."""
+    gaps = judged.quality - judged.quality[0]
+    changed = np.count_nonzero(gaps, axis=1) / gaps.shape[1]
+    print(f"\ncoverage of 95 % intervals of differences, {judged.name}: plain / present (given; share given)")
+    for wanted in (0.02, 0.05, 0.25):
+        row = int(np.abs(np.where(changed > 0, changed, 9) - wanted).argmin())
+        for m in (50, 150, 300, 900, 1800):
+            if m > gaps.shape[1]:
+                continue
+            rng, plain, ours = np.random.default_rng(0), [], []
+            bootstrap = QueryBootstrap.draw(m, 0, 1000)
+            for _ in range(2 * DRAWS):
+                drawn = gaps[row, rng.integers(0, gaps.shape[1], m)]
+                truth = gaps[row].mean()
+                if drawn.any():
+                    low, high = plain_interval(drawn, bootstrap)
+                    plain.append(low <= truth <= high)
+                if (interval := bootstrap.difference(drawn, np.zeros(m))) is not None:
+                    ours.append(interval[0] <= truth <= interval[1])
+            said = f"{np.mean(ours):.3f} ({len(ours) / (2 * DRAWS):.2f})" if ours else "none given"
+            print(
+                f"  {judged.specs[row]:16s} {100 * changed[row]:.0f} % change, {m:4d} queries:  "
+                f"{np.mean(plain) if plain else float('nan'):.3f} / {said}",
+                flush=True,
+            )
+
+
+# ---- the out-of-sample estimator ------------------------------------------------------------------------------------
+
+LAWS = ("clusters", "gaussian", "heavy tails")
+
+
+def sample(law: str, rng: np.random.Generator, n: int, d: int = 64) -> np.ndarray:
+    """(n, d) float32 vectors: 200 clusters, a decaying spectrum, the same with Student's t of 2.5 degrees."""
+    if law == "clusters":
+        centres = np.random.default_rng(99).standard_normal((200, d))
+        rows = centres[rng.integers(0, 200, n)] + 0.35 * rng.standard_normal((n, d))
+    else:
+        noise = rng.standard_normal((n, d)) if law == "gaussian" else rng.standard_t(2.5, (n, d))
+        rows = noise / np.sqrt(1 + np.arange(d))
+    return rows.astype(np.float32)
+
+
+def estimators(
+    specs: tuple[str, ...] = ("adaptive@8B", "trellis@8B", "pca32,f32", "itq", "pq16", "rq4", "rq8"),
+) -> None:
+    """recall@10 of a codec fitted on 1,500 other documents, and what is estimated without them; mean of 4 draws."""
+    print("\nout-of-sample recall@10: truth, then in sample − truth, present estimate − truth (± standard error)")
+    for law in LAWS:
+        for text in specs:
+            gaps, truths, names = [], [], set()
+            for draw in range(4):
+                rng = np.random.default_rng(draw)
+                X, Y, Q = (sample(law, rng, n) for n in (1500, 1500, 200))
+                truth, inside, estimate, name = estimates(text, X, Y, Q)
+                truths.append(truth)
+                gaps.append((inside - truth, estimate - truth))
+                names.add(name)
+            mean, error = np.mean(gaps, axis=0), np.std(gaps, axis=0, ddof=1) / np.sqrt(len(gaps))
+            print(
+                f"  {law:12s} {text:12s} {np.mean(truths):.3f}  {mean[0]:+.3f}  {mean[1]:+.3f} ± {error[1]:.3f}  "
+                f"{', '.join(sorted(names))}",
+                flush=True,
+            )
+
+
+def estimates(text: str, X: np.ndarray, Y: np.ndarray, Q: np.ndarray) -> tuple[float, float, float, str]:
+    """(truth, in sample, estimated, estimator) of one spec: documents X, independent ones Y, queries Q."""
+    spec, corpus = parse(text), check_embeddings(X, Q)
+    scores, rows = exact_search(corpus, 100)
+    folds = Folds(corpus, 0)
+    inside = fit_codec(spec, folds.shipped)
+    outside = fit_codec(spec, Training(check_embeddings(Y).matrix(), "cosine", 0))
+    judged = out_of_sample(Task(corpus, None, scores, rows, None), [spec], folds, {spec: inside}, lambda spec: None)[0]
+
+    def recall(codec: object) -> float:
+        Z, bias = codec.queries(corpus.query_matrix())  # type: ignore[attr-defined]
+        found = score(Z, codec.decode(codec.encode(corpus.matrix())), "cosine") + bias[:, None]  # type: ignore[attr-defined]
+        return float(neighbour_recall(np.argsort(-found, axis=1, kind="stable"), rows).mean())
+
+    estimate = float(neighbour_recall(judged.ranking.rows, rows).mean())
+    return recall(outside), recall(inside), estimate, judged.estimator["name"]
+
+
+def main() -> None:
+    runs = [load_run(Path(folder)) for folder in sys.argv[1:]]
+    if not runs:
+        if SCIFACT.is_dir():
+            runs.append(
+                api.compress(
+                    f"vectors:{SCIFACT / 'minilm-docs.npy'}",
+                    str(SCIFACT),
+                    queries_vectors=SCIFACT / "minilm-queries.npy",
+                )
+            )
+        runs.append(api.compress("minilm", "pydocs"))
+    for judged in map(Judged.of, runs):
+        winners(judged)
+        keeping(judged)
+        coverage(judged)
+    estimators()
+
+
+if __name__ == "__main__":
+    main()

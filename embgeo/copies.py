@@ -1,0 +1,180 @@
+"""Which vectors are copies of one another: equality up to rounding, defined once for measures, folds and warnings.
+
+The same text encoded in two batches, or on two machines, comes out with about 1e-7 of noise a coordinate: copies are
+hardly ever equal to the bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from embgeo.embeddings import Embeddings
+
+NOISE = 5e-7  # of a vector's norm, what a coordinate may differ by between copies: 1e-7 is seen, on both, with room
+REACH = 2 * NOISE  # the same along any one direction
+PROJECTIONS = 8
+CELL = 16  # reaches that a cell is wide: few vectors lie at a border, and few share a cell that are no copies
+ROUNDS = 8
+BLOCK_ROWS = 4096
+
+
+class Copies:
+    """Groups of rows that are copies of one another, from the (n,) group label of each row.
+
+    Attributes
+    ----------
+    first : (groups,) row of the first occurrence of each group, ascending.
+    counts : (groups,) size of each group.
+    group : (n,) group of each row, as an index into `first`.
+    """
+
+    def __init__(self, labels: np.ndarray) -> None:
+        _, first, group, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
+        order = np.argsort(first)
+        rank = np.empty(len(order), np.int64)
+        rank[order] = np.arange(len(order))
+        self.first = first[order]
+        self.counts = counts[order]
+        self.group = rank[group.ravel()]
+        for array in (self.first, self.counts, self.group):
+            array.flags.writeable = False
+
+    @property
+    def copies(self) -> int:
+        """Rows that repeat an earlier row."""
+        return int(self.counts.sum() - len(self.counts))
+
+
+def tolerance(dimension: int) -> float:
+    """How far apart copies may lie, as a share of their norm: NOISE in every coordinate, 1e-5 at 384 dimensions.
+
+    Rounding a vector to float32 moves it by at most 6e-8 of its norm. The closest paraphrases that a sentence encoder
+    tells apart lie beyond 1e-3.
+    """
+    return NOISE * float(np.sqrt(dimension))
+
+
+def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Copies:
+    """Group the documents, unit rows under cosine, and after them `queries` (m, d), by equality up to rounding.
+
+    Vectors that differ by noise of up to NOISE of their norm a coordinate are always in one group: no border of a grid
+    parts them. So are vectors that a chain of such steps joins; zero rows are copies of one another. Vectors further
+    apart than `tolerance(d)` of their norm are in one group only over such a chain.
+
+    Cost: O(n d) and a sort of n keys; memory one block beside ten numbers a row, so that a memory map streams. Only
+    vectors that are no copies but lie within some 10 tolerances, in their thousands, are compared pair by pair.
+    """
+    n = len(embeddings)
+    near = tolerance(embeddings.dimension)
+
+    def take(rows: np.ndarray) -> np.ndarray:
+        if queries is None or rows.max(initial=0) < n:
+            return embeddings.rows(rows)
+        vectors = np.empty((len(rows), embeddings.dimension), np.float32)
+        vectors[rows < n], vectors[rows >= n] = embeddings.rows(rows[rows < n]), queries[rows[rows >= n] - n]
+        return vectors
+
+    blocks = [_traits(block) for _, block in embeddings.blocks()]
+    traits = np.concatenate(blocks if queries is None else [*blocks, _traits(queries)])
+    rows, cells = _shared_cells(traits / (CELL * min(near, REACH)))
+    pairs: list[np.ndarray] = [np.empty((0, 2), np.int64)]
+    for _ in range(ROUNDS):
+        if not len(rows):
+            break
+        starts = np.flatnonzero(np.diff(cells, prepend=cells[0] - np.uint64(1)))
+        leader = np.repeat(rows[starts], np.diff(starts, append=len(rows)))
+        alike = _reached(cells, _relative_distances(take, rows, leader), near)
+        pairs.append(np.stack([rows[alike], leader[alike]], axis=1))
+        rows, cells = _in_company(rows[~alike], cells[~alike])
+    for crowd in np.split(rows, np.flatnonzero(np.diff(cells)) + 1):
+        pairs += _near_pairs(take(crowd), crowd, near)
+    low, high = np.concatenate(pairs).T
+    graph = coo_matrix((np.ones(len(low), bool), (low, high)), shape=(len(traits), len(traits)))
+    return Copies(connected_components(graph, directed=False)[1])
+
+
+def _traits(X: np.ndarray) -> np.ndarray:
+    """(n, PROJECTIONS + 1) float64: the direction on a few random axes, and the logarithm of the norm.
+
+    None moves by more than the share of its norm by which the vector moves, and by noise in all coordinates far less.
+    """
+    axes = np.random.default_rng(0xC0B1E5).standard_normal((X.shape[1], PROJECTIONS))
+    axes /= np.linalg.norm(axes, axis=0)
+    traits = np.zeros((len(X), PROJECTIONS + 1))
+    for block in _blocks(len(X)):
+        wide = X[block].astype(np.float64)
+        norms = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+        norms[norms == 0] = 1e-300
+        traits[block, :-1] = wide @ axes / norms[:, None]
+        traits[block, -1] = np.log(norms)
+    return traits
+
+
+def _shared_cells(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and keys of the cells of a grid that hold more than one, sorted by cell and row; `places` in cell widths.
+
+    Rounding to a grid alone would part copies on two sides of a border: what lies just above a border is put into the
+    cell below it too, so that copies always share one.
+    """
+    rng = np.random.default_rng(0x9C1D)
+    places = places + rng.random(places.shape[1])
+    corners = np.floor(places)
+    mixers = 2 * np.asarray(rng.integers(1, 2**62, len(places.T))).astype(np.uint64) + 1
+    rows = np.arange(len(places))
+    cells = (corners.astype(np.int64).view(np.uint64) * mixers).sum(axis=1, dtype=np.uint64)
+    for trait, mixer in enumerate(mixers):
+        above = (places[:, trait] - corners[:, trait] < 1.01 / CELL)[rows]
+        rows, cells = np.concatenate([rows, rows[above]]), np.concatenate([cells, cells[above] - mixer])
+    order = np.lexsort((rows, cells))
+    return _in_company(rows[order], cells[order])
+
+
+def _in_company(rows: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Without those that are alone in their cell."""
+    same = cells[1:] == cells[:-1]
+    kept = np.r_[same, False] | np.r_[False, same] if len(rows) else np.zeros(0, bool)
+    return rows[kept], cells[kept]
+
+
+def _relative_distances(take: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, leader: np.ndarray) -> np.ndarray:
+    """(len(rows),) distance of each row from its leader, as a share of the smaller norm."""
+    distances = np.empty(len(rows))
+    for block in _blocks(len(rows)):
+        ours, theirs = take(rows[block]).astype(np.float64), take(leader[block]).astype(np.float64)
+        smaller = np.sqrt(np.minimum((ours * ours).sum(axis=1), (theirs * theirs).sum(axis=1)))
+        apart = np.linalg.norm(ours - theirs, axis=1)
+        distances[block] = np.divide(apart, smaller, out=np.where(apart > 0, np.inf, 0.0), where=smaller > 0)
+    return distances
+
+
+def _reached(cells: np.ndarray, distances: np.ndarray, near: float) -> np.ndarray:
+    """Which members of each cell stand at a distance from its first that steps of at most `near` lead up to.
+
+    Copies lie at distances that differ by `near` at most, so that no two of them are parted.
+    """
+    order = np.lexsort((distances, cells))
+    new = np.diff(cells[order], prepend=cells[order[0]] - np.uint64(1)) != 0
+    gaps = np.cumsum((np.diff(distances[order], prepend=0) > near) & ~new)
+    starts = np.flatnonzero(new)
+    reached = np.empty(len(cells), bool)
+    reached[order] = gaps == np.repeat(gaps[starts], np.diff(starts, append=len(cells)))
+    return reached
+
+
+def _near_pairs(X: np.ndarray, rows: np.ndarray, near: float) -> Iterator[np.ndarray]:
+    """All pairs of `rows` whose vectors X lie within `near` of the smaller norm."""
+    wide = X.astype(np.float64)  # float64 leaves 1e-16 of the squared norm, far below the square of the tolerance
+    squares = np.einsum("ij,ij->i", wide, wide)
+    for start in range(0, len(X), BLOCK_ROWS // 4):
+        block = slice(start, start + BLOCK_ROWS // 4)
+        apart = squares[block, None] + squares - 2 * (wide[block] @ wide.T)
+        low, high = np.nonzero(apart <= near**2 * np.minimum(squares[block, None], squares))
+        yield np.stack([rows[low + start], rows[high]], axis=1)
+
+
+def _blocks(n: int) -> Iterator[slice]:
+    return (slice(start, min(start + BLOCK_ROWS, n)) for start in range(0, n, BLOCK_ROWS))

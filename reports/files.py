@@ -1,0 +1,57 @@
+"""The tables and figures of a page as files, without a browser: CSV and SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from embgeo.encoders.atomic_file import storage_errors, write_text
+from embgeo.reports.csvtext import file_names
+from embgeo.reports.page import contents
+from embgeo.runs import Run
+
+
+def write_tables(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Write every table of the page of `runs` that has rows as `folder`/RUN-TABLE.csv, the names of the page's buttons.
+
+    Raises
+    ------
+    StorageError
+        A file cannot be written.
+    """
+    sections, together = contents(runs)
+    named = [(part.file, part.tables) for part in sections] + [(together.file, together.tables)]
+    texts = {
+        f"{file}-{name}.csv": table.csv for file, tables in named for name, table in tables.items() if table.records
+    }
+    return _write(texts, folder)
+
+
+def write_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Write every figure of the page of `runs` as `folder`/RUN-FIGURE.svg, one for each choice where it has a switch.
+
+    Raises
+    ------
+    MissingExtraError
+        Matplotlib is not installed.
+    StorageError
+        A file cannot be written.
+    """
+    from embgeo.reports.svg import figure_svg
+
+    sections, _ = contents(runs)
+    texts = {}
+    for section in sections:
+        for name, plot in section.plots.items():
+            for key, figure in plot.figures.items():
+                chosen = f"-{file_names([key])[0]}" if len(plot.figures) > 1 else ""
+                texts[f"{section.file}-{name}{chosen}.svg"] = figure_svg(figure, plot.title)
+    return _write(texts, folder)
+
+
+def _write(texts: dict[str, str], folder: Path) -> list[Path]:
+    with storage_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    return [folder / name for name in texts]

@@ -1,0 +1,182 @@
+"""An analyze run in plain words: what its values mean for someone who runs a vector store, and what to try next.
+
+A sentence stands only where its values were measured and their intervals lie on one side of the threshold that it
+needs. Numbers without a consequence stay in the table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from embgeo.reports.commands import repeat_command
+from embgeo.reports.numbers import bounds, count, estimate, finite, percent
+from embgeo.reports.stored import Entry, entry
+from embgeo.runs import Run
+
+# share of the principal directions that hold 95 % of the variance: .95 where the spectrum is even
+UNEVEN = 2 / 3  # below, a third of the directions hold 5 % together: leaving them out saves a third at any bit width
+EVEN = 0.85  # above, the spectrum is within a tenth of an even one, and every cut costs nearly in proportion
+ROWS_PER_DIMENSION = 5  # with fewer documents even a flat space looks uneven (a Gaussian has .88 at 5, .61 at 1)
+COMMON = 0.25  # of the squared length lies in the mean vector: a quarter of what is stored tells no document apart
+COVERED = 0.05  # of the documents are missed by random retrieval: above, there are too few queries to tell
+MISSED = 0.01  # more than random retrieval misses: one document in a hundred is worth a look
+CROWDED = 2.0  # skewness of an exponential distribution: most documents are found rarely, a few very often
+CALM = 1.0  # chance alone (Poisson with mean 10) gives .32
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: float
+    low: float
+    high: float
+    n: float | None
+    text: str
+
+
+def summary(result: Entry) -> list[str]:
+    """Sentences about retrieval, compression, documents out of reach and hubs; without values fewer, or none."""
+    parts = (_retrieval(result), _compression(result), _outliers(result), _mean(result), _reach(result), _hubs(result))
+    return [sentence for sentence in parts if sentence]
+
+
+def next_command(result: Entry) -> str:
+    """`embgeo compress …` on what was analyzed, with the specs to try first; without a spectrum, with all codecs."""
+    asked = entry(result.get("request"))
+    request = {name: value for name, value in asked.items() if name not in ("measures", "quick", "umap")}
+    run = Run(Path(), {**result, "command": "compress", "request": request})
+    return repeat_command(run, _first_specs(result))
+
+
+def _first_specs(result: Entry) -> list[str]:
+    share, dimension = _share_of_directions(result), finite(entry(result.get("dataset")).get("dimension"))
+    if share is None or dimension is None or dimension < 8:
+        return []
+    return ["int8", "rot,int4"] if share.low >= EVEN else ["int8", f"adaptive@{int(dimension) // 4}B"]
+
+
+def _measured(result: Entry, name: str) -> _Value | None:
+    stored = entry(entry(result.get("signature")).get(name))
+    value = finite(stored.get("value"))
+    if value is None:
+        return None
+    low, high = bounds(stored.get("ci")) or (value, value)
+    return _Value(value, low, high, finite(stored.get("n")), estimate(value, stored.get("ci")))
+
+
+def _retrieval(result: Entry) -> str:
+    stored = result.get("retrieval")
+    if not isinstance(stored, Mapping):
+        return "There are no relevance judgements, so what users would find cannot be measured here."
+    ndcg, found = entry(stored.get("ndcg@10")), finite(entry(stored.get("recall@100")).get("value"))
+    said = []
+    if finite(ndcg.get("value")) is not None:
+        quality = estimate(ndcg["value"], ndcg.get("ci"), 4)
+        said.append(
+            f"Exact search has a search quality (nDCG@10) of {quality}; a compressed store is measured against that."
+        )
+    if found is not None and found <= 0.99:
+        said.append(
+            f"{percent(1 - found)} of the relevant documents are not among the first 100 results, where no reranker "
+            "of those results can bring them back."
+        )
+    return " ".join(said)
+
+
+def _share_of_directions(result: Entry) -> _Value | None:
+    """pca_dim_95 over the dimension; None where there are too few documents to know a spectrum."""
+    held, dimension = _measured(result, "pca_dim_95"), finite(entry(result.get("dataset")).get("dimension"))
+    if held is None or not dimension or held.n is None or held.n < ROWS_PER_DIMENSION * dimension:
+        return None
+    ends = (held.value / dimension, held.low / dimension, held.high / dimension)
+    return _Value(*ends, held.n, f"{count(held.value)} of {count(dimension)}")
+
+
+def _compression(result: Entry) -> str:
+    share = _share_of_directions(result)
+    if share is None:
+        return ""
+    fact = f"{share.text} principal directions hold 95 % of the variance (pca_dim_95)"
+    if share.high <= UNEVEN:
+        return (
+            f"The space should compress well: {fact}. Codecs that follow the variance (adaptive, trellis, pca) spend "
+            "few bits or none on the others."
+        )
+    if share.low >= EVEN:
+        return (
+            f"Dropping dimensions saves little: {fact}, nearly as many as in a space without structure. Save bits on "
+            "every coordinate instead (int8, rot,int4)."
+        )
+    return f"The space should compress moderately by dropping dimensions: {fact}."
+
+
+def _outliers(result: Entry) -> str:
+    found = _measured(result, "outlier_dimensions")
+    if found is None or found.low < 1:
+        return ""
+    few = count(found.value)
+    return (
+        f"{few} coordinate{'' if few == '1' else 's'} far larger than the rest (outlier_dimensions) dominate the "
+        "similarities. A format with one range for all coordinates loses precision on the others: use a range per "
+        "coordinate, as int8 has here, or a rotation (rot)."
+    )
+
+
+def _mean(result: Entry) -> str:
+    norm = _measured(result, "mean_vector_norm")
+    if norm is None or norm.low < math.sqrt(COMMON):
+        return ""
+    return (
+        f"All documents share a direction: the mean vector has {norm.text} of their length (mean_vector_norm). Sign "
+        "bits around zero waste room on it; adaptive, trellis, pcac and binarym take it out first."
+    )
+
+
+def _reach(result: Entry) -> str:
+    stored = entry(result.get("retrievability"))
+    keys = ("never_retrieved", "never_retrieved_random", "k", "queries")
+    known = [finite(stored.get(key)) for key in keys]
+    documents = finite(entry(result.get("dataset")).get("documents"))
+    if None in known or not documents:
+        return ""
+    missed, by_chance, k, queries = (value or 0.0 for value in known)
+    if by_chance > COVERED:
+        return (
+            f"{count(queries)} queries are too few to tell whether documents are out of reach: random results would "
+            f"miss {percent(by_chance)} of them too."
+        )
+    noise = 3 * math.sqrt(max(by_chance * (1 - by_chance), 1 / documents) / documents)
+    if missed - by_chance <= noise or missed > 1:
+        return ""
+    fact = (
+        f"{count(missed * documents)} of {count(documents)} documents ({percent(missed)}) are in the top {count(k)} of "
+        f"none of the {count(queries)} queries; random results would miss {percent(by_chance)}"
+    )
+    if missed - by_chance < MISSED:
+        return f"Nearly every document can be reached: {fact}."
+    return (
+        f"Some documents are practically out of reach: {fact}. No store brings them back; lexical search beside the "
+        "vectors, or other texts for them, may."
+    )
+
+
+def _hubs(result: Entry) -> str:
+    skew = _measured(result, "hubness")
+    if skew is None:
+        return ""
+    largest = finite(entry(entry(result.get("details")).get("hubness")).get("largest_count"))
+    most = (
+        f", and one document is among the ten nearest of {count(largest)}, where 10 is the mean"
+        if largest is not None
+        else ""
+    )
+    fact = f"hubness is {skew.text}{most}."
+    if skew.low >= CROWDED:
+        return f"A few documents crowd the results; look at them in the list of hubs before tuning anything: {fact}"
+    if skew.high <= CALM:
+        return f"No documents crowd the results: {fact}"
+    if skew.low >= CALM and skew.high <= CROWDED:
+        return f"Some documents appear in results more often than others, but do not crowd them: {fact}"
+    return f"Whether a few documents crowd the results is open: {fact}"
