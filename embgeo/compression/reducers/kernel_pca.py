@@ -54,7 +54,9 @@ class FittedKernelPCA:
 
 def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndarray:
     """(n, l) exp(−gamma · ‖x − y‖²)."""
-    return np.exp(gamma * score(X, Y, "euclidean"))
+    with one_thread(len(Y)):  # on some processors the last bits of any product follow the number of threads
+        scores = score(X, Y, "euclidean")
+    return np.exp(gamma * scores)
 
 
 @reducer(
