@@ -59,7 +59,7 @@ def search(
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
         check_embeddings(as_stored, Q, similarity=store.codec.similarity)
         searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
-        asked = normalise(Q) if store.codec.similarity == "cosine" else Q
+        asked = normalise(Q) if store.codec.similarity == "cosine" else np.asarray(Q, np.float32)
         scores, rows = searcher.search(asked, min(k, len(store)))
     texts = run.documents
     return [

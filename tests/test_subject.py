@@ -174,6 +174,7 @@ def test_texts_that_are_all_empty_are_refused_for_a_text_model(tmp_path: Path) -
         ({"model": np.ones((3, 2)), "docs": np.ones((3, 2))}, "name a model, or give the document vectors as docs="),
         ({"model": "minilm", "queries": np.ones((3, 2))}, "take the place of a model; got 'minilm' as well"),
         ({"model": object()}, r"docs must be numbers of shape \(n, d\); got object"),
+        ({"docs": np.ones(3)}, r"docs must be numbers of shape \(n, d\); got ndarray of shape \(3,\)"),
     ],
 )
 def test_documents_come_from_one_place(given: dict, message: str) -> None:
