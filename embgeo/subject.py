@@ -76,8 +76,9 @@ def named_or_arrays(
     if (model is None) == (docs is None):
         raise InputError("name a model, or give the document vectors as docs=, an array of shape (n, d)")
     X = np.asarray(docs if model is None else model)
-    if X.dtype == object:
-        raise InputError(f"docs must be numbers of shape (n, d); got {type(docs if model is None else model).__name__}")
+    if X.dtype == object or X.ndim != 2:
+        got = type(docs if model is None else model).__name__
+        raise InputError(f"docs must be numbers of shape (n, d); got {got} of shape {X.shape}")
     Q = None if queries is None else one_row(np.asarray(queries))
     docs_named, queries_named = (None if ids is None else [str(name) for name in ids] for ids in (doc_ids, query_ids))
     return IN_MEMORY, Arrays(Vectors(X, Q, docs_named, queries_named, "arrays"), qrels)
