@@ -80,8 +80,8 @@ def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: py
         scores[places] = codec.queries(own)[0] @ codec.reduce(X).T
     best = np.argsort(-scores, axis=1)[:, :32]
     by_hand = evaluator(np.take_along_axis(scores, best, 1), best)["ndcg@10"]
-    # errors on unseen documents are a little larger, and scores are moved by that
-    assert abs(lean.quality.mean() - by_hand.mean()) < 0.06
+    # larger errors on unseen documents lower it further; the projection that learned from the queries looks far better
+    assert lean.quality.mean() <= by_hand.mean() < lean.in_sample.mean() - 0.1
     alone = sweep(e, evaluator, [parse("pca8,f32")]).outcomes[0]
     np.testing.assert_array_equal(pca.quality, alone.quality)
 
