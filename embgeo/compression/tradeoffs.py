@@ -257,7 +257,7 @@ def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dic
 def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: float | None, ties: list[str]) -> str:
     name = "nDCG@10" if sweep.measure == "ndcg@10" else "recall@10 of the exact neighbours"
     if row["retained"] is None:
-        share = f"{name} of the float32 baseline is 0, so nothing can be said of what is kept"
+        share = f"cannot be compared, since {name} of float32 itself is 0,"
     elif row["retained_ci"] is None and not row["changed_queries"]:
         share = f"keeps {name} of every query"
     elif row["retained_ci"] is None:
