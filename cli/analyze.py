@@ -56,7 +56,8 @@ def command(
     for warning in warning_lines(run.result):
         voice.sentence(warning)
     finish(run, common)
-    voice.line(f"next    {plain(next_command(run.result))}")
+    if command := next_command(run.result):
+        voice.line(f"next    {plain(command)}")
     voice.line()
     for sentence in summary(run.result):
         voice.sentence(plain(sentence.translate(PLAIN)))

@@ -16,6 +16,7 @@ from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.compression.caveats import (
     codebook_warnings,
     constants_warning,
+    library_warnings,
     poor_warning,
     refuse_impossible,
     refuse_unmeetable,
@@ -212,7 +213,7 @@ def compress(
             embeddings, drop_own = with_document_queries(embeddings, seed), True
             warnings.append(
                 f"no queries: {len(embeddings.query_ids)} documents stand in for them, self matches removed. "
-                "Documents are not queries: take the quality as weaker evidence"
+                "Documents are no real queries, so recall on users' queries may differ"
             )
         if len(embeddings) <= NEIGHBOURS + int(drop_own):
             warnings.append(
@@ -223,7 +224,10 @@ def compress(
             Evaluator(subject.judgements, embeddings.doc_ids, embeddings.query_ids) if subject.judgements else None
         )
         if evaluator is None:
-            warnings.append("no judgements: rows are compared by recall of the exact neighbours, weaker evidence")
+            warnings.append(
+                "no judgements: rows are ranked by agreement with exact search (recall of its ten nearest), which is "
+                "weaker evidence than relevance judgements"
+            )
         count = planned or len(embeddings)
         limit = parse_budget(budget, embeddings.dimension, count) if budget is not None else None
         warnings += budget_warnings(limit, embeddings.dimension)
@@ -233,6 +237,7 @@ def compress(
             listed = Grid(asked)
         else:
             listed = default_grid(embeddings.dimension, len(embeddings), embeddings.similarity, limit, exhaustive)
+            warnings += library_warnings()
         chosen = listed.specs
         if limit is not None:
             refuse_impossible(limit, chosen, embeddings.dimension, count)
@@ -373,7 +378,7 @@ def _query_warnings(subject: Subject) -> list[str]:
     judged = subject.judgements is not None
     count = len(subject.judgements.judged_queries) if subject.judgements else len(subject.embeddings.query_ids)
     if 0 < count < FEW_QUERIES:
-        return [f"only {count} {'judged ' if judged else ''}queries: the intervals over queries say little"]
+        return [f"only {count} {'judged ' if judged else ''}queries: the intervals over queries are uninformative"]
     return []
 
 

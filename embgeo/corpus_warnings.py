@@ -22,7 +22,7 @@ def corpus_warnings(embeddings: Embeddings) -> list[str]:
         return []
     return [
         f"all {len(embeddings):,} document vectors are equal: every ranking is a tie, so recall of exact neighbours "
-        "says nothing, and a spread or dimension has nothing to measure. Was the right file or model taken?"
+        "is uninformative and no spread or dimension can be measured. Check the file or the model"
     ]
 
 
@@ -37,7 +37,7 @@ def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list
     if asked := int((documents[group[n:]] > 0).sum()):
         said.append(
             f"{asked:,} of {len(embeddings.query_ids):,} queries have the vector of a document and find it first: "
-            "documents used as queries flatter every row. Where ids are equal, --drop-own-document takes it out"
+            "any store finds it, so quality is overestimated. Where ids are equal, --drop-own-document removes it"
         )
     grades: dict[str, set[tuple[str, int]]] = {}
     for query, judged in judgements.qrels.items() if judgements else ():

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.runs import Run, path_text
+from embgeo.subject import IN_MEMORY
 
 # where results go is not part of what was asked, and a path would tell about someone's machine
 _LEFT_OUT = frozenset(
@@ -48,10 +49,15 @@ def title_of(entry: Any) -> str:
 
 
 def repeat_command(run: Run, specs: list[str] | None = None) -> str:
-    """`embgeo compress MODEL DATASET --option …`; `specs` replaces those that were asked for and their limits."""
+    """`embgeo compress MODEL DATASET --option …`; `specs` replaces those that were asked for and their limits.
+
+    "" for a run on arrays, which no file holds.
+    """
     request = run.result.get("request")
     request = request if isinstance(request, Mapping) else {}
     model = _model(run)
+    if model == IN_MEMORY:
+        return ""
     dataset = name_of(request.get("dataset")) if "dataset" in request else name_of(run.result.get("dataset"))
     words = ["embgeo", run.command, model, *([dataset] if dataset else [])]
     encoder = request.get("encoder")
@@ -76,7 +82,8 @@ def _model(run: Run) -> str:
 
 def commands(run: Run) -> list[tuple[str, str]]:
     """(what it does, command line) of everything a reader may want to repeat."""
-    listed = [("Repeat this run", repeat_command(run))]
+    again = repeat_command(run)
+    listed = [("Repeat this run", again)] if again else []
     if run.command == "compress":
         listed.append(("Search the store it built", search_command(run)))
     listed.append(("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])))

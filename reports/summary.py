@@ -37,13 +37,16 @@ class _Value:
 
 
 def summary(result: Entry) -> list[str]:
-    """Sentences about retrieval, compression, documents out of reach and hubs; without values fewer, or none."""
-    parts = (_retrieval(result), _compression(result), _outliers(result), _mean(result), _reach(result), _hubs(result))
-    return [sentence for sentence in parts if sentence]
+    """Sentences about retrieval, compression, copies, documents out of reach, hubs; without values fewer, or none."""
+    says = (_retrieval, _compression, _copies, _outliers, _mean, _reach, _hubs)
+    return [sentence for say in says if (sentence := say(result))]
 
 
 def next_command(result: Entry) -> str:
-    """`embgeo compress …` on what was analyzed, with the specs to try first; without a spectrum, with all codecs."""
+    """`embgeo compress …` on what was analyzed, with the specs to try first; without a spectrum, with all codecs.
+
+    "" for arrays, which no command finds.
+    """
     asked = entry(result.get("request"))
     request = {name: value for name, value in asked.items() if name not in ("measures", "quick", "umap")}
     run = Run(Path(), {**result, "command": "compress", "request": request})
@@ -110,6 +113,19 @@ def _compression(result: Entry) -> str:
             "every coordinate instead (int8, rot,int4)."
         )
     return f"The space should compress moderately by dropping dimensions: {fact}."
+
+
+def _copies(result: Entry) -> str:
+    found = finite(entry(result.get("duplicates")).get("rows"))
+    total = finite(entry(result.get("dataset")).get("documents"))
+    if not found or not total or found >= total:
+        return ""
+    cap = finite(entry(result.get("sampling")).get("cap"))
+    least = "At least " if cap is not None and cap < total else ""  # copies were looked for in a sample
+    return (
+        f"{least}{count(found)} of {count(total)} documents ({percent(found / total)}) repeat the vector of another: "
+        "they take room in the store and places in the results. Keep one of each, with all its ids in its metadata."
+    )
 
 
 def _outliers(result: Entry) -> str:

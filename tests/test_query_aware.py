@@ -86,6 +86,21 @@ def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: py
     np.testing.assert_array_equal(pca.quality, alone.quality)
 
 
+def test_copies_of_a_query_teach_only_the_half_that_does_not_judge_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    X = normalise(rng.standard_normal((100, 12)).astype(np.float32))
+    once = normalise(rng.standard_normal((20, 12)).astype(np.float32))
+    Q = np.concatenate([once, normalise(once + 1e-7 * rng.standard_normal(once.shape).astype(np.float32))])
+    taught: list[np.ndarray] = []
+    learn = Training.learning_from
+    monkeypatch.setattr(Training, "learning_from", lambda self, given: taught.append(given) or learn(self, given))
+    sweep(check_embeddings(X, Q), None, [parse("lean4,f32")])
+    halves = {given.tobytes(): given for given in taught if len(given) < len(Q)}
+    first, second = halves.values()
+    assert len(first) + len(second) == len(Q)
+    assert (first @ second.T).max() < 0.999, "no query of one half has its copy in the other"
+
+
 def test_refusals_name_the_way_out() -> None:
     X = apart(50, 1)[0]
     with pytest.raises(InputError, match=r"lean8 learns from queries; there are none. Use pca8"):

@@ -37,6 +37,14 @@ def test_nothing_is_said_of_what_was_not_measured():
     assert summary(result(retrieval={}, signature=gone, retrievability={"k": 100})) == []
 
 
+def test_copies_are_told_by_what_they_cost():
+    assert said(duplicates={"rows": 0, "groups": 0}) == said()
+    copied = {"duplicates": {"rows": 2500, "groups": 7}}
+    assert re.search("2,500 of 10,000 documents .25.0.%. repeat the vector of another", told := said(**copied))
+    assert "At least 2,500" not in told
+    assert "At least 2,500" in said(**copied, sampling={"cap": 5000})
+
+
 @pytest.mark.parametrize(
     ("held", "verdict"),
     [
@@ -142,3 +150,10 @@ def test_numbers_of_the_summary_are_those_of_the_table(page):
     for value, interval in (("3.0", "(2.5–3.5)"), ("0.610", "(0.600–0.620)")):
         assert f"{value} {interval}" in lead
         assert re.search(rf">{re.escape(value)}</td>\s*<td class=\"nowrap\">{re.escape(interval)}", table)
+
+
+def test_a_run_on_arrays_offers_no_command_that_cannot_find_them():
+    stored = result(request={"model": "vectors:arrays"})
+    assert next_command(stored) == ""
+    page = report_html([Run(Path("r"), stored)])
+    assert "vectors:arrays" not in "".join(re.findall("<code>[^<]*</code>", page))

@@ -11,6 +11,7 @@ from embgeo.compression.grid import default_specs
 from embgeo.compression.indices.ivf import POINTS_PER_LIST
 from embgeo.compression.spec import Spec
 from embgeo.compression.tradeoffs import POOR
+from embgeo.environment import versions
 from embgeo.errors import BudgetError
 
 
@@ -53,6 +54,13 @@ def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> li
     return warnings
 
 
+def library_warnings() -> list[str]:
+    """What the default sweep leaves out because a library is missing."""
+    if "torch" in versions():
+        return []
+    return ["torch is not installed, so autoencoders (ae…) were left out: pip install torch -c constraints.txt"]
+
+
 def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
     """Inverted lists whose centroids follow single documents; the search is right, its lists are poor."""
     rows = min(documents, FIT_ROWS)
@@ -61,7 +69,7 @@ def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
         return []
     return [
         f"too few documents for the lists of {', '.join(short)}: fewer than {POINTS_PER_LIST} to fit each on "
-        f"({rows:,} for all); take fewer lists"
+        f"({rows:,} for all); use fewer lists"
     ]
 
 

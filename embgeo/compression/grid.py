@@ -46,8 +46,8 @@ class Grid:
     Attributes
     ----------
     specs : float32 first.
-    left_out : codecs that learn too long for the budget, with the processor seconds that were predicted for them.
-    fit_budget_seconds : what those that learn may take together; None where none was left out for it.
+    left_out : codecs that are too slow to train for the budget, with the CPU seconds estimated for them.
+    fit_budget_seconds : what the training of the costly ones may take together; None where none was left out for it.
     """
 
     specs: list[Spec]
@@ -130,7 +130,7 @@ def _rescored(dimension: int, rescorers: Iterable[str]) -> Iterator[str]:
 
 
 def _costly(dimension: int) -> Iterator[str]:
-    """Codecs that learn long, those that most people ask for first."""
+    """Codecs that are slow to train, those that most people ask for first."""
     quarter, eighth, sixteenth = (_divisor(dimension, dimension / part) for part in (4, 8, 16))
     yield f"pq{quarter}"
     yield f"pq{_divisor(dimension, dimension / 2)}x4"

@@ -17,6 +17,7 @@ from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_sco
 from embgeo.compression.parts import Reducer
 from embgeo.compression.spec import Spec
 from embgeo.compression.training import Training
+from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
 from embgeo.retrieval.exact import score, without_own
@@ -26,7 +27,7 @@ DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cu
 CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
 MEASURED_FOLDS = 2  # on these folds: five give the same ratio within .01
 MEASURED_QUERIES = 300
-MEMORISED = 3.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
+OVERFITTED = 3.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
 GROUP_SPECS = 6
 GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
 LONG_BYTES = 256 * 2**20  # a corpus of which a pass is not to be had for nothing
@@ -209,7 +210,7 @@ def out_of_sample(
     The codec that is shipped, `built[spec]`, ranks all documents. Where its scores are more exact on the documents it
     was fitted on than on others (`ErrorGrowth`, measured on held-out folds), each score is moved away from the exact
     one by that ratio. So errors that near neighbours share cancel, as they do in a store, which they do not where the
-    scores of several codecs are merged. Beyond a ratio of MEMORISED the errors in sample say nothing of those outside:
+    scores of several codecs are merged. Beyond a ratio of OVERFITTED the errors in sample say nothing of those outside:
     then each document is encoded by a codec fitted without its fold, and all folds are ranked together.
 
     Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
@@ -244,10 +245,10 @@ def out_of_sample(
 
 
 def _judging_tier(task: Task, spec: Spec, codec: FittedCodec, folds: Folds) -> _Tier:
-    """The codec that is shipped with the growth of its error, or codecs by fold where it memorises."""
+    """The codec that is shipped with the growth of its error, or codecs by fold where it overfits."""
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, held_out, folds.of)
-    if growth.ratio <= MEMORISED:
+    if growth.ratio <= OVERFITTED:
         return _Tier([codec], None, growth)
     others = [folds.fit(spec, fold) for fold in range(len(held_out), folds.count)]
     return _Tier([*held_out, *others], folds.of, replace(growth, applied=1.0))
@@ -273,7 +274,7 @@ def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
         why = (
             "too few documents to compare errors in and out of sample"
             if ratio is None
-            else f"scores err {ratio:.1f} times as much on unseen documents: the codec memorises"
+            else f"scores err {ratio:.1f} times as much on unseen documents: the codec overfits"
         )
         return {
             "name": "document folds",
@@ -303,8 +304,8 @@ def out_of_queries(
 ) -> list[Judged]:
     """`out_of_sample` for specs that learn from queries: each half of them through what the other half taught."""
     Q = task.embeddings.query_matrix()
-    # equal queries stand in one half
-    groups = np.unique(Q, axis=0, return_inverse=True)[1].reshape(-1)
+    # a query and its copies stand in one half
+    groups = find_copies(Embeddings(Q, None, (), (), "dot")).group
     half = (np.random.default_rng([seed, 0x1EA7]).permutation(int(groups.max()) + 1) % 2)[groups]
 
     def taught_by(queries: np.ndarray, tick: Callable[[Spec], None]) -> list[Judged]:

@@ -32,7 +32,7 @@ from embgeo.retrieval.exact import score
 FIT_ROWS = 3000
 HELD_OUT = 1200
 QUERIES = 300
-MOST_SECONDS = 2.0  # codecs that learn longer, in a sweep of as many documents as stand in, are not predicted
+MOST_SECONDS = 2.0  # codecs that train longer, in a sweep of as many documents as stand in, are not predicted
 
 HIGH_RECALL = 0.7
 
@@ -139,7 +139,7 @@ def beyond_the_list(
     """Of `pool` the specs to run besides those `listed`, and the predictions of those that are passed over.
 
     A spec joins where nothing of at most its bytes, listed or not, is predicted to beat it by more than .02, and where
-    it does not learn long. Signs of principal coordinates always join: they are the one family that the prediction
+    it is quick to train. Signs of principal coordinates always join: they are the one family that the prediction
     places far too low.
     """
     everything = list(dict.fromkeys([*listed, *pool]))

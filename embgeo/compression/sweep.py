@@ -83,7 +83,7 @@ def sweep(
     """Run every spec on `embeddings` (with queries), float32 first.
 
     Out of sample: the shipped codec, its errors as large as on documents that it was not fitted on, or codecs by fold
-    where it memorises (`held_out.out_of_sample`). In sample: the store as it would be shipped.
+    where it overfits (`held_out.out_of_sample`). In sample: the store as it would be shipped.
     Specs are finished in small groups and kept in `checkpoints` one by one; what these hold is not done again.
     Memory: one block of rows, the fit sample, the codecs of one group, and searchers of all specs while they stay
     under 512 MiB; it does not grow with the number of specs.

@@ -24,7 +24,7 @@ from embgeo.compression.training import Training
 class OptimisedProductQuantizer:
     """`pq` on coordinates turned by a rotation fitted with the codebooks; queries are turned with it.
 
-    State: r²·4 bytes of rotation and 256·r·4 of codebooks. Learns more than `pq`, and memorises more.
+    State: r²·4 bytes of rotation and 256·r·4 of codebooks. Has more parameters than `pq`, and overfits more.
     Source: Ge, He, Ke & Sun 2014, "Optimized product quantization".
     """
 

@@ -67,7 +67,7 @@ def fit_product(name: str, Z: np.ndarray, parts: int, bits: int, seed: int) -> F
 class ProductQuantizer:
     """The vector cut into `parts` equal runs of coordinates, each replaced by the nearest of 256 learned centroids.
 
-    The query stays float (asymmetric distance). State: 256·r·4 bytes. Codebooks memorise a small corpus: SciFact ×
+    The query stays float (asymmetric distance). State: 256·r·4 bytes. Codebooks overfit a small corpus: SciFact ×
     MiniLM at 48 bytes has nDCG@10 .627 in sample and .616 out of it. Source: Jégou, Douze & Schmid 2011, §III.
     """
 

@@ -65,9 +65,9 @@ class FittedResidual:
 class ResidualQuantizer:
     """Each stage quantizes what the stages before it left: k-means a stage in fitting, a beam of 5 paths in both.
 
-    Fitted on the remainders of all five paths, at most 19,968 of them: those of the best path alone memorise faster
+    Fitted on the remainders of all five paths, at most 19,968 of them: those of the best path alone overfit sooner
     (squared error of held-out rows .42 against .27, SciFact × MiniLM). Slow: 60 s of processor time there.
-    State: stages·256·r·4 bytes, 9.4 MB at 24 stages and r = 384: more than a small corpus, which it memorises (SciFact
+    State: stages·256·r·4 bytes, 9.4 MB at 24 stages and r = 384: more than a small corpus, which it overfits (SciFact
     × MiniLM, two folds: nDCG@10 .527, float32 .645). Sources: Chen, Guan & Wang 2010, "Approximate nearest neighbor
     search by residual vector quantization"; beam search: Babenko & Lempitsky 2014, §3.
     """
