@@ -19,7 +19,7 @@ import numpy as np
 
 from embgeo import api
 from embgeo.compression.codec import fit_codec
-from embgeo.compression.held_out import Folds, Task, out_of_sample
+from embgeo.compression.held_out import CONTENDERS, Folds, Task, out_of_sample
 from embgeo.compression.select import KEEP_ALPHA, Field, choose, keep_p_values
 from embgeo.compression.spec import parse
 from embgeo.compression.training import Training
@@ -249,7 +249,7 @@ def estimators(sources: dict[str, tuple[Draw, tuple[str, ...]]], draws: int = 4)
 def estimates(text: str, X: np.ndarray, Y: np.ndarray, Q: np.ndarray) -> tuple[float, float, float, str]:
     """(truth, in sample, estimated, estimator) of one spec: documents X, independent ones Y, queries Q."""
     spec, corpus = parse(text), check_embeddings(X, Q)
-    scores, rows = exact_search(corpus, 100)
+    scores, rows = exact_search(corpus, CONTENDERS)
     folds = Folds(corpus, 0)
     inside = fit_codec(spec, folds.shipped)
     outside = fit_codec(spec, Training(check_embeddings(Y).matrix(), "cosine", 0))

@@ -17,7 +17,7 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
     limits = [name for name, given in (("budget", budget), ("keep", keep)) if given is not None]
     within = f" within {' and '.join(limits)}" if limits else ""
     best = (
-        f"the rows{within} whose quality, counted up to float32's, lies within one standard error of the highest "
+        f"the rows{within} whose quality, counted up to float32's, lies within half a standard error of the highest "
         "(paired by query) compete by recall of the exact neighbours"
     )
     said = {
