@@ -78,7 +78,7 @@ def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
                 sentence += f", 95 % interval paired by query{over}"
             elif reason := why_none(best, "difference_ci"):
                 sentence += f", without an interval ({reason})"
-        said.append(sentence + ", out of sample: each document was encoded by a codec that was not fitted on it.")
+        said.append(sentence + ", out of sample: as on documents that the codec was not fitted on.")
         said += _verdict(best)
         said += _delivered(best.get("cross_fitted"))
     else:

@@ -114,7 +114,7 @@ COLUMNS = (
            lambda row, most: interval(row.get("difference_ci"), most, signed=True) or why_none(row, "difference_ci")),
     Column("retained", "Retained", "This row's nDCG@10 divided by that of float32",
            lambda row, most: percent(row.get("retained")),
-           lambda row, most: interval(row.get("retained_ci"), 1, scale=100) or why_none(row, "retained_ci")),
+           lambda row, most: interval(row.get("retained_ci"), 1, scale=100)),
     Column("in_sample_ndcg@10", "nDCG@10 in sample",
            "The same with the codec fitted on all documents: too optimistic where a codebook overfits",
            _plain("in_sample_ndcg@10")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,12 @@ def test_every_entry_of_the_contents_leads_somewhere(visit, repository, tmp_path
 
 
 def test_the_table_of_codecs_fits_until_all_columns_are_asked_for(visit, repository):
-    page = visit(load_run(repository / "tests" / "data" / "runs" / "compress"), width=1000)
+    run = load_run(repository / "tests" / "data" / "runs" / "compress")
+    result = copy.deepcopy(run.result)
+    result["tradeoffs"][0] |= {  # a sentence in the place of an interval must not push the columns behind it away
+        "difference_ci": None, "retained_ci": None, "note": "only 1 of 1814 queries change, too few for an interval: …"
+    }  # fmt: skip
+    page = visit(replace(run, result=result), width=1000)
     wide = "(box => box.scrollWidth - box.clientWidth)(document.querySelector('table.sortable').parentElement)"
     cells = page.locator("table.sortable thead th:visible")
     few = cells.count()
