@@ -21,6 +21,7 @@ UNEVEN = 2 / 3  # below, a third of the directions hold 5 % together: leaving th
 EVEN = 0.85  # above, the spectrum is within a tenth of an even one, and every cut costs nearly in proportion
 ROWS_PER_DIMENSION = 5  # with fewer documents even a flat space looks uneven (a Gaussian has .88 at 5, .61 at 1)
 COMMON = 0.25  # of the squared length lies in the mean vector: a quarter of what is stored tells no document apart
+COPIED = 0.01  # of the documents are repeated: fewer change no bill
 COVERED = 0.05  # of the documents are missed by random retrieval: above, there are too few queries to tell
 MISSED = 0.01  # more than random retrieval misses: one document in a hundred is worth a look
 CROWDED = 2.0  # skewness of an exponential distribution: most documents are found rarely, a few very often
@@ -118,7 +119,7 @@ def _compression(result: Entry) -> str:
 def _copies(result: Entry) -> str:
     found = finite(entry(result.get("duplicates")).get("rows"))
     total = finite(entry(result.get("dataset")).get("documents"))
-    if not found or not total or found >= total:
+    if not found or not total or not COPIED <= found / total < 1:
         return ""
     cap = finite(entry(result.get("sampling")).get("cap"))
     least = "At least " if cap is not None and cap < total else ""  # copies were looked for in a sample

@@ -38,7 +38,7 @@ def test_nothing_is_said_of_what_was_not_measured():
 
 
 def test_copies_are_told_by_what_they_cost():
-    assert said(duplicates={"rows": 0, "groups": 0}) == said()
+    assert said(duplicates={"rows": 0, "groups": 0}) == said(duplicates={"rows": 99, "groups": 9}) == said()
     copied = {"duplicates": {"rows": 2500, "groups": 7}}
     assert re.search("2,500 of 10,000 documents .25.0.%. repeat the vector of another", told := said(**copied))
     assert "At least 2,500" not in told

@@ -1,4 +1,4 @@
-"""Choosing one row among many without flattering it.
+"""Choosing one row among many, corrected for the selection.
 
 The rule is a function of per-query quality, per-query recall and weights of the queries, so that cross-fitting and the
 bootstrap can repeat it. In one sentence: of the rows allowed whose quality, counted up to float32's, lies within half a
