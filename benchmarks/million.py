@@ -28,11 +28,10 @@ QUERIES = 200
 
 def run(path: Path, spec: str) -> None:
     """One spec, in this process; one JSON line."""
-    from embgeo.compression.codec import fit_codec
+    from embgeo.compression.codec import encode_all, fit_codec
     from embgeo.compression.folds import fit_sample
     from embgeo.compression.index import build_searcher
     from embgeo.compression.spec import parse
-    from embgeo.compression.sweep import encode_all
     from embgeo.compression.training import Training
     from embgeo.embeddings import check_embeddings
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from embgeo.reports import numbers
+from embgeo.reports.decision import unmet
 
 TIES = 2  # named in the terminal; the report lists all
 PLAIN = str.maketrans({numbers.MINUS: "-", numbers.NARROW: " "})
@@ -73,8 +74,8 @@ def recommendation(result: Mapping[str, Any]) -> list[str]:
     """
     chosen = result["recommendation"]
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(str(chosen["reason"])))
-    unmet = ["--keep is not met."] if chosen.get("meets_keep") is False else []
-    said = [*unmet, f"Recommended: {reason.rstrip('.')}."]
+    missed = plain(unmet(result).translate(PLAIN))
+    said = [*([missed] if missed else []), f"Recommended: {reason.rstrip('.')}."]
     share = _delivered(chosen.get("cross_fitted"), result)
     if share:
         said.append(f"Expected on new queries (corrected for selection): {share}.")

@@ -20,6 +20,7 @@ from embgeo.reports.numbers import (
 )
 from embgeo.reports.price import amount
 from embgeo.reports.row_table import why_none
+from embgeo.reports.stored import entry
 from embgeo.reports.tradeoff import pareto
 
 Row = Mapping[str, Any]
@@ -54,11 +55,14 @@ def share(value: Any) -> str:
     return MISSING if x is None else f"{bare(round(100 * x, 6))}{NARROW}%"
 
 
-def unmet(best: Row, keep: Any) -> str:
-    """The first sentence of a page whose --keep is not met; "" where it is, or none was asked for."""
-    if best.get("meets_keep") is not False:
+def unmet(result: Mapping[str, Any]) -> str:
+    """The first sentence of what is said of a run whose --keep is not met; "" where it is, or none was asked for."""
+    if entry(result.get("recommendation")).get("meets_keep") is not False:
         return ""
-    return f"The requested --keep of {share(keep)} is not met: no store that was evaluated is confirmed to keep it."
+    within = "within the budget and " if result.get("budget") else ""
+    return (
+        f"--keep {share(result.get('keep'))} is not met: no store {within}smaller than float32 is confirmed to keep it."
+    )
 
 
 def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
@@ -91,8 +95,9 @@ def details(best: Row, baseline: Row, result: Mapping[str, Any]) -> list[str]:
         factor = f", {times(best.get('ratio'))} smaller" if finite(best.get("ratio")) else ""
         said.append(f"The whole store takes {byte_size(sizes[0])} instead of {byte_size(sizes[1])}{factor}.")
     said += _planned(best, baseline, finite(vectors) or PLANNED)
-    verdict = best.get("keep")
-    if finite(result.get("keep")) is not None and isinstance(verdict, Mapping) and verdict.get("shown") in KEPT:
+    verdict = entry(best.get("keep"))
+    itself = best.get("spec") == baseline.get("spec")  # float32, which keeps everything by definition
+    if not itself and finite(result.get("keep")) is not None and verdict.get("shown") in KEPT:
         said.append(KEPT[verdict["shown"]].format(share(result["keep"])))
     return said
 

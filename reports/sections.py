@@ -208,7 +208,7 @@ def _compress(run: Run, shared: dict[str, Any]) -> CompressSection:
     return CompressSection(
         **shared,
         spec=spec or "",
-        unmet=unmet(best, result.get("keep")),
+        unmet=unmet(result),
         headline=headline(best, baseline, quality) if spec else "No codec could be recommended.",
         details=details(best, baseline, result) if spec else [],
         price=price_sentence(result.get("price")) if spec else "",

@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 
 from embgeo import api
-from embgeo.compression.codec import TieredCodec, fit_codec
+from embgeo.compression.codec import TieredCodec, encode_all, fit_codec
 from embgeo.compression.effects import store_effects
 from embgeo.compression.index import build_searcher
 from embgeo.compression.spec import parse
-from embgeo.compression.sweep import encode_all
 from embgeo.compression.training import Training
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings

@@ -178,7 +178,10 @@ def test_wrong_usage_is_exit_2(words: list[str], said: str, capsys: pytest.Captu
         (["cache", "clear", "0123"], "unknown cache entry '0123'"),
     ],
 )
-def test_the_library_words_the_errors_of_names(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_library_words_the_errors_of_names(
+    words: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the clone may hold the runs of `make demo`
     assert run(words) == 2
     err = capsys.readouterr().err
     assert err.startswith("embgeo: ")

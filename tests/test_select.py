@@ -225,6 +225,14 @@ def test_keeping_is_shown_wrongly_in_one_run_of_twenty_however_many_rows() -> No
     assert wrong <= 12, "family-wise 5 % of 100 runs, plus three standard errors of 2.2"
 
 
+def test_nothing_is_confirmed_by_queries_that_all_share_a_document() -> None:
+    base = noisy([0.6], 0.1)[0]
+    together = field(np.stack([base, base - 0.001]), [2, 1], baseline=base, groups=np.zeros(M, int), keep=0.5)
+    assert not choose(together, np.ones(M)).kept.any()
+    assert cross_fit(together, 0) is None
+    assert choose(replace(together, groups=np.arange(M)), np.ones(M)).kept.all()
+
+
 # ---- best of many ---------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,16 @@ def test_queries_of_one_group_are_drawn_together() -> None:
     assert (counts[:, [0, 2, 3]].sum(axis=1) == 3).all()
 
 
+def test_few_groups_of_many_queries_give_no_interval() -> None:
+    values = np.random.default_rng(0).random(200)
+    for groups in (np.zeros(200), np.arange(200) % 4):
+        bootstrap = QueryBootstrap.draw(200, resamples=50, groups=groups)
+        assert bootstrap.mean_interval(values) is None
+        assert bootstrap.difference(values, np.zeros(200)) is None
+        assert bootstrap.ratio(values, np.ones(200)) is None
+    assert QueryBootstrap.draw(200, resamples=50, groups=np.arange(200) % 5).mean_interval(values) is not None
+
+
 def test_queries_that_share_documents_are_less_evidence() -> None:
     """50 values, each held by two queries: the interval is that of 50 queries, √2 as wide as that of 100."""
     values = np.repeat(np.random.default_rng(0).standard_normal(50), 2)

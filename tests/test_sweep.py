@@ -105,7 +105,10 @@ def test_out_of_sample_is_the_built_store_with_errors_as_large_as_on_unseen_docu
     e, evaluator = corpus()
     X, Q = e.matrix(), e.query_matrix()
     exact = Q @ X.T
+    assert sum(outcome.estimator["name"] == "one codec, errors scaled" for outcome in result.outcomes) >= 2
     for outcome in result.outcomes:
+        if outcome.estimator["name"] == "document folds":
+            continue
         codec = fit_codec(outcome.spec, Training(X, "cosine", 0))
         Z, bias = codec.queries(Q)
         built = Z @ codec.decode(codec.encode(X)).T + bias[:, None]

@@ -22,7 +22,7 @@ from embgeo.compression.parts import (
 from embgeo.compression.reducers.linear import Linear
 from embgeo.compression.spec import Spec, parse
 from embgeo.compression.training import Training
-from embgeo.embeddings import normalise
+from embgeo.embeddings import Embeddings, normalise
 from embgeo.errors import SpecError
 
 
@@ -166,6 +166,14 @@ class TieredCodec:
 
 
 Codec = FittedCodec | TieredCodec
+
+
+def encode_all(codec: Codec, embeddings: Embeddings) -> np.ndarray:
+    """(n, code_bytes) uint8 codes of the corpus, block by block."""
+    codes = np.empty((len(embeddings), codec.code_bytes), np.uint8)
+    for start, block in embeddings.blocks():
+        codes[start : start + len(block)] = codec.encode(block)
+    return codes
 
 
 def fit_codec(spec: Spec, training: Training) -> Codec:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import Codec, FittedCodec, fit_codec
+from embgeo.compression.codec import Codec, FittedCodec, encode_all, fit_codec
 from embgeo.compression.error_growth import AS_IT_IS, ErrorGrowth
 from embgeo.compression.folds import document_folds, fit_sample
 from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_scores
 from embgeo.compression.parts import Reducer
+from embgeo.compression.shared_codes import SharedCodes
 from embgeo.compression.spec import Spec
 from embgeo.compression.training import Training
 from embgeo.copies import find_copies
@@ -27,12 +28,13 @@ DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cu
 CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
 MEASURED_FOLDS = 2  # on these folds: five give the same ratio within .01
 MEASURED_QUERIES = 300
-OVERFITTED = 2.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
+OVERFITTED = 3.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
 GROUP_SPECS = 6
 GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
 LONG_BYTES = 256 * 2**20  # a corpus of which a pass is not to be had for nothing
 KEEP_FOLDS_BYTES = 256 * 2**20  # fit rows of the folds that are kept between groups
 CANDIDATE_BYTES = 64 * 2**20
+KEEP_CODES_BYTES = 64 * 2**20  # codes of one spec that are kept between two passes instead of made twice
 
 
 @dataclass(frozen=True)
@@ -180,11 +182,15 @@ class _Tier:
     codecs : one for all documents, or one by fold.
     of : (n,) which of them encodes a document; None where there is one.
     error : how the error of scores grows on documents that the codec has not seen; scores are widened by it.
+    shared : the codes that several documents have, where scores are widened.
+    codes : (n, b) codes of all documents, where they were needed to find those and are small.
     """
 
     codecs: Sequence[FittedCodec]
     of: np.ndarray | None
     error: ErrorGrowth
+    shared: SharedCodes | None = None
+    codes: np.ndarray | None = None
 
     def parts(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Each codec's number with the places in `rows` (k,) of the documents that it encodes."""
@@ -249,7 +255,11 @@ def _judging_tier(task: Task, spec: Spec, codec: FittedCodec, folds: Folds) -> _
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, held_out, folds.of)
     if growth.ratio <= OVERFITTED:
-        return _Tier([codec], None, growth)
+        if growth.applied == 1:
+            return _Tier([codec], None, growth)
+        codes = encode_all(codec, task.embeddings)
+        shared = SharedCodes.among(codes, task.embeddings)
+        return _Tier([codec], None, growth, shared, codes if codes.nbytes <= KEEP_CODES_BYTES else None)
     others = [folds.fit(spec, fold) for fold in range(len(held_out), folds.count)]
     return _Tier([*held_out, *others], folds.of, replace(growth, applied=1.0))
 
@@ -335,13 +345,13 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
                 Z, bias = asked[name][number]
                 # equal reducers of one training set are one tuple
                 key = (id(codec.reducers), -1 if tier.of is None else number)
-                if key not in reduced:
+                if tier.codes is None and key not in reduced:
                     reduced[key] = codec.reduce(block[mine])
-                decoded = codec.decode(codec.quantizer.encode(reduced[key]))
-                scores = score(Z, decoded, embeddings.similarity) + bias[:, None]
-                if tier.error.applied != 1:
+                codes = codec.quantizer.encode(reduced[key]) if tier.codes is None else tier.codes[rows[mine]]
+                scores = score(Z, codec.decode(codes), embeddings.similarity) + bias[:, None]
+                if tier.shared is not None:
                     exact = score(Q, block, embeddings.similarity) if exact is None else exact
-                    scores = tier.error.widen(scores, exact[:, mine])
+                    scores = tier.error.widen(scores, tier.shared.level_scores(exact, Q, rows, embeddings.similarity))
                 top.merge(scores, rows[mine])
     return best
 
@@ -363,8 +373,10 @@ def _candidate_scores(embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, t
             of_query = start + query[here]
             decoded = codec.decode(codec.encode(X[mine]))[place_of[at[here]]]
             pairs = pair_scores(Z[of_query], decoded[:, None], embeddings.similarity)[:, 0] + bias[of_query]
-            if tier.error.applied != 1:
-                exact = pair_scores(Q[of_query], X[at[here]][:, None], embeddings.similarity)[:, 0]
+            if tier.shared is not None:
+                level, offset = tier.shared.level(X, wanted, embeddings.similarity)
+                exact = pair_scores(Q[of_query], level[at[here]][:, None], embeddings.similarity)[:, 0]
+                exact += offset[at[here]]
                 pairs = tier.error.widen(pairs, exact)
             scores[of_query, place[here]] = pairs
     return scores

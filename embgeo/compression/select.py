@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embgeo.retrieval.paired_test import holm
-from embgeo.retrieval.significance import LEVEL, QueryBootstrap
+from embgeo.retrieval.significance import MIN_CHANGED, MIN_GROUPS, QueryBootstrap, percentiles
 
 Z95 = 1.959963984540054
 RIVAL_ERRORS = 0.5  # from .25 to 1 recall rises, and nDCG on new queries falls where codecs change the metric
@@ -179,7 +179,8 @@ def _tied(field: Field, weights: np.ndarray, capped: np.ndarray, row: int) -> np
 def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean of each row of `values` (rows, queries), and its standard error over groups of queries.
 
-    `weights` count how often a group was drawn and are equal within one.
+    `weights` count how often a group was drawn and are equal within one. The error is infinite with under MIN_GROUPS
+    groups: nothing is shown then, and nothing is separated.
     """
     count = weights.sum()
     mean = values @ weights / count
@@ -188,7 +189,9 @@ def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tup
     sums = np.add.reduceat((values - mean[:, None])[:, order], starts, axis=1)
     times = weights[order][starts]
     drawn = times.sum()
-    return mean, np.sqrt((sums**2 @ times) * drawn / max(drawn - 1, 1)) / count
+    if drawn < MIN_GROUPS:
+        return mean, np.full(len(values), np.inf)
+    return mean, np.sqrt((sums**2 @ times) * drawn / (drawn - 1)) / count
 
 
 @dataclass(frozen=True)
@@ -198,49 +201,52 @@ class CrossFitted:
     Attributes
     ----------
     value, interval : mean quality and its 95 % interval; the interval repeats the choice in every resample.
-    difference, difference_interval : the same minus float32 on the same queries.
+    difference, difference_interval : the same minus float32 on the same queries; the interval holds two more queries
+        as `QueryBootstrap.difference` does, and is None where that gives none.
     chosen : {row: share of the queries judged by it}.
     """
 
     value: float
     interval: tuple[float, float]
     difference: float
-    difference_interval: tuple[float, float]
+    difference_interval: tuple[float, float] | None
     chosen: dict[int, float]
 
 
 def cross_fit(field: Field, seed: int, resamples: int = SELECTION_RESAMPLES) -> CrossFitted | None:
-    """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten queries or no row."""
+    """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten groups or no row."""
     m = field.quality.shape[1]
-    if m < 2 * QUERY_FOLDS or not field.allowed.any():
+    bootstrap = QueryBootstrap.draw(m, seed, resamples, field.groups)
+    if bootstrap.independent < 2 * QUERY_FOLDS or not field.allowed.any():
         return None
     # queries that share documents are judged together: what one taught must not judge the other
-    number = np.unique(field.groups, return_inverse=True)[1].reshape(-1)
-    fold = (np.random.default_rng([seed, 0xC0F0]).permutation(int(number.max()) + 1) % QUERY_FOLDS)[number]
-    value, difference, shares = _judge(field, np.ones(m), fold)
-    drawn = QueryBootstrap.draw(m, seed, resamples, field.groups).counts
-    samples = np.array([_judge(field, weights, fold)[:2] for weights in drawn])
-    tail = 100 * (1 - LEVEL) / 2
-    low, high = np.percentile(samples, [tail, 100 - tail], axis=0)
+    drawn = np.random.default_rng([seed, 0xC0F0]).permutation(bootstrap.independent) % QUERY_FOLDS
+    fold, queries = drawn[bootstrap.group], np.arange(m)
+    rows = _judges(field, np.ones(m), fold)[fold]
+    quality = field.quality[rows, queries]
+    gaps = quality - field.baseline
+    means, changes = np.empty((2, resamples))
+    for number, weights in enumerate(bootstrap.counts):
+        again = field.quality[_judges(field, weights, fold)[fold], queries]
+        means[number] = again @ weights / weights.sum()
+        changes[number] = (again - field.baseline) @ weights
+    changes = (changes + bootstrap.of_unseen(gaps)) / bootstrap.total()
     return CrossFitted(
-        value, (float(low[0]), float(high[0])), difference, (float(low[1]), float(high[1])), shares
-    )  # fmt: skip
+        value=float(quality.mean()),
+        interval=percentiles(means),
+        difference=float(gaps.mean()),
+        difference_interval=percentiles(changes) if bootstrap.changed(gaps) >= MIN_CHANGED else None,
+        chosen={int(row): float(np.mean(rows == row)) for row in np.unique(rows)},
+    )
 
 
-def _judge(field: Field, weights: np.ndarray, fold: np.ndarray) -> tuple[float, float, dict[int, float]]:
-    total, base = 0.0, 0.0
-    shares: dict[int, float] = {}
+def _judges(field: Field, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """(QUERY_FOLDS,) the row chosen without each fold of the queries."""
+    rows = np.empty(QUERY_FOLDS, np.int64)
     for number in range(QUERY_FOLDS):
-        held = np.where(fold == number, weights, 0.0)
-        rest = weights - held
-        if rest.sum() == 0:
-            rest = weights
-        row = choose(field, rest).row
-        total += float(field.quality[row] @ held)
-        base += float(field.baseline @ held)
-        shares[row] = shares.get(row, 0.0) + float(held.sum() / weights.sum())
-    count = float(weights.sum())
-    return total / count, (total - base) / count, shares
+        rest = np.where(fold == number, 0.0, weights)
+        rows[number] = choose(field, rest if rest.any() else weights).row
+    return rows
 
 
 def pareto_front(sizes: np.ndarray, quality: np.ndarray) -> np.ndarray:

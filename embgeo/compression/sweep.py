@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.checkpoint import Checkpoints
-from embgeo.compression.codec import Codec, fit_codec
+from embgeo.compression.codec import Codec, encode_all, fit_codec
 from embgeo.compression.front import front_note
 from embgeo.compression.held_out import (
     CONTENDERS,
@@ -37,7 +37,7 @@ from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.exact import exact_search, own_rows
 from embgeo.retrieval.top_k import TopK
 
-__all__ = ["DEPTH", "Outcome", "Sweep", "Task", "built_searcher", "encode_all", "lies_searchable", "sweep"]
+__all__ = ["DEPTH", "Outcome", "Sweep", "Task", "built_searcher", "lies_searchable", "sweep"]
 
 KEEP_SEARCHERS_BYTES = 512 * 2**20
 STEPS = 2  # of progress a spec: judged out of sample, built
@@ -292,7 +292,7 @@ class _Work:
             tier_bytes=tier_bytes(codec),
             state_bytes=codec.state_bytes,
             file_bytes=predicted_file_bytes(codec, len(embeddings), ids, shipped.structure),
-            band=task.band(*held_out) or task.band(*built),  # scaled errors leave no ties
+            band=task.band(*held_out),
             searcher=searcher.name,
             ram_bytes=searcher.ram_bytes,
             fit_seconds=shipped.fit_seconds,
@@ -328,11 +328,3 @@ def built_searcher(codec: Codec, embeddings: Embeddings, device: str, structure:
     if lies_searchable(codec, embeddings):
         return MatrixSearcher(embeddings)
     return build_searcher(codec, encode_all(codec, embeddings), device, structure)
-
-
-def encode_all(codec: Codec, embeddings: Embeddings) -> np.ndarray:
-    """(n, code_bytes) uint8 codes of the corpus, block by block."""
-    codes = np.empty((len(embeddings), codec.code_bytes), np.uint8)
-    for start, block in embeddings.blocks():
-        codes[start : start + len(block)] = codec.encode(block)
-    return codes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -42,7 +43,8 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
         own = bootstrap.mean_interval(outcome.quality)
         is_base = outcome is base
         difference = None if is_base else bootstrap.difference(outcome.quality, base.quality)
-        changed = int(np.count_nonzero(outcome.quality != base.quality))
+        gaps = outcome.quality - base.quality
+        changed, apart = int(np.count_nonzero(gaps)), bootstrap.changed(gaps)
         store = documents * outcome.code_bytes + outcome.state_bytes + outcome.structure_bytes
         row: dict[str, Any] = {
             "spec": str(outcome.spec),
@@ -88,6 +90,8 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             row["note"] = f"{said}, too few for an interval: under {100 * bound:.2g} % would, with 95 % confidence"
             if not changed:
                 row["changed_bound"] = bound
+        elif not is_base and apart < MIN_CHANGED:
+            row["note"] = f"the {changed} queries that change {_shared(apart)}: too few for an interval"
         if vectors is not None:
             planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
             row["planned"] = {
@@ -97,6 +101,10 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             }
         rows.append(row)
     return rows
+
+
+def _shared(groups: int) -> str:
+    return f"share {groups} relevant document{'' if groups == 1 else 's'}"
 
 
 def _recall_interval(recall: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float] | None:
@@ -183,9 +191,11 @@ def recommend(
     ]
     recommendation["tied_with"] = ties
     recommendation["cross_fitted"] = _delivered(delivered, rows)
-    recommendation["meets_keep"] = None if keep is None else bool(choice.kept[chosen])
-    recommendation["reason"] = _reason(recommendation, sweep, budget, keep, ties)
-    if keep is not None and chosen == 0 and field.allowed[1:].any():
+    # float32 keeps everything by definition: where others were allowed, it is the answer for want of one
+    for_want = keep is not None and chosen == 0 and bool(field.allowed[1:].any())
+    recommendation["meets_keep"] = None if keep is None else bool(choice.kept[chosen]) and not for_want
+    recommendation["reason"] = _reason(recommendation, sweep, budget, None if for_want else keep, ties)
+    if keep is not None and for_want:
         recommendation["reason"] += _nothing_smaller(keep, len(everything), float(needed[1:].min()))
     return recommendation
 
@@ -242,13 +252,11 @@ def _nothing_smaller(keep: float, queries: int, needed: float) -> str:
 def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
     if delivered is None:
         return None
-    # no query changed, whatever was chosen: an interval of no width would claim certainty
-    unchanged = delivered.difference_interval == (0.0, 0.0)
     return {
         "value": delivered.value,
         "ci": delivered.interval,
         "difference": delivered.difference,
-        "difference_ci": None if unchanged else delivered.difference_interval,
+        "difference_ci": delivered.difference_interval,
         "chosen": {rows[place]["spec"]: share for place, share in delivered.chosen.items()},
         "meaning": "what choosing by this rule delivers on queries that had no part in the choice",
     }
@@ -261,7 +269,8 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
     elif row["retained_ci"] is None and not row["changed_queries"]:
         share = f"keeps {name} of every query"
     elif row["retained_ci"] is None:
-        share = f"keeps {100 * row['retained']:.1f} % of {name} (only {row['changed_queries']} queries change)"
+        few = re.split(", |: ", row["note"])[0]
+        share = f"keeps {100 * row['retained']:.1f} % of {name} ({few})"
     else:
         low, high = row["retained_ci"]
         verb = "keeps" if row["retained"] >= POOR else "keeps only"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -42,21 +43,30 @@ class Evaluator:
 
     @cached_property
     def query_groups(self) -> np.ndarray:
-        """(judged queries,) int: queries that share a relevant document, directly or through others, have one number.
+        """(judged queries,) int: queries with one relevant document in common have one number.
 
-        They are no independent evidence: bootstraps and splits take a group whole.
+        They are no independent evidence: bootstraps and splits take a group whole. The document relevant to most
+        queries makes the first group, then the one relevant to most of those left. Sharing is not followed from query
+        to query: where each shares some document with another, all would be one group, which has no spread.
         """
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
-
-        pairs = [
-            (row, doc) for row, query in enumerate(self.query_ids) for doc, g in self._qrels[query].items() if g > 0
-        ]
-        known = {doc: at for at, doc in enumerate(dict.fromkeys(doc for _, doc in pairs), start=len(self.query_ids))}
-        rows, columns = [row for row, _ in pairs], [known[doc] for _, doc in pairs]
-        size = len(self.query_ids) + len(known)
-        graph = coo_array((np.ones(len(pairs)), (rows, columns)), shape=(size, size))
-        return np.asarray(connected_components(graph, directed=False)[1][: len(self.query_ids)], np.int64)
+        sharing: dict[str, list[int]] = {}
+        for row, query in enumerate(self.query_ids):
+            for doc, grade in self._qrels[query].items():
+                if grade > 0:
+                    sharing.setdefault(doc, []).append(row)
+        group = np.full(len(self.query_ids), -1, np.int64)
+        number = 0
+        largest = [(-len(rows), doc, rows) for doc, rows in sharing.items()]
+        heapify(largest)
+        while largest:
+            size, doc, rows = heappop(largest)
+            left = [row for row in rows if group[row] < 0]
+            if len(left) == -size:
+                group[left] = number
+                number += 1
+            elif left:
+                heappush(largest, (-len(left), doc, left))
+        return group
 
     @property
     def qrels(self) -> Mapping[str, Mapping[str, int]]:

@@ -9,6 +9,7 @@ import numpy as np
 RESAMPLES = 4000
 LEVEL = 0.95
 MIN_CHANGED = 5  # with fewer changed queries no interval covers 93 % (benchmarks/decisions.py, coverage)
+MIN_GROUPS = 5  # independent groups of queries: the spread of fewer is unknown
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,12 @@ class QueryBootstrap:
     counts : (resamples, m) float64, how often each query was drawn; queries of one group are drawn together.
     unseen : (resamples, 2) float64, how often the two queries were drawn that paired statistics add: one that gains
         and one that loses as much as the largest change seen.
+    group : (m,) int, the number of the group of each query.
     """
 
     counts: np.ndarray
     unseen: np.ndarray
+    group: np.ndarray
 
     @classmethod
     def draw(
@@ -37,7 +40,12 @@ class QueryBootstrap:
         drawn = int(number.max(initial=-1)) + 1
         rng = np.random.default_rng([seed, 0x0B007])
         counts = rng.multinomial(drawn, np.full(drawn, 1 / drawn), size=resamples)[:, number].astype(np.float64)
-        return cls(counts, rng.poisson(1.0, (resamples, 2)).astype(np.float64))
+        return cls(counts, rng.poisson(1.0, (resamples, 2)).astype(np.float64), number)
+
+    @property
+    def independent(self) -> int:
+        """How many groups of queries there are."""
+        return int(self.group.max(initial=-1)) + 1
 
     def means(self, values: np.ndarray) -> np.ndarray:
         """Mean of each resample in float64; `values` (m,) or (m, s). Never beyond the least and greatest value.
@@ -49,40 +57,48 @@ class QueryBootstrap:
         totals = self.counts.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
         return np.clip(self.counts @ values / totals, values.min(axis=0), values.max(axis=0))
 
-    def mean_interval(self, values: np.ndarray) -> tuple[float, float]:
-        """Percentile interval of the mean of `values` (m,)."""
-        return _percentiles(self.means(values))
+    def mean_interval(self, values: np.ndarray) -> tuple[float, float] | None:
+        """Percentile interval of the mean of `values` (m,); None with under five groups of several queries."""
+        if self.independent < min(MIN_GROUPS, len(self.group)):
+            return None
+        return percentiles(self.means(values))
 
     def difference(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
-        """Percentile interval of mean(values − baseline), paired by query; None where under five queries differ.
+        """Percentile interval of mean(values − baseline), paired by query; None where under five groups differ.
 
         Each resample holds, once on average, a query more that gains and one that loses as much as the largest change
         seen. Where few queries change, large changes are rarer than the sample can show, and the plain bootstrap covers
         59 to 92 % instead of 95. With fewer than five no interval does; `changed_bound` then bounds their share.
         """
         gaps = np.asarray(values, np.float64) - baseline
-        if np.count_nonzero(gaps) < MIN_CHANGED:
+        if self.changed(gaps) < MIN_CHANGED:
             return None
-        return _percentiles((self.counts @ gaps + self._unseen(gaps)) / self._total())
+        return percentiles((self.counts @ gaps + self.of_unseen(gaps)) / self.total())
+
+    def changed(self, gaps: np.ndarray) -> int:
+        """How many groups of queries a change (m,) touches."""
+        return len(np.unique(self.group[gaps != 0]))
 
     def ratio(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
         """Percentile interval of mean(values) / mean(baseline), paired, with the same two queries added.
 
-        None where under five queries differ or the baseline is zero.
+        None where under five groups differ or the baseline is zero.
         """
         gaps = np.asarray(values, np.float64) - baseline
-        if np.count_nonzero(gaps) < MIN_CHANGED or not np.any(baseline):
+        if self.changed(gaps) < MIN_CHANGED or not np.any(baseline):
             return None
         # the two queries are of average difficulty, so that they leave the baseline's mean as it is
         below = self.means(baseline)
         ok = below > 0
-        differences = (self.counts @ gaps + self._unseen(gaps)) / self._total()
-        return _percentiles(1 + differences[ok] / below[ok])
+        differences = (self.counts @ gaps + self.of_unseen(gaps)) / self.total()
+        return percentiles(1 + differences[ok] / below[ok])
 
-    def _unseen(self, gaps: np.ndarray) -> np.ndarray:
+    def of_unseen(self, gaps: np.ndarray) -> np.ndarray:
+        """(resamples,) what the two queries that no sample shows add to the sum of `gaps` (m,)."""
         return np.abs(gaps).max() * (self.unseen[:, 0] - self.unseen[:, 1])
 
-    def _total(self) -> np.ndarray:
+    def total(self) -> np.ndarray:
+        """(resamples,) how many queries were drawn, those two included."""
         return self.counts.sum(axis=1) + self.unseen.sum(axis=1)
 
 
@@ -99,7 +115,8 @@ def changed_bound(changed: int, queries: int) -> float:
     return 1.0 if changed >= queries else float(betaincinv(changed + 1, queries - changed, LEVEL))
 
 
-def _percentiles(samples: np.ndarray) -> tuple[float, float]:
+def percentiles(samples: np.ndarray) -> tuple[float, float]:
+    """The ends of the 95 % interval of `samples`."""
     tail = 100 * (1 - LEVEL) / 2
     low, high = np.percentile(samples, [tail, 100 - tail])
     return float(low), float(high)
