@@ -101,7 +101,8 @@ def condition_line(condition: Mapping[str, Any]) -> str:
     line = f"'{condition['condition']}': {after} in {condition['run']} against {before} in "
     line += f"{condition['reference_run']}, {change}, limit {limit}"
     ends = interval(condition["difference_ci"], 4, signed=True)
-    return plain(f"{line}; 95 % interval {ends}, paired over {condition['queries']} queries" if ends else line)
+    said = f"95 % interval {ends}, paired over {condition['queries']} queries" if ends else condition.get("note")
+    return plain(f"{line}; {said}" if said else line)
 
 
 def _four_places(value: Any, signed: bool = False) -> str:

@@ -20,6 +20,7 @@ from embgeo.compression.select import (
 from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
+from embgeo.retrieval.paired_test import no_interval
 from embgeo.retrieval.significance import MIN_CHANGED, QueryBootstrap, changed_bound
 
 FEW_QUERIES = 10
@@ -83,11 +84,9 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             row["index"] = outcome.index
         if not is_base and changed < MIN_CHANGED:
             queries = len(base.quality)
-            bound = changed_bound(changed, queries)
-            said = "no query changes" if not changed else f"only {changed} of {queries} queries change"
-            row["note"] = f"{said}, too few for an interval: under {100 * bound:.2g} % would, with 95 % confidence"
+            row["note"] = no_interval(changed, queries)
             if not changed:
-                row["changed_bound"] = bound
+                row["changed_bound"] = changed_bound(changed, queries)
         if vectors is not None:
             planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
             row["planned"] = {
