@@ -163,6 +163,8 @@ def recommend(
     everything = np.ones(len(sweep.baseline.quality))
     choice = choose(field, everything)
     chosen = choice.row
+    # where float32 finds nothing there is no quality to compare: a tie would claim that it was
+    tied = choice.tied & sweep.baseline.quality.any()
     if keep is not None:
         # the query that is counted as lost guards a yes; a no has to come from what was seen
         below, needed = 1 - keep_p_values(field, everything, unseen=0), queries_needed(field, choice.kept)
@@ -171,15 +173,13 @@ def recommend(
         row["pareto"], row["fits_budget"], row["tied"] = (
             bool(front[place]),
             bool(field.allowed[place]),
-            bool(choice.tied[place]),
+            bool(tied[place]),
         )
         if keep is not None:
             row["keep"] = _verdict(bool(choice.kept[place]), float(below[place]), float(needed[place]))
     delivered = cross_fit(field, seed)
     recommendation = dict(rows[chosen])
-    ties = [
-        rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if choice.tied[place] and place != chosen
-    ]
+    ties = [rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if tied[place] and place != chosen]
     recommendation["tied_with"] = ties
     recommendation["cross_fitted"] = _delivered(delivered, rows)
     recommendation["meets_keep"] = None if keep is None else bool(choice.kept[chosen])
