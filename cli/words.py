@@ -59,7 +59,8 @@ def title(result: Mapping[str, Any]) -> str:
     dataset = result.get("dataset")
     parts = [name_of(result.get("model")), name_of(dataset)]
     counts = dataset if isinstance(dataset, Mapping) else {}
-    facts = [f"{counts[key]:,} {key}" for key in ("documents", "queries") if counts.get(key)]
+    words = {"document": "documents", "query": "queries"}
+    facts = [numbers.counted(counts[many], one, many) for one, many in words.items() if counts.get(many)]
     if result.get("similarity"):
         facts.append(str(result["similarity"]))
     return " × ".join(part for part in parts if part) + (f": {', '.join(facts)}" if facts else "")

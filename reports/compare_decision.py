@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.reports.commands import title_of
-from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, number, percent
+from embgeo.reports.numbers import bounds, byte_size, count, counted, estimate, finite, number, percent
 from embgeo.reports.stored import Entry, entries, entry
 
 LEVEL = 0.05
@@ -37,7 +37,7 @@ def verdict(a: str, b: str, test: Entry, n: Any, what: str) -> str:
     """`A is better than B by 0.044 (0.021–0.067) …`, that the two cannot be told apart, or that no query differs."""
     gap, ci = finite(test.get("difference")), bounds(test.get("difference_ci"))
     p = finite(test.get("p_holm"))
-    over = f"over {count(n)} shared queries"
+    over = f"over {counted(n, 'shared query', 'shared queries')}"
     if gap is None or p is None:
         return ""
     if ci is None and changed(test) == 0:
@@ -63,7 +63,7 @@ def few_differ(test: Entry) -> str:
     queries = changed(test)
     if queries is None:
         return "too few queries differ"
-    return f"only {queries} quer{'y differs' if queries == 1 else 'ies differ'}" if queries else "no query differs"
+    return f"only {counted(queries, 'query differs', 'queries differ')}" if queries else "no query differs"
 
 
 def p_text(p: Any, name: str = "") -> str:

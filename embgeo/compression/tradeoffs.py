@@ -234,8 +234,12 @@ def _verdict(passed: bool, p_keeps: float, needed: float) -> dict[str, Any]:
 
 def _nothing_smaller(keep: float, queries: int, needed: float) -> str:
     """Why float32 is the answer to `--keep`, and how many queries the row nearest to proof would need."""
-    more = f"; about {np.ceil(needed):,.0f} queries would, if it keeps what it kept here" if np.isfinite(needed) else ""
-    return f"; no smaller store is shown to keep {100 * keep:g} % with {queries:,} queries{more}"
+    more = f"; about {_queries(np.ceil(needed))} would, if it keeps what it kept here" if np.isfinite(needed) else ""
+    return f"; no smaller store is shown to keep {100 * keep:g} % with {_queries(queries)}{more}"
+
+
+def _queries(number: float) -> str:
+    return f"{number:,.0f} {'query' if number == 1 else 'queries'}"
 
 
 def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -260,7 +264,8 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
     elif row["retained_ci"] is None and not row["changed_queries"]:
         share = f"keeps {name} of every query"
     elif row["retained_ci"] is None:
-        share = f"keeps {100 * row['retained']:.1f} % of {name} (only {row['changed_queries']} queries change)"
+        changes = "query changes" if row["changed_queries"] == 1 else "queries change"
+        share = f"keeps {100 * row['retained']:.1f} % of {name} (only {row['changed_queries']} {changes})"
     else:
         low, high = row["retained_ci"]
         verb = "keeps" if row["retained"] >= POOR else "keeps only"
@@ -282,5 +287,5 @@ def _keep_clause(row: dict[str, Any], keep: float) -> str:
     if row["meets_keep"]:
         return f"confirmed: at least {100 * keep:g} % kept"
     needed = row["keep"]["queries_for_80_percent_power"]
-    more = "" if needed is None else f" (about {needed:,} queries would confirm it, if it keeps what it kept here)"
+    more = "" if needed is None else f" (about {_queries(needed)} would confirm it, if it keeps what it kept here)"
     return f"not confirmed: at least {100 * keep:g} % kept{more}"

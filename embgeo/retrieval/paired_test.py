@@ -39,9 +39,11 @@ def no_interval(changed: int, queries: int) -> str:
     >>> no_interval(3, 300)
     'only 3 of 300 queries change, too few for an interval: under 2.6 % would, with 95 % confidence'
     """
-    said = "no query changes" if not changed else f"only {changed} of {queries} queries change"
-    bound = 100 * changed_bound(changed, queries)
-    return f"{said}, too few for an interval: under {bound:.2g} % would, with 95 % confidence"
+    changes = f"{'query' if queries == 1 else 'queries'} change{'s' if changed == 1 else ''}"
+    said = f"only {changed} of {queries} {changes}" if changed else "no query changes"
+    bound = float(f"{100 * changed_bound(changed, queries):.2g}")
+    rest = f": under {bound:g} % would, with 95 % confidence" if changed < queries else ""
+    return f"{said}, too few for an interval{rest}"
 
 
 def holm(p: Sequence[float]) -> list[float]:
