@@ -67,7 +67,7 @@ def _pairs(title: str, stored: Any) -> Table | None:
         test = pair["measures"]["ndcg@10"]
         rows.append([
             f"{pair['a']} - {pair['b']}", figure(test["difference"], places=4, signed=True),
-            interval(test["difference_ci"], 4, signed=True), p_text(test["p_holm"]),
+            interval(test["difference_ci"], 4, signed=True) or "too few differ", p_text(test["p_holm"]),
             f"{test['wins']}/{test['ties']}/{test['losses']}", figure(pair["n"]),
         ])  # fmt: skip
     columns = [

@@ -78,6 +78,7 @@ def command(
     from embgeo.cli.tables import left_out_line, tradeoff_table, warning_lines
     from embgeo.cli.words import budget_meaning, meets_keep, plain, recommendation, title
     from embgeo.reports.commands import search_command
+    from embgeo.reports.numbers import counted
 
     voice = common.voice
     run = follow(
@@ -91,7 +92,8 @@ def command(
     if meaning := budget_meaning(run.result):
         voice.sentence(meaning)
     if resumed := (run.result.get("protocol") or {}).get("resumed"):
-        voice.sentence(f"Resumed: {len(resumed)} specs were evaluated before the interruption")
+        found = counted(len(resumed), "spec was", "specs were")
+        voice.sentence(f"{found} evaluated by an earlier command and taken from the cache")
     voice.show("", tradeoff_table(run.result))
     if skipped := left_out_line(run.result):
         voice.sentence(skipped)

@@ -60,7 +60,8 @@ def title(result: Mapping[str, Any]) -> str:
     dataset = result.get("dataset")
     parts = [name_of(result.get("model")), name_of(dataset)]
     counts = dataset if isinstance(dataset, Mapping) else {}
-    facts = [f"{counts[key]:,} {key}" for key in ("documents", "queries") if counts.get(key)]
+    words = {"document": "documents", "query": "queries"}
+    facts = [numbers.counted(counts[many], one, many) for one, many in words.items() if counts.get(many)]
     if result.get("similarity"):
         facts.append(str(result["similarity"]))
     return " × ".join(part for part in parts if part) + (f": {', '.join(facts)}" if facts else "")
@@ -102,7 +103,8 @@ def condition_line(condition: Mapping[str, Any]) -> str:
     line = f"'{condition['condition']}': {after} in {condition['run']} against {before} in "
     line += f"{condition['reference_run']}, {change}, limit {limit}"
     ends = interval(condition["difference_ci"], 4, signed=True)
-    return plain(f"{line}; 95 % interval {ends}, paired over {condition['queries']} queries" if ends else line)
+    said = f"95 % interval {ends}, paired over {condition['queries']} queries" if ends else condition.get("note")
+    return plain(f"{line}; {said}" if said else line)
 
 
 def _four_places(value: Any, signed: bool = False) -> str:

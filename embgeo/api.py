@@ -378,7 +378,8 @@ def _query_warnings(subject: Subject) -> list[str]:
     judged = subject.judgements is not None
     count = len(subject.judgements.judged_queries) if subject.judgements else len(subject.embeddings.query_ids)
     if 0 < count < FEW_QUERIES:
-        return [f"only {count} {'judged ' if judged else ''}queries: the intervals over queries are uninformative"]
+        queries = f"{'judged ' if judged else ''}{'query' if count == 1 else 'queries'}"
+        return [f"only {count} {queries}: the intervals over queries are uninformative"]
     return []
 
 

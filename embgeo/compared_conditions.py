@@ -11,6 +11,7 @@ from typing import Any
 from embgeo.compared_retrieval import JudgedQueries, float32_queries, paired, store_queries
 from embgeo.compared_runs import ComparedRun, entry
 from embgeo.errors import InputError, unknown_name
+from embgeo.retrieval.paired_test import no_interval
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _CONDITION = re.compile(r"\s*([A-Za-z][\w@.]*)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*(%?)\s*")
@@ -49,8 +50,9 @@ def check_conditions(runs: Sequence[ComparedRun], conditions: Sequence[Condition
     """Each condition on each run against the first, as JSON values; `fires` says whether the condition holds.
 
     The point estimates decide. `difference_ci` is the paired interval over `queries` shared queries, for information;
-    None for a metric without values by query. Raises UnknownNameError for a metric that no run has, InputError where
-    one of the runs lacks its value or a relative change is asked of a reference of 0.
+    None for a metric without values by query, and where `note` says why a metric with them has none.
+    Raises UnknownNameError for a metric that no run has, InputError where one of the runs lacks its value or a relative
+    change is asked of a reference of 0.
     """
     reference = runs[0]
     return [dict(_checked(condition, reference, run, seed)) for condition in conditions for run in runs[1:]]
@@ -76,6 +78,7 @@ def _checked(condition: Condition, reference: ComparedRun, run: ComparedRun, see
     yield "relative", difference / abs(before) if before else None
     yield "difference_ci", tested.get("difference_ci")
     yield "queries", tested.get("n")
+    yield "note", tested.get("note")
     yield "limit", condition.limit
     yield "limit_is_relative", condition.relative
     yield "fires", OPERATORS[condition.operator](change, condition.limit)
@@ -105,13 +108,20 @@ def _value(run: ComparedRun, metric: str, both: Sequence[ComparedRun]) -> float:
 
 
 def _paired(metric: str, reference: ComparedRun, run: ComparedRun, seed: int) -> Mapping[str, Any]:
-    """The test of run − reference on shared judged queries; empty where the metric has no values by query."""
+    """The test of run − reference on shared judged queries, with a `note` where it has no interval; empty where the
+    metric has no values by query."""
     both = [_queries(item) for item in (run, reference)]
-    found = [queries for queries in both if isinstance(queries, JudgedQueries)]
-    if len(found) < 2:
+    if missing := [queries for queries in both if isinstance(queries, str)]:
+        return {"note": f"no interval: {missing[0]}"}
+    found = [queries for queries in both if queries is not None and not isinstance(queries, str)]
+    if len(found) < 2 or any(metric not in queries.values for queries in found):
         return {}
     [pair] = paired(found, seed)
-    return {**pair["measures"][metric], "n": pair["n"]} if metric in pair["measures"] else {}
+    if pair["status"] != "ok":
+        return {"note": "no interval: the runs share no judged queries"}
+    test = pair["measures"][metric]
+    few = no_interval(test["wins"] + test["losses"], pair["n"]) if test["difference_ci"] is None else None
+    return {**test, "n": pair["n"], "note": few}
 
 
 def _queries(run: ComparedRun) -> JudgedQueries | str | None:

@@ -77,7 +77,9 @@ def check_judgements(
     unknown_documents = [doc for judged in kept.values() for doc in judged if doc not in documents]
     warnings = []
     if unknown_queries:
-        said = f"{len(unknown_queries)} judged queries are not among the queries and were left out"
+        left_out = "query is not" if len(unknown_queries) == 1 else "queries are not"
+        were = "was" if len(unknown_queries) == 1 else "were"
+        said = f"{len(unknown_queries)} judged {left_out} among the queries and {were} left out"
         warnings.append("; ".join(filter(None, [said, how_ids_differ(unknown_queries, queries)])))
     if unknown_documents:
         said = (

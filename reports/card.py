@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 from embgeo.reports.commands import title_of
-from embgeo.reports.numbers import byte_size, count, estimate, finite, percent
+from embgeo.reports.numbers import byte_size, counted, estimate, finite, percent
 from embgeo.reports.plaintext import visible
 from embgeo.runs import Run
 
@@ -38,7 +38,8 @@ def _text(value: Any) -> str:
 def _title(run: Run) -> str:
     dataset = _entry(run.result.get("dataset"))
     names = [title_of(run.result.get("model")), title_of(dataset)]
-    sizes = [f"{count(dataset[key])} {key}" for key in ("documents", "queries") if finite(dataset.get(key))]
+    words = {"document": "documents", "query": "queries"}
+    sizes = [counted(dataset[many], one, many) for one, many in words.items() if finite(dataset.get(many))]
     return f"{run.command}: " + ", ".join([" × ".join(name for name in names if name), *sizes])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from embgeo.metrics.registry import measures
 from embgeo.reports.commands import RUNS, run_path, title_of
-from embgeo.reports.compare_decision import decision, names, p_text, planned
+from embgeo.reports.compare_decision import decision, few_differ, names, p_text, planned
 from embgeo.reports.compare_fronts import front_figures
 from embgeo.reports.csvtext import Table
 from embgeo.reports.figures import Plot
@@ -271,11 +271,11 @@ def _pairs(stored: Entry, title: str, specs: Mapping[str, str] | None = None) ->
             if not test:
                 continue
             ends = [str(pair.get(end)) + (f" ({specs.get(str(pair.get(end)))})" if specs else "") for end in ("a", "b")]
-            ci = test.get("difference_ci")
+            few = f"{few_differ(test)} (under {percent(test.get('changed_bound'))} would)"
             rows.append([
                 f"{ends[0]} − {ends[1]}",
                 number(test.get("difference"), places=4, signed=True),
-                interval(ci, 4, signed=True) if ci else f"under {percent(test.get('changed_bound'))} of queries differ",
+                interval(test.get("difference_ci"), 4, signed=True) or few,
                 p_text(test.get("p")), p_text(test.get("p_holm")),
                 f"{count(test.get('wins'))} / {count(test.get('ties'))} / {count(test.get('losses'))}",
                 count(pair.get("n")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.reports.commands import title_of
-from embgeo.reports.numbers import bounds, byte_size, count, estimate, finite, number, percent
+from embgeo.reports.numbers import bounds, byte_size, count, counted, estimate, finite, number, percent
 from embgeo.reports.stored import Entry, entries, entry
 
 LEVEL = 0.05
@@ -34,21 +34,36 @@ def decision(result: Entry) -> list[str]:
 
 
 def verdict(a: str, b: str, test: Entry, n: Any, what: str) -> str:
-    """`A is better than B by 0.044 (0.021–0.067) …` or that the two cannot be told apart."""
+    """`A is better than B by 0.044 (0.021–0.067) …`, that the two cannot be told apart, or that no query differs."""
     gap, ci = finite(test.get("difference")), bounds(test.get("difference_ci"))
     p = finite(test.get("p_holm"))
-    over = f"over {count(n)} shared queries"
+    over = f"over {counted(n, 'shared query', 'shared queries')}"
     if gap is None or p is None:
         return ""
-    if ci is None:
+    if ci is None and changed(test) == 0:
         bound = percent(test.get("changed_bound"))
         return f"{a} and {b} have the same {what} on every one of {count(n)} queries (fewer than {bound} would differ)."
-    if p < LEVEL:
+    if ci is not None and p < LEVEL:
         better, worse = (a, b) if gap > 0 else (b, a)
         ends = ci if gap > 0 else [-ci[1], -ci[0]]
         return f"{better} is better than {worse} by {estimate(abs(gap), ends, 4)} {what} {over}, {p_text(p, 'p')}."
     gap_text = estimate(gap, ci, 4, signed=True)
-    return f"{a} and {b} cannot be told apart {over}: difference {gap_text} {what}, {p_text(p, 'p')}."
+    why = "" if ci else f", without an interval, for {few_differ(test)}"
+    return f"{a} and {b} cannot be told apart {over}: difference {gap_text} {what}, {p_text(p, 'p')}{why}."
+
+
+def changed(test: Entry) -> int | None:
+    """On how many queries the two differ; None where the comparison does not hold it."""
+    wins, losses = finite(test.get("wins")), finite(test.get("losses"))
+    return None if wins is None or losses is None else int(wins + losses)
+
+
+def few_differ(test: Entry) -> str:
+    """Why a test has no interval: `only 3 queries differ`."""
+    queries = changed(test)
+    if queries is None:
+        return "too few queries differ"
+    return f"only {counted(queries, 'query differs', 'queries differ')}" if queries else "no query differs"
 
 
 def p_text(p: Any, name: str = "") -> str:

@@ -102,9 +102,8 @@ def _row(row: Entry, dimension: Any) -> Float8Row:
 
 
 def _gap(row: Entry) -> tuple[str, str]:
-    if row.get("difference_ci") is None and finite(row.get("difference")) == 0:
-        return number(0.0, places=4), "no query differs"
-    return number(row.get("difference"), places=4, signed=True), interval(row.get("difference_ci"), 4, signed=True)
+    ends = interval(row.get("difference_ci"), 4, signed=True)
+    return number(row.get("difference"), places=4, signed=True), ends or "too few queries differ for an interval"
 
 
 def _figure(known: dict[str, Entry], dimension: Any) -> Figure:

@@ -137,6 +137,11 @@ def count(value: Any) -> str:
     return number(value, places=0)
 
 
+def counted(value: Any, one: str, many: str) -> str:
+    """`1 query`, `5,183 documents`."""
+    return f"{count(value)} {one if value == 1 else many}"
+
+
 def _three(x: float) -> int:
     return 2 if x < 9.995 else 1 if x < 99.95 else 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from embgeo.reports.numbers import count, estimate, finite
+from embgeo.reports.numbers import counted, estimate, finite
 
 NAMES = {
     "ndcg@10": "nDCG@10",
@@ -37,8 +37,12 @@ def corpus_line(result: Mapping[str, Any]) -> str:
     dataset = result.get("dataset")
     dataset = dataset if isinstance(dataset, Mapping) else {}
     parts = [
-        f"{count(dataset[key])} {word}"
-        for key, word in (("documents", "documents"), ("queries", "queries"), ("qrels", "judgements"))
+        counted(dataset[key], *words)
+        for key, words in (
+            ("documents", ("document", "documents")),
+            ("queries", ("query", "queries")),
+            ("qrels", ("judgement", "judgements")),
+        )
         if finite(dataset.get(key)) is not None
     ]
     if result.get("similarity"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from embgeo.reports.commands import repeat_command
-from embgeo.reports.numbers import bounds, count, estimate, finite, percent
+from embgeo.reports.numbers import bounds, count, counted, estimate, finite, percent
 from embgeo.reports.stored import Entry, entry
 from embgeo.runs import Run
 
@@ -161,8 +161,8 @@ def _reach(result: Entry) -> str:
     missed, by_chance, k, queries = (value or 0.0 for value in known)
     if by_chance > COVERED:
         return (
-            f"{count(queries)} queries are too few to tell whether documents are out of reach: random results would "
-            f"miss {percent(by_chance)} of them too."
+            f"{counted(queries, 'query is', 'queries are')} too few to tell whether documents are out of reach: random "
+            f"results would miss {percent(by_chance)} of them too."
         )
     noise = 3 * math.sqrt(max(by_chance * (1 - by_chance), 1 / documents) / documents)
     if missed - by_chance <= noise or missed > 1:

@@ -100,3 +100,13 @@ def compressed(folder: Path, name: str, *, judged: bool = True, **more: Any) -> 
     arrays = {"query_rows": np.arange(QUERIES), "quality/f32": values.astype(np.float32)}
     arrays |= {f"quality/{spec}": q.astype(np.float32) for spec, q in store.items()}
     return save_run(folder / "runs", result, arrays, texts("d", DOCUMENTS), texts("q", QUERIES))
+
+
+def few_changed(folder: Path, changed: int) -> Run:
+    """The "turned" space as `analyzed`, with its first `changed` queries answered worse than in "plain"."""
+    values = quality("turned")
+    values[:changed] -= 0.1
+    run = analyzed(folder, "turned")
+    retrieval = {"ndcg@10": {"value": float(values.mean()), "ci": [0.5, 0.7]}}
+    arrays = {**run.arrays, "quality/ndcg@10": values.astype(np.float32)}
+    return save_run(folder / "few", {**run.result, "retrieval": retrieval}, arrays, None, run.queries.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +74,17 @@ def test_a_corpus_that_every_search_returns_whole_is_said_to_tell_nothing(tmp_pa
 
 
 def test_few_queries_are_warned_of_without_judgements_too(tmp_path: Path) -> None:
-    assert any("only 1 queries" in warning for warning in compressed(tmp_path, 40, 1, specs=["int8"])["warnings"])
+    assert any("only 2 queries:" in warning for warning in compressed(tmp_path, 40, 2, specs=["int8"])["warnings"])
+
+
+def test_one_query_is_spoken_of_in_the_singular(tmp_path: Path) -> None:
+    found = compressed(tmp_path, 40, 1, specs=["f32", "binary"], keep="90%")
+    notes = [row["note"] for row in found["tradeoffs"]]
+    assert notes == ["only 1 of 1 query changes, too few for an interval"]
+    said = " ".join([*found["warnings"], found["recommendation"]["reason"], *notes])
+    assert "only 1 query: the intervals over queries are uninformative" in said
+    assert "is shown to keep 90 % with 1 query" in said
+    assert not re.search(r"\b1 (judged )?queries", said)
 
 
 def test_the_protocol_states_the_rule_that_chose(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 import embgeo
 from embgeo.cli.failures import run
+from embgeo.cli.words import title
+from embgeo.reports.portrait import corpus_line
 from embgeo.runs import Run, save_run
 
 DATASET = {"name": "scifact", "documents": 5183, "queries": 300, "qrels": 339}
@@ -190,6 +192,32 @@ def test_specs_left_out_for_their_training_time_are_named_in_one_line(
         "opq192 (912 s). Name them with --spec, or use --exhaustive"
     )
     assert said in capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("resumed", "said"),
+    [
+        (["f32", "int8"], "2 specs were evaluated by an earlier command and taken from the cache"),
+        (["f32"], "1 spec was evaluated by an earlier command and taken from the cache"),
+    ],
+)
+def test_specs_from_the_cache_are_counted_whether_or_not_the_earlier_command_was_interrupted(
+    resumed: list[str], said: str, fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cached(model: str, dataset: str | None, **options: Any) -> Run:
+        return save_run(
+            options["out"], {**compress(model, dataset, **options).result, "protocol": {"resumed": resumed}}
+        )
+
+    fake_api.__dict__["compress"] = cached
+    assert run(["compress", "minilm", "scifact", "--no-html"]) == 0
+    assert said in capsys.readouterr().out.splitlines()
+
+
+def test_one_query_is_counted_in_the_singular() -> None:
+    dataset = {"name": "made up", "documents": 40, "queries": 1, "qrels": 1}
+    assert title({"model": "m", "dataset": dataset}) == "m × made up: 40 documents, 1 query"
+    assert corpus_line({"dataset": dataset}) == "40 documents · 1 query · 1 judgement"
 
 
 @pytest.mark.usefixtures("fake_api")

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from comparison_example import analyzed, compressed
+from comparison_example import analyzed, compressed, few_changed
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,6 +65,28 @@ def test_differences_are_second_minus_first_absolute_or_relative(tmp_path: Path)
     assert low < entry["difference"] < high
     assert entry["queries"] == 40
     assert fired(tmp_path, "random", "plain", "ndcg@10 < -1%", "ndcg@10 > 1%") == [False, True]
+
+
+def test_a_condition_without_an_interval_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, fewer = analyzed(tmp_path, "plain"), few_changed(tmp_path, 3)
+    [entry] = compare([plain, fewer], fail_if=["ndcg@10 < -5%"], out=tmp_path).result["conditions"]
+    assert entry["difference_ci"] is None
+    assert entry["note"].startswith("only 3 of 40 queries change, too few for an interval")
+    assert run(["compare", str(plain.folder), str(fewer.folder), "--fail-if", "ndcg@10 < -5%", "--no-html"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "limit -5 %; only 3 of 40 queries change, too few for an interval" in printed
+
+
+def test_a_condition_on_runs_without_shared_queries_says_so(tmp_path: Path) -> None:
+    runs = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random", ids=False)]
+    [entry] = compare(runs, fail_if=["ndcg@10 < -1%"], out=tmp_path).result["conditions"]
+    assert entry["note"] == "no interval: the run stores no query ids"
+
+
+def test_a_number_of_the_store_needs_no_reason(tmp_path: Path) -> None:
+    runs = [compressed(tmp_path, "plain"), compressed(tmp_path, "random")]
+    [entry] = compare(runs, fail_if=["bytes_per_vector > 0"], out=tmp_path).result["conditions"]
+    assert entry["difference_ci"] is entry["note"] is None
 
 
 def test_the_border_is_part_of_the_equal_operators_alone(tmp_path: Path) -> None:

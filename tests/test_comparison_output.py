@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_example import analyzed, compressed
+from comparison_example import analyzed, compressed, few_changed
 
 import embgeo.comparison
 from embgeo.cli.failures import run
@@ -129,8 +129,27 @@ def test_a_verdict_names_the_better_one_whichever_stands_first() -> None:
 
 def test_no_verdict_without_evidence() -> None:
     assert "cannot be told apart" in verdict("A", "B", {**TEST, "p_holm": 0.06}, 300, "nDCG@10")
-    same = {"difference": 0.0, "difference_ci": None, "p_holm": 1.0, "changed_bound": 0.01}
+    same = {"difference": 0.0, "difference_ci": None, "p_holm": 1.0, "changed_bound": 0.01, "wins": 0, "losses": 0}
     assert "the same nDCG@10 on every one of 300 queries" in verdict("A", "B", same, 300, "nDCG@10")
+
+
+@pytest.mark.parametrize(
+    ("losses", "said"),
+    [(1, "only 1 query differs"), (3, "only 3 queries differ"), (None, "too few queries differ")],
+)
+def test_a_missing_interval_is_not_read_as_equality(losses: int | None, said: str) -> None:
+    few = {"difference": -0.0012, "difference_ci": None, "p_holm": 0.25, "changed_bound": 0.026, "wins": 0}
+    told = verdict("A", "B", {**few, "losses": losses}, 300, "nDCG@10")
+    assert "the same" not in told
+    assert "difference \u22120.0012 nDCG@10" in told
+    assert f"without an interval, for {said}." in told
+
+
+def test_the_report_says_how_many_queries_differ_where_there_is_no_interval(tmp_path: Path) -> None:
+    result = embgeo.comparison.compare([analyzed(tmp_path, "plain"), few_changed(tmp_path, 3)], out=tmp_path)
+    page = report_html([result])
+    assert "only 3 queries differ (under" in page
+    assert "the same nDCG@10 on every one" not in page
 
 
 def test_p_values_never_read_as_zero() -> None:

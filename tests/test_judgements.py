@@ -24,6 +24,8 @@ def test_unknown_queries_are_left_out_and_counted() -> None:
     judgements = check_judgements({"q": {"d": 1}, "x": {"d": 1}, "y": {"d": 1}}, ["d"], ["q"])
     assert judgements.qrels == {"q": {"d": 1}}
     assert judgements.warnings == ("2 judged queries are not among the queries and were left out",)
+    judgements = check_judgements({"q": {"d": 1}, "x": {"d": 1}}, ["d"], ["q"])
+    assert judgements.warnings == ("1 judged query is not among the queries and was left out",)
 
 
 def test_unknown_documents_stay_because_they_lower_recall() -> None:

@@ -200,6 +200,15 @@ def test_the_bytes_of_links_and_tiers_stand_apart(run):
     assert "Index" not in byte_table([{"spec": "int8", "pareto": True, "structure_bytes": 0}], {}, None).header
 
 
+@pytest.mark.parametrize("difference", [0.0, -0.001])
+def test_a_difference_of_float8_and_int8_without_an_interval_says_why(difference: float):
+    """A mean of 0 is none: one query may gain what another loses."""
+    few = {"difference": difference, "difference_ci": None}
+    view = float8_view({"published": {**few, "widths": [few]}})
+    assert view is not None
+    assert view.groups[0].rows[0].difference[1] == view.groups[0].mean[1] == "too few queries differ for an interval"
+
+
 def test_float8_and_int8_stand_side_by_side_at_each_width(run):
     view = float8_view(run.result["float8_or_int8"], 384)
     assert view is not None

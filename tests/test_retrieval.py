@@ -13,7 +13,7 @@ from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements
-from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator, neighbour_recall, rank_scores, tie_band
+from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator, neighbour_recall, tie_band
 from embgeo.retrieval.exact import exact_search, own_rows, score, without_own
 from embgeo.retrieval.top_k import TopK
 
@@ -254,6 +254,16 @@ def test_tie_band_by_hand() -> None:
     assert band == pytest.approx(((1 / np.log2(4) + 1) / 2, 1))
 
 
+@pytest.mark.parametrize("grade", [0, -1, -3, -100, 100])
+def test_a_tie_band_moves_no_document_past_one_that_scores_better(grade: int) -> None:
+    """d00 ties with no other and stays first, whatever its grade; the relevant d02 shares places 2 and 3 with d01."""
+    evaluator = Evaluator(Judgements({"q": {"d00": grade, "d02": 1}}), [f"d{row:02}" for row in range(12)], ["q"])
+    scores = np.array([[9.0, 5, 5, *np.arange(0, -9, -1)]], np.float32)
+    top, ideal = max(grade, 0), max(grade, 0) + (1 / np.log2(3) if grade > 0 else 1)
+    band = [(top + 1 / np.log2(place + 1)) / ideal for place in (3, 2)]
+    assert tie_band(evaluator, scores, np.arange(12)[None]) == pytest.approx(band)
+
+
 def test_a_tie_at_the_cut_counts() -> None:
     """The relevant document shares place 10 with the eleventh: in or out."""
     docs = [f"d{row:02}" for row in range(12)]
@@ -271,11 +281,6 @@ def test_ties_of_a_short_ranking_are_seen() -> None:
     evaluator = Evaluator(Judgements({"q": {"a": 1}}), ["a", "b", "c"], ["q"])
     band = tie_band(evaluator, np.array([[2, 1, 1]], np.float32), np.array([[2, 1, 0]]))
     assert band == pytest.approx((1 / np.log2(4), 1 / np.log2(3)))
-
-
-def test_ranks_are_dense_and_equal_scores_share_one() -> None:
-    found = rank_scores(np.array([[9, 9, 5, 5, -np.inf, -np.inf]], np.float32))
-    np.testing.assert_array_equal(found, [[0, 0, -1, -1, -2, -2]])
 
 
 # ---- published numbers ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import pytest
 
 from embgeo.compression import timing
 from embgeo.compression.budget import parse_budget
+from embgeo.compression.outcome import Outcome
 from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Sweep, sweep
 from embgeo.compression.tradeoffs import competition, recommend, tradeoff_rows
@@ -149,6 +150,19 @@ def test_an_impossible_budget_gives_the_smallest_reachable_size(swept: Sweep) ->
         advised(swept, "3B")
     with pytest.raises(BudgetError, match=r"fits 0.8kB for 200 vectors .*; the smallest is rot,binary with 828 bytes"):
         advised(swept, "0.8kB")
+
+
+def test_where_float32_finds_nothing_no_row_is_called_tied(swept: Sweep) -> None:
+    def nothing(outcome: Outcome) -> Outcome:
+        return replace(outcome, quality=np.zeros(M), in_sample=np.zeros(M))
+
+    empty = replace(swept, baseline=nothing(swept.baseline), outcomes=[nothing(o) for o in swept.outcomes])
+    rows = rows_of(empty)
+    best = recommend(empty, rows, parse_budget("32B", D, N), None, N, 0)
+    assert "cannot be compared, since nDCG@10 of float32 itself is 0," in best["reason"]
+    assert "tied" not in best["reason"]
+    assert best["tied_with"] == []
+    assert not any(row["tied"] for row in rows)
 
 
 def test_ties_are_listed_cheapest_first(swept: Sweep) -> None:

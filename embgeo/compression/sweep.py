@@ -55,7 +55,7 @@ class Sweep:
     Attributes
     ----------
     query_groups : (m,) int; queries of one number share relevant documents.
-    resumed : specs whose findings an earlier, interrupted sweep had left.
+    resumed : specs whose findings an earlier sweep had left in the cache.
     """
 
     measure: str

@@ -21,6 +21,7 @@ from embgeo.compression.select import (
 from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
+from embgeo.retrieval.paired_test import no_interval
 from embgeo.retrieval.significance import MIN_CHANGED, QueryBootstrap, changed_bound
 
 FEW_QUERIES = 10
@@ -85,11 +86,9 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             row["index"] = outcome.index
         if not is_base and changed < MIN_CHANGED:
             queries = len(base.quality)
-            bound = changed_bound(changed, queries)
-            said = "no query changes" if not changed else f"only {changed} of {queries} queries change"
-            row["note"] = f"{said}, too few for an interval: under {100 * bound:.2g} % would, with 95 % confidence"
+            row["note"] = no_interval(changed, queries)
             if not changed:
-                row["changed_bound"] = bound
+                row["changed_bound"] = changed_bound(changed, queries)
         elif not is_base and apart < MIN_CHANGED:
             row["note"] = f"the {changed} queries that change {_shared(apart)}: too few for an interval"
         if vectors is not None:
@@ -172,6 +171,8 @@ def recommend(
     everything = np.ones(len(sweep.baseline.quality))
     choice = choose(field, everything)
     chosen = choice.row
+    # where float32 finds nothing there is no quality to compare: a tie would claim that it was
+    tied = choice.tied & sweep.baseline.quality.any()
     if keep is not None:
         # the query that is counted as lost guards a yes; a no has to come from what was seen
         below, needed = 1 - keep_p_values(field, everything, unseen=0), queries_needed(field, choice.kept)
@@ -180,15 +181,13 @@ def recommend(
         row["pareto"], row["fits_budget"], row["tied"] = (
             bool(front[place]),
             bool(field.allowed[place]),
-            bool(choice.tied[place]),
+            bool(tied[place]),
         )
         if keep is not None:
             row["keep"] = _verdict(bool(choice.kept[place]), float(below[place]), float(needed[place]))
     delivered = cross_fit(field, seed)
     recommendation = dict(rows[chosen])
-    ties = [
-        rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if choice.tied[place] and place != chosen
-    ]
+    ties = [rows[place]["spec"] for place in np.lexsort((marginal, field.sizes)) if tied[place] and place != chosen]
     recommendation["tied_with"] = ties
     recommendation["cross_fitted"] = _delivered(delivered, rows)
     # float32 keeps everything by definition: where others were allowed, it is the answer for want of one
@@ -245,8 +244,12 @@ def _verdict(passed: bool, p_keeps: float, needed: float) -> dict[str, Any]:
 
 def _nothing_smaller(keep: float, queries: int, needed: float) -> str:
     """Why float32 is the answer to `--keep`, and how many queries the row nearest to proof would need."""
-    more = f"; about {np.ceil(needed):,.0f} queries would, if it keeps what it kept here" if np.isfinite(needed) else ""
-    return f"; no smaller store is shown to keep {100 * keep:g} % with {queries:,} queries{more}"
+    more = f"; about {_queries(np.ceil(needed))} would, if it keeps what it kept here" if np.isfinite(needed) else ""
+    return f"; no smaller store is shown to keep {100 * keep:g} % with {_queries(queries)}{more}"
+
+
+def _queries(number: float) -> str:
+    return f"{number:,.0f} {'query' if number == 1 else 'queries'}"
 
 
 def _delivered(delivered: CrossFitted | None, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -292,5 +295,5 @@ def _keep_clause(row: dict[str, Any], keep: float) -> str:
     if row["meets_keep"]:
         return f"confirmed: at least {100 * keep:g} % kept"
     needed = row["keep"]["queries_for_80_percent_power"]
-    more = "" if needed is None else f" (about {needed:,} queries would confirm it, if it keeps what it kept here)"
+    more = "" if needed is None else f" (about {_queries(needed)} would confirm it, if it keeps what it kept here)"
     return f"not confirmed: at least {100 * keep:g} % kept{more}"

@@ -155,23 +155,14 @@ def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tupl
     tied = (scores[:, 1:11] == scores[:, : scores.shape[1] - 1][:, :10]) & (rows[:, 1:11] >= 0)
     if not tied[evaluator.query_rows].any():
         return None
+    grades = np.zeros(rows.shape)
+    for query, at in zip(evaluator.query_ids, evaluator.query_rows, strict=True):
+        judged = evaluator._qrels[query]
+        grades[at] = [judged.get(evaluator.doc_ids[row], 0) if row >= 0 else 0 for row in rows[at]]
     band = []
-    for sign in (-1, 1):
-        shifted = rank_scores(scores)
-        for query, at in zip(evaluator.query_ids, evaluator.query_rows, strict=True):
-            judged = evaluator._qrels[query]
-            grades = np.array([judged.get(evaluator.doc_ids[row], 0) if row >= 0 else 0 for row in rows[at]])
-            shifted[at] += sign * grades / (2.0 * (1 + max(judged.values())))
-        order = np.argsort(-shifted, axis=1, kind="stable")[:, :10]
+    for worst_first in (grades, -grades):
+        order = np.lexsort((worst_first, -scores), axis=1)[:, :10]
         top_rows = np.take_along_axis(rows, order, axis=1)
         places = np.broadcast_to(-np.arange(order.shape[1], dtype=np.float32), order.shape)
         band.append(float(evaluator(places, top_rows)["ndcg@10"].mean()))
     return band[0], band[1]
-
-
-def rank_scores(scores: np.ndarray) -> np.ndarray:
-    """Dense integer ranks as float64: equal scores share one, and neighbours differ by one."""
-    steps = np.zeros(scores.shape, dtype=np.float64)
-    with np.errstate(invalid="ignore"):  # −inf − −inf where a ranking is short
-        steps[:, 1:] = (np.diff(scores, axis=1) < 0).cumsum(axis=1)
-    return -steps

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from embgeo.retrieval.significance import changed_bound
+
 DRAWS = 10_000
 BLOCK = 1_000
 
@@ -29,6 +31,19 @@ def sign_flip_p(gaps: np.ndarray, seed: int = 0, draws: int = DRAWS) -> float:
         signs = rng.integers(0, 2, (min(BLOCK, draws - start), len(changed)), dtype=np.int8) * 2 - 1
         extreme += int((np.abs(signs @ changed) >= seen * (1 - 1e-12)).sum())
     return (1 + extreme) / (1 + draws)
+
+
+def no_interval(changed: int, queries: int) -> str:
+    """Why a paired difference has no interval, when `changed` of `queries` changed.
+
+    >>> no_interval(3, 300)
+    'only 3 of 300 queries change, too few for an interval: under 2.6 % would, with 95 % confidence'
+    """
+    changes = f"{'query' if queries == 1 else 'queries'} change{'s' if changed == 1 else ''}"
+    said = f"only {changed} of {queries} {changes}" if changed else "no query changes"
+    bound = float(f"{100 * changed_bound(changed, queries):.2g}")
+    rest = f": under {bound:g} % would, with 95 % confidence" if changed < queries else ""
+    return f"{said}, too few for an interval{rest}"
 
 
 def holm(p: Sequence[float]) -> list[float]:
