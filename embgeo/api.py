@@ -380,6 +380,14 @@ def _query_warnings(subject: Subject) -> list[str]:
     if 0 < count < FEW_QUERIES:
         queries = f"{'judged ' if judged else ''}{'query' if count == 1 else 'queries'}"
         return [f"only {count} {queries}: the intervals over queries are uninformative"]
+    e = subject.embeddings
+    if subject.judgements is not None and len(e.query_ids):
+        apart = Evaluator(subject.judgements, e.doc_ids, e.query_ids).independent_queries
+        if apart < FEW_QUERIES:
+            return [
+                f"{count:,} queries share so few relevant documents that they count as {apart}: the intervals over "
+                "queries are uninformative, or missing"
+            ]
     return []
 
 

@@ -123,3 +123,22 @@ def test_an_interval_smaller_than_what_half_the_rows_change_says_that_it_is_for_
     still = compute_signature(check_embeddings(normal(4000, 4)), names=["avg_pair_sim_cosine"]).values
     assert "for this n alone" in str(moving.ci_method)
     assert "for this n alone" not in str(still["avg_pair_sim_cosine"].ci_method)
+
+
+def test_queries_that_share_their_only_document_are_told_to_be_no_evidence(tmp_path: Path) -> None:
+    X = normal(60, 8)
+    qrels = {f"q{i}": {"3": 1} for i in range(40)}
+    run = api.compress(
+        docs=X,
+        queries=normal(40, 8, seed=1),
+        qrels=qrels,
+        query_ids=list(qrels),
+        specs=["int4"],
+        out=tmp_path,
+        threads=2,
+    )
+    assert any("40 queries share so few relevant documents that they count as 1" in w for w in run.result["warnings"])
+    assert run.result["baseline"]["ndcg@10_ci"] is None
+    [row] = run.result["tradeoffs"]
+    assert row["difference_ci"] is row["retained_ci"] is None
+    assert run.result["recommendation"]["cross_fitted"] is None

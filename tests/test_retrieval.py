@@ -299,3 +299,33 @@ def test_scifact_with_minilm_gives_the_numbers_mteb_publishes(shared_data: Path)
     assert found["ndcg@10"].mean() == pytest.approx(0.64508, abs=5e-6)
     assert found["recall@100"].mean() == pytest.approx(0.925, abs=5e-4)
     assert tie_band(evaluator, scores, rows) is None
+
+
+# ---- queries that share documents -----------------------------------------------------------------------------------
+
+
+def test_queries_are_grouped_by_the_document_that_most_of_them_share() -> None:
+    """d1 answers a, b, c; d2 answers c, e, which is left alone once d1 has taken c; d3 answers f, and g only at 0."""
+    qrels = {
+        "a": {"d1": 1},
+        "b": {"d1": 2},
+        "c": {"d1": 1, "d2": 1},
+        "e": {"d2": 1},
+        "f": {"d3": 1},
+        "g": {"d4": 1, "d3": 0},
+    }
+    for order in (list(qrels), list(qrels)[::-1]):
+        evaluator = Evaluator(Judgements(qrels), ["d1", "d2", "d3", "d4"], order)
+        group = dict(zip(evaluator.query_ids, evaluator.query_groups.tolist(), strict=True))
+        assert group["a"] == group["b"] == group["c"]
+        assert len({group[query] for query in "aefg"}) == 4
+        assert evaluator.independent_queries == 4
+
+
+def test_a_chain_of_shared_documents_is_not_one_group() -> None:
+    """Query i shares a document with i - 1 and i + 1: pairs, not all of them, or an interval would have no width."""
+    count = 100
+    qrels = {f"q{i:03d}": {f"d{i:03d}": 1, f"d{i + 1:03d}": 1} for i in range(count)}
+    evaluator = Evaluator(Judgements(qrels), [f"d{i:03d}" for i in range(count + 1)], list(qrels))
+    assert 50 <= evaluator.independent_queries <= 67
+    assert np.bincount(evaluator.query_groups).max() == 2

@@ -69,6 +69,11 @@ class Evaluator:
         return group
 
     @property
+    def independent_queries(self) -> int:
+        """How many groups the judged queries form."""
+        return int(self.query_groups.max()) + 1
+
+    @property
     def qrels(self) -> Mapping[str, Mapping[str, int]]:
         """Grades by query and document, of the queries that count."""
         return self._qrels
