@@ -18,6 +18,7 @@ from embgeo.compression.caveats import (
     constants_warning,
     library_warnings,
     poor_warning,
+    refuse_constants,
     refuse_impossible,
     refuse_unmeetable,
 )
@@ -251,6 +252,9 @@ def compress(
             predicted = predict_recall(shape, list(dict.fromkeys([*chosen, *pool])), NEIGHBOURS, seed, progress)
             joining, passed_over = beyond_the_list(predicted, chosen, pool, embeddings.dimension, len(embeddings))
             chosen = [*chosen, *joining]
+        if limit is not None:
+            # float32 is an answer too, unless other specs were named
+            refuse_constants(limit, chosen if asked else [*chosen, parse("f32")], embeddings, seed)
         warnings += codebook_warnings(chosen, len(embeddings), count)
         checkpoints = open_checkpoints(
             cache_directory(), embeddings, evaluator, seed=seed, drop_own=drop_own, device=place

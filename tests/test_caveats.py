@@ -16,6 +16,7 @@ from embgeo.compression.spec import parse
 from embgeo.compression.training import Training
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.errors import BudgetError
 from embgeo.metrics.signature import compute_signature
 from embgeo.retrieval.significance import MIN_CHANGED
 from embgeo.subject import load_subject
@@ -85,6 +86,21 @@ def test_one_query_is_spoken_of_in_the_singular(tmp_path: Path) -> None:
     assert "only 1 query: the intervals over queries are uninformative" in said
     assert "is shown to keep 90 % with 1 query" in said
     assert not re.search(r"\b1 (judged )?queries", said)
+
+
+def test_a_budget_that_fixed_data_exceeds_is_refused_before_anything_is_evaluated(tmp_path: Path) -> None:
+    """By hand, 16 coordinates: pca8,int8 has 10 · 8 bytes of codes, 16 · 8 · 4 of axes and 8 · 8 of ranges, 656;
+    int8+f16@2 10 · (16 + 32) of codes and 16 · 8 of ranges, 608."""
+    stages: list[str] = []
+    plan = {"specs": ["pca8,int8", "int8+f16@2"], "vectors": "10"}
+    with pytest.raises(BudgetError, match=r"fixed data .*; the smallest is int8\+f16@2 with 608 bytes"):
+        compressed(tmp_path, 200, 20, budget="0.607kB", progress=lambda stage, *_: stages.append(stage), **plan)
+    assert not [stage for stage in stages if stage.startswith("trade-offs")]
+    assert compressed(tmp_path, 200, 20, budget="0.608kB", **plan)["recommendation"]["spec"] == "int8+f16@2"
+    plan["specs"] = ["pca8,int8"]
+    with pytest.raises(BudgetError, match=r"the smallest is pca8,int8 with 656 bytes"):
+        compressed(tmp_path, 200, 20, budget="0.655kB", **plan)
+    assert compressed(tmp_path, 200, 20, budget="0.656kB", **plan)["recommendation"]["spec"] == "pca8,int8"
 
 
 def test_the_protocol_states_the_rule_that_chose(tmp_path: Path) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.compression.budget import Budget, parse_budget
-from embgeo.compression.folds import FIT_ROWS
+from embgeo.compression.codec import fit_codec
+from embgeo.compression.costs import predicted_seconds
+from embgeo.compression.folds import FIT_ROWS, fit_sample
 from embgeo.compression.grid import default_specs
 from embgeo.compression.indices.ivf import POINTS_PER_LIST
 from embgeo.compression.spec import Spec
 from embgeo.compression.tradeoffs import POOR
+from embgeo.compression.training import Training
+from embgeo.embeddings import Embeddings
 from embgeo.environment import versions
 from embgeo.errors import BudgetError
+
+QUICK_SECONDS = 30.0  # predicted for the sweep's fits of the same specs: fitted once they take a fifth of it
 
 
 def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vectors: int) -> None:
@@ -38,6 +45,38 @@ def refuse_unmeetable(budget: str | None, asked: Sequence[Spec], dimension: int,
     if budget is not None:
         limit = parse_budget(budget, dimension, vectors)
         refuse_impossible(limit, asked or default_specs(dimension, limit, exhaustive=True), dimension, vectors)
+
+
+def refuse_constants(budget: Budget, specs: Sequence[Spec], embeddings: Embeddings, seed: int) -> None:
+    """Raise BudgetError before anything is evaluated when fixed data (axes, ranges) makes every spec too large.
+
+    It is known only after a fit, so specs are fitted as the sweep would ship them, smallest codes first, until one
+    fits the budget; with small codes first that is nearly always the first. One that learns from queries, or that
+    brings the predicted time beyond QUICK_SECONDS, is left to the sweep, whose findings stay in the cache.
+    """
+    if budget.per_vector is not None:
+        return
+    d, n = embeddings.dimension, len(embeddings)
+    training = Training(embeddings.rows(fit_sample(embeddings, seed)), embeddings.similarity, seed)
+    seconds, least, smallest = 0.0, math.inf, ""
+    ordered = sorted(specs, key=lambda spec: spec.code_bytes(d) + spec.structure_bytes_per_vector)
+    for spec in ordered:
+        width = spec.code_bytes(d) + spec.structure_bytes_per_vector
+        if budget.vectors * width >= least:
+            break
+        seconds += predicted_seconds(spec, n, d)
+        if spec.learns_from_queries or seconds > QUICK_SECONDS:
+            return
+        constant = fit_codec(spec, training).state_bytes
+        if budget.allows(width, constant):
+            return
+        if (size := budget.vectors * width + constant) < least:
+            least, smallest = size, f"{spec} with {'at least ' if spec.index is not None else ''}{size:,} bytes"
+    raise BudgetError(
+        f"no spec of this sweep fits {budget.text} for {budget.vectors:,} vectors ({budget.store:,.0f} bytes) with its "
+        f"fixed data (axes, ranges); the smallest is {smallest}. Raise --budget or --vectors, or name smaller ones "
+        "with --spec"
+    )
 
 
 def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
