@@ -23,8 +23,9 @@ from embgeo.writable import check_writable_file
 def command(run: Path, target: Path | None, out: Path, voice: Voice) -> None:
     """Write the store in the run folder RUN as a file that plain FAISS reads and searches.
 
-    It holds the same codes and gives the same scores; row i of FAISS is document i of the store. A codec that FAISS has
-    no format for (adaptive bits, a factor for each vector, rescoring) is refused with the nearest one that it has.
+    It holds the same codes and gives the same scores, under cosine for queries of unit length; row i of FAISS is
+    document i of the store. A codec that FAISS has no format for (adaptive bits, a factor for each vector, rescoring)
+    is refused with the nearest one that it has.
 
     \b
     Examples:

@@ -128,7 +128,9 @@ def _caveats(items: Sequence[ComparedRun], signatures: dict[str, Any] | None, fr
         said.append("some stores were evaluated by nDCG@10, others by recall of exact neighbours: plotted separately")
     by_label = {item.label: item for item in items}
     for group in fronts:
-        corpora = {by_label[front["label"]].corpus or front["label"] for front in group["fronts"]}
+        shown = [by_label[front["label"]] for front in group["fronts"]]
+        # vectors without a dataset are known by the fingerprint of their file
+        corpora = {item.corpus or item.model.get("fingerprint") or item.label for item in shown}
         if len(corpora) > 1:
             said.append(
                 f"the Pareto fronts of {group['measure']} are from different corpora: compare them relative to float32"

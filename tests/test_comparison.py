@@ -214,6 +214,15 @@ def test_other_documents_are_said_to_be_a_difference_of_data(tmp_path: Path) -> 
     assert any("different corpora" in warning for warning in warnings)
 
 
+def test_two_runs_of_one_vector_file_are_of_one_corpus(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    docs, queries = (rng.standard_normal((n, 8)).astype(np.float32) for n in (60, 20))
+    runs = [
+        embgeo.compress(docs=docs, queries=queries, specs=[spec], out=tmp_path, threads=1) for spec in ("int8", "int4")
+    ]
+    assert not any("different corpora" in warning for warning in compare(runs, out=tmp_path).result["warnings"])
+
+
 def test_random_sign_flips_agree_with_all_sign_flips() -> None:
     gaps = np.array([0.3, -0.1, 0.2, 0.05, 0.4, -0.02, 0.0, 0.15])
     flips = np.array(list(itertools.product((-1, 1), repeat=len(gaps)))) @ gaps

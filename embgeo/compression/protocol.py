@@ -33,7 +33,7 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
     }
     if keep is not None:
         if budget is None:
-            said["selection"] = "the smallest store that is shown to keep enough"
+            said["selection"] = f"the smallest store that is confirmed to keep enough; where none is, {best}"
         said["keep"] = (
             "one-sided tests of all rows, corrected by Holm (family-wise error 5 %); one more query is counted as "
             "lost, for losses that no query of the sample shows"
