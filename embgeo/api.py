@@ -311,6 +311,7 @@ def compress(
 
         arrays: dict[str, np.ndarray] = {
             "query_rows": np.arange(len(embeddings.query_ids)) if evaluator is None else evaluator.query_rows,
+            "query_groups": result.query_groups,
             **{f"quality/{o.spec}": o.quality.astype(np.float32) for o in [result.baseline, *result.outcomes]},
             **{f"recall/{o.spec}": o.recall.astype(np.float32) for o in result.outcomes},
             # what the report says of single queries: the rankings before and after, and which documents are relevant
@@ -373,7 +374,7 @@ def _baseline(
         name: {"value": float(per_query.mean()), "ci": bootstrap.mean_interval(per_query)}
         for name, per_query in values.items()
     }
-    arrays["query_rows"] = evaluator.query_rows
+    arrays["query_rows"], arrays["query_groups"] = evaluator.query_rows, evaluator.query_groups
     arrays |= {f"quality/{name}": per_query.astype(np.float32) for name, per_query in values.items()}
     return retrieval, rows, arrays
 

@@ -24,13 +24,17 @@ METHOD = (
 
 @dataclass(frozen=True)
 class JudgedQueries:
-    """Per-query quality of one way of searching: `ids` (m,) of the judged queries, `values` {measure: (m,)}."""
+    """Per-query quality of one way of searching: `ids` (m,) of the judged queries, `values` {measure: (m,)}.
+
+    `groups` (m,) int: queries of one number share relevant documents; all apart in runs of earlier versions.
+    """
 
     label: str
     name: str
     ids: tuple[str, ...]
     texts: Mapping[str, str]
     values: Mapping[str, np.ndarray]
+    groups: np.ndarray
 
 
 def compare_retrieval(runs: Sequence[ComparedRun], seed: int) -> tuple[dict[str, Any] | None, list[str]]:
@@ -100,7 +104,7 @@ def paired(found: Sequence[JudgedQueries], seed: int) -> list[dict[str, Any]]:
         compared = {}
         for name in names:
             x, y = (side.values[name][at].astype(np.float64) for side, at in zip((a, b), rows, strict=True))
-            compared[name] = _difference(x, y, seed)
+            compared[name] = _difference(x, y, seed, a.groups[rows[0]])
             tests.setdefault(name, []).append(compared[name])
         pairs.append({**facts, "status": "ok", "reason": None, "measures": compared})
     for family in tests.values():
@@ -109,15 +113,15 @@ def paired(found: Sequence[JudgedQueries], seed: int) -> list[dict[str, Any]]:
     return pairs
 
 
-def _difference(x: np.ndarray, y: np.ndarray, seed: int) -> dict[str, Any]:
-    bootstrap = QueryBootstrap.draw(len(x), seed)
+def _difference(x: np.ndarray, y: np.ndarray, seed: int, groups: np.ndarray) -> dict[str, Any]:
+    bootstrap = QueryBootstrap.draw(len(x), seed, groups=groups)
     ci = bootstrap.difference(x, y)
     return {
         "a": float(x.mean()),
         "b": float(y.mean()),
         "difference": float((x - y).mean()),
         "difference_ci": ci,
-        "p": sign_flip_p(x - y, seed),
+        "p": sign_flip_p(x - y, seed, groups=groups),
         "wins": int((x > y).sum()),
         "losses": int((x < y).sum()),
         "ties": int((x == y).sum()),
@@ -132,7 +136,10 @@ def _queries(item: ComparedRun, name: str, values: Mapping[str, np.ndarray]) -> 
     ids = list(texts)
     if len(rows) and int(np.max(rows)) >= len(ids):
         return "the run stores no query ids"
-    return JudgedQueries(item.label, name, tuple(ids[row] for row in rows.tolist()), texts, dict(values))
+    groups = item.run.arrays.get("query_groups", np.arange(len(rows)))
+    if len(groups) != len(rows):
+        return "the run stores no per-query quality"
+    return JudgedQueries(item.label, name, tuple(ids[row] for row in rows.tolist()), texts, dict(values), groups)
 
 
 def _same_text(a: JudgedQueries, b: JudgedQueries, query: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 from comparison_example import DOCUMENTS, QUERIES, D, analyzed, compressed, quality, spaces, texts
 
 import embgeo
+from embgeo.compared_retrieval import _difference
 from embgeo.comparison import compare
 from embgeo.encoders import cache
 from embgeo.errors import InputError, RunFormatError, UnknownNameError
@@ -212,6 +213,25 @@ def test_other_documents_are_said_to_be_a_difference_of_data(tmp_path: Path) -> 
     warnings = compare([one, other], out=tmp_path).result["warnings"]
     assert any("searched 120 documents and B 60" in warning for warning in warnings)
     assert any("different corpora" in warning for warning in warnings)
+
+
+def test_queries_that_share_a_document_are_one_piece_of_evidence(tmp_path: Path) -> None:
+    """Fifty judged documents, asked four times each: the interval is that of the compress run, not half as wide."""
+    rng = np.random.default_rng(0)
+    docs = rng.standard_normal((300, 16)).astype(np.float32)
+    queries = np.repeat(docs[:50], 4, axis=0) + 0.6 * rng.standard_normal((200, 16)).astype(np.float32)
+    qrels = {str(row): {str(row // 4): 1} for row in range(200)}
+    made = [
+        embgeo.compress(docs=docs, queries=queries, qrels=qrels, specs=[spec], out=tmp_path, threads=1)
+        for spec in ("f32", "binary")
+    ]
+    assert len(np.unique(made[0].arrays["query_groups"])) == 50
+    values = [made[1].arrays[f"quality/{spec}"].astype(np.float64) for spec in ("binary", "f32")]
+    one = _difference(*values, 0, made[1].arrays["query_groups"])
+    apart = _difference(*values, 0, np.arange(200))
+    [row] = made[1].result["tradeoffs"]
+    assert one["difference_ci"] == pytest.approx(row["difference_ci"], abs=2e-6)
+    assert one["p"] > apart["p"] or one["p"] == pytest.approx(1e-4, abs=2e-4)
 
 
 def test_two_runs_of_one_vector_file_are_of_one_corpus(tmp_path: Path) -> None:

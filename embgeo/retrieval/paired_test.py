@@ -12,16 +12,20 @@ DRAWS = 10_000
 BLOCK = 1_000
 
 
-def sign_flip_p(gaps: np.ndarray, seed: int = 0, draws: int = DRAWS) -> float:
+def sign_flip_p(gaps: np.ndarray, seed: int = 0, draws: int = DRAWS, groups: np.ndarray | None = None) -> float:
     """Two-sided p that the mean of per-query differences (m,) is 0, by flipping signs at random.
 
     (1 + flips at least as extreme) / (1 + draws), never below 1 / (draws + 1); 1 where no query differs. Under the
-    null either system could have given either value of a query. Source: Smucker et al. 2007; Phipson & Smyth 2010.
+    null either system could have given either value of a query; queries of one group, `groups` (m,), flip together.
+    Source: Smucker et al. 2007; Phipson & Smyth 2010.
 
     >>> sign_flip_p(np.zeros(50))
     1.0
     """
-    changed = np.asarray(gaps, np.float64)[np.asarray(gaps) != 0]
+    gaps = np.asarray(gaps, np.float64)
+    if groups is not None:
+        gaps = np.bincount(np.unique(groups, return_inverse=True)[1].reshape(-1), weights=gaps)
+    changed = gaps[gaps != 0]
     if not len(changed):
         return 1.0
     rng = np.random.default_rng([seed, 0xF11B])
