@@ -11,7 +11,6 @@ from typing import Any
 from embgeo.compared_retrieval import JudgedQueries, float32_queries, paired, store_queries
 from embgeo.compared_runs import ComparedRun, entry
 from embgeo.errors import InputError, unknown_name
-from embgeo.retrieval.paired_test import no_interval
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}
 _CONDITION = re.compile(r"\s*([A-Za-z][\w@.]*)\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+))\s*(%?)\s*")
@@ -119,9 +118,7 @@ def _paired(metric: str, reference: ComparedRun, run: ComparedRun, seed: int) ->
     [pair] = paired(found, seed)
     if pair["status"] != "ok":
         return {"note": "no interval: the runs share no judged queries"}
-    test = pair["measures"][metric]
-    few = no_interval(test["wins"] + test["losses"], pair["n"]) if test["difference_ci"] is None else None
-    return {**test, "n": pair["n"], "note": few}
+    return {**pair["measures"][metric], "n": pair["n"]}
 
 
 def _queries(run: ComparedRun) -> JudgedQueries | str | None:

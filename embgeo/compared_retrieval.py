@@ -11,7 +11,7 @@ import numpy as np
 
 from embgeo.compared_runs import ComparedRun, entry, subjects
 from embgeo.retrieval.evaluate import QUALITY_MEASURES
-from embgeo.retrieval.paired_test import DRAWS, holm, sign_flip_p
+from embgeo.retrieval.paired_test import DRAWS, holm, no_interval, sign_flip_p
 from embgeo.retrieval.significance import RESAMPLES, QueryBootstrap, changed_bound
 
 JUDGED = "ndcg@10"
@@ -126,6 +126,7 @@ def _difference(x: np.ndarray, y: np.ndarray, seed: int, groups: np.ndarray) -> 
         "losses": int((x < y).sum()),
         "ties": int((x == y).sum()),
         "changed_bound": changed_bound(int((x != y).sum()), len(x)) if ci is None else None,
+        "note": no_interval(int((x != y).sum()), len(x), bootstrap.changed(x - y)) if ci is None else None,
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Any
 
@@ -84,13 +83,11 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             row["code_bytes_per_vector"] = outcome.code_bytes
             row["structure_bytes_per_vector"] = outcome.spec.structure_bytes_per_vector
             row["index"] = outcome.index
-        if not is_base and changed < MIN_CHANGED:
+        if not is_base and apart < MIN_CHANGED:
             queries = len(base.quality)
-            row["note"] = no_interval(changed, queries)
+            row["note"] = no_interval(changed, queries, apart)
             if not changed:
                 row["changed_bound"] = changed_bound(changed, queries)
-        elif not is_base and apart < MIN_CHANGED:
-            row["note"] = f"the {changed} queries that change {_shared(apart)}: too few for an interval"
         if vectors is not None:
             planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
             row["planned"] = {
@@ -100,10 +97,6 @@ def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vecto
             }
         rows.append(row)
     return rows
-
-
-def _shared(groups: int) -> str:
-    return f"share {groups} relevant document{'' if groups == 1 else 's'}"
 
 
 def _recall_interval(recall: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float] | None:
@@ -272,7 +265,7 @@ def _reason(row: dict[str, Any], sweep: Sweep, budget: Budget | None, keep: floa
     elif row["retained_ci"] is None and not row["changed_queries"]:
         share = f"keeps {name} of every query"
     elif row["retained_ci"] is None:
-        few = re.split(", |: ", row["note"])[0]
+        few = row["note"].partition(", ")[0]
         share = f"keeps {100 * row['retained']:.1f} % of {name} ({few})"
     else:
         low, high = row["retained_ci"]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embgeo.retrieval.significance import changed_bound
+from embgeo.retrieval.significance import MIN_CHANGED, changed_bound
 
 DRAWS = 10_000
 BLOCK = 1_000
@@ -37,12 +37,17 @@ def sign_flip_p(gaps: np.ndarray, seed: int = 0, draws: int = DRAWS, groups: np.
     return (1 + extreme) / (1 + draws)
 
 
-def no_interval(changed: int, queries: int) -> str:
-    """Why a paired difference has no interval, when `changed` of `queries` changed.
+def no_interval(changed: int, queries: int, groups: int) -> str:
+    """Why a paired difference has no interval, when `changed` of `queries` changed, `groups` of them independently.
 
-    >>> no_interval(3, 300)
+    >>> no_interval(3, 300, 3)
     'only 3 of 300 queries change, too few for an interval: under 2.6 % would, with 95 % confidence'
+    >>> no_interval(40, 300, 2)
+    'the 40 queries that change share 2 relevant documents, too few for an interval'
     """
+    if changed >= MIN_CHANGED:
+        documents = f"{groups} relevant document{'' if groups == 1 else 's'}"
+        return f"the {changed} queries that change share {documents}, too few for an interval"
     changes = f"{'query' if queries == 1 else 'queries'} change{'s' if changed == 1 else ''}"
     said = f"only {changed} of {queries} {changes}" if changed else "no query changes"
     bound = float(f"{100 * changed_bound(changed, queries):.2g}")
