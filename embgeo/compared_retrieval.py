@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compared_runs import ComparedRun, entry, subjects
 from embgeo.retrieval.evaluate import QUALITY_MEASURES
 from embgeo.retrieval.paired_test import DRAWS, holm, no_interval, sign_flip_p
-from embgeo.retrieval.significance import RESAMPLES, QueryBootstrap, changed_bound
+from embgeo.retrieval.significance import MIN_CHANGED, RESAMPLES, QueryBootstrap, changed_bound
 
 JUDGED = "ndcg@10"
 METHOD = (
@@ -116,6 +116,7 @@ def paired(found: Sequence[JudgedQueries], seed: int) -> list[dict[str, Any]]:
 def _difference(x: np.ndarray, y: np.ndarray, seed: int, groups: np.ndarray) -> dict[str, Any]:
     bootstrap = QueryBootstrap.draw(len(x), seed, groups=groups)
     ci = bootstrap.difference(x, y)
+    changed = int((x != y).sum())
     return {
         "a": float(x.mean()),
         "b": float(y.mean()),
@@ -125,8 +126,8 @@ def _difference(x: np.ndarray, y: np.ndarray, seed: int, groups: np.ndarray) -> 
         "wins": int((x > y).sum()),
         "losses": int((x < y).sum()),
         "ties": int((x == y).sum()),
-        "changed_bound": changed_bound(int((x != y).sum()), len(x)) if ci is None else None,
-        "note": no_interval(int((x != y).sum()), len(x), bootstrap.changed(x - y)) if ci is None else None,
+        "changed_bound": changed_bound(changed, len(x)) if changed < MIN_CHANGED else None,
+        "note": no_interval(changed, len(x), bootstrap.changed(x - y)) if ci is None else None,
     }
 
 

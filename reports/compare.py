@@ -271,7 +271,8 @@ def _pairs(stored: Entry, title: str, specs: Mapping[str, str] | None = None) ->
             if not test:
                 continue
             ends = [str(pair.get(end)) + (f" ({specs.get(str(pair.get(end)))})" if specs else "") for end in ("a", "b")]
-            few = f"{few_differ(test)} (under {percent(test.get('changed_bound'))} would)"
+            bound = test.get("changed_bound")
+            few = few_differ(test) + (f" (under {percent(bound)} would)" if finite(bound) is not None else "")
             rows.append([
                 f"{ends[0]} − {ends[1]}",
                 number(test.get("difference"), places=4, signed=True),
