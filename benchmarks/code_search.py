@@ -19,12 +19,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.faiss_codebooks import OVERSAMPLING, fast_scan
-from embgeo.compression.faiss_formats import code_index
-from embgeo.compression.index import BlockSearcher, FaissSearcher, Searcher, build_searcher
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.faiss_codebooks import OVERSAMPLING, fast_scan
+from embgeo.compression.search.faiss_formats import code_index
+from embgeo.compression.search.searcher import BlockSearcher, FaissSearcher, Searcher, build_searcher
 from embgeo.embeddings import normalise
 from embgeo.threads import limited_threads
 

@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from embgeo import api
-from embgeo.compression.codec import fit_codec
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.held_out import CONTENDERS, Folds, Task, out_of_sample
 from embgeo.compression.select import KEEP_ALPHA, Field, choose, keep_p_values
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
 from embgeo.embeddings import check_embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score

@@ -28,11 +28,11 @@ QUERIES = 200
 
 def run(path: Path, spec: str) -> None:
     """One spec, in this process; one JSON line."""
-    from embgeo.compression.codec import encode_all, fit_codec
+    from embgeo.compression.codecs.codec import encode_all, fit_codec
+    from embgeo.compression.codecs.spec import parse
+    from embgeo.compression.codecs.training import Training
     from embgeo.compression.folds import fit_sample
-    from embgeo.compression.index import build_searcher
-    from embgeo.compression.spec import parse
-    from embgeo.compression.training import Training
+    from embgeo.compression.search.searcher import build_searcher
     from embgeo.embeddings import check_embeddings
 
     seconds: dict[str, float] = {}

@@ -102,8 +102,8 @@ def known_measures() -> Iterator[CompletionItem]:
 
 def known_parts() -> Iterator[tuple[str, CompletionItem]]:
     """(kind, example) of every part of a spec with its summary."""
-    for folder in ("indices", "reducers", "quantizers"):
-        for path in sorted((_PACKAGE / "compression" / folder).glob("*.py")):
+    for family in ("search/indices", "codecs/reducers", "codecs/quantizers"):
+        for path in sorted((_PACKAGE / "compression" / family).glob("*.py")):
             for found in _PART.finditer(path.read_text(encoding="utf-8")):
                 example, summary = (_keyword(key, found["rest"]) for key in ("example", "summary"))
                 yield found["kind"], CompletionItem(example, help=summary)

@@ -23,14 +23,14 @@ from embgeo.compression.caveats import (
     refuse_unmeetable,
 )
 from embgeo.compression.checkpoint import open_checkpoints
+from embgeo.compression.codecs.spec import parse
 from embgeo.compression.effects import byte_account, store_effects
 from embgeo.compression.grid import Grid, default_grid, default_specs
 from embgeo.compression.prediction import Shape, beyond_the_list, predict_recall, prediction_account
 from embgeo.compression.price import check_price, price_account
 from embgeo.compression.protocol import fit_budget, protocol, rules
-from embgeo.compression.spec import parse
+from embgeo.compression.search.store import write_store
 from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
-from embgeo.compression.store import write_store
 from embgeo.compression.sweep import built_searcher, sweep
 from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
 from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings

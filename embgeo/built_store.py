@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from embgeo.compression.export import ExportReport, export_faiss
-from embgeo.compression.index import build_searcher
-from embgeo.compression.store import load_store
+from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.store import load_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.errors import InputError, RunFormatError
 from embgeo.runs import Run, find_run
 from embgeo.subject import VECTORS
+from embgeo.targets.faiss import ExportReport, export_faiss
 from embgeo.threads import limited_threads
 
 STORE_FILE = "store.safetensors"

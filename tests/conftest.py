@@ -57,7 +57,8 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _hurried_clock() -> Iterator[None]:
     """How fast a search is, is not what tests look at: two rounds of one query."""
-    from embgeo.compression import indexed, timing
+    from embgeo.compression import timing
+    from embgeo.compression.search import indexed
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "REPEATS", 1)

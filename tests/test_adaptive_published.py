@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from oracles.slow_adaptive import adaptive, levels_and_error
 
-from embgeo.compression.lloyd_max import gaussian_distortion, gaussian_levels
-from embgeo.compression.spec import parse
+from embgeo.compression.codecs.spec import parse
 from embgeo.compression.sweep import sweep
 from embgeo.datasets.beir import load_beir
 from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.numeric.lloyd_max import gaussian_distortion, gaussian_levels
 from embgeo.retrieval.evaluate import Evaluator
 
 MEASURED = {192: 0.6454, 96: 0.6452, 48: 0.6338}  # nDCG@10 over five document folds, SciFact × MiniLM

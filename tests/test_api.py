@@ -16,7 +16,7 @@ import pytest
 
 from embgeo import api
 from embgeo.compression import timing
-from embgeo.compression.store import load_store
+from embgeo.compression.search.store import load_store
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.errors import BudgetError, EmbgeoError, InputError, RunFormatError, SpecError, StorageError
 from embgeo.reports import write_report
@@ -317,7 +317,7 @@ def test_a_store_that_cannot_be_written_leaves_nothing(
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("embgeo.compression.store.os.replace", full)
+    monkeypatch.setattr("embgeo.compression.search.store.os.replace", full)
     with pytest.raises(StorageError, match="No space left"):
         api.compress(**vectors(files, out=tmp_path / "runs", specs=["int8"]))
     assert list((tmp_path / "runs").iterdir()) == []

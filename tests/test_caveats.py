@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from embgeo import api
-from embgeo.compression.codec import TieredCodec, encode_all, fit_codec
+from embgeo.compression.codecs.codec import TieredCodec, encode_all, fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.effects import store_effects
-from embgeo.compression.index import build_searcher
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.search.searcher import build_searcher
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import BudgetError

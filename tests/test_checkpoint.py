@@ -20,7 +20,7 @@ from embgeo.api import compress
 from embgeo.cli.group import embgeo
 from embgeo.compression import checkpoint as checkpoints_module
 from embgeo.compression.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
-from embgeo.compression.spec import parse
+from embgeo.compression.codecs.spec import parse
 from embgeo.compression.sweep import sweep
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator

@@ -33,7 +33,7 @@ def offered(line: str) -> list[str]:
 
 
 def test_names_read_off_the_source_are_those_of_the_registries() -> None:
-    from embgeo.compression.parts import INDICES, QUANTIZERS, REDUCERS, load_parts
+    from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, load_parts
     from embgeo.metrics.registry import measures
 
     known = measures()
@@ -82,7 +82,7 @@ def test_measures_one_after_another() -> None:
 
 
 def test_specs_part_by_part() -> None:
-    from embgeo.compression.spec import parse
+    from embgeo.compression.codecs.spec import parse
 
     first = offered("compress minilm tiny --spec ")
     assert {"hnsw32,", "pca192,", "int8"} <= set(first)

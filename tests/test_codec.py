@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.codec import FittedCodec, fit_codec, restore_codec
-from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training, second_moment
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec, restore_codec
+from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training, second_moment
 from embgeo.embeddings import normalise
 from embgeo.errors import SpecError
 

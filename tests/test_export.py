@@ -10,16 +10,16 @@ import pytest
 from embgeo import api
 from embgeo.built_store import FAISS_FILE
 from embgeo.cli import main
-from embgeo.compression.codec import fit_codec
-from embgeo.compression.export import ExportReport, export_faiss
-from embgeo.compression.index import build_searcher, faiss_available
-from embgeo.compression.indexed import build_structure
-from embgeo.compression.parts import QUANTIZERS, load_parts
-from embgeo.compression.spec import parse
-from embgeo.compression.store import Store, load_store, write_store
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.part import QUANTIZERS, load_parts
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.indexed import build_structure
+from embgeo.compression.search.searcher import build_searcher, faiss_available
+from embgeo.compression.search.store import Store, load_store, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError, StorageError
+from embgeo.targets.faiss import ExportReport, export_faiss
 
 load_parts()
 pytestmark = pytest.mark.skipif(not faiss_available(), reason="no FAISS here")

@@ -6,10 +6,10 @@ import pytest
 from test_sweep import corpus, facts
 
 from embgeo.compression.budget import parse_budget
+from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, load_parts
+from embgeo.compression.codecs.spec import parse
 from embgeo.compression.costs import predicted_seconds
 from embgeo.compression.grid import FIT_BUDGET_SECONDS, default_grid
-from embgeo.compression.parts import QUANTIZERS, REDUCERS, load_parts
-from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Sweep, sweep
 from embgeo.compression.tradeoffs import rescoring_curves, tradeoff_rows
 from embgeo.retrieval.significance import QueryBootstrap

@@ -5,13 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression import index as module
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.index import BlockSearcher, ByteSearcher, FaissSearcher, build_searcher, faiss_available
-from embgeo.compression.parts import QUANTIZERS, load_parts
-from embgeo.compression.quantizers.float8 import FORMATS, levels
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.part import QUANTIZERS, load_parts
+from embgeo.compression.codecs.quantizers.float8 import FORMATS, levels
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search import searcher as module
+from embgeo.compression.search.searcher import (
+    BlockSearcher,
+    ByteSearcher,
+    FaissSearcher,
+    build_searcher,
+    faiss_available,
+)
 from embgeo.embeddings import normalise
 
 load_parts()
@@ -112,7 +118,7 @@ def test_one_query_at_a_time_reads_the_bytes_by_a_compiled_loop(text: str) -> No
 
 
 def test_the_e4m3_loop_reads_every_byte_as_ml_dtypes_does() -> None:
-    from embgeo.compression.kernels import e4m3_scores
+    from embgeo.numeric.bits import e4m3_scores
 
     codes = np.arange(256, dtype=np.uint8)[:, None]
     values = np.arange(256, dtype=np.uint8).view(FORMATS["e4m3"]).astype(np.float32)

@@ -13,20 +13,20 @@ from hypothesis import strategies as st
 
 from embgeo.compression.budget import parse_budget
 from embgeo.compression.caveats import list_warnings, refuse_impossible
-from embgeo.compression.codec import Codec, TieredCodec, fit_codec
-from embgeo.compression.graph_search import BeamSearcher, FaissGraphSearcher, faiss_graph
+from embgeo.compression.codecs.codec import Codec, TieredCodec, fit_codec
+from embgeo.compression.codecs.part import INDICES, QUANTIZERS, Structure, load_parts, state_of
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.held_out import Task
-from embgeo.compression.index import BlockSearcher, best_of, build_searcher, faiss_available
-from embgeo.compression.indexed import build_structure, effort_curve, indexed_searcher, structure_bytes
-from embgeo.compression.indices.hnsw import HNSW, Graph, connect, layers
-from embgeo.compression.indices.ivf import IVF, Lists, coarse_centroids
-from embgeo.compression.list_search import FaissListSearcher, ListSearcher
-from embgeo.compression.parts import INDICES, QUANTIZERS, Structure, load_parts, state_of
-from embgeo.compression.spec import parse
-from embgeo.compression.store import load_store, predicted_file_bytes, write_store
+from embgeo.compression.search.graph_search import BeamSearcher, FaissGraphSearcher, faiss_graph
+from embgeo.compression.search.indexed import build_structure, effort_curve, indexed_searcher, structure_bytes
+from embgeo.compression.search.indices.hnsw import HNSW, Graph, connect, layers
+from embgeo.compression.search.indices.ivf import IVF, Lists, coarse_centroids
+from embgeo.compression.search.list_search import FaissListSearcher, ListSearcher
+from embgeo.compression.search.searcher import BlockSearcher, best_of, build_searcher, faiss_available
+from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
 from embgeo.compression.sweep import Sweep, sweep
 from embgeo.compression.tradeoffs import recommend, tradeoff_rows
-from embgeo.compression.training import Training
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import BudgetError, MissingExtraError, RunFormatError, SpecError
 from embgeo.judgements import Judgements
@@ -571,7 +571,7 @@ def test_without_faiss_a_stored_graph_is_still_searched_and_a_new_one_refused(mo
 
 
 def test_indices_live_in_their_own_package() -> None:
-    folder = importlib.import_module("embgeo.compression.indices")
+    folder = importlib.import_module("embgeo.compression.search.indices")
     assert {entry.fitted.__module__ for entry in INDICES.values()} == {
         f"{folder.__name__}.hnsw",
         f"{folder.__name__}.ivf",

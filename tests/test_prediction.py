@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.codec import fit_codec
-from embgeo.compression.index import build_searcher
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.prediction import Shape, beyond_the_list, found_share, predict_recall, worth_running
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.search.searcher import build_searcher
 from embgeo.embeddings import normalise
 
 SPECS = ["int8", "fp8", "int4", "rot,tq2", "pca160,int8", "pca96,f32", "adaptive@64B", "adaptive@32B", "rot,binary"]

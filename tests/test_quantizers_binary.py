@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from oracles import slow_scalar_codecs as slow
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.quantizers.ternary import trits
-from embgeo.compression.quantizers.thresholds import FittedThresholds
-from embgeo.compression.reducers.itq_rotation import haar_rotation
-from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.quantizers.ternary import trits
+from embgeo.compression.codecs.quantizers.thresholds import FittedThresholds
+from embgeo.compression.codecs.reducers.itq_rotation import haar_rotation
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 
 

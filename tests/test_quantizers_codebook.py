@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from oracles import slow_codebooks as oracle
 
-from embgeo.compression.codebooks import improve, nearest, subspace_kmeans
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.faiss_codebooks import FastScanSearcher, alphabet, fast_scan, product_index
-from embgeo.compression.index import BlockSearcher, FaissSearcher, build_searcher, faiss_available
-from embgeo.compression.quantizers.pq import FittedProduct
-from embgeo.compression.quantizers.rabitq import FittedRaBitQ
-from embgeo.compression.quantizers.rq import FittedResidual
-from embgeo.compression.reducers.optimised_rotation import balanced
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codebooks import improve, nearest, subspace_kmeans
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.quantizers.pq import FittedProduct
+from embgeo.compression.codecs.quantizers.rabitq import FittedRaBitQ
+from embgeo.compression.codecs.quantizers.rq import FittedResidual
+from embgeo.compression.codecs.reducers.optimised_rotation import balanced
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.faiss_codebooks import FastScanSearcher, alphabet, fast_scan, product_index
+from embgeo.compression.search.searcher import BlockSearcher, FaissSearcher, build_searcher, faiss_available
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, SpecError
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from oracles import slow_scalar_codecs as slow
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.quantizers.adaptive import FittedAdaptive
-from embgeo.compression.quantizers.adjusted import PASSES, FittedAdjusted
-from embgeo.compression.quantizers.direction4 import LEVELS, FittedDirection4
-from embgeo.compression.quantizers.float4 import E2M1, nearest_nibble, signed_levels
-from embgeo.compression.quantizers.uniform import FittedUniform
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
+from embgeo.compression.codecs.quantizers.adjusted import PASSES, FittedAdjusted
+from embgeo.compression.codecs.quantizers.direction4 import LEVELS, FittedDirection4
+from embgeo.compression.codecs.quantizers.float4 import E2M1, nearest_nibble, signed_levels
+from embgeo.compression.codecs.quantizers.uniform import FittedUniform
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import SpecError
 

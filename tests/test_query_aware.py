@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.spec import parse
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.sweep import sweep
-from embgeo.compression.training import Training
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements

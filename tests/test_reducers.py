@@ -7,14 +7,14 @@ import pytest
 from scipy.linalg import hadamard as scipy_hadamard
 from sklearn.decomposition import KernelPCA as SklearnKernelPCA
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.reducers.itq_rotation import haar_rotation
-from embgeo.compression.reducers.kernel_pca import FittedKernelPCA, gaussian_kernel
-from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.reducers.structured_projection import FittedStructured
-from embgeo.compression.reducers.whitened_pca import FittedWhitening
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.reducers.itq_rotation import haar_rotation
+from embgeo.compression.codecs.reducers.kernel_pca import FittedKernelPCA, gaussian_kernel
+from embgeo.compression.codecs.reducers.structured_projection import FittedStructured
+from embgeo.compression.codecs.reducers.whitened_pca import FittedWhitening
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 

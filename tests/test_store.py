@@ -15,16 +15,16 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from embgeo.compression import store as module
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.index import build_searcher
-from embgeo.compression.quantizers.casts import FittedCast
-from embgeo.compression.reducers.itq_rotation import haar_rotation
-from embgeo.compression.reducers.linear import Linear
-from embgeo.compression.reducers.structured_projection import FittedStructured
-from embgeo.compression.spec import parse
-from embgeo.compression.store import load_store, predicted_file_bytes, write_store
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.quantizers.casts import FittedCast
+from embgeo.compression.codecs.reducers.itq_rotation import haar_rotation
+from embgeo.compression.codecs.reducers.structured_projection import FittedStructured
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search import store as module
+from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import EmbgeoError, RunFormatError, StorageError
 

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from oracles.planted_codecs import Memorising
 
-from embgeo.compression.codec import fit_codec
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.part import QUANTIZERS, Entry, Reducer, load_parts
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.folds import document_folds
-from embgeo.compression.index import build_searcher
-from embgeo.compression.parts import QUANTIZERS, Entry, Reducer, load_parts
-from embgeo.compression.spec import parse
+from embgeo.compression.search.searcher import build_searcher
 from embgeo.compression.sweep import DEPTH, Sweep, sweep
-from embgeo.compression.training import Training
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import SpecError

@@ -12,8 +12,8 @@ import pytest
 
 from embgeo.compression import timing
 from embgeo.compression.budget import parse_budget
+from embgeo.compression.codecs.spec import parse
 from embgeo.compression.outcome import Outcome
-from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Sweep, sweep
 from embgeo.compression.tradeoffs import competition, recommend, tradeoff_rows
 from embgeo.embeddings import check_embeddings

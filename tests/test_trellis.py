@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from embgeo.compression.kernels import pack_bits
-from embgeo.compression.lloyd_max import gaussian_distortion
-from embgeo.compression.quantizers.adaptive import Adaptive
-from embgeo.compression.quantizers.trellis import FittedTrellis, Trellis, trellis_levels
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.quantizers.adaptive import Adaptive
+from embgeo.compression.codecs.quantizers.trellis import FittedTrellis, Trellis, trellis_levels
+from embgeo.compression.codecs.training import Training
+from embgeo.numeric.bits import pack_bits
+from embgeo.numeric.lloyd_max import gaussian_distortion
 
 
 def standard(width: int, bits: int) -> FittedTrellis:

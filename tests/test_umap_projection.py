@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.index import build_searcher
-from embgeo.compression.spec import parse
-from embgeo.compression.store import load_store, write_store
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.store import load_store, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError
 

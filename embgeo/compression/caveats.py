@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.compression.budget import Budget, parse_budget
-from embgeo.compression.codec import fit_codec
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.costs import predicted_seconds
 from embgeo.compression.folds import FIT_ROWS, fit_sample
 from embgeo.compression.grid import default_specs
-from embgeo.compression.indices.ivf import POINTS_PER_LIST
-from embgeo.compression.spec import Spec
+from embgeo.compression.search.indices.ivf import POINTS_PER_LIST
 from embgeo.compression.tradeoffs import POOR
-from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
 from embgeo.environment import versions
 from embgeo.errors import BudgetError

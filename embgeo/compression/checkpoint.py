@@ -30,12 +30,12 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from embgeo import __version__
-from embgeo.compression.codec import Codec, restore_codec
+from embgeo.compression.codecs.codec import Codec, restore_codec
+from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.folds import FIT_ROWS, FOLDS
 from embgeo.compression.held_out import DEPTH
-from embgeo.compression.index import faiss_available
 from embgeo.compression.outcome import Finding
-from embgeo.compression.spec import Spec
+from embgeo.compression.search.searcher import faiss_available
 from embgeo.compression.timing import Timing
 from embgeo.embeddings import Embeddings, release_pages
 from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
@@ -276,7 +276,7 @@ def _code_fingerprint() -> str:
     """SHA-256 of the code that judges, so that what an edited codec left is not taken for its own."""
     package = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    for folder in ("compression", "retrieval", "."):
+    for folder in ("compression", "numeric", "retrieval", "."):
         for path in sorted((package / folder).glob("*.py" if folder == "." else "**/*.py")):
             digest.update(path.relative_to(package).as_posix().encode() + b"\n" + path.read_bytes())
     return digest.hexdigest()

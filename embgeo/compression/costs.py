@@ -10,23 +10,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from embgeo.compression.codebooks import ITERATIONS, MOST_ROWS
+from embgeo.compression.codecs.codebooks import ITERATIONS, MOST_ROWS
+from embgeo.compression.codecs.part import Quantizer, Reducer
+from embgeo.compression.codecs.quantizers.opq import OptimisedProductQuantizer
+from embgeo.compression.codecs.quantizers.pq import ProductQuantizer
+from embgeo.compression.codecs.quantizers.pq4 import ProductQuantizer4
+from embgeo.compression.codecs.quantizers.rabitq import EVENTS, GRID, RaBitQ
+from embgeo.compression.codecs.quantizers.rq import BEAM, PASSES, ResidualQuantizer
+from embgeo.compression.codecs.quantizers.rq import FIT_ROWS as RESIDUAL_ROWS
+from embgeo.compression.codecs.reducers.autoencoder import BATCH, HIDDEN, STEPS, Autoencoder
+from embgeo.compression.codecs.reducers.autoencoder import PASSES as EPOCHS
+from embgeo.compression.codecs.reducers.itq_rotation import FIT_ROWS as ROTATION_ROWS
+from embgeo.compression.codecs.reducers.itq_rotation import ROUNDS, ITQRotation
+from embgeo.compression.codecs.reducers.kernel_pca import LANDMARKS, KernelPCA
+from embgeo.compression.codecs.reducers.umap_projection import LANDMARKS as PLACED
+from embgeo.compression.codecs.reducers.umap_projection import UMAPProjection
+from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.folds import FIT_ROWS, FOLDS
-from embgeo.compression.parts import Quantizer, Reducer
-from embgeo.compression.quantizers.opq import OptimisedProductQuantizer
-from embgeo.compression.quantizers.pq import ProductQuantizer
-from embgeo.compression.quantizers.pq4 import ProductQuantizer4
-from embgeo.compression.quantizers.rabitq import EVENTS, GRID, RaBitQ
-from embgeo.compression.quantizers.rq import BEAM, PASSES, ResidualQuantizer
-from embgeo.compression.quantizers.rq import FIT_ROWS as RESIDUAL_ROWS
-from embgeo.compression.reducers.autoencoder import BATCH, HIDDEN, STEPS, Autoencoder
-from embgeo.compression.reducers.autoencoder import PASSES as EPOCHS
-from embgeo.compression.reducers.itq_rotation import FIT_ROWS as ROTATION_ROWS
-from embgeo.compression.reducers.itq_rotation import ROUNDS, ITQRotation
-from embgeo.compression.reducers.kernel_pca import LANDMARKS, KernelPCA
-from embgeo.compression.reducers.umap_projection import LANDMARKS as PLACED
-from embgeo.compression.reducers.umap_projection import UMAPProjection
-from embgeo.compression.spec import Spec
 
 PRODUCT = 0.04e-9  # a multiplication and addition within a matrix product
 LOOP_PRODUCT = 0.2e-9  # the same in the k-means loop, whose rows are a few coordinates wide

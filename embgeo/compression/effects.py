@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec, TieredCodec
-from embgeo.compression.index import Searcher
+from embgeo.compression.codecs.codec import FittedCodec, TieredCodec
+from embgeo.compression.search.searcher import Searcher
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, own_rows, without_own

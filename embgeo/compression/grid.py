@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from embgeo.compression.budget import Budget
+from embgeo.compression.codecs.reducers.kernel_pca import KernelPCA
+from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.costs import predicted_seconds
-from embgeo.compression.reducers.kernel_pca import KernelPCA
-from embgeo.compression.spec import Spec, parse
 from embgeo.environment import versions
 from embgeo.errors import InputError
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import Codec, FittedCodec, encode_all, fit_codec
+from embgeo.compression.codecs.codec import Codec, FittedCodec, encode_all, fit_codec
+from embgeo.compression.codecs.part import Reducer
+from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.error_growth import AS_IT_IS, ErrorGrowth
 from embgeo.compression.folds import document_folds, fit_sample
-from embgeo.compression.index import Searcher, TieredSearcher, best_of, pair_scores
-from embgeo.compression.parts import Reducer
+from embgeo.compression.search.searcher import Searcher, TieredSearcher, best_of, pair_scores
 from embgeo.compression.shared_codes import SharedCodes
-from embgeo.compression.spec import Spec
-from embgeo.compression.training import Training
 from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band

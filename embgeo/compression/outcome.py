@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codec import Codec
-from embgeo.compression.parts import Structure
-from embgeo.compression.spec import Spec
+from embgeo.compression.codecs.codec import Codec
+from embgeo.compression.codecs.part import Structure
+from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.timing import Timing
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.compression.budget import Budget
+from embgeo.compression.codecs.reducers.truncation import Truncation
 from embgeo.compression.folds import FIT_ROWS
 from embgeo.compression.grid import Grid
-from embgeo.compression.reducers.truncation import Truncation
 from embgeo.compression.sweep import Sweep
 from embgeo.retrieval.significance import LEVEL, RESAMPLES
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.spec import CENTRED, Spec, parse
+from embgeo.compression.codecs.spec import CENTRED, Spec, parse
 from embgeo.compression.sweep import Sweep
 from embgeo.retrieval.significance import QueryBootstrap
 

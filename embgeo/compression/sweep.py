@@ -11,7 +11,10 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.checkpoint import Checkpoints
-from embgeo.compression.codec import Codec, encode_all, fit_codec
+from embgeo.compression.codecs.codec import Codec, encode_all, fit_codec
+from embgeo.compression.codecs.part import Structure
+from embgeo.compression.codecs.spec import Spec, parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.front import front_note
 from embgeo.compression.held_out import (
     CONTENDERS,
@@ -23,14 +26,11 @@ from embgeo.compression.held_out import (
     out_of_queries,
     out_of_sample,
 )
-from embgeo.compression.index import MatrixSearcher, Searcher, build_searcher
-from embgeo.compression.indexed import build_structure, index_facts
 from embgeo.compression.outcome import Finding, Outcome, tier_bytes
-from embgeo.compression.parts import Structure
-from embgeo.compression.spec import Spec, parse
-from embgeo.compression.store import predicted_file_bytes
+from embgeo.compression.search.indexed import build_structure, index_facts
+from embgeo.compression.search.searcher import MatrixSearcher, Searcher, build_searcher
+from embgeo.compression.search.store import predicted_file_bytes
 from embgeo.compression.timing import Timing, time_searchers
-from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings
 from embgeo.progress import NOTE, Progress, silent
 from embgeo.retrieval.evaluate import Evaluator

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embgeo.compression.index import Searcher
+from embgeo.compression.search.searcher import Searcher
 from embgeo.progress import Progress, silent
 
 BATCH = 128

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.budget import Budget
+from embgeo.compression.codecs.spec import parse
 from embgeo.compression.select import (
     CrossFitted,
     Field,
@@ -17,7 +18,6 @@ from embgeo.compression.select import (
     pareto_front,
     queries_needed,
 )
-from embgeo.compression.spec import parse
 from embgeo.compression.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
 from embgeo.retrieval.paired_test import no_interval

@@ -17,15 +17,15 @@ from oracles import planted_codecs as planted
 from oracles.codec_makers import D, Make, alike, cloud, maker, written
 from safetensors import safe_open
 
-from embgeo.compression.codec import FittedCodec
-from embgeo.compression.parts import QUANTIZERS, REDUCERS, Entry, load_parts
-from embgeo.compression.quantizers.casts import FittedCast
-from embgeo.compression.quantizers.float8 import FittedFloat8
-from embgeo.compression.quantizers.uniform import FittedUniform
-from embgeo.compression.reducers.autoencoder import FittedAutoencoder
-from embgeo.compression.reducers.kernel_pca import FittedKernelPCA
-from embgeo.compression.spec import parse
-from embgeo.compression.store import load_store, predicted_file_bytes, write_store
+from embgeo.compression.codecs.codec import FittedCodec
+from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, Entry, load_parts
+from embgeo.compression.codecs.quantizers.casts import FittedCast
+from embgeo.compression.codecs.quantizers.float8 import FittedFloat8
+from embgeo.compression.codecs.quantizers.uniform import FittedUniform
+from embgeo.compression.codecs.reducers.autoencoder import FittedAutoencoder
+from embgeo.compression.codecs.reducers.kernel_pca import FittedKernelPCA
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
 from embgeo.errors import InputError
 
 load_parts()

@@ -13,14 +13,14 @@ import pytest
 from oracles.codec_makers import D, alike, cloud, written
 from threadpoolctl import threadpool_limits
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.index import build_searcher, faiss_available
-from embgeo.compression.indexed import build_structure
-from embgeo.compression.parts import QUANTIZERS, load_parts
-from embgeo.compression.spec import parse
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.part import QUANTIZERS, load_parts
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.indexed import build_structure
+from embgeo.compression.search.on_torch import TorchSearcher
+from embgeo.compression.search.searcher import build_searcher, faiss_available
 from embgeo.compression.sweep import sweep
-from embgeo.compression.torch_index import TorchSearcher
-from embgeo.compression.training import Training
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator, neighbour_recall, tie_band

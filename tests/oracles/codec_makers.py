@@ -9,10 +9,10 @@ from functools import cache
 
 import numpy as np
 
-from embgeo.compression.codec import FittedCodec, fit_codec
-from embgeo.compression.parts import Entry, load_parts
-from embgeo.compression.spec import parse
-from embgeo.compression.training import Training
+from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.part import Entry, load_parts
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 

@@ -1,0 +1,206 @@
+"""Trellis-coded adaptive bits (`trellis@24B`): each coordinate's levels depend on the path, which is searched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.reducers.allocated_axes import AllocatedAxes
+from embgeo.compression.codecs.training import Training
+from embgeo.embeddings import normalise
+from embgeo.errors import InputError
+from embgeo.numeric.lloyd_max import MAX_BITS, allocate_bits, gaussian_levels
+
+# which quarter of the levels (level mod 4) the branches 0 and 1 of each state take; they lead to states 2s and 2s + 1
+BRANCHES = np.array([[0, 2], [1, 3], [2, 0], [3, 1], [2, 0], [3, 1], [0, 2], [1, 3]], np.uint8)
+# positive halves of the levels, by Lloyd's iteration over trellis-coded standard normals (tests repeat a step of it)
+_HALVES = {
+    1: (0.3529, 1.1986),
+    2: (0.1883, 0.6037, 1.072, 1.8703),
+    3: (0.1125, 0.3186, 0.5557, 0.788, 1.0603, 1.38, 1.8246, 2.5134),
+}
+MOST_BITS = MAX_BITS - 1  # twice as many levels as a coordinate's bits can name
+
+
+@cache
+def trellis_levels() -> np.ndarray:
+    """(MAX_BITS, 2^MAX_BITS) float32: row b has the 2^(b+1) ascending levels of a coordinate of b bits, then zeros.
+
+    From four bits on they are the Lloyd–Max levels of one bit more, which Lloyd's iteration hardly moves.
+    """
+    levels = np.zeros((MAX_BITS, 2**MAX_BITS), np.float32)
+    for bits in range(1, MAX_BITS):
+        half = np.array(_HALVES[bits]) if bits in _HALVES else gaussian_levels(bits + 1)[2**bits :]
+        levels[bits, : 2 ** (bits + 1)] = np.concatenate([-half[::-1], half])
+    levels.flags.writeable = False
+    return levels
+
+
+@dataclass(frozen=True)
+class FittedTrellis:
+    """Coordinate j holds bits[j] bits: the branch taken, then which level of that branch's quarter of 2^(bits+1).
+
+    The bits of a row follow each other, lowest first. Decoded rows become unit rows when `unit`.
+
+    Attributes
+    ----------
+    mean, scale : (r,) float32 of each coordinate.
+    bits : (r,) uint8, 0 to 7; a coordinate of 0 bits decodes to its mean.
+    """
+
+    unit: bool
+    mean: np.ndarray
+    scale: np.ndarray
+    bits: np.ndarray
+
+    @property
+    def code_bytes(self) -> int:
+        return (int(self.bits.sum()) + 7) // 8
+
+    def encode(self, Z: np.ndarray) -> np.ndarray:
+        codes = np.zeros((len(Z), self.code_bytes), np.uint8)
+        safe = np.where(self.scale > 0, self.scale, 1).astype(np.float32)
+        _encoder()(np.ascontiguousarray(Z, np.float32), self.mean, safe, self.bits, trellis_levels(), BRANCHES, codes)
+        return codes
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        out = np.empty((len(codes), len(self.bits)), np.float32)
+        _decoder()(np.ascontiguousarray(codes), self.mean, self.scale, self.bits, trellis_levels(), BRANCHES, out)
+        return normalise(out) if self.unit else out
+
+
+@cache
+def _encoder() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(Z, mean, scale, bits, levels, branches, codes):  # type: ignore[no-untyped-def]
+        n, width = Z.shape
+        for i in numba.prange(n):
+            cost = np.full(8, np.inf)
+            cost[0] = 0.0
+            moved = np.empty(8)
+            came = np.zeros((width, 8), np.uint8)  # the state before
+            took = np.zeros((width, 8), np.uint8)  # the code of the step
+            for j in range(width):
+                b = bits[j]
+                if b == 0:
+                    for s in range(8):
+                        came[j, s] = s
+                    continue
+                count = 1 << (b + 1)
+                x = (Z[i, j] - mean[j]) / scale[j]
+                low, high = 0, count
+                while low < high:
+                    middle = (low + high) >> 1
+                    if levels[b, middle] < x:
+                        low = middle + 1
+                    else:
+                        high = middle
+                gap = np.full(4, np.inf)
+                place = np.zeros(4, np.int64)
+                for k in range(max(0, low - 4), min(count, low + 4)):
+                    d = np.float64(x) - levels[b, k]
+                    if d * d < gap[k & 3]:
+                        gap[k & 3] = d * d
+                        place[k & 3] = k >> 2
+                for s in range(8):
+                    moved[s] = np.inf
+                weight = np.float64(scale[j]) * scale[j]
+                for s in range(8):
+                    for u in range(2):
+                        to, quarter = (2 * s + u) & 7, branches[s, u]
+                        total = cost[s] + weight * gap[quarter]
+                        if total < moved[to]:
+                            moved[to] = total
+                            came[j, to] = s
+                            took[j, to] = u | (place[quarter] << 1)
+                for s in range(8):
+                    cost[s] = moved[s]
+            state = 0
+            for s in range(8):
+                if cost[s] < cost[state]:
+                    state = s
+            at = 0
+            for j in range(width):
+                at += bits[j]
+            for j in range(width - 1, -1, -1):
+                at -= bits[j]
+                code = took[j, state]
+                for b in range(bits[j]):
+                    codes[i, (at + b) >> 3] |= ((code >> b) & 1) << ((at + b) & 7)
+                state = came[j, state]
+
+    return kernel
+
+
+@cache
+def _decoder() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(codes, mean, scale, bits, levels, branches, out):  # type: ignore[no-untyped-def]
+        for i in numba.prange(len(codes)):
+            state, at = 0, 0
+            for j in range(len(bits)):
+                if bits[j] == 0:
+                    out[i, j] = mean[j]
+                    continue
+                code = 0
+                for b in range(bits[j]):
+                    code |= ((codes[i, at >> 3] >> (at & 7)) & 1) << b
+                    at += 1
+                u = code & 1
+                level = ((code >> 1) << 2) | branches[state, u]
+                out[i, j] = mean[j] + scale[j] * levels[bits[j], level]
+                state = (2 * state + u) & 7
+
+    return kernel
+
+
+@quantizer(
+    r"trellis@(\d+)B",
+    example="trellis@48B",
+    summary="adaptive bits coded along a trellis of 8 states: less error, the more so the more bytes",
+    fitted=FittedTrellis,
+)
+@dataclass(frozen=True)
+class Trellis:
+    """`adaptive@…B` with trellis-coded quantization: twice the levels of a coordinate's bits, of which the path so far
+    allows half; the Viterbi algorithm finds the path of least squared error. Against `adaptive` of the same bytes it
+    saves more of it the more bits there are: on SciFact 3.5 % at 6 bytes, 8.8 % at 24, 14 % at 48, 21 % at 96, 34 %
+    at 192.
+
+    State as in `adaptive`. Decoding a row is one walk over its coordinates. At most 7 bits a coordinate.
+    Source: Marcellin & Fischer 1990, "Trellis coded quantization of memoryless and Gauss–Markov sources".
+    """
+
+    budget: int
+
+    @property
+    def name(self) -> str:
+        return f"trellis@{self.budget}B"
+
+    @property
+    def before(self) -> tuple[Reducer, ...]:
+        return (AllocatedAxes(self.budget),)
+
+    def code_bytes(self, width: int) -> int:
+        most = width * MOST_BITS // 8
+        if not 1 <= self.budget <= most:
+            raise InputError(f"{self.name} needs between 1 and {most} bytes here, {MOST_BITS} bits a coordinate")
+        return self.budget
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedTrellis:
+        mean = Z.mean(axis=0, dtype=np.float64)
+        variance = Z.var(axis=0, dtype=np.float64)
+        return FittedTrellis(
+            training.similarity == "cosine",
+            mean.astype(np.float32),
+            np.sqrt(variance).astype(np.float32),
+            allocate_bits(variance, 8 * self.budget, most=MOST_BITS),
+        )

@@ -1,0 +1,109 @@
+"""Uniform scalar quantizers with a range per dimension: `int8`, `int4`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.training import Training
+
+QUANTILE_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class FittedUniform:
+    """Level c of dimension j is low[j] + c · step[j], c in 0 … 2^bits − 1; nearest level, saturating.
+
+    Two 4-bit levels share a byte, the even dimension in the low half, as FAISS packs them.
+
+    Attributes
+    ----------
+    low, step : (r,) float32; the step of a constant dimension is 0.
+    """
+
+    bits: int
+    low: np.ndarray
+    step: np.ndarray
+
+    @property
+    def code_bytes(self) -> int:
+        return (len(self.low) * self.bits + 7) // 8
+
+    def encode(self, Z: np.ndarray) -> np.ndarray:
+        top = np.float32(2**self.bits - 1)
+        safe = np.where(self.step > 0, self.step, 1)
+        levels = np.clip(np.rint((Z - self.low) / safe), 0, top).astype(np.uint8)
+        return levels if self.bits == 8 else pack_nibbles(levels)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        return self.low + self.step * self.raw_values(codes)
+
+    def raw_values(self, codes: np.ndarray) -> np.ndarray:
+        """(n, r) float32 levels, 0 … 2^bits − 1: what `score=centred` compares."""
+        levels = codes if self.bits == 8 else unpack_nibbles(codes, len(self.low))
+        return levels.astype(np.float32)
+
+    def saturation(self, Z: np.ndarray) -> float:
+        """Share of the values of Z (n, r) outside the range, which become its ends; half a step more is inside."""
+        top = self.low + self.step * np.float32(2**self.bits - 1)
+        return float(np.mean((self.low - self.step / 2 > Z) | (top + self.step / 2 < Z)))
+
+
+def pack_nibbles(levels: np.ndarray) -> np.ndarray:
+    """(n, r) levels below 16 → (n, ⌈r/2⌉) bytes; an odd last dimension is padded with 0."""
+    if levels.shape[1] % 2:
+        levels = np.pad(levels, ((0, 0), (0, 1)))
+    packed: np.ndarray = levels[:, 0::2] | (levels[:, 1::2] << 4)
+    return packed
+
+
+def unpack_nibbles(codes: np.ndarray, width: int) -> np.ndarray:
+    """The inverse of `pack_nibbles`."""
+    levels = np.empty((len(codes), 2 * codes.shape[1]), np.uint8)
+    levels[:, 0::2] = codes & 15
+    levels[:, 1::2] = codes >> 4
+    return levels[:, :width]
+
+
+def _fit(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
+    step = (high.astype(np.float64) - low) / (2**bits - 1)
+    return FittedUniform(bits, low.astype(np.float32), step.astype(np.float32))
+
+
+@quantizer(r"int8", example="int8", summary="256 even levels a coordinate between its extremes", fitted=FittedUniform)
+@dataclass(frozen=True)
+class Int8:
+    """One byte a coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
+
+    before: ClassVar[tuple[Reducer, ...]] = ()
+    name: ClassVar[str] = "int8"
+
+    def code_bytes(self, width: int) -> int:
+        return width
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
+        return _fit(8, Z.min(axis=0), Z.max(axis=0))
+
+
+@quantizer(r"int4", example="int4", summary="16 even levels a coordinate, rare extremes clipped", fitted=FittedUniform)
+@dataclass(frozen=True)
+class Int4:
+    """Half a byte a coordinate; the range leaves out 0.1 % at either end, which costs saturation and buys resolution.
+
+    Clipping helps at 4 bits and would hurt at 8 (SciFact × MiniLM, rotated: recall@10 of exact .936 against .927).
+    The quantiles come from at most 20,000 rows. State: 8·r bytes.
+    """
+
+    before: ClassVar[tuple[Reducer, ...]] = ()
+    name: ClassVar[str] = "int4"
+
+    def code_bytes(self, width: int) -> int:
+        return (width + 1) // 2
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
+        sample = Z if len(Z) <= QUANTILE_ROWS else Z[:: -(-len(Z) // QUANTILE_ROWS)]
+        low, high = np.quantile(sample, [0.001, 0.999], axis=0)
+        return _fit(4, low, high)

@@ -1,0 +1,43 @@
+"""Centred PCA with the mean restored at scoring (`pcac192`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.training import Training, principal_axes, second_moment
+
+
+@reducer(
+    r"pcac(\d+)",
+    example="pcac192",
+    summary="PCA about the mean, the mean restored at scoring",
+    fitted=Linear,
+)
+@dataclass(frozen=True)
+class CentredPCA:
+    """Projection on the leading eigenvectors of the covariance; decoded rows are z @ matrixᵀ + mean.
+
+    Not to be confused with centring both sides and forgetting the mean, which is what `PCA().fit_transform` followed
+    by an inner product does. State: d·(r + 1)·4 bytes.
+    """
+
+    dimensions: int
+
+    @property
+    def name(self) -> str:
+        return f"pcac{self.dimensions}"
+
+    def width(self, dimension: int) -> int:
+        return check_width(self.name, self.dimensions, dimension)
+
+    def fit(self, Z: np.ndarray, training: Training) -> Linear:
+        if Z is training.X:
+            mean, axes = training.mean, training.centred_principal[1]
+        else:
+            mean = Z.mean(axis=0, dtype=np.float64)
+            axes = principal_axes(second_moment(Z, about=mean))[1]
+        return Linear(np.ascontiguousarray(axes[:, : self.dimensions], dtype=np.float32), mean.astype(np.float32))

@@ -1,0 +1,37 @@
+"""The random projection of 0.1.0 (`grp192`), by the name under which runs and stores hold it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.reducers.structured_projection import FittedStructured, StructuredProjection
+from embgeo.compression.codecs.training import Training
+
+
+@reducer(
+    r"grp(\d+)",
+    example="grp192",
+    summary="the same as srp, under its name in 0.1.0, where it drew Gaussians and stored them",
+    fitted=FittedStructured,
+)
+@dataclass(frozen=True)
+class RandomProjection:
+    """`srp`: a matrix of Gaussians, made orthonormal, projects no better and took d·r·4 bytes that a seed gives.
+
+    Stores written by 0.1.0 hold that matrix and are searched by it.
+    """
+
+    dimensions: int
+
+    @property
+    def name(self) -> str:
+        return f"grp{self.dimensions}"
+
+    def width(self, dimension: int) -> int:
+        return check_width(self.name, self.dimensions, dimension)
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedStructured:
+        return StructuredProjection(self.dimensions).fit(Z, training)

@@ -1,0 +1,211 @@
+"""A navigable graph over the codes (`hnsw32`): each document keeps links to near ones, a search walks along them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from embgeo.compression.codecs.part import index
+from embgeo.compression.search.index_metric import assert_metric, faiss_metric, metric_of
+from embgeo.errors import InputError, MissingExtraError
+from embgeo.retrieval.exact import score
+
+EFFORT = 64
+BUILD_EFFORT = 40  # 100 and 200 took 1.7 and 3.8 times as long on SciFact × MiniLM and found no more
+MOST_LINKS = 256
+
+
+@dataclass(frozen=True)
+class Graph:
+    """Links by row number, −1 where a place is free. It holds no vectors: the store's codes are scored.
+
+    Attributes
+    ----------
+    metric : `inner_product` or `l2`.
+    effort : the beam of a search where none is named.
+    entry : the row where every search begins.
+    ground : (n, 2·links) int32, the links of the layer that holds all documents.
+    upper : (u, links) int32, the links of higher layers: document after document, each from layer 1 upwards.
+    tops : (n,) uint8, the highest layer of each document.
+    """
+
+    metric: str
+    effort: int
+    entry: int
+    ground: np.ndarray
+    upper: np.ndarray
+    tops: np.ndarray
+
+    @property
+    def links(self) -> int:
+        return self.ground.shape[1] // 2
+
+    @property
+    def firsts(self) -> np.ndarray:
+        """(n,) int64: where each document's rows begin in `upper`."""
+        return np.concatenate([[0], np.cumsum(self.tops, dtype=np.int64)])[:-1]
+
+    def check(self, rows: int, width: int) -> None:
+        if self.metric not in ("inner_product", "l2") or self.effort < 1:
+            raise ValueError("the graph names no known metric or effort")
+        shapes = self.ground.shape == (rows, 2 * self.links) and self.tops.shape == (rows,)
+        if not shapes or self.upper.shape != (int(self.tops.sum(dtype=np.int64)), self.links):
+            raise ValueError("the graph is not one of these documents")
+        for links in (self.ground, self.upper):
+            if links.size and not -1 <= int(links.min()) <= int(links.max()) < rows:
+                raise ValueError("a link of the graph points nowhere")
+        if not 0 <= self.entry < rows or self.tops[self.entry] != self.tops.max():
+            raise ValueError("the graph has no entry")
+        own = np.repeat(self.tops, self.tops)
+        layer = np.arange(len(own)) - np.repeat(self.firsts, self.tops) + 1
+        if (self.tops[np.maximum(self.upper, 0)] < layer[:, None])[self.upper >= 0].any():
+            raise ValueError("a link of the graph leads to a document that is not on its layer")
+
+
+@index(
+    r"hnsw(\d+)(?:ef(\d+))?",
+    example="hnsw32",
+    summary="graph with that many links a document (twice as many on its ground layer); hnsw32ef64 sets the beam",
+    fitted=Graph,
+)
+@dataclass(frozen=True)
+class HNSW:
+    """Hierarchical navigable small world graph, built and searched under the store's own similarity.
+
+    Links are chosen from decoded documents by FAISS on one thread, so that equal seeds give equal graphs; layers are
+    filled by quota, ⌊n / links^l⌋ documents on layer l, so that the size is known before. Documents that no walk would
+    reach (few: duplicates, short vectors under inner product) get a link from the nearest document with a free place.
+    Bytes: n·(8·links + 1) and 4·links more for each place on a higher layer; hnsw32 costs 262 bytes a vector, more than
+    many codes. Building holds the decoded documents as float32; searching holds codes and links.
+    Source: Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs".
+    """
+
+    links: int
+    asked: int | None = None
+    label: ClassVar[str] = "ef"
+
+    @property
+    def name(self) -> str:
+        return f"hnsw{self.links}" + ("" if self.asked is None else f"ef{self.asked}")
+
+    @property
+    def effort(self) -> int:
+        return EFFORT if self.asked is None else self.asked
+
+    @property
+    def marginal_bytes(self) -> int:
+        # ground and layer, and 1/links + 1/links² + … = 1/(links − 1) of a place above
+        return 8 * self.links + 1 + math.ceil(4 * self.links / (self.links - 1))
+
+    def structure_bytes(self, rows: int, width: int) -> int:
+        return rows * (8 * self.links + 1) + 4 * self.links * sum(_quotas(rows, self.links))
+
+    def check(self, documents: int | None = None) -> None:
+        if not 2 <= self.links <= MOST_LINKS:
+            raise InputError(f"hnsw needs between 2 and {MOST_LINKS} links a document; got {self.links}")
+        if self.effort < 1:
+            raise InputError(f"the search effort (ef) of hnsw must be at least 1; got {self.effort}")
+
+    def efforts(self, documents: int) -> list[int]:
+        steps = [10, 16, 32, 64, 128, 256, 512]
+        return sorted({min(step, documents) for step in [*steps, self.effort]})
+
+    def pool(self, k: int) -> int:
+        return max(self.effort, k)
+
+    def build(self, X: np.ndarray, sample: np.ndarray, similarity: str, seed: int) -> Graph:
+        metric = metric_of(similarity)
+        neighbours, starts, entry, tops = _faiss_links(X, self.links, metric, layers(len(X), self.links, seed))
+        on_ground = np.zeros(len(neighbours), bool)
+        on_ground[(starts[:-1, None] + np.arange(2 * self.links)).ravel()] = True
+        ground = np.ascontiguousarray(neighbours[on_ground].reshape(len(X), 2 * self.links))
+        upper = np.ascontiguousarray(neighbours[~on_ground].reshape(-1, self.links))
+        connect(ground, entry, X, metric)
+        return Graph(metric, self.effort, entry, ground, upper, tops)
+
+
+def _quotas(rows: int, links: int) -> list[int]:
+    """How many documents stand on layer 1, 2, …"""
+    quotas = []
+    while rows := rows // links:
+        quotas.append(rows)
+    return quotas
+
+
+def layers(rows: int, links: int, seed: int) -> np.ndarray:
+    """(rows,) uint8 highest layer of each document; which ones are drawn, how many is fixed."""
+    tops = np.zeros(rows, np.uint8)
+    order = np.random.default_rng([seed, links, 0x6A9]).permutation(rows)
+    for quota in _quotas(rows, links):
+        tops[order[:quota]] += 1
+    return tops
+
+
+def _faiss_links(
+    X: np.ndarray, links: int, metric: str, tops: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
+    """FAISS's flat array of links, where each document's begin (n + 1,), the entry, and the layers it used."""
+    from embgeo.compression.search.searcher import faiss_available
+
+    if not faiss_available():
+        raise MissingExtraError("building hnsw needs FAISS: pip install 'embgeo[cpu]'")
+    import faiss
+    from threadpoolctl import threadpool_limits
+
+    built: Any = faiss.IndexHNSWFlat(X.shape[1], links, faiss_metric(metric))
+    built.hnsw.efConstruction = max(BUILD_EFFORT, links)
+    assert_metric(built, metric)
+    faiss.copy_array_to_vector(tops.astype(np.int32) + 1, built.hnsw.levels)
+    threads = faiss.omp_get_max_threads()
+    # with several threads the links depend on who came first
+    faiss.omp_set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            built.add(np.ascontiguousarray(X, np.float32))
+    finally:
+        faiss.omp_set_num_threads(threads)
+    used = faiss.vector_to_array(built.hnsw.levels) - 1
+    neighbours = faiss.vector_to_array(built.hnsw.neighbors).astype(np.int32)
+    starts = faiss.vector_to_array(built.hnsw.offsets).astype(np.int64)
+    return neighbours, starts, int(built.hnsw.entry_point), used.astype(np.uint8)
+
+
+def connect(ground: np.ndarray, entry: int, X: np.ndarray, metric: str) -> None:
+    """Make every document reachable from `entry` along `ground`, changed in place, as far as free places go.
+
+    A document that is not reached gets a link from the nearest one that has a free place among its own links, else
+    among theirs, else anywhere.
+    """
+    reached = np.zeros(len(ground), bool)
+    _mark(ground, entry, reached)
+    has_place = np.asarray((ground < 0).any(axis=1))
+    for row in np.flatnonzero(~reached):
+        if reached[row]:
+            continue
+        near = ground[row][ground[row] >= 0]
+        far = ground[near][ground[near] >= 0]
+        for candidates in (near, far, np.arange(len(ground))):
+            free = candidates[reached[candidates] & has_place[candidates]]
+            if len(free):
+                break
+        else:
+            return
+        nearness = score(X[row][None], X[free], "euclidean" if metric == "l2" else "dot")[0]
+        nearest = free[nearness.argmax()]
+        ground[nearest, (ground[nearest] < 0).argmax()] = row
+        has_place[nearest] = (ground[nearest] < 0).any()
+        _mark(ground, int(row), reached)
+
+
+def _mark(ground: np.ndarray, start: int, reached: np.ndarray) -> None:
+    """Set `reached` for everything that a walk from `start` comes to."""
+    reached[start] = True
+    front = np.array([start])
+    while len(front):
+        ahead = np.unique(ground[front])
+        front = ahead[ahead >= 0]
+        front = front[~reached[front]]
+        reached[front] = True

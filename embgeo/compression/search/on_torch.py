@@ -1,0 +1,94 @@
+"""Search on a torch device: codes stay there as bytes, a block at a time is decoded and multiplied."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.codec import FittedCodec
+from embgeo.compression.codecs.quantizers.binary import FittedSigns
+from embgeo.compression.codecs.quantizers.casts import FittedCast
+from embgeo.compression.codecs.quantizers.float8 import FittedFloat8
+from embgeo.compression.codecs.quantizers.uniform import FittedUniform
+from embgeo.compression.search.query_scale import any_length
+from embgeo.compression.search.searcher import best_of
+
+BLOCK_ROWS = 65536
+
+
+class TorchSearcher:
+    """The same scores as the CPU paths up to float32 rounding; ids agree up to ties within it.
+
+    A codec without a decoder here is decoded on the CPU, block by block, and multiplied on the device.
+    """
+
+    def __init__(self, codec: FittedCodec, codes: np.ndarray, device: str) -> None:
+        import torch
+
+        self.codec = codec
+        self.device = device
+        self.decode = _decoder(codec.quantizer, device)
+        self.name = f"torch {device}, decode by block"
+        self.ram_bytes = int(codes.nbytes) + codec.state_bytes
+        self._host_codes = codes
+        self._codes = torch.as_tensor(np.ascontiguousarray(codes), device=device) if self.decode else None
+
+    @any_length
+    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        import torch
+
+        Z, bias = self.codec.queries(Q)
+        queries = torch.as_tensor(np.ascontiguousarray(Z, np.float32), device=self.device)
+        n = len(self._host_codes)
+        scores = torch.full((len(Q), 0), 0.0, device=self.device)
+        rows = torch.full((len(Q), 0), 0, dtype=torch.int64, device=self.device)
+        for start in range(0, n, BLOCK_ROWS):
+            block = self._block(start, min(start + BLOCK_ROWS, n))
+            if self.codec.similarity == "euclidean":
+                centre = block.mean(0)  # about it: far from the origin the squares would cancel
+                near, asked = block - centre, queries - centre
+                products = 2 * (asked @ near.T) - (near * near).sum(1) - (asked * asked).sum(1, keepdim=True)
+                products.clamp_(max=0)
+            else:
+                products = queries @ block.T
+            top = torch.topk(products, min(k, products.shape[1]), dim=1)
+            scores = torch.cat([scores, top.values], dim=1)
+            rows = torch.cat([rows, top.indices + start], dim=1)
+            if scores.shape[1] > k:
+                best = torch.topk(scores, k, dim=1)
+                scores, rows = best.values, rows.gather(1, best.indices)
+        found, places = best_of(scores.cpu().numpy(), rows.cpu().numpy(), k)
+        return found + bias[:, None], places
+
+    def _block(self, start: int, stop: int) -> Any:
+        import torch
+
+        if self._codes is not None and self.decode is not None:
+            return self.decode(self._codes[start:stop])
+        return torch.as_tensor(self.codec.decode(self._host_codes[start:stop]), device=self.device)
+
+
+def _decoder(quantizer: Any, device: str) -> Any | None:
+    """A function (rows, bytes) uint8 tensor → (rows, width) float32 tensor on the device, or None."""
+    import torch
+
+    if isinstance(quantizer, FittedCast):
+        kind = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[quantizer.format]
+        return lambda codes: codes.view(kind).float()
+    if isinstance(quantizer, FittedFloat8):
+        table = torch.as_tensor(quantizer.table / quantizer.scale[0], device=device)
+        return lambda codes: table[codes.int()]
+    if isinstance(quantizer, FittedUniform):
+        low, step = (torch.as_tensor(array, device=device) for array in (quantizer.low, quantizer.step))
+        width = len(quantizer.low)
+        if quantizer.bits == 8:
+            return lambda codes: low + step * codes.float()
+        return lambda codes: low + step * torch.stack([codes & 15, codes >> 4], 2).flatten(1)[:, :width].float()
+    if isinstance(quantizer, FittedSigns):
+        shifts = torch.arange(8, dtype=torch.uint8, device=device)
+        size = float(quantizer.magnitude[0])
+        return lambda codes: (
+            ((codes[:, :, None] >> shifts) & 1).flatten(1)[:, : quantizer.width].float() * (2 * size) - size
+        )
+    return None

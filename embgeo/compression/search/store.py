@@ -1,0 +1,234 @@
+"""The store: our own container for codes, state and ids, whose size is known before it is written.
+
+The file is a safetensors file (any safetensors reader opens it) with the tensors
+
+    codes        (n, code_bytes) uint8; of the tier that is searched
+    rescore      (n, code_bytes) uint8; of the tier that rescores, only where the spec has one
+    ids          (total id bytes,) uint8, the UTF-8 ids one after another
+    id_ends      (n,) uint64, where each id ends
+    state.*      the codec's arrays
+    index.*      links or lists, only where the spec has an index (int32, uint8, uint64, float32)
+
+and the metadata entries `embgeo_store` (format version), `codec` (JSON), `codec_sha256` (of that JSON and the state: a
+codec with one flipped number would still decode, to other vectors) and, with an index, `index` (JSON). It is written in
+row blocks, so that a memory-mapped corpus passes through without being held.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.codec import Codec, TieredCodec, restore_codec
+from embgeo.compression.codecs.part import Structure, numbers_of, state_of
+from embgeo.errors import RunFormatError, StorageError
+
+STORE_VERSION = 1
+_DTYPES = {"U8": np.uint8, "U64": np.uint64, "F32": np.float32, "F64": np.float64, "I64": np.int64, "U16": np.uint16}
+_DTYPES |= {"I32": np.int32}
+_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store in memory (or memory-mapped).
+
+    Attributes
+    ----------
+    codec : the frozen codec.
+    codes : (n, code_bytes) uint8; both tiers side by side where there are two.
+    doc_ids : one id a row.
+    structure : links or lists over the codes, or None.
+    """
+
+    codec: Codec
+    codes: np.ndarray
+    doc_ids: Sequence[str]
+    structure: Structure | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def predicted_file_bytes(codec: Codec, rows: int, id_bytes: int, structure: Structure | None = None) -> int:
+    """Exact size of the file that `write_store` writes for `rows` documents whose ids take `id_bytes` in UTF-8."""
+    header, data = _layout(codec, rows, id_bytes, structure)
+    return len(header) + data
+
+
+def write_store(
+    path: Path,
+    codec: Codec,
+    blocks: Iterable[np.ndarray],
+    doc_ids: Sequence[str],
+    structure: Structure | None = None,
+) -> int:
+    """Write codes (row blocks in order), state, ids and links or lists; returns the bytes written.
+
+    The file appears whole or not at all. Raises StorageError when the disk is full or the folder cannot be written,
+    and ValueError when the blocks do not hold one row an id.
+    """
+    encoded = [doc_id.encode("utf-8", "surrogatepass") for doc_id in doc_ids]
+    header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)), structure)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(header)
+            # state first: float arrays stay aligned whatever the length of codes and ids
+            for array in codec.state.values():
+                file.write(np.ascontiguousarray(array).data)
+            file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
+            for array in _structure_arrays(structure).values():
+                file.write(np.ascontiguousarray(array).data)
+            start, rows = file.tell(), 0
+            for block in blocks:
+                for offset, part in _tiers(codec, block, start, len(doc_ids)):
+                    file.seek(offset + rows * part.shape[1])
+                    file.write(np.ascontiguousarray(part).data)
+                rows += len(block)
+            file.seek(start + len(doc_ids) * codec.code_bytes)
+            for raw in encoded:
+                file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        if rows != len(doc_ids):
+            raise ValueError(f"the store needs one row of codes an id; got {rows} rows for {len(doc_ids)} ids")
+        os.replace(partial, path)
+    except OSError as error:
+        raise StorageError(
+            f"the store must be written to {path}: {error.strerror}. Free space or choose --out"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return len(header) + data_bytes
+
+
+def load_store(path: Path) -> Store:
+    """Open a store; codes stay memory-mapped. Raises RunFormatError for a damaged, foreign or newer file."""
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            length = int.from_bytes(file.read(8), "little")
+            if not 0 < length <= size - 8:
+                raise ValueError("its header does not fit the file")
+            header = json.loads(file.read(length))
+        metadata = header.pop("__metadata__")
+        version = int(metadata["embgeo_store"])
+        if version > STORE_VERSION:
+            raise RunFormatError(
+                f"{path} has store format {version}; this embgeo reads up to {STORE_VERSION}. Upgrade embgeo"
+            )
+        arrays = {name: _map(path, entry, 8 + length, size) for name, entry in header.items()}
+        state = {name.removeprefix("state."): np.array(a) for name, a in arrays.items() if name.startswith("state.")}
+        if metadata["codec_sha256"] != _checksum(metadata["codec"], state):
+            raise ValueError("its codec does not match its checksum")
+        codec = restore_codec(json.loads(metadata["codec"]), state)
+        ids = list(_split(arrays["ids"].tobytes(), arrays["id_ends"]))
+        codes = arrays["codes"]
+        if isinstance(codec, TieredCodec):
+            codes = np.hstack([codes, arrays["rescore"]])
+        structure = _restored(metadata, arrays, codec, len(codes))
+        if len(ids) != len(codes) or codes.shape[1:] != (codec.code_bytes,):
+            raise ValueError("codes, ids and codec disagree")
+    except RunFormatError:
+        raise
+    except OSError as error:
+        raise StorageError(f"the store {path} cannot be read: {error.strerror}") from error
+    except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        raise RunFormatError(f"{path} is no embgeo store or is damaged: {error}. Run compress again") from error
+    return Store(codec, codes, ids, structure)
+
+
+def _structure_arrays(structure: Structure | None) -> dict[str, np.ndarray]:
+    """The arrays of an index in the order of the file: wide numbers first, so that all stay aligned."""
+    found = {} if structure is None else state_of(structure)
+    return dict(sorted(found.items(), key=lambda item: -item[1].dtype.itemsize))
+
+
+def _restored(
+    metadata: Mapping[str, str], arrays: Mapping[str, np.ndarray], codec: Codec, rows: int
+) -> Structure | None:
+    if "index" not in metadata:
+        return None
+    from embgeo.compression.search.indexed import restore_structure
+
+    held = {name.removeprefix("index."): array for name, array in arrays.items() if name.startswith("index.")}
+    return restore_structure(json.loads(metadata["index"]), held, codec, rows)
+
+
+def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None = None) -> tuple[bytes, int]:
+    """The header (8-byte length included) and the number of data bytes after it."""
+    tensors: list[tuple[str, np.dtype, tuple[int, ...]]] = [
+        *((f"state.{name}", array.dtype, array.shape) for name, array in codec.state.items()),
+        ("id_ends", np.dtype(np.uint64), (rows,)),
+        *((f"index.{name}", array.dtype, array.shape) for name, array in _structure_arrays(structure).items()),
+        *((name, np.dtype(np.uint8), (rows, width)) for name, width in _widths(codec)),
+        ("ids", np.dtype(np.uint8), (id_bytes,)),
+    ]
+    manifest = json.dumps(codec.manifest(), separators=(",", ":"))
+    metadata = {
+        "embgeo_store": str(STORE_VERSION),
+        "codec": manifest,
+        "codec_sha256": _checksum(manifest, codec.state),
+    }
+    if structure is not None:
+        facts = {"kind": type(structure).__name__, **numbers_of(structure)}
+        metadata["index"] = json.dumps(facts, separators=(",", ":"))
+    header: dict[str, object] = {"__metadata__": metadata}
+    at = 0
+    for name, dtype, shape in tensors:
+        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+        header[name] = {"dtype": _NAMES[dtype], "shape": shape, "data_offsets": [at, at + size]}
+        at += size
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text, at
+
+
+def _checksum(manifest: str, state: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(manifest.encode())
+    for name in sorted(state):
+        digest.update(name.encode() + np.ascontiguousarray(state[name]).tobytes())
+    return digest.hexdigest()
+
+
+def _widths(codec: Codec) -> list[tuple[str, int]]:
+    """Names and code bytes of the tensors that hold the tiers, in the order of the file."""
+    if isinstance(codec, TieredCodec):
+        return [("codes", codec.search.code_bytes), ("rescore", codec.rescore.code_bytes)]
+    return [("codes", codec.code_bytes)]
+
+
+def _tiers(codec: Codec, block: np.ndarray, start: int, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+    """(where its tensor begins, columns) of each tier of a block of codes."""
+    at = 0
+    for _, width in _widths(codec):
+        yield start + at * rows, block[:, at : at + width]
+        at += width
+
+
+def _map(path: Path, entry: dict[str, Any], start: int, size: int) -> np.ndarray:
+    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
+    begin, end = entry["data_offsets"]
+    expected = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    if begin < 0 or end - begin != expected or start + end > size:
+        raise ValueError("a tensor lies outside the file")
+    if expected == 0:
+        return np.empty(shape, dtype)
+    return np.memmap(path, dtype, "r", offset=start + begin, shape=shape)
+
+
+def _split(raw: bytes, ends: np.ndarray) -> Iterator[str]:
+    begin = 0
+    for end in ends.tolist():
+        if not begin <= end <= len(raw):
+            raise ValueError("the id table is damaged")
+        yield raw[begin:end].decode("utf-8", "surrogatepass")
+        begin = end

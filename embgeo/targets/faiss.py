@@ -1,0 +1,217 @@
+"""A store as a FAISS file, for stacks that search with FAISS alone: the same bytes of codes, the same scores.
+
+The file holds our codes as they are, with FAISS's own constants (ranges, codebooks, the matrix of a linear reducer).
+FAISS numbers rows 0, 1, 2, … in the order of the store: result row i is `store.doc_ids[i]`. The file is for searching;
+where vectors may not be added to it, a note of the report says so.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.codec import FittedCodec, TieredCodec
+from embgeo.compression.search.faiss_formats import code_index
+from embgeo.compression.search.graph_search import faiss_graph
+from embgeo.compression.search.indices.hnsw import Graph
+from embgeo.compression.search.indices.ivf import Lists
+from embgeo.compression.search.list_search import faiss_lists
+from embgeo.compression.search.searcher import faiss_available
+from embgeo.compression.search.store import Store
+from embgeo.errors import InputError, MissingExtraError, StorageError
+
+BLOCK_ROWS = 65_536
+PROBES = 16
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What was written.
+
+    Attributes
+    ----------
+    faiss_type : the classes from the outside in, such as `IndexPreTransform(IndexHNSW(IndexScalarQuantizer))`.
+    predicted_bytes, written_bytes : the file's size, told before and measured after.
+    code_bytes, structure_bytes, state_bytes : codes, links or lists with ids, and everything else, as FAISS holds them.
+    notes : what a user of the file has to know.
+    """
+
+    path: Path
+    rows: int
+    faiss_type: str
+    predicted_bytes: int
+    written_bytes: int
+    code_bytes: int
+    structure_bytes: int
+    state_bytes: int
+    notes: tuple[str, ...]
+
+
+def export_faiss(store: Store, path: Path, dimension: int | None = None) -> ExportReport:
+    """Write `store` as a FAISS index file to `path`, whole or not at all.
+
+    `dimension` of the vectors is needed only where no reducer shows it. Raises InputError for a codec that FAISS cannot
+    hold (the message says why and names the nearest that it can), StorageError where the file cannot be written.
+    """
+    if not faiss_available():
+        raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'")
+    import faiss
+
+    codec = _single(store)
+    library: Any = faiss
+    if code_index(codec) is None:
+        raise InputError(_reason(codec))
+    matrix, offset, notes = _query_map(codec, dimension)
+    # without rows: FAISS's own constants and headers
+    bare = len(library.serialize_index(_wrapped(_filled(store, codec, empty=True), matrix, offset)))
+    structure = _structure_bytes(store)
+    codes = int(store.codes.nbytes)
+    predicted = bare + codes + structure
+    index = _wrapped(_filled(store, codec, empty=False), matrix, offset)
+    kind = _kind(index)
+    written = _write(index, path)
+    return ExportReport(
+        path, len(store), kind, predicted, written, codes, structure, bare,
+        ("row i of FAISS is document i of the store", *notes),
+    )  # fmt: skip
+
+
+def _single(store: Store) -> FittedCodec:
+    codec = store.codec
+    if isinstance(codec, TieredCodec):
+        raise InputError(
+            f"a FAISS file holds one code a document; {codec.spec} has two. Nearest that FAISS can hold: "
+            f"{codec.spec.tiers[0]} or {codec.spec.tiers[1]} alone"
+        )
+    if codec.spec.centred:
+        raise InputError(
+            f"FAISS compares float queries with decoded documents; {codec.spec} compares codes with codes. "
+            "Nearest that FAISS can hold: the spec without its score= part"
+        )
+    return codec
+
+
+def _reason(codec: FittedCodec) -> str:
+    """Why FAISS has no format for the codes, and which spec of about their size it has."""
+    size = codec.code_bytes
+    width = codec.decode(np.zeros((1, size), np.uint8)).shape[1]
+    if codec.spec.quantizer.before:
+        # its own axes leave some out; another quantizer would see them all
+        width = len(getattr(codec.reducers[0], "matrix", range(width)))
+    fitting = {"f16": 2 * width, "int8": width, "int4": (width + 1) // 2, "rot,tq2": (width + 3) // 4}
+    fitting |= {"binary": (width + 7) // 8}
+    if width % size == 0 and size < width:
+        fitting = {f"pq{size}": size}
+    nearest = min(fitting, key=lambda name: abs(fitting[name] - size))
+    return (
+        f"FAISS holds codes whose coordinates (or parts) decode each by a table of their own; those of {codec.spec} "
+        f"do not (bits that differ by coordinate, or a factor for each vector). Nearest that FAISS can hold: {nearest} "
+        f"({fitting[nearest]} bytes a vector instead of {size})"
+    )
+
+
+def _query_map(codec: FittedCodec, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
+    """(matrix (d, r) or None for the identity, offset (r,), notes): what brings a query to the codes."""
+    if not codec.reducers:
+        return None, np.zeros(0, np.float32), ()
+    matrix = getattr(codec.reducers[0], "matrix", None)
+    d = dimension if dimension is not None else None if matrix is None else len(matrix)
+    if d is None:
+        raise InputError(f"export of {codec.spec} needs the dimension of the vectors; give dimension=")
+    offset = codec.queries(np.zeros((1, d), np.float32))[0][0]
+    matrix = codec.queries(np.eye(d, dtype=np.float32))[0] - offset
+    Q = np.random.default_rng(0).standard_normal((PROBES, d)).astype(np.float32)
+    Z = codec.queries(Q)[0]
+    if not np.allclose(Q @ matrix + offset, Z, atol=1e-3 * float(np.abs(Z).max())):
+        raise InputError(
+            f"a FAISS file holds linear reducers; one of {codec.spec} is not. Nearest that FAISS can hold: "
+            f"pca{Z.shape[1]} in its place"
+        )
+    notes: tuple[str, ...] = ()
+    X = Q / np.linalg.norm(Q, axis=1, keepdims=True)
+    if not np.allclose(codec.reduce(X), X @ matrix + offset, atol=1e-4):
+        notes = (
+            "search only: documents come to their codes by another way than queries (a mean, a scale, a length), "
+            "which FAISS does not know; scores lack a constant of each query",
+        )
+    if matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(d)) and not offset.any():
+        return None, offset, notes
+    return np.ascontiguousarray(matrix, np.float32), offset.astype(np.float32), notes
+
+
+def _filled(store: Store, codec: FittedCodec, empty: bool) -> Any:
+    """The index without its transform, with the store's codes or without any row."""
+    import faiss
+
+    index: Any = code_index(codec)
+    codes = store.codes[:0] if empty else store.codes
+    structure = store.structure
+    if isinstance(structure, Lists):
+        if empty:
+            structure = replace(structure, rows=structure.rows[:0], ends=np.zeros_like(structure.ends))
+        return faiss_lists(structure, index, codes)
+    for start in range(0, len(codes), BLOCK_ROWS):
+        index.add_sa_codes(np.ascontiguousarray(codes[start : start + BLOCK_ROWS]))
+    if not isinstance(structure, Graph):
+        return index
+    return faiss.IndexHNSW(index, structure.links) if empty else faiss_graph(structure, index)
+
+
+def _structure_bytes(store: Store) -> int:
+    """What FAISS writes for links or lists beyond an empty index."""
+    structure, rows = store.structure, len(store)
+    if isinstance(structure, Graph):
+        # links, an offset of 8 bytes and a layer of 4 a document
+        return int(structure.ground.nbytes + structure.upper.nbytes) + 12 * rows
+    if isinstance(structure, Lists):
+        filled = int(np.count_nonzero(np.diff(structure.bounds)))
+        # ids of 8 bytes, and the sizes of all lists, or number and size of those that hold something
+        return 8 * rows + (8 * len(structure.ends) if 2 * filled > len(structure.ends) else 16 * filled)
+    return 0
+
+
+def _wrapped(index: Any, matrix: np.ndarray | None, offset: np.ndarray) -> Any:
+    """The index behind the matrix that brings queries to its coordinates."""
+    if matrix is None:
+        return index
+    import faiss
+
+    d, r = matrix.shape
+    turn: Any = faiss.LinearTransform(d, r, bool(offset.any()))
+    faiss.copy_array_to_vector(np.ascontiguousarray(matrix.T).ravel(), turn.A)
+    if offset.any():
+        faiss.copy_array_to_vector(np.ascontiguousarray(offset), turn.b)
+    turn.is_trained = True
+    whole: Any = faiss.IndexPreTransform(turn, index)
+    whole.ntotal, whole.is_trained = index.ntotal, True
+    return whole
+
+
+def _kind(index: Any) -> str:
+    import faiss
+
+    name = type(index).__name__
+    inner = {"IndexPreTransform": "index", "IndexHNSW": "storage"}.get(name)
+    return name if inner is None else f"{name}({_kind(faiss.downcast_index(getattr(index, inner)))})"
+
+
+def _write(index: Any, path: Path) -> int:
+    import faiss
+
+    library: Any = faiss
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        library.write_index(index, str(partial))
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+        return path.stat().st_size
+    except (OSError, RuntimeError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise StorageError(f"the FAISS file must be written to {path}: {said}. Free space or name another") from error
+    finally:
+        partial.unlink(missing_ok=True)
