@@ -75,7 +75,7 @@ def command(
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.tables import warning_lines
     from embgeo.cli.words import PLAIN, condition_line, plain
-    from embgeo.comparison import compare
+    from embgeo.pipelines.compare import compare
     from embgeo.reports.compare_decision import decision
 
     config = used(click.get_current_context())

@@ -12,7 +12,7 @@ _HOMES = {
     "Embeddings": "embgeo.embeddings",
     "analyze": "embgeo.api",
     "check_embeddings": "embgeo.embeddings",
-    "compare": "embgeo.comparison",
+    "compare": "embgeo.pipelines.compare",
     "compress": "embgeo.api",
     "export": "embgeo.built_store",
     "load_run": "embgeo.runs",
@@ -22,8 +22,8 @@ _HOMES = {
 if TYPE_CHECKING:
     from embgeo.api import analyze, compress
     from embgeo.built_store import export, search
-    from embgeo.comparison import compare
     from embgeo.embeddings import Embeddings, check_embeddings
+    from embgeo.pipelines.compare import compare
     from embgeo.runs import load_run
 
 

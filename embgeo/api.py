@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from embgeo.built_store import STORE_FILE, Hit, export, search  # offered here beside their sisters
-from embgeo.comparison import compare
 from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.compression.caveats import (
     codebook_warnings,
@@ -42,6 +41,7 @@ from embgeo.metrics.pair_histogram import pair_histogram
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, compute_signature
 from embgeo.metrics.standouts import standout_documents
+from embgeo.pipelines.compare import compare
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
 from embgeo.retrieval.exact import exact_search

@@ -72,7 +72,8 @@ def _every_run_fits_the_schema() -> Iterator[None]:
     """What the library stores has all that the shipped JSON schema requires; what tests store by hand has its types."""
     from jsonschema import Draft202012Validator
 
-    from embgeo import api, comparison, runs
+    from embgeo import api, runs
+    from embgeo.pipelines import compare as comparison
 
     schema = json.loads((REPOSITORY / "embgeo" / "result.schema.json").read_text(encoding="utf-8"))
     whole, typed = Draft202012Validator(schema), Draft202012Validator(_nothing_required(schema))

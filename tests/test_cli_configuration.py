@@ -43,10 +43,9 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     vars(api).update(analyze=record, compress=record, search=record, export=record)
     monkeypatch.setitem(sys.modules, "embgeo.api", api)
     monkeypatch.setattr(embgeo, "api", api, raising=False)
-    comparison = types.ModuleType("embgeo.comparison")
+    comparison = types.ModuleType("embgeo.pipelines.compare")
     vars(comparison).update(compare=record)
-    monkeypatch.setitem(sys.modules, "embgeo.comparison", comparison)
-    monkeypatch.setattr(embgeo, "comparison", comparison, raising=False)
+    monkeypatch.setitem(sys.modules, "embgeo.pipelines.compare", comparison)
 
     def ask(*words: str) -> dict[str, Any]:
         seen.clear()

@@ -13,10 +13,10 @@ import pytest
 from comparison_example import DOCUMENTS, QUERIES, D, analyzed, compressed, quality, spaces, texts
 
 import embgeo
-from embgeo.compared_retrieval import _difference
-from embgeo.comparison import compare
+from embgeo.comparison.retrieval import _difference
 from embgeo.encoders import cache
 from embgeo.errors import InputError, RunFormatError, UnknownNameError
+from embgeo.pipelines.compare import compare
 from embgeo.retrieval.paired_test import holm, sign_flip_p
 from embgeo.retrieval.significance import RESAMPLES
 from embgeo.runs import Run, load_run, save_run

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embgeo.cli.failures import run
-from embgeo.compared_conditions import OPERATORS, parse_condition
-from embgeo.comparison import compare
+from embgeo.comparison.conditions import OPERATORS, parse_condition
 from embgeo.errors import InputError, UnknownNameError
+from embgeo.pipelines.compare import compare
 from embgeo.runs import load_run
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compared_runs import ComparedRun, entry, subjects
+from embgeo.comparison.runs import ComparedRun, entry, subjects
 from embgeo.retrieval.evaluate import QUALITY_MEASURES
 from embgeo.retrieval.paired_test import DRAWS, holm, no_interval, sign_flip_p
 from embgeo.retrieval.significance import MIN_CHANGED, RESAMPLES, QueryBootstrap, changed_bound

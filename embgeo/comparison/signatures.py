@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compared_runs import ComparedRun, entry
+from embgeo.comparison.runs import ComparedRun, entry
 from embgeo.metrics.registry import measures
 
 Z_SCORE = (

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from embgeo.compared_retrieval import JudgedQueries, float32_queries, paired, store_queries
-from embgeo.compared_runs import ComparedRun, entry
+from embgeo.comparison.retrieval import JudgedQueries, float32_queries, paired, store_queries
+from embgeo.comparison.runs import ComparedRun, entry
 from embgeo.errors import InputError, unknown_name
 
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.compared_runs import ComparedRun, entry, subjects
+from embgeo.comparison.runs import ComparedRun, entry, subjects
 
 MEASURES = ("ndcg@10", "recall@10_exact")
 ROW = (

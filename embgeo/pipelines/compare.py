@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from embgeo.compared_conditions import check_conditions, parse_condition
-from embgeo.compared_retrieval import compare_retrieval, compare_stores
-from embgeo.compared_runs import ComparedRun, gather, subjects
-from embgeo.compared_signatures import compare_signatures
-from embgeo.compared_stores import costs, overlay_fronts
-from embgeo.compared_vectors import DOCUMENTS, compare_models
+from embgeo.comparison.conditions import check_conditions, parse_condition
+from embgeo.comparison.model_similarity import DOCUMENTS, compare_models
+from embgeo.comparison.retrieval import compare_retrieval, compare_stores
+from embgeo.comparison.runs import ComparedRun, gather, subjects
+from embgeo.comparison.signatures import compare_signatures
+from embgeo.comparison.stores import costs, overlay_fronts
 from embgeo.compression.budget import parse_vectors
 from embgeo.compression.price import check_price
 from embgeo.environment import environment

@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from embgeo.compared_runs import ComparedRun, subjects
+from embgeo.comparison.runs import ComparedRun, subjects
+from embgeo.comparison.vectors import NoVectors, RunVectors, vectors_of
 from embgeo.metrics.comparison import COMPARISONS, compare_spaces
 from embgeo.metrics.registry import Undefined
 from embgeo.metrics.space import Space
 from embgeo.progress import Progress, silent
-from embgeo.run_vectors import NoVectors, RunVectors, vectors_of
 
 Reason = Literal["no-shared-documents", "unknown-documents"]
 DOCUMENTS = 3_000

@@ -8,7 +8,7 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
-from embgeo.compared_runs import ComparedRun
+from embgeo.comparison.runs import ComparedRun
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.encoders.cache import cached_matrix
 from embgeo.encoders.precomputed import load_vectors

@@ -1,0 +1,1 @@
+"""The commands from request to stored run, each on one screen."""
