@@ -12,7 +12,6 @@ import numpy as np
 from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.comparison.vectors import NoVectors, RunVectors, vectors_of
 from embgeo.metrics.comparison import COMPARISONS, compare_spaces
-from embgeo.metrics.registry import Undefined
 from embgeo.metrics.space import Space
 from embgeo.progress import Progress, silent
 
@@ -134,18 +133,11 @@ def _space(spaces: dict[tuple[str, bytes], Space], label: str, vectors: RunVecto
 
 def _chance(a: Space, b: Space, seed: int) -> dict[str, float | None]:
     shuffled = Space(b.X[np.random.default_rng([seed, 0xC4A2]).permutation(b.n)], similarity=b.similarity)
-    known = {name: _defined(name, a, shuffled) for name in SHUFFLED}
+    known = compare_spaces(a, shuffled, SHUFFLED)
     return {
         name: known[name] if name in known else NEIGHBOURS / (a.n - 1) if name.startswith("neighbour") else 1.0
         for name in COMPARISONS
     }
-
-
-def _defined(name: str, a: Space, b: Space) -> float | None:
-    try:
-        return COMPARISONS[name](a, b)
-    except Undefined:
-        return None
 
 
 def _unavailable(facts: dict[str, str], reason: str, detail: str) -> dict[str, Any]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from embgeo.comparison.runs import ComparedRun, entry, subjects
+from embgeo.compression.select import pareto_front
 
 MEASURES = ("ndcg@10", "recall@10_exact")
 ROW = (
     "spec", "bytes_per_vector", "constant_bytes", "store_bytes", "ndcg@10", "ndcg@10_ci", "recall@10_exact",
     "recall@10_exact_ci", "difference", "difference_ci", "retained", "retained_ci", "encode_seconds",
 )  # fmt: skip
-GB = 1e9
 
 
 def measure_of(item: ComparedRun) -> str:
@@ -70,7 +72,7 @@ def _cost(
         "vectors": vectors,
         "total_bytes": total,
         "codec_encode_seconds": seconds,
-        "price": None if price is None else price * total / GB,
+        "price": None if price is None else price * total / 1e9,
     }
 
 
@@ -83,18 +85,22 @@ def _front(item: ComparedRun) -> dict[str, Any] | None:
     known = [row for row in rows if row.get(measure) is not None and row.get("bytes_per_vector")]
     if not known:
         return None
-    best, top = 0.0, []
     known.sort(key=lambda row: (row["bytes_per_vector"], -row[measure]))
-    for row in known:
-        shown = {key: row.get(key) for key in ROW if row.get(key) is not None}
-        top.append({**shown, **_relative(row, base, measure), "front": row[measure] > best})
-        best = max(best, row[measure])
+    quality = np.array([row[measure] for row in known])
+    front = pareto_front(np.array([row["bytes_per_vector"] for row in known]), quality) & (quality > 0)
     return {
         "label": item.label,
-        "baseline": {key: base.get(key) for key in ROW if base.get(key) is not None},
+        "baseline": _shown(base),
         "recommended": entry(item.result.get("recommendation")).get("spec"),
-        "rows": top,
+        "rows": [
+            {**_shown(row), **_relative(row, base, measure), "front": bool(on)}
+            for row, on in zip(known, front, strict=True)
+        ],
     }
+
+
+def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: row[key] for key in ROW if row.get(key) is not None}
 
 
 def _relative(row: Mapping[str, Any], base: Mapping[str, Any], measure: str) -> dict[str, Any]:
