@@ -4,8 +4,8 @@
     python benchmarks/decisions.py             makes runs on SciFact (../shared/data, skipped when absent) and pydocs
 
 Decisions are simulated on the per-query values of real runs. What a rule chooses on some queries is judged on others;
-the truth about a row is its mean over all queries of the run. Decision served: `compression/select.py`,
-`retrieval/significance.py` and `compression/held_out.py` each name the table that they rest on.
+the truth about a row is its mean over all queries of the run. Decision served: `compression/choosing/select.py`,
+`retrieval/significance.py` and `compression/judging/held_out.py` each name the table that they rest on.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from embgeo import api
+from embgeo.compression.choosing.select import KEEP_ALPHA, Field, choose, keep_p_values
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.held_out import CONTENDERS, Folds, Task, out_of_sample
-from embgeo.compression.select import KEEP_ALPHA, Field, choose, keep_p_values
+from embgeo.compression.judging.held_out import CONTENDERS, Folds, Task, out_of_sample
 from embgeo.embeddings import check_embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score

@@ -31,7 +31,7 @@ def run(path: Path, spec: str) -> None:
     from embgeo.compression.codecs.codec import encode_all, fit_codec
     from embgeo.compression.codecs.spec import parse
     from embgeo.compression.codecs.training import Training
-    from embgeo.compression.folds import fit_sample
+    from embgeo.compression.judging.folds import fit_sample
     from embgeo.compression.search.searcher import build_searcher
     from embgeo.embeddings import check_embeddings
 

@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from embgeo.compression.choosing.grid import default_grid
 from embgeo.compression.codecs.codec import Codec, TieredCodec, fit_codec
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.folds import document_folds
-from embgeo.compression.grid import default_grid
-from embgeo.compression.sweep import sweep
+from embgeo.compression.judging.folds import document_folds
+from embgeo.compression.judging.sweep import sweep
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.threads import limited_threads
 

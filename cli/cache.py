@@ -10,7 +10,7 @@ from embgeo.cli.options import with_voice
 from embgeo.cli.voice import Voice
 
 if TYPE_CHECKING:
-    from embgeo.compression.checkpoint import UnfinishedSweep
+    from embgeo.compression.judging.checkpoint import UnfinishedSweep
     from embgeo.encoders.cache import CachedEncoding
 
 
@@ -47,7 +47,7 @@ def list_entries(voice: Voice) -> None:
 
     from embgeo.cli.tables import table
     from embgeo.cli.words import figure, plain, size
-    from embgeo.compression.checkpoint import unfinished_sweeps
+    from embgeo.compression.judging.checkpoint import unfinished_sweeps
     from embgeo.encoders.cache import cache_directory, cache_entries
 
     entries, sweeps = cache_entries(), unfinished_sweeps(cache_directory())
@@ -95,7 +95,7 @@ def clear(keys: tuple[str, ...], voice: Voice) -> None:
     from dataclasses import asdict
 
     from embgeo.cli.words import size
-    from embgeo.compression.checkpoint import clear_sweeps, unfinished_sweeps
+    from embgeo.compression.judging.checkpoint import clear_sweeps, unfinished_sweeps
     from embgeo.encoders.cache import cache_directory, cache_entries, clear_cache
     from embgeo.errors import unknown_name
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from embgeo.built_store import STORE_FILE, Hit, export, search  # offered here beside their sisters
-from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
-from embgeo.compression.caveats import (
+from embgeo.compression.choosing.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.choosing.caveats import (
     codebook_warnings,
     constants_warning,
     library_warnings,
@@ -21,17 +21,18 @@ from embgeo.compression.caveats import (
     refuse_impossible,
     refuse_unmeetable,
 )
-from embgeo.compression.checkpoint import open_checkpoints
+from embgeo.compression.choosing.front import front_note
+from embgeo.compression.choosing.grid import Grid, default_grid, default_specs
+from embgeo.compression.choosing.prediction import Shape, beyond_the_list, predict_recall, prediction_account
+from embgeo.compression.choosing.price import check_price, price_account
+from embgeo.compression.choosing.protocol import fit_budget, protocol, rules
+from embgeo.compression.choosing.storage_paper import float8_or_int8, storage_paper_specs
+from embgeo.compression.choosing.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
 from embgeo.compression.codecs.spec import parse
-from embgeo.compression.effects import byte_account, store_effects
-from embgeo.compression.grid import Grid, default_grid, default_specs
-from embgeo.compression.prediction import Shape, beyond_the_list, predict_recall, prediction_account
-from embgeo.compression.price import check_price, price_account
-from embgeo.compression.protocol import fit_budget, protocol, rules
+from embgeo.compression.judging.checkpoint import open_checkpoints
+from embgeo.compression.judging.effects import byte_account, store_effects
+from embgeo.compression.judging.sweep import built_searcher, sweep
 from embgeo.compression.search.store import write_store
-from embgeo.compression.storage_paper import float8_or_int8, storage_paper_specs
-from embgeo.compression.sweep import built_searcher, sweep
-from embgeo.compression.tradeoffs import FEW_QUERIES, recommend, rescoring_curves, tradeoff_rows
 from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
@@ -261,7 +262,7 @@ def compress(
         )  # fmt: skip
         result = sweep(
             embeddings, evaluator, chosen, drop_own=drop_own, seed=seed, device=place, progress=progress,
-            checkpoints=checkpoints,
+            checkpoints=checkpoints, summarise=front_note,
         )  # fmt: skip
         bootstrap = QueryBootstrap.draw(len(result.query_ids), seed, groups=result.query_groups)
         rows = tradeoff_rows(result, len(embeddings), bootstrap, planned)

@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from embgeo.compression.budget import Budget
+from embgeo.compression.choosing.budget import Budget
 from embgeo.copies import find_copies, tolerance
 from embgeo.embeddings import Embeddings
 from embgeo.judgements import Judgements

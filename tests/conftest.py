@@ -57,13 +57,12 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _hurried_clock() -> Iterator[None]:
     """How fast a search is, is not what tests look at: two rounds of one query."""
-    from embgeo.compression import timing
-    from embgeo.compression.search import indexed
+    from embgeo.compression.judging import effort, timing
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "REPEATS", 1)
         patch.setattr(timing, "SINGLES", 1)
-        patch.setattr(indexed, "CURVE_REPEATS", 1)
+        patch.setattr(effort, "CURVE_REPEATS", 1)
         yield
 
 

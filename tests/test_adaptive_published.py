@@ -9,7 +9,7 @@ import pytest
 from oracles.slow_adaptive import adaptive, levels_and_error
 
 from embgeo.compression.codecs.spec import parse
-from embgeo.compression.sweep import sweep
+from embgeo.compression.judging.sweep import sweep
 from embgeo.datasets.beir import load_beir
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.numeric.lloyd_max import gaussian_distortion, gaussian_levels

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from embgeo import api
-from embgeo.compression import timing
+from embgeo.compression.judging import timing
 from embgeo.compression.search.store import load_store
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.errors import BudgetError, EmbgeoError, InputError, RunFormatError, SpecError, StorageError

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embgeo.compression.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.choosing.budget import parse_budget, parse_keep, parse_vectors
 from embgeo.errors import InputError
 
 # written, bytes for one vector, bytes for the whole store; 1,000 vectors of 384 float32 take 1,536,000 bytes

@@ -12,7 +12,7 @@ from embgeo import api
 from embgeo.compression.codecs.codec import TieredCodec, encode_all, fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.effects import store_effects
+from embgeo.compression.judging.effects import store_effects
 from embgeo.compression.search.searcher import build_searcher
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings

@@ -18,10 +18,10 @@ from test_sweep import corpus, facts
 
 from embgeo.api import compress
 from embgeo.cli.group import embgeo
-from embgeo.compression import checkpoint as checkpoints_module
-from embgeo.compression.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
 from embgeo.compression.codecs.spec import parse
-from embgeo.compression.sweep import sweep
+from embgeo.compression.judging import checkpoint as checkpoints_module
+from embgeo.compression.judging.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
+from embgeo.compression.judging.sweep import sweep
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 
@@ -144,13 +144,13 @@ def test_another_spec_is_another_finding(tmp_path: Path) -> None:
 def test_codecs_that_took_long_are_kept_with_their_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checkpoints_module, "KEEP_CODEC_SECONDS", -1.0)
     whole = swept(opened(tmp_path))
-    monkeypatch.setattr("embgeo.compression.sweep.fit_codec", lambda *_: pytest.fail("it was fitted again"))
+    monkeypatch.setattr("embgeo.compression.judging.sweep.fit_codec", lambda *_: pytest.fail("it was fitted again"))
     again = swept(opened(tmp_path))
     assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
 
 
 def test_specs_that_are_timed_apart_keep_their_timing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("embgeo.compression.sweep.KEEP_SEARCHERS_BYTES", 1000)
+    monkeypatch.setattr("embgeo.compression.judging.sweep.KEEP_SEARCHERS_BYTES", 1000)
     whole = swept(opened(tmp_path))
     again = swept(opened(tmp_path))
     assert not again.interleaved

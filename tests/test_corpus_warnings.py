@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embgeo.compression.budget import parse_budget
+from embgeo.compression.choosing.budget import parse_budget
 from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import check_embeddings

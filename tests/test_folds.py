@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.folds import FOLDS, document_folds, fit_sample
+from embgeo.compression.judging.folds import FOLDS, document_folds, fit_sample
 from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings, check_embeddings
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 from test_sweep import corpus, facts
 
-from embgeo.compression.budget import parse_budget
+from embgeo.compression.choosing.budget import parse_budget
+from embgeo.compression.choosing.costs import predicted_seconds
+from embgeo.compression.choosing.grid import FIT_BUDGET_SECONDS, default_grid
+from embgeo.compression.choosing.tradeoffs import rescoring_curves, tradeoff_rows
 from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, load_parts
 from embgeo.compression.codecs.spec import parse
-from embgeo.compression.costs import predicted_seconds
-from embgeo.compression.grid import FIT_BUDGET_SECONDS, default_grid
-from embgeo.compression.sweep import Sweep, sweep
-from embgeo.compression.tradeoffs import rescoring_curves, tradeoff_rows
+from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.threads import limited_threads
 

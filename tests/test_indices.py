@@ -11,22 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from embgeo.compression.budget import parse_budget
-from embgeo.compression.caveats import list_warnings, refuse_impossible
+from embgeo.compression.choosing.budget import parse_budget
+from embgeo.compression.choosing.caveats import list_warnings, refuse_impossible
+from embgeo.compression.choosing.tradeoffs import recommend, tradeoff_rows
 from embgeo.compression.codecs.codec import Codec, TieredCodec, fit_codec
 from embgeo.compression.codecs.part import INDICES, QUANTIZERS, Structure, load_parts, state_of
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.held_out import Task
+from embgeo.compression.judging.effort import effort_curve
+from embgeo.compression.judging.held_out import Task
+from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.compression.search.graph_search import BeamSearcher, FaissGraphSearcher, faiss_graph
-from embgeo.compression.search.indexed import build_structure, effort_curve, indexed_searcher, structure_bytes
+from embgeo.compression.search.indexed import build_structure, indexed_searcher, structure_bytes
 from embgeo.compression.search.indices.hnsw import HNSW, Graph, connect, layers
 from embgeo.compression.search.indices.ivf import IVF, Lists, coarse_centroids
 from embgeo.compression.search.list_search import FaissListSearcher, ListSearcher
 from embgeo.compression.search.searcher import BlockSearcher, best_of, build_searcher, faiss_available
 from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
-from embgeo.compression.sweep import Sweep, sweep
-from embgeo.compression.tradeoffs import recommend, tradeoff_rows
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import BudgetError, MissingExtraError, RunFormatError, SpecError
 from embgeo.judgements import Judgements

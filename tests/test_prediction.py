@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from embgeo.compression.choosing.prediction import Shape, beyond_the_list, found_share, predict_recall, worth_running
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.prediction import Shape, beyond_the_list, found_share, predict_recall, worth_running
 from embgeo.compression.search.searcher import build_searcher
 from embgeo.embeddings import normalise
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from embgeo.compression.price import check_price, price_account, ram_at
+from embgeo.compression.choosing.price import check_price, price_account, ram_at
 from embgeo.errors import InputError
 
 FLOAT = {"ram_bytes": 1536 * 10, "constant_bytes": 0}

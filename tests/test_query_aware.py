@@ -8,7 +8,7 @@ import pytest
 from embgeo.compression.codecs.codec import FittedCodec, fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.sweep import sweep
+from embgeo.compression.judging.sweep import sweep
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from embgeo.compression.select import (
+from embgeo.compression.choosing.front import pareto_front
+from embgeo.compression.choosing.select import (
     TIE_MARGIN,
     Field,
     choose,
     cross_fit,
     keep_p_values,
     kept,
-    pareto_front,
     queries_needed,
 )
 

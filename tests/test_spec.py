@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embgeo.compression.choosing.grid import default_specs
 from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, Entry, load_parts, quantizer
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.spellings import NAMES
-from embgeo.compression.grid import default_specs
 from embgeo.errors import SpecError
 
 load_parts()

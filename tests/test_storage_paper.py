@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from embgeo import compress
+from embgeo.compression.choosing.storage_paper import SHARES, storage_paper_specs
 from embgeo.compression.codecs.codec import FittedCodec, fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
+from embgeo.compression.judging.sweep import sweep
 from embgeo.compression.search.searcher import build_searcher
-from embgeo.compression.storage_paper import SHARES, storage_paper_specs
-from embgeo.compression.sweep import sweep
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError, SpecError
 

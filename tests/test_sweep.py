@@ -15,9 +15,9 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, Entry, Reducer, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.folds import document_folds
+from embgeo.compression.judging.folds import document_folds
+from embgeo.compression.judging.sweep import DEPTH, Sweep, sweep
 from embgeo.compression.search.searcher import build_searcher
-from embgeo.compression.sweep import DEPTH, Sweep, sweep
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import SpecError
@@ -194,7 +194,7 @@ def test_documents_that_stand_in_for_queries_do_not_find_themselves() -> None:
 
 def test_a_spec_that_cannot_work_stops_before_any_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     e, evaluator = corpus(n=40, m=12)
-    monkeypatch.setattr("embgeo.compression.sweep.fit_codec", lambda *_: pytest.fail("something was fitted"))
+    monkeypatch.setattr("embgeo.compression.judging.sweep.fit_codec", lambda *_: pytest.fail("something was fitted"))
     with pytest.raises(SpecError, match="between 1 and 16 dimensions"):
         sweep(e, evaluator, [parse("int8"), parse("pca17,int8")])
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embgeo.compression import timing
-from embgeo.compression.budget import parse_budget
+from embgeo.compression.choosing.budget import parse_budget
+from embgeo.compression.choosing.tradeoffs import competition, recommend, tradeoff_rows
 from embgeo.compression.codecs.spec import parse
-from embgeo.compression.outcome import Outcome
-from embgeo.compression.sweep import Sweep, sweep
-from embgeo.compression.tradeoffs import competition, recommend, tradeoff_rows
+from embgeo.compression.judging import timing
+from embgeo.compression.judging.finding import Outcome
+from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.embeddings import check_embeddings
 from embgeo.errors import BudgetError
 from embgeo.jsontext import to_json_text

@@ -13,16 +13,16 @@ import pytest
 from oracles import planted_codecs as planted
 from safetensors import safe_open
 
+from embgeo.compression.choosing.select import Field, cross_fit
+from embgeo.compression.choosing.tradeoffs import tradeoff_rows
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.quantizers.uniform import FittedUniform
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.folds import document_folds
+from embgeo.compression.judging.folds import document_folds
+from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.compression.search.searcher import build_searcher
 from embgeo.compression.search.store import write_store
-from embgeo.compression.select import Field, cross_fit
-from embgeo.compression.sweep import Sweep, sweep
-from embgeo.compression.tradeoffs import tradeoff_rows
 from embgeo.embeddings import Embeddings, check_embeddings, normalise
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator

@@ -12,8 +12,8 @@ from embgeo.comparison.retrieval import compare_retrieval, compare_stores
 from embgeo.comparison.runs import ComparedRun, gather, subjects
 from embgeo.comparison.signatures import compare_signatures
 from embgeo.comparison.stores import costs, overlay_fronts
-from embgeo.compression.budget import parse_vectors
-from embgeo.compression.price import check_price
+from embgeo.compression.choosing.budget import parse_vectors
+from embgeo.compression.choosing.price import check_price
 from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent

@@ -7,13 +7,23 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from embgeo.compression.choosing.select import (
+    KEEP_ALPHA,
+    TIE_MARGIN,
+    Z95,
+    Choice,
+    Field,
+    choose,
+    cross_fit,
+    keep_p_values,
+    kept,
+)
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.error_growth import ErrorGrowth
-from embgeo.compression.held_out import Folds, Judged, Task, out_of_sample
-from embgeo.compression.select import KEEP_ALPHA, TIE_MARGIN, Z95, Choice, Field, choose, cross_fit, keep_p_values, kept
-from embgeo.compression.shared_codes import SharedCodes
+from embgeo.compression.judging.error_growth import ErrorGrowth
+from embgeo.compression.judging.held_out import Folds, Judged, Task, out_of_sample
+from embgeo.compression.judging.shared_codes import SharedCodes
 from embgeo.embeddings import check_embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score

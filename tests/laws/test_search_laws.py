@@ -17,10 +17,10 @@ from embgeo.compression.codecs.codec import FittedCodec, fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
+from embgeo.compression.judging.sweep import sweep
 from embgeo.compression.search.indexed import build_structure
 from embgeo.compression.search.on_torch import TorchSearcher
 from embgeo.compression.search.searcher import build_searcher, faiss_available
-from embgeo.compression.sweep import sweep
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator, neighbour_recall, tie_band

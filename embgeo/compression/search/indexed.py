@@ -1,8 +1,4 @@
-"""An index over a codec's codes: built, opened for search, judged out of sample, and its effort swept.
-
-Out of sample, an indexed spec has the ranking of its flat search without the documents that its built index misses
-(`held_out.Task.missed`). The links or lists themselves are those of the shipped index.
-"""
+"""An index over a codec's codes: built, restored and opened for search."""
 
 from __future__ import annotations
 
@@ -20,15 +16,8 @@ from embgeo.compression.search.indices.hnsw import Graph
 from embgeo.compression.search.indices.ivf import Lists
 from embgeo.compression.search.list_search import FaissListSearcher, ListSearcher, faiss_lists
 from embgeo.compression.search.searcher import Searcher, faiss_available
-from embgeo.compression.timing import time_searchers
-from embgeo.retrieval.evaluate import neighbour_recall
 
 BLOCK_ROWS = 8192
-JUDGED = 10  # results a recall of the flat search is counted over
-DEPTH = 32  # its results among which ties with the last of them are looked for
-RECALLS = (0.95, 0.99)
-CURVE_SECONDS = 0.4
-CURVE_REPEATS = 3
 
 
 class IndexSearcher(Searcher, Protocol):
@@ -99,60 +88,3 @@ def indexed_searcher(codec: FittedCodec, codes: np.ndarray, structure: Structure
         return ListSearcher(codec, structure, codes, structure.effort)
     ram = held + 8 * len(codes) + structure.centroids.nbytes  # FAISS keeps ids of 8 bytes
     return FaissListSearcher(codec, structure, faiss_lists(structure, flat, codes), structure.effort, ram)
-
-
-def index_facts(
-    index: Index,
-    structure: Structure,
-    searcher: Any,
-    flat: Searcher,
-    Q: np.ndarray,
-    documents: int,
-    seconds: float,
-) -> dict[str, Any]:
-    """What a row says of its index, JSON values.
-
-    Keys: `name`, `effort` (the spec's own), `structure_bytes`, `constant_bytes` (the part that does not grow with the
-    vectors), `build_seconds`, and those of `effort_curve`.
-    """
-    held = structure_bytes(structure)
-    growing = structure.rows.nbytes if isinstance(structure, Lists) else held
-    return {
-        "name": index.name,
-        "effort": index.effort,
-        "structure_bytes": held,
-        "constant_bytes": held - growing,
-        "build_seconds": seconds,
-        **effort_curve(searcher, flat, index, Q, documents),
-    }
-
-
-def effort_curve(searcher: Any, flat: Searcher, index: Index, Q: np.ndarray, documents: int) -> dict[str, Any]:
-    """Recall of the flat search and speed at a few efforts, from little to as much as it takes to find all.
-
-    Keys: `efforts`, a list of {"effort", "recall_of_flat", "qps", "single_query_ms"}; `flat`, the speed of the flat
-    search of the same codes in the same rounds; `at_recall`, by share the first point that reaches it, or None.
-    Both searches read the shipped store: this compares searches, not codecs.
-    """
-    k = min(JUDGED, documents)
-    scores, true = flat.search(Q, min(DEPTH, documents))
-    points: list[dict[str, Any]] = []
-    tried: list[Searcher] = []
-    for effort in index.efforts(documents):
-        candidate = searcher.with_effort(effort)
-        recall = float(neighbour_recall(candidate.search(Q, k)[1], true, k, scores).mean())
-        points.append({"effort": effort, "recall_of_flat": recall})
-        tried.append(candidate)
-        if recall >= 0.999 and effort >= index.effort:
-            break
-    timings = time_searchers([flat, *tried], Q, repeats=CURVE_REPEATS, seconds=CURVE_SECONDS)
-    for point, timing in zip(points, timings[1:], strict=True):
-        point |= {"qps": timing.qps, "single_query_ms": timing.single_query_ms}
-    reached = {
-        f"{share:g}": next((point for point in points if point["recall_of_flat"] >= share), None) for share in RECALLS
-    }
-    return {
-        "efforts": points,
-        "flat": {"qps": timings[0].qps, "single_query_ms": timings[0].single_query_ms},
-        "at_recall": reached,
-    }

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.budget import Budget
-from embgeo.compression.codecs.spec import parse
-from embgeo.compression.select import (
+from embgeo.compression.choosing.budget import Budget
+from embgeo.compression.choosing.front import pareto_front
+from embgeo.compression.choosing.select import (
     CrossFitted,
     Field,
     choose,
     cross_fit,
     keep_p_values,
-    pareto_front,
     queries_needed,
 )
-from embgeo.compression.sweep import Outcome, Sweep
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.judging.sweep import Outcome, Sweep
 from embgeo.errors import BudgetError
 from embgeo.retrieval.paired_test import no_interval
 from embgeo.retrieval.significance import MIN_CHANGED, QueryBootstrap, changed_bound

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from embgeo.compression.budget import Budget
+from embgeo.compression.choosing.budget import Budget
+from embgeo.compression.choosing.grid import Grid
 from embgeo.compression.codecs.reducers.truncation import Truncation
-from embgeo.compression.folds import FIT_ROWS
-from embgeo.compression.grid import Grid
-from embgeo.compression.sweep import Sweep
+from embgeo.compression.judging.folds import FIT_ROWS
+from embgeo.compression.judging.sweep import Sweep
 from embgeo.retrieval.significance import LEVEL, RESAMPLES
 
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.compression.budget import Budget, parse_budget
+from embgeo.compression.choosing.budget import Budget, parse_budget
+from embgeo.compression.choosing.costs import predicted_seconds
+from embgeo.compression.choosing.grid import default_specs
+from embgeo.compression.choosing.tradeoffs import POOR
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.costs import predicted_seconds
-from embgeo.compression.folds import FIT_ROWS, fit_sample
-from embgeo.compression.grid import default_specs
+from embgeo.compression.judging.folds import FIT_ROWS, fit_sample
 from embgeo.compression.search.indices.ivf import POINTS_PER_LIST
-from embgeo.compression.tradeoffs import POOR
 from embgeo.embeddings import Embeddings
 from embgeo.environment import versions
 from embgeo.errors import BudgetError

@@ -26,7 +26,7 @@ from embgeo.compression.codecs.reducers.kernel_pca import LANDMARKS, KernelPCA
 from embgeo.compression.codecs.reducers.umap_projection import LANDMARKS as PLACED
 from embgeo.compression.codecs.reducers.umap_projection import UMAPProjection
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.folds import FIT_ROWS, FOLDS
+from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
 
 PRODUCT = 0.04e-9  # a multiplication and addition within a matrix product
 LOOP_PRODUCT = 0.2e-9  # the same in the k-means loop, whose rows are a few coordinates wide

@@ -17,13 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.compression.choosing.costs import predicted_seconds
 from embgeo.compression.codecs.codec import FittedCodec, TieredCodec, fit_codec
 from embgeo.compression.codecs.quantizers.binary import Binary
 from embgeo.compression.codecs.reducers.pca import PCA
 from embgeo.compression.codecs.spec import CENTRED, Spec
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.costs import predicted_seconds
-from embgeo.compression.folds import fit_sample
+from embgeo.compression.judging.folds import fit_sample
 from embgeo.embeddings import Embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from embgeo.compression.checkpoint import Checkpoints
 from embgeo.compression.codecs.codec import Codec, encode_all, fit_codec
 from embgeo.compression.codecs.part import Structure
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.front import front_note
-from embgeo.compression.held_out import (
+from embgeo.compression.judging.checkpoint import Checkpoints
+from embgeo.compression.judging.effort import index_facts
+from embgeo.compression.judging.finding import Finding, Outcome, tier_bytes
+from embgeo.compression.judging.held_out import (
     CONTENDERS,
     DEPTH,
     Folds,
@@ -26,11 +27,10 @@ from embgeo.compression.held_out import (
     out_of_queries,
     out_of_sample,
 )
-from embgeo.compression.outcome import Finding, Outcome, tier_bytes
-from embgeo.compression.search.indexed import build_structure, index_facts
+from embgeo.compression.judging.timing import Timing, time_searchers
+from embgeo.compression.search.indexed import build_structure
 from embgeo.compression.search.searcher import MatrixSearcher, Searcher, build_searcher
 from embgeo.compression.search.store import predicted_file_bytes
-from embgeo.compression.timing import Timing, time_searchers
 from embgeo.embeddings import Embeddings
 from embgeo.progress import NOTE, Progress, silent
 from embgeo.retrieval.evaluate import Evaluator
@@ -79,12 +79,14 @@ def sweep(
     device: str = "cpu",
     progress: Progress = silent,
     checkpoints: Checkpoints | None = None,
+    summarise: Callable[[Iterable[Finding]], str] | None = None,
 ) -> Sweep:
     """Run every spec on `embeddings` (with queries), float32 first.
 
     Out of sample: the shipped codec, its errors as large as on documents that it was not fitted on, or codecs by fold
     where it overfits (`held_out.out_of_sample`). In sample: the store as it would be shipped.
     Specs are finished in small groups and kept in `checkpoints` one by one; what these hold is not done again.
+    `summarise` says in one line of progress what was found so far.
     Memory: one block of rows, the fit sample, the codecs of one group, and searchers of all specs while they stay
     under 512 MiB; it does not grow with the number of specs.
     """
@@ -103,6 +105,7 @@ def sweep(
         interleaved=_searchers_bytes(ordered, embeddings) <= KEEP_SEARCHERS_BYTES,
         checkpoints=checkpoints,
         progress=progress,
+        summarise=summarise,
         total=len(ordered),
     )
     for spec in ordered:
@@ -156,6 +159,7 @@ class _Work:
     interleaved: bool
     checkpoints: Checkpoints | None
     progress: Progress
+    summarise: Callable[[Iterable[Finding]], str] | None
     total: int
     done: int = 0
     note: str = ""
@@ -303,7 +307,7 @@ class _Work:
 
     def _finish(self, spec: Spec, finding: Finding) -> None:
         self.findings[spec] = finding
-        self.note = front_note(self.findings.values())
+        self.note = self.summarise(self.findings.values()) if self.summarise else ""
 
     def _tick(self, spec: Spec, steps: int = 1) -> None:
         self.done += steps

@@ -247,13 +247,3 @@ def _judges(field: Field, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
         rest = np.where(fold == number, 0.0, weights)
         rows[number] = choose(field, rest if rest.any() else weights).row
     return rows
-
-
-def pareto_front(sizes: np.ndarray, quality: np.ndarray) -> np.ndarray:
-    """(rows,) bool: no other row is at most as large and better, or smaller and as good."""
-    front = np.zeros(len(sizes), bool)
-    best = -np.inf
-    for row in np.lexsort((-quality, sizes)):
-        if quality[row] > best:
-            front[row], best = True, quality[row]
-    return front

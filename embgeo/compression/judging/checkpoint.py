@@ -32,11 +32,11 @@ import numpy as np
 from embgeo import __version__
 from embgeo.compression.codecs.codec import Codec, restore_codec
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.folds import FIT_ROWS, FOLDS
-from embgeo.compression.held_out import DEPTH
-from embgeo.compression.outcome import Finding
+from embgeo.compression.judging.finding import Finding
+from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
+from embgeo.compression.judging.held_out import DEPTH
+from embgeo.compression.judging.timing import Timing
 from embgeo.compression.search.searcher import faiss_available
-from embgeo.compression.timing import Timing
 from embgeo.embeddings import Embeddings, release_pages
 from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
 from embgeo.environment import versions
@@ -274,7 +274,7 @@ def _vectors_fingerprint(embeddings: Embeddings) -> str:
 @cache
 def _code_fingerprint() -> str:
     """SHA-256 of the code that judges, so that what an edited codec left is not taken for its own."""
-    package = Path(__file__).resolve().parents[1]
+    package = Path(__file__).resolve().parents[2]
     digest = hashlib.sha256()
     for folder in ("compression", "numeric", "retrieval", "."):
         for path in sorted((package / folder).glob("*.py" if folder == "." else "**/*.py")):

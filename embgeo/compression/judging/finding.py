@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import Codec
 from embgeo.compression.codecs.part import Structure
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.timing import Timing
+from embgeo.compression.judging.timing import Timing
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Finding:
     tier_bytes : code bytes of what is searched, and of what rescores where there are two.
     state_bytes : constants of the shipped codec.
     estimator : how `quality` was estimated for documents outside the fit, and why so (`held_out.out_of_sample`).
-    index : what `indexed.index_facts` says of the built index: bytes, seconds, recall and speed by effort; or None.
+    index : what `effort.index_facts` says of the built index: bytes, seconds, recall and speed by effort; or None.
     file_bytes : predicted size of the store's file.
     band : (worst, best) mean quality under other tie orders, or None without ties.
     """

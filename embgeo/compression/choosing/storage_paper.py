@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.codecs.spec import CENTRED, Spec, parse
-from embgeo.compression.sweep import Sweep
+from embgeo.compression.judging.sweep import Sweep
 from embgeo.retrieval.significance import QueryBootstrap
 
 SHARES = (1.0, 0.9, 0.75, 0.5, 0.25)  # of the dimensions, kept

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from embgeo.compression.budget import Budget
+from embgeo.compression.choosing.budget import Budget
+from embgeo.compression.choosing.costs import predicted_seconds
 from embgeo.compression.codecs.reducers.kernel_pca import KernelPCA
 from embgeo.compression.codecs.spec import Spec, parse
-from embgeo.compression.costs import predicted_seconds
 from embgeo.environment import versions
 from embgeo.errors import InputError
 

@@ -14,10 +14,10 @@ from embgeo.compression.codecs.codec import Codec, FittedCodec, encode_all, fit_
 from embgeo.compression.codecs.part import Reducer
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.error_growth import AS_IT_IS, ErrorGrowth
-from embgeo.compression.folds import document_folds, fit_sample
+from embgeo.compression.judging.error_growth import AS_IT_IS, ErrorGrowth
+from embgeo.compression.judging.folds import document_folds, fit_sample
+from embgeo.compression.judging.shared_codes import SharedCodes
 from embgeo.compression.search.searcher import Searcher, TieredSearcher, best_of, pair_scores
-from embgeo.compression.shared_codes import SharedCodes
 from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band

@@ -1,4 +1,4 @@
-"""The running front in one line: what a sweep has found so far."""
+"""The Pareto front: the smallest store for each quality."""
 
 from __future__ import annotations
 
@@ -6,8 +6,17 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from embgeo.compression.outcome import Finding
-from embgeo.compression.select import pareto_front
+from embgeo.compression.judging.finding import Finding
+
+
+def pareto_front(sizes: np.ndarray, quality: np.ndarray) -> np.ndarray:
+    """(rows,) bool: no other row is at most as large and better, or smaller and as good."""
+    front = np.zeros(len(sizes), bool)
+    best = -np.inf
+    for row in np.lexsort((-quality, sizes)):
+        if quality[row] > best:
+            front[row], best = True, quality[row]
+    return front
 
 
 def front_note(findings: Iterable[Finding]) -> str:

@@ -1,0 +1,1 @@
+"""Which specs are tried, and which of the judged ones is recommended."""
