@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.comparison.runs import ComparedRun, entry, subjects
-from embgeo.compression.select import pareto_front
+from embgeo.compression.choosing.front import pareto_front
 
 MEASURES = ("ndcg@10", "recall@10_exact")
 ROW = (

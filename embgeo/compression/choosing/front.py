@@ -28,8 +28,5 @@ def front_note(findings: Iterable[Finding]) -> str:
     means = np.array([float(finding.quality.mean()) for finding in found])
     front = pareto_front(np.array([float(finding.bytes_per_vector) for finding in found]), means)
     places = np.flatnonzero(front)
-    return "front: " + " · ".join(f"{found[i].spec} {_share(means[i])}@{found[i].bytes_per_vector}" for i in places)
-
-
-def _share(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    points = (f"{found[i].spec} {means[i]:.3f}@{found[i].bytes_per_vector}" for i in places)
+    return "front: " + " · ".join(points).replace(" 0.", " .")

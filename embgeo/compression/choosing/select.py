@@ -76,15 +76,10 @@ def kept(field: Field, weights: np.ndarray) -> np.ndarray:
     if field.keep is None:
         return np.ones(len(field.sizes), bool)
     p = keep_p_values(field, weights)
-    tested = _tested(field)
+    tested = np.flatnonzero(np.arange(len(p)) != field.reference)
     passed = np.ones(len(p), bool)
     passed[tested] = np.array(holm(p[tested].tolist())) <= KEEP_ALPHA
     return passed
-
-
-def _tested(field: Field) -> np.ndarray:
-    rows = np.arange(len(field.sizes))
-    return rows[rows != field.reference]
 
 
 def keep_p_values(field: Field, weights: np.ndarray, unseen: float = 1.0) -> np.ndarray:

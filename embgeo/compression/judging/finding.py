@@ -92,8 +92,3 @@ class Outcome(Finding):
     def structure(self) -> Structure | None:
         """Links or lists as shipped, built again, equal to the bit, when first asked for; None without an index."""
         return self.index_again()
-
-
-def tier_bytes(codec: Codec) -> tuple[int, ...]:
-    """Code bytes of what is searched, then of what rescores, if anything does."""
-    return tuple(tier.code_bytes for tier in codec.tiers)

@@ -16,10 +16,9 @@ from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.checkpoint import Checkpoints
 from embgeo.compression.judging.effort import index_facts
-from embgeo.compression.judging.finding import Finding, Outcome, tier_bytes
+from embgeo.compression.judging.finding import Finding, Outcome
 from embgeo.compression.judging.held_out import (
     CONTENDERS,
-    DEPTH,
     Folds,
     Judged,
     Task,
@@ -36,8 +35,6 @@ from embgeo.progress import NOTE, Progress, silent
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.exact import exact_search, own_rows
 from embgeo.retrieval.top_k import TopK
-
-__all__ = ["DEPTH", "Outcome", "Sweep", "Task", "built_searcher", "lies_searchable", "sweep"]
 
 KEEP_SEARCHERS_BYTES = 512 * 2**20
 STEPS = 2  # of progress a spec: judged out of sample, built
@@ -293,7 +290,7 @@ class _Work:
             in_sample=task.quality(*built),
             recall=task.recall(held_out[1]),
             ranked=task.ranked(*held_out),
-            tier_bytes=tier_bytes(codec),
+            tier_bytes=tuple(tier.code_bytes for tier in codec.tiers),
             state_bytes=codec.state_bytes,
             file_bytes=predicted_file_bytes(codec, len(embeddings), ids, shipped.structure),
             band=task.band(*held_out),
