@@ -34,6 +34,7 @@ from embgeo import __version__
 from embgeo.environment import environment
 from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError, UnknownNameError
 from embgeo.jsontext import canonical_json, to_json_text, to_plain
+from embgeo.results import AnyResult, read_result
 
 if TYPE_CHECKING:
     import pandas
@@ -60,6 +61,11 @@ class Run:
     @property
     def name(self) -> str:
         return self.folder.name
+
+    @cached_property
+    def findings(self) -> AnyResult:
+        """The result as a type: what is missing or damaged in the file reads as None or as nothing."""
+        return read_result(self.result)
 
     @cached_property
     def arrays(self) -> Mapping[str, np.ndarray]:

@@ -1,0 +1,42 @@
+"""What runs found, as frozen types: `read_result` for what lies in run.json, `to_json` for what goes there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from embgeo.results.analyze import AnalyzeResult, Curve, MeasuredValue
+from embgeo.results.compare import CompareResult
+from embgeo.results.compress import CompressResult, Recommendation
+from embgeo.results.rows import Row
+from embgeo.results.shared import NDCG, RECALL, Corpus, Estimate, Named, Result
+from embgeo.results.stored import Interval, Shown, Stored
+
+__all__ = [
+    "NDCG",
+    "RECALL",
+    "AnalyzeResult",
+    "AnyResult",
+    "CompareResult",
+    "CompressResult",
+    "Corpus",
+    "Curve",
+    "Estimate",
+    "Interval",
+    "MeasuredValue",
+    "Named",
+    "Recommendation",
+    "Result",
+    "Row",
+    "Shown",
+    "Stored",
+    "read_result",
+]
+
+AnyResult = AnalyzeResult | CompressResult | CompareResult
+KINDS: dict[str, type[AnyResult]] = {"analyze": AnalyzeResult, "compress": CompressResult, "compare": CompareResult}
+
+
+def read_result(result: Mapping[str, Any]) -> AnyResult:
+    """The typed result of a run's JSON, of this version or an older one; an unknown command reads as analyze."""
+    return KINDS.get(str(result.get("command")), AnalyzeResult).from_json(result)

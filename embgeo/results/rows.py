@@ -1,0 +1,170 @@
+"""A row of a compress run: one store, its bytes, quality and speed; the list of fields that tables go through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from embgeo.results.shared import NDCG, RECALL
+from embgeo.results.stored import (
+    Interval,
+    Shown,
+    Stored,
+    flag,
+    interval,
+    listed,
+    maybe,
+    named,
+    number,
+    one,
+    some_text,
+    stored,
+    text,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimator(Stored):
+    """How quality out of sample was estimated, and why so."""
+
+    name: str = stored("name", text)
+    reason: str = stored("reason", text)
+
+    @classmethod
+    def some(cls, value: Any) -> Self | None:
+        """An object or a bare name; None for nothing."""
+        return cls.from_json(value if isinstance(value, Mapping) else {"name": value}) if value else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeepVerdict(Stored):
+    """Whether the share that --keep asked for is shown to be kept, and how many queries would show it."""
+
+    shown: str = stored("shown", text)
+    queries_for_80_percent_power: int | None = stored("queries_for_80_percent_power", number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned(Stored):
+    """The store at the number of vectors that --vectors plans for."""
+
+    vectors: int | None = stored("vectors", number)
+    store_bytes: float | None = stored("store_bytes", number)
+    ratio: float | None = stored("ratio", number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSpeed(Stored):
+    """Speed of flat search, or of an index at one effort with the share of flat search's results that it finds."""
+
+    effort: int | None = stored("effort", number, optional=True)
+    recall_of_flat: float | None = stored("recall_of_flat", number, optional=True)
+    qps: float | None = stored("qps", number)
+    single_query_ms: float | None = stored("single_query_ms", number)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IndexCurve(Stored):
+    """Recall and speed of an index at a few efforts; `at_recall` has by share the first effort that reaches it."""
+
+    name: str = stored("name", text)
+    effort: int | None = stored("effort", number)
+    structure_bytes: int | None = stored("structure_bytes", number)
+    constant_bytes: int | None = stored("constant_bytes", number)
+    build_seconds: float | None = stored("build_seconds", number)
+    efforts: list[SearchSpeed] = stored("efforts", listed(SearchSpeed))
+    flat: SearchSpeed = stored("flat", one(SearchSpeed))
+    at_recall: dict[str, SearchSpeed] | None = stored("at_recall", named(SearchSpeed))
+
+
+def tie_band(value: Any) -> Any:
+    """The range of quality over the orders of equal scores; a number where all orders give one."""
+    return interval(value) or number(value)
+
+
+def _bytes(title: str, explain: str) -> Shown:
+    return Shown(title, explain, "bytes", better="lower")
+
+
+def _quality(title: str, explain: str, digits: int, short: str = "") -> Shown:
+    return Shown(title, explain, digits=digits, better="higher", short=short)
+
+
+BYTES = Shown("Bytes / vector", "Marginal bytes: what one more vector adds to the store", better="lower", short="B/vec")
+SHRUNK = "Float32 store divided by this store, constants included"
+RATIO = Shown("Whole store", SHRUNK, "float32 store / this store", 1, "higher", "ratio")
+DIFFERENCE = Shown(
+    "Difference", "This row minus float32, paired by query, with its 95 % interval", "", 4, "higher", signed=True
+)
+RETAINED = Shown("Retained", "This row's nDCG@10 divided by that of float32", "share of float32", 1, "higher", "kept %")
+OUT_OF_SAMPLE = "Quality on the judgements, out of sample"
+FOUND_TOO = "Share of float32's first ten that this store also returns"
+IN_SAMPLE = "The same with the codec fitted on all documents: too optimistic where a codebook overfits"
+PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
+SPEED = Shown("Queries / s", "Searched in batches; see the protocol below", "queries/s", 0, "higher", "QPS")
+TIE_BAND = Shown("Tie band", "Range of nDCG@10 over the possible orders of equal scores", digits=4)
+ESTIMATOR = Shown("Estimator", "How quality out of sample was estimated; hover for the reason")
+CHANGED = Shown("Queries changed", "Queries whose quality differs from that of float32", digits=0)
+FIT = Shown("Fit", "Time to fit the codec", "seconds", better="lower")
+ENCODE = Shown("Encode", "Time to encode all documents", "seconds", better="lower")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Stored):
+    """One store: what it takes, what it keeps, how fast it is. Quality is out of sample unless its name says else.
+
+    `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry.
+    """
+
+    spec: str = stored("spec", text, Shown("Spec", "The codec: fit for --spec", short="spec"))
+    bytes_per_vector: float | None = stored("bytes_per_vector", number, BYTES)
+    constant_bytes: int | None = stored(
+        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once")
+    )
+    structure_bytes: int | None = stored("structure_bytes", number, _bytes("Index", "Links or lists of an index"))
+    ram_bytes: int | None = stored("ram_bytes", number, _bytes("RAM", "Memory while searching"))
+    disk_bytes: int | None = stored("disk_bytes", number, _bytes("Disk", "Size of the store's file, ids included"))
+    store_bytes: int | None = stored("store_bytes", number, _bytes("Store", "Codes and constants together"))
+    id_bytes: int | None = stored("id_bytes", number, _bytes("Ids, header", "What the store's file adds"))
+    ratio: float | None = stored("ratio", number, RATIO)
+    ndcg: float | None = stored(NDCG, number, _quality("nDCG@10", OUT_OF_SAMPLE, 4, "nDCG@10"))
+    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval)
+    difference: float | None = stored("difference", number, DIFFERENCE)
+    difference_ci: Interval | None = stored("difference_ci", interval)
+    retained: float | None = stored("retained", number, RETAINED)
+    retained_ci: Interval | None = stored("retained_ci", interval)
+    in_sample_ndcg: float | None = stored("in_sample_ndcg@10", number, _quality("nDCG@10 in sample", IN_SAMPLE, 4))
+    recall: float | None = stored(RECALL, number, _quality("Recall@10 of exact", FOUND_TOO, 3, "recall"))
+    recall_ci: Interval | None = stored(f"{RECALL}_ci", interval)
+    qps: float | None = stored("qps", number, SPEED)
+    qps_range: Interval | None = stored("qps_range", interval)
+    single_query_ms: float | None = stored(
+        "single_query_ms", number, Shown("One query", "Time of a single query", "ms", better="lower")
+    )
+    single_query_ms_range: Interval | None = stored("single_query_ms_range", interval)
+    fit_seconds: float | None = stored("fit_seconds", number, FIT)
+    encode_seconds: float | None = stored("encode_seconds", number, ENCODE)
+    query_side: str | None = stored(
+        "query_side", some_text, Shown("Query side", "How a query is compared with the codes")
+    )
+    searcher: str | None = stored("searcher", some_text, Shown("Searched by", "The index that answers"))
+    tie_band: Interval | float | None = stored("tie_band", tie_band, TIE_BAND)
+    estimator: Estimator | None = stored("estimator", Estimator.some, ESTIMATOR)
+    changed_queries: int | None = stored("changed_queries", number, CHANGED)
+    search_bytes_per_vector: float | None = stored("search_bytes_per_vector", number, optional=True)
+    rescore_bytes_per_vector: float | None = stored("rescore_bytes_per_vector", number, optional=True)
+    code_bytes_per_vector: float | None = stored("code_bytes_per_vector", number, optional=True)
+    structure_bytes_per_vector: float | None = stored("structure_bytes_per_vector", number, optional=True)
+    index: IndexCurve | None = stored("index", maybe(IndexCurve), optional=True)
+    note: str | None = stored("note", some_text, optional=True)
+    changed_bound: float | None = stored("changed_bound", number, optional=True)
+    planned: Planned | None = stored("planned", maybe(Planned), optional=True)
+    predicted_recall: float | None = stored(
+        f"predicted_{RECALL}", number, _quality("Predicted recall", PREDICTED, 3), optional=True
+    )
+    pareto: bool | None = stored("pareto", flag, optional=True)
+    fits_budget: bool | None = stored("fits_budget", flag, optional=True)
+    tied: bool | None = stored("tied", flag, optional=True)
+    keep: KeepVerdict | None = stored("keep", maybe(KeepVerdict), optional=True)
+    status: str | None = stored("status", some_text, optional=True)
