@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 	@echo "Reports: $(RUNS)/demo-analyze.html and $(RUNS)/demo-compress.html"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -1,7 +1,11 @@
-"""What every test shares: no network, no file outside tmp, the real data where it is at hand, `--slow`."""
+"""What every test shares: no network, no file outside tmp, the real data where it is at hand, `--slow`.
+
+`make test` runs them in a process a core (`pytest -n auto`), each with one thread; `pytest` alone runs them in one.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -13,6 +17,10 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "0.0.0.0", ""}
+
+# read by BLAS, OpenMP and torch when they are loaded: nothing above imports them
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +60,15 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         del os.environ["EMBGEO_CACHE_DIR"]
     else:
         os.environ["EMBGEO_CACHE_DIR"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread_a_process() -> None:
+    """Compiled kernels too; their pool stays as large as it is for the tests that compare one thread with several."""
+    import numba
+
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        numba.set_num_threads(1)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -100,12 +117,26 @@ def _nothing_required(schema: Any) -> Any:
     return [_nothing_required(item) for item in schema] if isinstance(schema, list) else schema
 
 
+@pytest.fixture(scope="session")
+def _cache_paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Numbered paths; `mktemp` would look through thousands of folders for the next number."""
+    folder = tmp_path_factory.mktemp("caches")
+    return (folder / str(number) for number in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def cache_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty embedding cache for this test alone."""
-    folder = tmp_path_factory.mktemp("cache")
+def _own_cache(_cache_paths: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An embedding cache for this test alone, made when something is first kept."""
+    folder = next(_cache_paths)
     monkeypatch.setenv("EMBGEO_CACHE_DIR", str(folder))
     return folder
+
+
+@pytest.fixture
+def cache_dir(_own_cache: Path) -> Path:
+    """The empty embedding cache of this test."""
+    _own_cache.mkdir()
+    return _own_cache
 
 
 @pytest.fixture(scope="session", autouse=True)
