@@ -31,7 +31,7 @@ import numpy as np
 from embgeo.embeddings import check_embeddings
 from embgeo.metrics.registry import measures
 from embgeo.metrics.signature import compute_signature, evaluate
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 ROWS, CAP, SAMPLE_SEED = 5182, 5000, 1234
 CAPPED = ("ph_dim_", "lifetime_", "midlife_", "mag_", "euler_")

@@ -38,7 +38,6 @@ from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
 from embgeo.errors import InputError
-from embgeo.metrics.pair_histogram import pair_histogram
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, compute_signature
 from embgeo.metrics.standouts import standout_documents
@@ -49,6 +48,7 @@ from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.runs import Run, save_run
+from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space_map import require_umap, space_map
 from embgeo.subject import Subject, load_subject, named_or_arrays, with_document_queries
 from embgeo.threads import limited_threads

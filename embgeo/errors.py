@@ -45,6 +45,10 @@ class HubError(EmbgeoError):
     """A model or data hub could not be reached or does not have the name."""
 
 
+class Undefined(ValueError):
+    """A measure has no value on this space: the reason goes into the result, the other measures go on."""
+
+
 class StorageError(EmbgeoError, OSError):
     """Writing or reading back failed: disk full, no permission, damaged file."""
 

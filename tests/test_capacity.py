@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from embgeo.embeddings import normalise
-from embgeo.errors import InputError
+from embgeo.errors import InputError, Undefined
 from embgeo.limits.capacity import (
     one_parameter_capacity,
     packing_overlap,
@@ -22,8 +22,8 @@ from embgeo.limits.capacity import (
 )
 from embgeo.metrics.avg_pair_sim import avg_pair_sim_cosine
 from embgeo.metrics.capacity import epsilon_corpus, epsilon_tokens
-from embgeo.metrics.registry import Reading, Undefined
-from embgeo.metrics.space import Space
+from embgeo.metrics.registry import Reading
+from embgeo.space.space import Space
 
 
 def test_every_finite_row_of_the_published_table_is_reproduced(shared_data: Path) -> None:

@@ -13,7 +13,15 @@ HEAVY = {
     "numpy", "scipy", "sklearn", "torch", "transformers", "sentence_transformers", "mteb", "datasets", "faiss", "gudhi",
     "numba", "pandas", "rich", "jinja2", "plotly", "safetensors", "ml_dtypes", "platformdirs", "ir_measures",
 }  # fmt: skip
-OWN = {"embgeo.api", "embgeo.runs", "embgeo.embeddings", "embgeo.metrics", "embgeo.encoders", "embgeo.reports"}
+OWN = {
+    "embgeo.api",
+    "embgeo.runs",
+    "embgeo.embeddings",
+    "embgeo.space",
+    "embgeo.metrics",
+    "embgeo.encoders",
+    "embgeo.reports",
+}
 LIST_MODULES = """
 import sys
 from embgeo.cli import main

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from embgeo.errors import Undefined
 from embgeo.metrics.euclidicity import euclidicity, flat_deaths, local_dimensions
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def scores(X: np.ndarray) -> np.ndarray:

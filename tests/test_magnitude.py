@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from oracles import slow_topology as slow
 
-from embgeo.metrics.magnitude import (
+from embgeo.errors import Undefined
+from embgeo.metrics.magnitude_area import mag_area
+from embgeo.metrics.magnitude_dimension import mag_dim
+from embgeo.space.magnitude import (
     TOLERANCE,
     HostSimilarity,
     TorchSimilarity,
@@ -14,10 +17,7 @@ from embgeo.metrics.magnitude import (
     magnitude_function,
     magnitude_of,
 )
-from embgeo.metrics.magnitude_area import mag_area
-from embgeo.metrics.magnitude_dimension import mag_dim
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def gaussian(n: int, d: int, seed: int = 0) -> np.ndarray:

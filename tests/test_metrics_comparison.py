@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.errors import InputError
+from embgeo.errors import InputError, Undefined
 from embgeo.metrics.comparison import (
     COMPARISONS,
     compare_spaces,
@@ -15,8 +15,7 @@ from embgeo.metrics.comparison import (
     procrustes_error,
     svcca,
 )
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 PERFECT = {
     "linear_cka": 1.0,

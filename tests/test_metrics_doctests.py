@@ -11,11 +11,12 @@ from threadpoolctl import threadpool_limits
 
 import embgeo.metrics
 import embgeo.metrics.comparison
+import embgeo.space
 from embgeo.metrics.registry import measures
 
 MODULES = [
     f"{package.__name__}.{module.name}"
-    for package in (embgeo.metrics, embgeo.metrics.comparison)
+    for package in (embgeo.metrics, embgeo.metrics.comparison, embgeo.space)
     for module in pkgutil.iter_modules(package.__path__)
     if module.name != "torch_kernels"
 ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from embgeo.metrics.kmeans import kmeans_labels
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def run(X: np.ndarray, k: int, seed: int = 42) -> np.ndarray:

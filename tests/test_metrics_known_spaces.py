@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from embgeo.metrics.registry import Reading, Undefined, measures
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import Reading, measures
 from embgeo.metrics.retrievability import gini, gini_of_random_retrieval
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def reading(name: str, X: np.ndarray, **more) -> Reading:

@@ -14,7 +14,7 @@ import pytest
 
 from embgeo.metrics.registry import Reading, measures
 from embgeo.metrics.retrievability import K
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 ROWS = 5182
 # name → (key in the file, relative tolerance against the reference libraries)

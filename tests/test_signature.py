@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from embgeo.embeddings import Embeddings, check_embeddings
-from embgeo.errors import InputError, UnknownNameError
+from embgeo.errors import InputError, Undefined, UnknownNameError
 from embgeo.judgements import check_judgements
 from embgeo.metrics import registry, signature
-from embgeo.metrics.interval import jackknife_interval
-from embgeo.metrics.registry import Measure, Reading, Undefined
+from embgeo.metrics.registry import Measure, Reading
 from embgeo.metrics.signature import compute_signature, plain_json
-from embgeo.metrics.space import Space
+from embgeo.space.jackknife import jackknife_interval
+from embgeo.space.space import Space
 
 FIRST = [
     "uniformity", "avg_pair_sim_cosine", "avg_pair_sim_euclidean", "effective_rank", "iso_score", "pca_dim",

@@ -12,9 +12,9 @@ import embgeo.space_map as module
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import MissingExtraError
 from embgeo.limits.capacity import pair_similarity
-from embgeo.metrics import pair_histogram as histogram_module
-from embgeo.metrics.pair_histogram import pair_histogram
 from embgeo.metrics.signature import compute_signature
+from embgeo.space import pair_histogram as histogram_module
+from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space_map import principal_plane, require_umap, space_map
 
 

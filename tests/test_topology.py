@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 from oracles import slow_topology as slow
 
-from embgeo.errors import InputError
+from embgeo.errors import InputError, Undefined
 from embgeo.metrics.euler_characteristic import LUNES, RIPS, TIED_LUNES, count_bars, euler_characteristic
 from embgeo.metrics.lifetimes import lifetime_mean_cosine, lifetime_mean_euclidean, midlife_mean_euclidean
-from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.metrics.persistence import h1_persistence, rips_bars
 from embgeo.metrics.ph_dimension import ph_dim_cosine, ph_dim_euclidean, published_ph_dimension
 from embgeo.metrics.ph_entropy import persistent_entropy, ph_entropy_euclidean
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.relative_neighbourhood import count_relative_neighbours
-from embgeo.metrics.space import Space
+from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.space.relative_neighbourhood import count_relative_neighbours
+from embgeo.space.space import Space
 
 
 def gaussian(n: int, d: int, seed: int = 0) -> np.ndarray:
@@ -141,7 +140,7 @@ def test_bars_of_tied_data_agree_with_a_whole_rips_complex(name: str) -> None:
 def test_with_too_many_ties_gudhi_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     D = hamming_cube(60, 8)
     resolved = count_bars(D)
-    monkeypatch.setattr("embgeo.metrics.tied_lunes.MOST_RELATIONS", 10)
+    monkeypatch.setattr("embgeo.space.tied_lunes.MOST_RELATIONS", 10)
     by_gudhi = count_bars(D)
     assert by_gudhi[2]["route"] == RIPS
     assert by_gudhi[:2] == resolved[:2] == slow.rips_bar_counts(D)

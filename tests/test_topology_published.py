@@ -14,7 +14,7 @@ from embgeo.metrics.magnitude_area import mag_area
 from embgeo.metrics.magnitude_dimension import mag_dim
 from embgeo.metrics.ph_dimension import ph_dim_euclidean, published_ph_dimension
 from embgeo.metrics.ph_entropy import ph_entropy_cosine, ph_entropy_euclidean
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import numpy as np
 from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.comparison.vectors import NoVectors, RunVectors, vectors_of
 from embgeo.metrics.comparison import COMPARISONS, compare_spaces
-from embgeo.metrics.space import Space
 from embgeo.progress import Progress, silent
+from embgeo.space.space import Space
 
 Reason = Literal["no-shared-documents", "unknown-documents"]
 DOCUMENTS = 3_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embgeo.metrics.registry import Reading, measure
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 @measure(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.embeddings import normalise
+from embgeo.errors import Undefined
 from embgeo.limits.capacity import (
     PairSimilarity,
     one_parameter_capacity,
@@ -15,8 +16,8 @@ from embgeo.limits.capacity import (
     random_capacity,
     representational_capacity,
 )
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.space import Space
 
 
 def _gram(space: Space, U: np.ndarray) -> np.ndarray:

@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from embgeo.metrics.registry import Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import measure
+from embgeo.space.space import Space
 
 
 @measure(

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from embgeo.metrics.device import in_threads, row_blocks
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.blocks import in_threads, row_blocks
+from embgeo.space.space import Space
 
 SHARE = 0.01
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

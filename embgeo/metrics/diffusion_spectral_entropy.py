@@ -7,8 +7,9 @@ import math
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embgeo.metrics.registry import Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import measure
+from embgeo.space.space import Space
 
 
 @measure(

@@ -11,10 +11,11 @@ from functools import cache
 
 import numpy as np
 
-from embgeo.metrics.device import in_threads
-from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.blocks import in_threads
+from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.space.space import Space
 
 NEIGHBOURS = 60  # the outer rim of the annulus
 HOLE = 10  # nearest neighbours left out: the inner rim

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.distinct import distinct_distances
-from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.metrics.persistence import rips_bars
 from embgeo.metrics.registry import Reading, measure
-from embgeo.metrics.relative_neighbourhood import count_relative_neighbours
-from embgeo.metrics.space import Space
-from embgeo.metrics.tied_lunes import tied_relations_rank
+from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.space.relative_neighbourhood import count_relative_neighbours
+from embgeo.space.space import Space
+from embgeo.space.tied_lunes import tied_relations_rank
 
 LUNES, TIED_LUNES, RIPS = "relative neighbourhood graph", "relative neighbourhood graph, ties resolved", "gudhi"
 
@@ -57,6 +56,6 @@ def euler_characteristic(space: Space) -> Reading:
     >>> euler_characteristic(Space(square)).value
     3.0
     """
-    D = distinct_distances(space, "euclidean", at_least=1)
+    D = space.distinct_distances("euclidean", at_least=1)
     components, loops, details = count_bars(D)
     return Reading(float(components - loops), details={**details, "h0_bars": components, "h1_bars": loops})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from embgeo.errors import Undefined
 from embgeo.metrics.isoscore import isoscore_of_spectrum
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.space import Space
 
 
 @measure(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.magnitude import magnitude_of
 from embgeo.metrics.registry import Reading, measure
-from embgeo.metrics.space import Space
+from embgeo.space.magnitude import magnitude_of
+from embgeo.space.space import Space
 
 
 @measure(

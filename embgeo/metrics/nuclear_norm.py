@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from embgeo.metrics.registry import Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import measure
+from embgeo.space.space import Space
 
 SOURCE = "Li et al. 2024 (Matrix Nuclear-Norm), eqs. 4 and 9; divided by √(n · mean ‖x‖²) here"
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.distinct import distinct_distances
 from embgeo.metrics.lifetimes import positive_deaths
 from embgeo.metrics.registry import Reading, measure
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 ROWS = 500  # H1 diagrams cost about n³: 0.2 s at 500 points, 1 s at 1,000, 7 s at 2,000
 POINTS_DRAWN = 1000  # the longest bars are what a reader looks at
@@ -54,7 +53,7 @@ def h1_persistence(space: Space) -> Reading:
     >>> round(h1_persistence(Space(square)).value, 4)
     0.2929
     """
-    D = distinct_distances(space, "euclidean")
+    D = space.distinct_distances("euclidean")
     rows = np.sort(space.rng.choice(len(D), ROWS, replace=False)) if len(D) > ROWS else np.arange(len(D))
     bars = rips_bars(D[np.ix_(rows, rows)], 1)[1].astype(np.float64)
     share = 1 - bars[:, 0] / bars[:, 1]

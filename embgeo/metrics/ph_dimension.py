@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from embgeo.metrics.device import in_threads
-from embgeo.metrics.distinct import distinct_distances
-from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.blocks import in_threads
+from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.space.space import Space
 
 REPEATS = 5
 FRACTIONS = 10  # sizes m/10, 2m/10, …, 9m/10: 500, 1000, …, 4500 at the published 5,000 points
@@ -40,7 +40,7 @@ def _total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _dimension(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
-    D = distinct_distances(space, metric, at_least=FEWEST)
+    D = space.distinct_distances(metric, at_least=FEWEST)
     sizes = [len(D) * part // FRACTIONS for part in range(1, FRACTIONS)]
     members = [space.rng.choice(len(D), size, replace=False) for _ in range(REPEATS) for size in sizes]
     sums = _total_lengths(D, members).reshape(REPEATS, len(sizes))

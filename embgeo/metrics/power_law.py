@@ -7,8 +7,9 @@ import math
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.space import Space
 
 ASPECT = 2  # rows over columns of every submatrix
 WIDEST = 128

@@ -20,12 +20,10 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from embgeo.errors import unknown_name
-
-if TYPE_CHECKING:
-    from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 Better = Literal["higher", "lower", "neither"]
 INVARIANCES = frozenset({"rotation", "translation", "scale", "row_order", "duplicates"})
@@ -83,10 +81,6 @@ class Measure:
     needs: frozenset[str] = frozenset()
 
 
-class Undefined(ValueError):
-    """Raised by a measure that has no value on this space; the reason goes into the result."""
-
-
 _REGISTRY: dict[str, Measure] = {}
 
 
@@ -123,9 +117,7 @@ def measure(
     return register
 
 
-NOT_MEASURES = frozenset(
-    {"device", "interval", "kmeans", "neighbours", "registry", "signature", "space", "torch_kernels"}
-)
+NOT_MEASURES = frozenset({"kmeans", "registry", "signature"})
 
 
 @cache
@@ -134,7 +126,7 @@ def measures() -> Mapping[str, Measure]:
     import embgeo.metrics as folder
 
     for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
-        if not module.ispkg and module.name not in NOT_MEASURES:  # torch_kernels would import torch for nothing
+        if not module.ispkg and module.name not in NOT_MEASURES:
             importlib.import_module(f"{folder.__name__}.{module.name}")
     return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].family, item[0])))
 

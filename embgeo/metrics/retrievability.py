@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import Reading, measure
 from embgeo.retrieval.exact import score
+from embgeo.space.space import Space
 
 K = 100
 SOURCE = "Azzopardi & Vinay 2008, eq. 1 (cut-off at k = 100)"

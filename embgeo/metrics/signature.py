@@ -11,12 +11,12 @@ from typing import Any, Literal
 import numpy as np
 
 from embgeo.embeddings import Embeddings
-from embgeo.errors import InputError
+from embgeo.errors import InputError, Undefined
 from embgeo.judgements import Judgements
-from embgeo.metrics.interval import MINIMUM_REPLICATES, jackknife_interval
-from embgeo.metrics.registry import Measure, Reading, Undefined, select
-from embgeo.metrics.space import Space
+from embgeo.metrics.registry import Measure, Reading, select
 from embgeo.progress import Progress, silent
+from embgeo.space.jackknife import MINIMUM_REPLICATES, jackknife_interval
+from embgeo.space.space import Space
 
 Status = Literal["ok", "undefined", "skipped", "failed"]
 CAP = 10_000

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.errors import Undefined
 from embgeo.metrics.kmeans import kmeans_labels
-from embgeo.metrics.registry import Reading, Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.metrics.registry import Reading, measure
+from embgeo.space.space import Space
 
 CLUSTER_COUNTS = (3, 5, 10, 20, 50, 99)
 KMEANS_SEED = 42  # of the published table

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+from embgeo.errors import Undefined
 from embgeo.metrics.effective_rank import exp_entropy
-from embgeo.metrics.registry import Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.metrics.registry import measure
+from embgeo.space.space import Space
 
 
 @measure(

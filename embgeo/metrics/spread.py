@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from embgeo.metrics.registry import measure
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 SOURCE = "Willerton 2015, eq. 1 (t = 1)"
 SUMMARY = "The number of clearly different documents, {}: near 1 everything blurs into one point."

@@ -6,7 +6,7 @@ import math
 
 from embgeo.metrics.effective_rank import exp_entropy
 from embgeo.metrics.registry import measure
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 @measure(

@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from embgeo.metrics.registry import Undefined, measure
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.metrics.registry import measure
+from embgeo.space.space import Space
 
 HIGHEST = math.exp(1 / math.e)
 SUMMARY = "The published Vendi column by {}, kept for comparison with the table; read vendi_score instead."

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from embgeo.embeddings import normalise
 from embgeo.metrics.registry import Measure, measures
 from embgeo.metrics.signature import _Outcome, evaluate
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from embgeo.metrics.registry import Reading, measures
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def cloud(seed: int, n: int = 150, d: int = 9) -> np.ndarray:

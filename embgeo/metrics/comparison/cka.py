@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embgeo.metrics.comparison.pairing import centred_pair
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def linear_cka(a: Space, b: Space) -> float:

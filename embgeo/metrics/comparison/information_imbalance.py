@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from embgeo.metrics.comparison.pairing import check_pairing
-from embgeo.metrics.space import Metric, Space
+from embgeo.space.space import Metric, Space
 
 
 class Imbalance(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from embgeo.metrics.comparison.pairing import check_pairing
-from embgeo.metrics.space import Metric, Space
+from embgeo.space.space import Metric, Space
 
 
 def neighbourhood_overlap(a: Space, b: Space, k: int = 10, metric: Metric | None = None) -> float:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.errors import InputError
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.space import Space
+from embgeo.errors import InputError, Undefined
+from embgeo.space.space import Space
 
 
 def check_pairing(a: Space, b: Space) -> None:

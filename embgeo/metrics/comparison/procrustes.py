@@ -6,7 +6,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from embgeo.metrics.comparison.pairing import centred_pair
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def procrustes_error(a: Space, b: Space) -> float:

@@ -7,7 +7,7 @@ from threadpoolctl import threadpool_limits
 
 from embgeo.errors import InputError
 from embgeo.metrics.comparison.pairing import centred_pair
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 
 def svcca(a: Space, b: Space, keep: float = 0.99) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from embgeo.errors import Undefined
 from embgeo.metrics.comparison.cka import linear_cka
 from embgeo.metrics.comparison.information_imbalance import information_imbalance
 from embgeo.metrics.comparison.neighbourhood_overlap import neighbourhood_overlap
 from embgeo.metrics.comparison.pairing import check_pairing
 from embgeo.metrics.comparison.procrustes import procrustes_error
 from embgeo.metrics.comparison.svcca import svcca
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.space import Space
+from embgeo.space.space import Space
 
 COMPARISONS: dict[str, Callable[[Space, Space], float]] = {
     "linear_cka": linear_cka,

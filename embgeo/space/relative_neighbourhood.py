@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import InputError
-from embgeo.metrics.device import in_threads
+from embgeo.space.blocks import in_threads
 
 HUBS = 8  # central points tried first as witnesses against all edges of a row
 NEAREST = 16  # then the nearest neighbours of the row

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Callable
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from embgeo.metrics.space import Space
 
-
-def nearest_by_blocks(space: Space, k: int, metric: Literal["euclidean", "cosine"]) -> tuple[np.ndarray, np.ndarray]:
+def nearest_by_blocks(
+    V: np.ndarray, k: int, distance: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """(n, k) distances ascending and indices of the nearest other rows; FAISS where it is installed, NumPy elsewhere.
 
+    `distance` turns float64 squared distances between rows of V (n, d) into the distances wanted; it must not fall.
     Candidates come from float32 products; the distances of the chosen pairs are computed again from differences, so
     that near duplicates are as exact as in the dense matrix. O(n² d) time, O(n k) memory.
     """
-    V, factor = space.rows_for(metric)
-    candidates = min(space.n - 1, k + 8)
+    n = len(V)
+    candidates = min(n - 1, k + 8)
     chosen = _candidates(V, candidates)
     squared = np.empty(chosen.shape)
-    for start in range(0, space.n, 256):
+    for start in range(0, n, 256):
         block = slice(start, start + 256)
         difference = V[block, None, :].astype(np.float64) - V[chosen[block]]
         squared[block] = np.einsum("ijk,ijk->ij", difference, difference)
-    D = squared / 2 if metric == "cosine" else np.sqrt(squared) * factor
+    D = distance(squared)
     order = np.lexsort((chosen, D), axis=1)[:, :k]
     return np.take_along_axis(D, order, axis=1).astype(np.float32), np.take_along_axis(chosen, order, axis=1)
 

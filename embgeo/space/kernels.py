@@ -2,23 +2,20 @@
 
 A `Kernels` object makes matrices on its device (`put`, `squared_distances`), reduces them there, and hands NumPy
 arrays back; a `Space` knows nothing else of devices. Both paths compute distances as |x|² + |y|² − 2xy in float32 and
-mend the pairs where that cancels (near duplicates) in float64, so that they agree within 1e-3 relative on every
+repair the pairs where that cancels (near duplicates) in float64, so that they agree within 1e-3 relative on every
 distance and within about 1e-5 on sums; duplicates have distance exactly 0, and the matrix is exactly symmetric.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from embgeo.errors import InputError
+from embgeo.space.blocks import in_threads, row_blocks
 
-Reduction = Literal["exp_minus", "inverse_one_plus", "plain", "squared"]
-BLOCK_ELEMENTS = 1 << 19  # elements of a float32 row block that stay in cache
+Reduction = Literal["exp_minus", "inverse_one_plus"]
 CANCELLED = 1e-3  # below this share of |x|² + |y|² a squared distance has lost more than half its float32 digits
 MEND_PER_ROW = 20  # more cancelled pairs than this a row: one float64 product is cheaper than pair by pair
 
@@ -61,38 +58,6 @@ class Kernels(Protocol):
     def product(self, handle: Any, M: np.ndarray) -> np.ndarray:
         """D @ M as float64, in float32 arithmetic."""
         ...
-
-
-def kernels(device: str = "cpu") -> Kernels:
-    """The kernels of a device: "cpu" is NumPy, "torch" is torch on the CPU (for tests), "cuda[:i]" torch on a GPU."""
-    if device == "cpu":
-        return NumpyKernels()
-    if device == "torch" or device.startswith("cuda"):
-        from embgeo.metrics.torch_kernels import TorchKernels
-
-        return TorchKernels("cpu" if device == "torch" else device)
-    raise InputError(f"device must be cpu, cuda or cuda:N; got {device!r}")
-
-
-def row_blocks(n: int, columns: int) -> list[slice]:
-    """Row blocks of an (n, columns) matrix that stay in cache."""
-    size = max(1, BLOCK_ELEMENTS // max(1, columns))
-    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
-
-
-def in_threads(work: Callable[[slice], Any], blocks: list[slice]) -> list[Any]:
-    """`work` on every block, results in order; NumPy releases the lock inside, so that the cores share the blocks."""
-    threads = min(_threads(), len(blocks))
-    if threads <= 1:
-        return [work(block) for block in blocks]
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, blocks))
-
-
-def _threads() -> int:
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(available, int(wanted)) if wanted.isdigit() and int(wanted) > 0 else available
 
 
 class NumpyKernels:
@@ -208,8 +173,6 @@ def _inverse_one_plus(rows: np.ndarray) -> np.ndarray:
 _ROW_FUNCTIONS: dict[Reduction, Callable[[np.ndarray], np.ndarray]] = {
     "exp_minus": _exp_minus,
     "inverse_one_plus": _inverse_one_plus,
-    "plain": np.asarray,
-    "squared": np.square,
 }
 
 

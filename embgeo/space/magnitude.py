@@ -13,10 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embgeo.metrics.device import in_threads, row_blocks
-from embgeo.metrics.distinct import distinct_distances
-from embgeo.metrics.registry import Undefined
-from embgeo.metrics.space import Space
+from embgeo.errors import Undefined
+from embgeo.space.blocks import in_threads, row_blocks
+from embgeo.space.space import Space
 
 SCALES = 30
 CONVERGED = 0.95  # share of n that the magnitude reaches at the largest scale
@@ -249,7 +248,7 @@ def _convergence_scale(solver: _Solver, nearest: float) -> tuple[float, np.ndarr
 
 def magnitude_of(space: Space) -> MagnitudeFunction:
     """The magnitude function of the distinct rows of a space under Euclidean distance, computed once and shared."""
-    D = distinct_distances(space, "euclidean")
+    D = space.distinct_distances("euclidean")
 
     def compute() -> MagnitudeFunction:
         similarity: Similarity = HostSimilarity(D) if space.device == "cpu" else _on_device(space, D)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from embgeo.errors import InputError
-from embgeo.metrics.device import CANCELLED, MEND_PER_ROW, Reduction
+from embgeo.space.kernels import CANCELLED, MEND_PER_ROW, Reduction
 
 ROWS_AT_ONCE = 2048
 
@@ -82,8 +82,6 @@ class TorchKernels:
         apply = {
             "exp_minus": lambda D: torch.exp(-D),
             "inverse_one_plus": lambda D: 1 / (1 + D),
-            "plain": lambda D: D,
-            "squared": torch.square,
         }[reduction]
         parts = [apply(handle[rows] * scale).sum(1, dtype=torch.float64) for rows in self._blocks(len(handle))]
         return torch.cat(parts).cpu().numpy()

@@ -13,10 +13,12 @@ from threadpoolctl import threadpool_limits
 
 from embgeo.copies import Copies, find_copies
 from embgeo.embeddings import Embeddings, Similarity, normalise
-from embgeo.errors import InputError
-from embgeo.metrics.device import Kernels, NumpyKernels, Reduction, in_threads, kernels, row_blocks
-from embgeo.metrics.neighbours import nearest_by_blocks
-from embgeo.metrics.registry import Undefined
+from embgeo.errors import InputError, Undefined
+from embgeo.space.blocks import in_threads, row_blocks
+from embgeo.space.device import kernels
+from embgeo.space.kernels import Kernels, NumpyKernels, Reduction
+from embgeo.space.minimum_spanning_tree import SpanningTree, minimum_spanning_tree
+from embgeo.space.neighbours import nearest_by_blocks
 
 Metric = Literal["euclidean", "cosine"]
 DENSE_ROWS = 20_000  # 1.6 GB a distance matrix; larger spaces stream blocks
@@ -257,14 +259,22 @@ class Space:
         return self.distances("euclidean")
 
     @property
-    def squared_euclidean(self) -> np.ndarray:
-        """(n, n) float32 squared Euclidean distances; a new array at each call, for it is not worth keeping."""
-        return np.square(self.euclidean)
-
-    @property
     def cosine(self) -> np.ndarray:
         """(n, n) float32 cosine distances 1 − cos, in [0, 2]."""
         return self.distances("cosine")
+
+    def distinct_distances(self, metric: Metric = "euclidean", at_least: int = 2) -> np.ndarray:
+        """(m, m) float32 distances between the first rows of each group of rows that `metric` cannot tell apart.
+
+        A metric space has no duplicates, a corpus has. Raises `Undefined` for fewer than `at_least` distinct rows.
+        """
+        first = self.duplicates_under(metric).first
+        if len(first) < at_least:
+            raise Undefined(f"needs at least {at_least} distinct documents; got {len(first)}")
+        D = self.distances(metric)
+        if len(first) == self.n:
+            return D
+        return self.shared(("distinct_distances", metric), lambda: D[np.ix_(first, first)])
 
     def distance_handle(self, metric: Metric) -> Any:
         """The distance matrix where the kernels keep it; pass it to `self.kernels`."""
@@ -351,7 +361,10 @@ class Space:
         def compute() -> tuple[np.ndarray, np.ndarray]:
             if self.n <= DENSE_ROWS:
                 return self.kernels.nearest(self.distance_handle(metric), tier)
-            return nearest_by_blocks(self, tier, metric)
+            V, factor = self.rows_for(metric)
+            return nearest_by_blocks(
+                V, tier, lambda squared: squared / 2 if metric == "cosine" else np.sqrt(squared) * factor
+            )
 
         if metric == "cosine" and self.has_unit_rows:  # the same neighbours
             D, indices = self.neighbours(k, "euclidean")
@@ -361,9 +374,8 @@ class Space:
         D, indices = self.shared(("neighbours", metric, tier), compute)
         return D[:, :k], indices[:, :k]
 
-    def minimum_spanning_tree(self, metric: Metric = "euclidean") -> Any:
-        """The minimum spanning tree of the distances, as `embgeo.metrics.minimum_spanning_tree` gives it."""
-        from embgeo.metrics.minimum_spanning_tree import minimum_spanning_tree
+    def minimum_spanning_tree(self, metric: Metric = "euclidean") -> SpanningTree:
+        """The minimum spanning tree of the distances, as `embgeo.space.minimum_spanning_tree` gives it."""
 
         D = self.distances(metric)
         return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D))
