@@ -9,7 +9,7 @@ import pytest
 
 from embgeo.errors import Undefined
 from embgeo.metrics.registry import Reading, measures
-from embgeo.metrics.retrievability import gini, gini_of_random_retrieval
+from embgeo.retrieval.retrievability import gini, gini_of_random_retrieval
 from embgeo.space.space import Space
 
 

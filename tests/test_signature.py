@@ -217,23 +217,21 @@ def test_one_space_serves_all_measures_of_a_half(only) -> None:
 
 def test_the_interval_is_the_formula_by_hand() -> None:
     """Halves 1, 2, 3, 4, 5 of n = 10: sd √2.5, h/(n−h) = 1, t(4) = 2.776."""
-    m = measure_of(lambda space: 0.0)
-    ci, method, drift = jackknife_interval(m, 2.5, 10, [1.0, 2.0, 3.0, 4.0, 5.0])
+    ci, method, drift = jackknife_interval(2.5, 10, [1.0, 2.0, 3.0, 4.0, 5.0], (-math.inf, math.inf))
     assert ci == pytest.approx((2.5 - 2.7764 * 2.5**0.5, 2.5 + 2.7764 * 2.5**0.5), rel=1e-4)
     assert drift == 0.5
     assert "5 subsamples" in method
 
 
 def test_halves_that_all_agree_give_no_interval_of_no_width() -> None:
-    m = measure_of(lambda space: 3.0, range=(0.0, 10.0))
-    assert jackknife_interval(m, 3.0, 10, [3.0] * 12) == (None, "none: all 12 half samples give 3", 0.0)
-    assert jackknife_interval(m, 0.0, 10, [0.0] * 12)[0] is None
-    assert jackknife_interval(m, 3.0, 10, [3.0] * 11 + [4.0])[0] is not None
+    bounds = (0.0, 10.0)
+    assert jackknife_interval(3.0, 10, [3.0] * 12, bounds) == (None, "none: all 12 half samples give 3", 0.0)
+    assert jackknife_interval(0.0, 10, [0.0] * 12, bounds)[0] is None
+    assert jackknife_interval(3.0, 10, [3.0] * 11 + [4.0], bounds)[0] is not None
 
 
 def test_the_interval_stays_in_the_range_of_the_measure() -> None:
-    m = measure_of(lambda space: 0.0, range=(0.0, 3.0))
-    assert jackknife_interval(m, 2.5, 10, [1.0, 2.0, 3.0, 4.0, 5.0])[0] == (0.0, 3.0)
+    assert jackknife_interval(2.5, 10, [1.0, 2.0, 3.0, 4.0, 5.0], (0.0, 3.0))[0] == (0.0, 3.0)
 
 
 @pytest.mark.parametrize("name", ["avg_pair_sim_euclidean", "effective_rank", "iso_score", "participation_ratio"])

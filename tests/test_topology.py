@@ -8,10 +8,10 @@ from oracles import slow_topology as slow
 
 from embgeo.errors import InputError, Undefined
 from embgeo.metrics.euler_characteristic import LUNES, RIPS, TIED_LUNES, count_bars, euler_characteristic
-from embgeo.metrics.lifetimes import lifetime_mean_cosine, lifetime_mean_euclidean, midlife_mean_euclidean
+from embgeo.metrics.lifetimes import lifetime_mean, midlife_mean
 from embgeo.metrics.persistence import h1_persistence, rips_bars
-from embgeo.metrics.ph_dimension import ph_dim_cosine, ph_dim_euclidean, published_ph_dimension
-from embgeo.metrics.ph_entropy import persistent_entropy, ph_entropy_euclidean
+from embgeo.metrics.ph_dimension import ph_dim, published_ph_dimension
+from embgeo.metrics.ph_entropy import persistent_entropy, ph_entropy
 from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.space.relative_neighbourhood import count_relative_neighbours
 from embgeo.space.space import Space
@@ -203,9 +203,9 @@ def test_diagrams_of_one_two_and_equal_points() -> None:
 def test_entropy_and_lifetimes_of_four_points_on_a_line() -> None:
     # 0, 1, 2, 4: deaths 1, 1, 2; p = 1/4, 1/4, 1/2 gives 1.5 bits; mean 4/3; midlife 2/3
     space = on_line(0, 1, 2, 4)
-    assert ph_entropy_euclidean(space).value == pytest.approx(1.5)
-    assert lifetime_mean_euclidean(space).value == pytest.approx(4 / 3)
-    assert midlife_mean_euclidean(space) == pytest.approx(2 / 3)
+    assert ph_entropy(space, "euclidean").value == pytest.approx(1.5)
+    assert lifetime_mean(space, "euclidean").value == pytest.approx(4 / 3)
+    assert midlife_mean(space, "euclidean") == pytest.approx(2 / 3)
 
 
 def test_entropy_is_largest_for_equal_gaps_and_falls_with_one_wide_gap() -> None:
@@ -215,9 +215,9 @@ def test_entropy_is_largest_for_equal_gaps_and_falls_with_one_wide_gap() -> None
 
 def test_equal_documents_have_no_lifetimes() -> None:
     with pytest.raises(Undefined):
-        ph_entropy_euclidean(Space(np.ones((5, 2), np.float32)))
+        ph_entropy(Space(np.ones((5, 2), np.float32)), "euclidean")
     with pytest.raises(Undefined):
-        lifetime_mean_cosine(Space(np.ones((5, 2), np.float32)))
+        lifetime_mean(Space(np.ones((5, 2), np.float32)), "cosine")
 
 
 # -- dimension ---
@@ -227,22 +227,24 @@ def test_equal_documents_have_no_lifetimes() -> None:
 def test_dimension_of_a_cube_is_near_its_own(d: int) -> None:
     X = np.random.default_rng(d).random((2000, d)).astype(np.float32)
     # boundary effects of a finite sample bias it upwards with d
-    assert ph_dim_euclidean(Space(X)).value == pytest.approx(d, abs=0.1 + 0.12 * d)
+    assert ph_dim(Space(X), "euclidean").value == pytest.approx(d, abs=0.1 + 0.12 * d)
 
 
 def test_dimension_does_not_see_the_ambient_space() -> None:
     flat = np.random.default_rng(0).random((1500, 2)).astype(np.float32)
     basis = np.linalg.qr(gaussian(30, 2))[0].astype(np.float32)
-    assert ph_dim_euclidean(Space(flat @ basis.T)).value == pytest.approx(ph_dim_euclidean(Space(flat)).value, rel=0.01)
+    assert ph_dim(Space(flat @ basis.T), "euclidean").value == pytest.approx(
+        ph_dim(Space(flat), "euclidean").value, rel=0.01
+    )
 
 
 def test_dimension_is_steadier_than_the_published_draw() -> None:
     D = Space(gaussian(1500, 8)).euclidean
     published = [published_ph_dimension(D, cap=1500, seed=seed) for seed in range(12)]
-    ours = [ph_dim_euclidean(Space(gaussian(1500, 8), rng=np.random.default_rng(seed))).value for seed in range(12)]
+    ours = [ph_dim(Space(gaussian(1500, 8), rng=np.random.default_rng(seed)), "euclidean").value for seed in range(12)]
     assert np.std(ours) < np.std(published) / 2
 
 
 def test_too_few_documents_have_no_dimension() -> None:
     with pytest.raises(Undefined, match="100 distinct"):
-        ph_dim_cosine(Space(gaussian(99, 3)))
+        ph_dim(Space(gaussian(99, 3)), "cosine")

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from embgeo.metrics.euler_characteristic import euler_characteristic
-from embgeo.metrics.lifetimes import lifetime_mean_cosine, lifetime_mean_euclidean, midlife_mean_euclidean
+from embgeo.metrics.lifetimes import lifetime_mean, midlife_mean
 from embgeo.metrics.magnitude_area import mag_area
 from embgeo.metrics.magnitude_dimension import mag_dim
-from embgeo.metrics.ph_dimension import ph_dim_euclidean, published_ph_dimension
-from embgeo.metrics.ph_entropy import ph_entropy_cosine, ph_entropy_euclidean
+from embgeo.metrics.ph_dimension import ph_dim, published_ph_dimension
+from embgeo.metrics.ph_entropy import ph_entropy
 from embgeo.space.space import Space
 
 
@@ -40,18 +40,19 @@ def measured(stored: dict, name: str) -> float:
 
 
 def test_entropy(everything: Space, stored: dict) -> None:
-    assert ph_entropy_euclidean(everything).value == pytest.approx(
+    assert ph_entropy(everything, "euclidean").value == pytest.approx(
         stored["published"]["ph_entr_euclidean"][0], rel=1e-6
     )
-    assert ph_entropy_cosine(everything).value == pytest.approx(measured(stored, "ph_entr_cosine"), rel=1e-6)
+    assert ph_entropy(everything, "cosine").value == pytest.approx(measured(stored, "ph_entr_cosine"), rel=1e-6)
 
 
 def test_lifetimes(capped: Space, stored: dict) -> None:
     published = np.mean(stored["published"]["lifetime_mean_euclidean"])  # other samples of 5,000: 1 % apart at most
-    assert lifetime_mean_euclidean(capped).value == pytest.approx(published, rel=0.01)
-    assert lifetime_mean_euclidean(capped).value == pytest.approx(measured(stored, "lifetime_mean_euclidean"), rel=1e-5)
-    assert midlife_mean_euclidean(capped) == pytest.approx(measured(stored, "midlife_mean_euclidean"), rel=1e-5)
-    assert lifetime_mean_cosine(capped).value == pytest.approx(measured(stored, "lifetime_mean_cosine"), rel=1e-5)
+    assert lifetime_mean(capped, "euclidean").value == pytest.approx(published, rel=0.01)
+    mean = lifetime_mean(capped, "euclidean").value
+    assert mean == pytest.approx(measured(stored, "lifetime_mean_euclidean"), rel=1e-5)
+    assert midlife_mean(capped, "euclidean") == pytest.approx(measured(stored, "midlife_mean_euclidean"), rel=1e-5)
+    assert lifetime_mean(capped, "cosine").value == pytest.approx(measured(stored, "lifetime_mean_cosine"), rel=1e-5)
 
 
 def test_dimension_with_the_published_seed_and_over_ten_seeds(capped: Space, stored: dict) -> None:
@@ -60,7 +61,7 @@ def test_dimension_with_the_published_seed_and_over_ten_seeds(capped: Space, sto
     mean = np.mean([published_ph_dimension(D, seed=seed) for seed in range(10)])
     published = np.mean(stored["published"]["ph_dim_euclidean"])
     assert mean == pytest.approx(published, rel=0.05)
-    assert ph_dim_euclidean(capped).value == pytest.approx(published, rel=0.05)
+    assert ph_dim(capped, "euclidean").value == pytest.approx(published, rel=0.05)
 
 
 def test_euler_characteristic(capped: Space, stored: dict) -> None:

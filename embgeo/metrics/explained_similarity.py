@@ -52,7 +52,7 @@ def rank_at(ranks: np.ndarray, share: np.ndarray, level: float) -> float:
 @measure(
     "effective_rank_85",
     summary="The rank that keeps 85 % of the similarities: below it a shorter vector starts to lose results.",
-    **FACTS,  # type: ignore[arg-type]
+    **FACTS,
 )
 def effective_rank_85(space: Space) -> float:
     """Lower end of the effective-rank region; fractional. Not centred, unlike `pca_dim_85`.
@@ -66,7 +66,7 @@ def effective_rank_85(space: Space) -> float:
 @measure(
     "effective_rank_95",
     summary="The rank that keeps 95 % of the similarities: above it longer vectors add little.",
-    **FACTS,  # type: ignore[arg-type]
+    **FACTS,
 )
 def effective_rank_95(space: Space) -> float:
     """Upper end of the effective-rank region; fractional. Not centred, unlike `pca_dim_95`.
@@ -80,7 +80,7 @@ def effective_rank_95(space: Space) -> float:
 @measure(
     "effective_rank_knee",
     summary="The rank from which each further dimension adds less than average: where shortening starts to pay.",
-    **FACTS,  # type: ignore[arg-type]
+    **FACTS,
 )
 def effective_rank_knee(space: Space) -> Reading:
     """Rank at which the explained similarity lies farthest above the straight line from rank 0 to full rank.

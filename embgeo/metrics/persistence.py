@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.lifetimes import positive_deaths
 from embgeo.metrics.registry import Reading, measure
 from embgeo.space.space import Space
 
@@ -58,7 +57,7 @@ def h1_persistence(space: Space) -> Reading:
     bars = rips_bars(D[np.ix_(rows, rows)], 1)[1].astype(np.float64)
     share = 1 - bars[:, 0] / bars[:, 1]
     bars = bars[np.argsort(share)[::-1]][:POINTS_DRAWN]
-    deaths = positive_deaths(space, "euclidean")
+    deaths = space.positive_deaths("euclidean")
     drawn = deaths[np.unique(np.linspace(0, len(deaths) - 1, POINTS_DRAWN).astype(int))]
     curves = {
         "persistence_diagram_h0": {"x": [0.0] * len(drawn), "y": drawn.tolist(), **LABELS},

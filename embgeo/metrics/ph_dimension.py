@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
 
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import Reading, measure_of_distances
 from embgeo.space.blocks import in_threads
 from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
-from embgeo.space.space import Space
+from embgeo.space.space import Metric, Space
 
 REPEATS = 5
 FRACTIONS = 10  # sizes m/10, 2m/10, …, 9m/10: 500, 1000, …, 4500 at the published 5,000 points
-FEWEST = 100
+MIN_ROWS = 100
 
 
 def published_ph_dimension(D: np.ndarray, cap: int = 5000, seed: int = 24) -> float:
@@ -39,8 +38,34 @@ def _total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     return np.array(sums[::-1])
 
 
-def _dimension(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
-    D = space.distinct_distances(metric, at_least=FEWEST)
+@measure_of_distances(
+    "ph_dim",
+    family="dimension",
+    summary="The number of directions the corpus spreads in, judged by how gaps close as documents are added.",
+    range=(-float("inf"), float("inf")),
+    better="neither",
+    invariances={"rotation", "scale", "duplicates"},
+    cost="n²",
+    source="Adams et al. 2020; Birdal et al. 2021, α = 1: 1 / (1 − slope of log Σ lifetimes against log n)",
+    cap=5000,
+    interval=False,
+)
+def ph_dim(space: Space, metric: Metric) -> Reading:
+    """Steadier than the published estimate: log total lengths averaged over 5 draws at each of 9 sizes, then one fit.
+
+    Subsamples are drawn from the distinct rows (m of them) at m/10, …, 9m/10, without replacement; the size schedule
+    is the published one at m = 5,000. `published_ph_dimension` gives the published single-draw value. Under 1 − cos,
+    a squared distance, the value is about half of that under Euclidean distance.
+    Raises `Undefined` below 100 distinct rows, or when the length grows faster than the points.
+
+    >>> line = np.linspace(0, 1, 2000, dtype=np.float32)[:, None]  # its length stays 1, however many points
+    >>> round(ph_dim(Space(line), "euclidean").value, 1)
+    1.0
+    >>> angles = np.random.default_rng(0).random(1000)  # n gaps of about 1/n: n · (1/n)² falls like 1/n
+    >>> round(ph_dim(Space(np.c_[np.cos(angles), np.sin(angles)].astype("f4")), "cosine").value, 1)
+    0.5
+    """
+    D = space.distinct_distances(metric, at_least=MIN_ROWS)
     sizes = [len(D) * part // FRACTIONS for part in range(1, FRACTIONS)]
     members = [space.rng.choice(len(D), size, replace=False) for _ in range(REPEATS) for size in sizes]
     sums = _total_lengths(D, members).reshape(REPEATS, len(sizes))
@@ -62,41 +87,3 @@ def _dimension(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
     singles = 1 / (1 - slopes)
     details = {"repeats": REPEATS, "slope": float(slope), "spread_of_single_draws": float(singles.std(ddof=1))}
     return Reading(float(1 / (1 - slope)), curves={"total_length": curve}, details=details)
-
-
-_FACTS: dict[str, Any] = {
-    "family": "dimension",
-    "summary": "The number of directions the corpus spreads in, judged by how gaps close as documents are added.",
-    "range": (-float("inf"), float("inf")),
-    "better": "neither",
-    "cost": "n²",
-    "source": "Adams et al. 2020; Birdal et al. 2021, α = 1: 1 / (1 − slope of log Σ lifetimes against log n)",
-    "cap": 5000,
-    "interval": False,
-}
-
-
-@measure("ph_dim_euclidean", invariances={"rotation", "translation", "scale", "duplicates"}, **_FACTS)
-def ph_dim_euclidean(space: Space) -> Reading:
-    """Steadier than the published estimate: log total lengths averaged over 5 draws at each of 9 sizes, then one fit.
-
-    Subsamples are drawn from the distinct rows (m of them) at m/10, …, 9m/10, without replacement; the size schedule
-    is the published one at m = 5,000. `published_ph_dimension` gives the published single-draw value.
-    Raises `Undefined` below 100 distinct rows, or when the length grows faster than the points.
-
-    >>> line = np.linspace(0, 1, 2000, dtype=np.float32)[:, None]  # its length stays 1, however many points
-    >>> round(ph_dim_euclidean(Space(line)).value, 1)
-    1.0
-    """
-    return _dimension(space, "euclidean")
-
-
-@measure("ph_dim_cosine", invariances={"rotation", "scale", "duplicates"}, **_FACTS)
-def ph_dim_cosine(space: Space) -> Reading:
-    """The same under cosine distance 1 − cos. About half of `ph_dim_euclidean`, since 1 − cos is a squared distance.
-
-    >>> angles = np.random.default_rng(0).random(1000)  # n gaps of about 1/n: n · (1/n)² falls like 1/n
-    >>> round(ph_dim_cosine(Space(np.c_[np.cos(angles), np.sin(angles)].astype("f4"))).value, 1)
-    0.5
-    """
-    return _dimension(space, "cosine")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
-from embgeo.space.space import Space
+from embgeo.metrics.registry import Reading, measure_of_distances
+from embgeo.space.space import Metric, Space
 
 
 def persistent_entropy(lifetimes: np.ndarray) -> float:
@@ -25,43 +23,31 @@ def persistent_entropy(lifetimes: np.ndarray) -> float:
     return float(-(p * np.log2(p)).sum()) + 0.0
 
 
-def _reading(space: Space, metric: Literal["euclidean", "cosine"]) -> Reading:
+@measure_of_distances(
+    "ph_entr",
+    family="topology",
+    summary="How alike the gaps between neighbouring documents are: log2(n) when all are of one size, lower with "
+    "tight groups and wide gaps.",
+    range=(0.0, float("inf")),
+    better="neither",
+    invariances={"rotation", "scale", "row_order", "duplicates"},
+    cost="n²",
+    source="Atienza et al. 2020, eq. 1; H0 bars as minimum spanning tree edges",
+    interval=False,
+)
+def ph_entropy(space: Space, metric: Metric) -> Reading:
+    """Persistent entropy of the positive H0 lifetimes, in bits. Grows with log₂ n, so it has no interval.
+
+    From 0 to log₂ of the number of bars. Duplicates make no bar. Raises `Undefined` when all rows are equal, and for
+    zero rows under cosine.
+
+    >>> X = np.array([[0], [1], [2], [4]], np.float32)  # gaps 1, 1, 2: shares 1/4, 1/4, 1/2
+    >>> ph_entropy(Space(X), "euclidean").value
+    1.5
+    >>> ph_entropy(Space(np.eye(3, dtype=np.float32)), "cosine").value  # two bars of length 1
+    1.0
+    """
     deaths = space.minimum_spanning_tree(metric).lengths
     value = persistent_entropy(deaths)
     bars = int((deaths > 0).sum())
     return Reading(value, details={"bars": bars, "largest_possible": float(np.log2(bars))})
-
-
-_FACTS: dict[str, Any] = {
-    "family": "topology",
-    "summary": "How alike the gaps between neighbouring documents are: log2(n) when all are of one size, lower with "
-    "tight groups and wide gaps.",
-    "range": (0.0, float("inf")),
-    "better": "neither",
-    "cost": "n²",
-    "source": "Atienza et al. 2020, eq. 1; H0 bars as minimum spanning tree edges",
-    "interval": False,
-}
-
-
-@measure("ph_entr_euclidean", invariances={"rotation", "translation", "scale", "row_order", "duplicates"}, **_FACTS)
-def ph_entropy_euclidean(space: Space) -> Reading:
-    """Of the positive H0 lifetimes under Euclidean distance, in bits. Grows with log₂ n, so it has no interval.
-
-    From 0 to log₂ of the number of bars. Duplicates make no bar. Raises `Undefined` when all rows are equal.
-
-    >>> X = np.array([[0], [1], [2], [4]], np.float32)  # gaps 1, 1, 2: shares 1/4, 1/4, 1/2
-    >>> ph_entropy_euclidean(Space(X)).value
-    1.5
-    """
-    return _reading(space, "euclidean")
-
-
-@measure("ph_entr_cosine", invariances={"rotation", "scale", "row_order", "duplicates"}, **_FACTS)
-def ph_entropy_cosine(space: Space) -> Reading:
-    """The same under cosine distance 1 − cos; raises `Undefined` for zero rows.
-
-    >>> ph_entropy_cosine(Space(np.eye(3, dtype=np.float32))).value  # two bars of length 1
-    1.0
-    """
-    return _reading(space, "cosine")

@@ -17,14 +17,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Literal
+from functools import cache, partial, wraps
+from typing import Any, Literal, TypeVar
 
 from embgeo.errors import unknown_name
 from embgeo.space.space import Space
 
+F = TypeVar("F", bound=Callable[..., Any])
 Better = Literal["higher", "lower", "neither"]
 INVARIANCES = frozenset({"rotation", "translation", "scale", "row_order", "duplicates"})
 NEEDS = frozenset({"queries", "judgements", "tokens"})
@@ -42,6 +43,9 @@ class Reading:
     curves: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     rows: Mapping[str, Any] = field(default_factory=dict)
+
+
+Compute = Callable[[Space], float | Reading]
 
 
 @dataclass(frozen=True)
@@ -68,56 +72,56 @@ class Measure:
 
     name: str
     family: str
-    compute: Callable[[Space], float | Reading]
+    compute: Compute
     summary: str
     range: tuple[float, float]
     better: Better
-    invariances: frozenset[str]
     cost: str
     source: str
+    invariances: Set[str] = frozenset()
     cap: int | None = None
     interval: bool = True
     quick: bool = False
-    needs: frozenset[str] = frozenset()
+    needs: Set[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for said, known in (("invariances", INVARIANCES), ("needs", NEEDS)):
+            if unknown := set(getattr(self, said)) - known:
+                raise ValueError(f"unknown {said} of {self.name}: {sorted(unknown)}")
 
 
 _REGISTRY: dict[str, Measure] = {}
 
 
-def measure(
-    name: str,
-    *,
-    family: str,
-    summary: str,
-    range: tuple[float, float],
-    better: Better,
-    cost: str,
-    source: str,
-    invariances: set[str] | frozenset[str] = frozenset(),
-    cap: int | None = None,
-    interval: bool = True,
-    quick: bool = False,
-    needs: set[str] | frozenset[str] = frozenset(),
-) -> Callable[[Callable[[Space], float | Reading]], Callable[[Space], float | Reading]]:
-    """Register the decorated function under `name`; a taken name or an undeclared fact is refused."""
-    if unknown := set(invariances) - INVARIANCES:
-        raise ValueError(f"unknown invariances of {name}: {sorted(unknown)}")
-    if unknown := set(needs) - NEEDS:
-        raise ValueError(f"unknown needs of {name}: {sorted(unknown)}")
+def measure(name: str, **facts: Any) -> Callable[[Compute], Compute]:
+    """Register the decorated function as a `Measure` of these facts; a taken name or an undeclared fact is refused."""
 
-    def register(compute: Callable[[Space], float | Reading]) -> Callable[[Space], float | Reading]:
+    def register(compute: Compute) -> Compute:
         if name in _REGISTRY:
             raise ValueError(f"a measure named {name!r} is registered already")
-        _REGISTRY[name] = Measure(
-            name, family, compute, summary, range, better, frozenset(invariances), cost, source, cap, interval, quick,
-            frozenset(needs),
-        )  # fmt: skip
+        _REGISTRY[name] = Measure(name=name, compute=compute, **facts)
         return compute
 
     return register
 
 
 NOT_MEASURES = frozenset({"kmeans", "registry", "signature"})
+
+
+def measure_of_distances(name: str, *, summary: str, invariances: Set[str], **facts: Any) -> Callable[[F], F]:
+    """Register a function of a space and a metric as two measures, `{name}_euclidean` and `{name}_cosine`.
+
+    Euclidean distances do not change with translation, nor cosine ones with scale, beside the `invariances` given;
+    "{kind}" in the summary becomes "distance" or "angle".
+    """
+
+    def register(compute: F) -> F:
+        for metric, kind, invariance in (("euclidean", "distance", "translation"), ("cosine", "angle", "scale")):
+            declared = {**facts, "summary": summary.format(kind=kind), "invariances": invariances | {invariance}}
+            measure(f"{name}_{metric}", **declared)(wraps(compute)(partial(compute, metric=metric)))
+        return compute
+
+    return register
 
 
 @cache

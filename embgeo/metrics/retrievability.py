@@ -7,6 +7,7 @@ import numpy as np
 from embgeo.errors import Undefined
 from embgeo.metrics.registry import Reading, measure
 from embgeo.retrieval.exact import score
+from embgeo.retrieval.retrievability import gini, gini_of_random_retrieval
 from embgeo.space.space import Space
 
 K = 100
@@ -101,33 +102,3 @@ def _top(space: Space, k: int) -> np.ndarray:
         scores = score(Q[start : start + 256], X, space.similarity)  # for cosine a query's length changes no order
         parts.append(np.argpartition(-scores, k - 1, axis=1)[:, :k])
     return np.concatenate(parts)
-
-
-def gini(counts: np.ndarray) -> float:
-    """Gini coefficient of non-negative counts, Σ (2i − n − 1) x_i / (n Σ x) over ascending x; 0 when all are zero.
-
-    >>> gini(np.array([5, 5, 5]))
-    0.0
-    """
-    x = np.sort(np.asarray(counts, np.float64))
-    total = x.sum()
-    if len(x) == 0 or total == 0:
-        return 0.0
-    ranks = 2 * np.arange(1, len(x) + 1) - len(x) - 1
-    return float(max(ranks @ x / (len(x) * total), 0.0))
-
-
-def gini_of_random_retrieval(queries: int, share: float) -> float:
-    """Gini expected when each of the queries finds each document with probability `share`: r is binomial.
-
-    E|r − r'| / (2 E r) with E|r − r'| = 2 Σ F (1 − F).
-
-    >>> gini_of_random_retrieval(1, 0.25)  # r is 0 or 1: 1 − share
-    0.75
-    """
-    from scipy.special import bdtr
-
-    if queries == 0 or not 0 < share < 1:
-        return 0.0
-    below = bdtr(np.arange(queries, dtype=np.float64), queries, share)
-    return float((below * (1 - below)).sum() / (queries * share))

@@ -237,8 +237,10 @@ class _Loop:
             outcome, reading = outcomes[m.name], outcomes[m.name].reading
             ci, method = None, None
             facts = dict(reading.details) if reading else {}
-            if reading is not None and intervals:
-                ci, method, drift = jackknife_interval(m, reading.value, outcome.n, halves.get(m.name, []))
+            if reading is not None and intervals and not m.interval:
+                method = "none: moves with n; see the growth curve"
+            elif reading is not None and intervals:
+                ci, method, drift = jackknife_interval(reading.value, outcome.n, halves[m.name], m.range)
                 if drift is not None:
                     facts["half_sample_difference"] = drift
             values[m.name] = Value(

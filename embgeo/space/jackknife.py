@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from embgeo.metrics.registry import Measure
-
 MINIMUM_REPLICATES = 5
-LEVEL = 0.95
+CONFIDENCE = 0.95
 
 
 def jackknife_interval(
-    m: Measure, value: float, n: int, halves: list[float]
+    value: float, n: int, halves: Sequence[float], bounds: tuple[float, float]
 ) -> tuple[tuple[float, float] | None, str, float | None]:
-    """A 95 % interval of `value` from the measure's values on random halves of the n rows.
+    """A 95 % interval of `value` from the measure's values on random halves of the n rows, within `bounds`.
 
     The variance over subsamples of size h = ⌊n/2⌋, times h / (n − h), estimates the variance of the value (Shao & Wu
-    1989); the interval is value ± t · that root, t with one degree less than there are halves, cut to the measure's
-    range. The bootstrap would draw rows twice, and duplicates distort every measure that looks at neighbours.
+    1989); the interval is value ± t · that root, t with one degree less than there are halves, cut to the
+    bounds. The bootstrap would draw rows twice, and duplicates distort every measure that looks at neighbours.
 
     Returns (interval or None, method or why there is none, mean of the halves − value or None). The last tells of a
     measure that moves with n: the interval does not cover that. Where all halves give one value, as whole numbers may,
     there is none: an interval of no width would claim certainty.
     """
-    if not m.interval:
-        return None, "none: moves with n; see the growth curve", None
     if len(halves) < MINIMUM_REPLICATES:
         return None, f"none: defined on {len(halves)} half samples, {MINIMUM_REPLICATES} needed", None
     from scipy.special import stdtrit
@@ -32,13 +30,13 @@ def jackknife_interval(
     draws = np.asarray(halves)
     h = n // 2
     error = float(draws.std(ddof=1) * np.sqrt(h / (n - h)))
-    reach = float(stdtrit(len(draws) - 1, 0.5 + LEVEL / 2)) * error
+    half_width = float(stdtrit(len(draws) - 1, 0.5 + CONFIDENCE / 2)) * error
     drift = float(draws.mean() - value)
     if np.ptp(draws) <= 1e-12 * abs(value):  # counts and dimensions: their spread is below a step, not zero
         return None, f"none: all {len(draws)} half samples give {draws[0]:.6g}", drift
-    low, high = m.range
-    ci = (max(value - reach, min(low, value)), min(value + reach, max(high, value)))
+    low, high = bounds
+    ci = (max(value - half_width, min(low, value)), min(value + half_width, max(high, value)))
     method = f"delete-half jackknife, {len(draws)} subsamples without replacement"
-    if abs(drift) > reach:
+    if abs(drift) > half_width:
         method += f"; for this n alone: half of the rows give {drift:+.3g}, more than the interval is wide to a side"
     return ci, method, drift

@@ -380,6 +380,17 @@ class Space:
         D = self.distances(metric)
         return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D))
 
+    def positive_deaths(self, metric: Metric = "euclidean") -> np.ndarray:
+        """Ascending float64 deaths of the finite H0 bars of positive length; bars between duplicates have none.
+
+        Raises `Undefined` when all rows are equal.
+        """
+        deaths = self.minimum_spanning_tree(metric).lengths.astype(np.float64)
+        deaths = deaths[deaths > 0]
+        if not len(deaths):
+            raise Undefined("H0 bars need two distinct documents; all are equal")
+        return deaths
+
 
 def _spectrum(symmetric: np.ndarray) -> np.ndarray:
     # one thread: the reduction to tridiagonal form gains little from more, and on busy cores they wait for each other

@@ -21,27 +21,27 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # law: (at most so many places today, the goal)
 LIMITS = {
-    "import cycles": (15, 0),
-    "imports against the order of rooms": (2, 0),
+    "import cycles": (12, 0),
+    "imports against the order of rooms": (0, 0),
     "isinstance on another file's part": (40, 0),
     "probed attributes": (12, 0),
     "functions over 60 lines": (8, 0),
     "functions over complexity 12": (1, 0),
     "public functions over 6 parameters": (15, 0),
-    "files beyond 15 in a folder": (50, 0),
-    "files of a family that register nothing": (19, 0),
+    "files beyond 15 in a folder": (33, 0),
+    "files of a family that register nothing": (6, 0),
     "keys read with get outside results": (728, 0),
     "reports that import a registry": (2, 0),
     "cli modules that import numpy": (0, 0),
     "documents cited that are not here": (16, 0),
-    "Pareto fronts": (4, 1),
+    "Pareto fronts": (3, 1),
     "k-means": (3, 1),
     "modules that swap a file in": (6, 1),
     "modules that ask whether the hub answers": (2, 1),
     "lists of row fields": (4, 1),
-    "constants named MOST, LEAST or FEWEST": (17, 0),
-    "layout kept from the formatter": (95, 0),
-    "lines of the product": (32_650, 28_970),
+    "constants named MOST, LEAST or FEWEST": (16, 0),
+    "layout kept from the formatter": (94, 0),
+    "lines of the product": (32_559, 28_970),
 }
 
 Node = TypeVar("Node", bound=ast.AST)
@@ -53,14 +53,25 @@ MAX_LINES, MAX_COMPLEXITY, MAX_PARAMETERS, MAX_FILES = 60, 12, 6, 15
 
 # a room may use the rooms before it in a chain; two rooms without an order may use each other in one direction
 CHAINS = (
-    ("files", "encoders", "sources", "retrieval", "space", "metrics", "limits", "pipelines"),
+    ("files", "encoders", "sources", "retrieval", "space", "limits", "metrics", "pipelines"),
     ("files", "datasets", "sources"),
     ("retrieval", "codecs", "search", "judging", "choosing", "targets", "pipelines", "cli"),
     ("choosing", "comparison", "pipelines", "reports"),
 )
-# folders whose files are found by what they register, and the decorators that do it
+# folders whose files are found by what they register, and the decorators that do it; a registry and the loop that runs
+# the measures may lie among them
 FAMILIES = {"metrics", "pairwise", "reducers", "quantizers", "indices", "vectors", "targets", "sections"}
-REGISTERING = {"measure", "pairwise", "reducer", "quantizer", "index", "vectors", "target", "section"}
+REGISTERING = {
+    "measure",
+    "measure_of_distances",
+    "pairwise",
+    "reducer",
+    "quantizer",
+    "index",
+    "vectors",
+    "target",
+    "section",
+}
 ROW_FIELDS = {
     "bytes_per_vector", "ndcg@10", "ndcg@10_ci", "difference", "retained", "recall@10_exact", "qps", "single_query_ms",
     "store_bytes", "ratio",
@@ -326,7 +337,7 @@ def unregistered(house: House) -> list[str]:
     """Files of a family that register nothing."""
     found = []
     for path, tree in house.trees.items():
-        if Path(path).parent.name not in FAMILIES or Path(path).name == "__init__.py":
+        if Path(path).parent.name not in FAMILIES or Path(path).name in ("__init__.py", "registry.py", "signature.py"):
             continue
         kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         decorated = any(isinstance(node, kinds) and _registration(node) for node in tree.body)
