@@ -276,7 +276,7 @@ def planted(compute, **facts) -> Measure:
     """A wrong measure that claims everything a right one may claim."""
     claims = Measure(
         "planted", "dimension", compute, "Wrong on purpose.", (-math.inf, math.inf), "neither",
-        frozenset(INVARIANCE_LAWS), "n", "nobody",
+        "n", "nobody", frozenset(INVARIANCE_LAWS),
     )  # fmt: skip
     return replace(claims, **facts)
 
