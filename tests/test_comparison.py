@@ -13,7 +13,7 @@ import pytest
 from comparison_example import DOCUMENTS, QUERIES, D, analyzed, compressed, quality, spaces, texts
 
 import embgeo
-from embgeo.comparison.retrieval import _difference
+from embgeo.comparison.judged_queries import paired_test
 from embgeo.encoders import cache
 from embgeo.errors import InputError, RunFormatError, UnknownNameError
 from embgeo.pipelines.compare import compare
@@ -227,9 +227,9 @@ def test_queries_that_share_a_document_are_one_piece_of_evidence(tmp_path: Path)
     ]
     assert len(np.unique(made[0].arrays["query_groups"])) == 50
     values = [made[1].arrays[f"quality/{spec}"].astype(np.float64) for spec in ("binary", "f32")]
-    one = _difference(*values, 0, made[1].arrays["query_groups"])
+    one = paired_test(*values, 0, made[1].arrays["query_groups"])
     [row] = made[1].result["tradeoffs"]
-    assert one["difference_ci"] == pytest.approx(row["difference_ci"], abs=2e-6)
+    assert one.difference_ci == pytest.approx(row["difference_ci"], abs=2e-6)
     gaps, groups = np.random.default_rng(1).standard_normal(200), np.arange(200) // 4
     together = sign_flip_p(gaps, groups=groups)
     assert together == sign_flip_p(np.bincount(groups, weights=gaps))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from embgeo.errors import InputError
 from embgeo.jsontext import canonical_json
+from embgeo.results import AnyResult, Corpus, Named, read_result
+from embgeo.results.compare import ComparedFacts
 from embgeo.runs import RUNS_FOLDER, Run, find_run, path_text
 
 KINDS = ("analyze", "compress")
@@ -32,54 +35,47 @@ class ComparedRun:
     subject: str
     variant: str = ""
 
-    @property
-    def result(self) -> Mapping[str, Any]:
-        return self.run.result
+    @cached_property
+    def result(self) -> AnyResult:
+        return read_result(self.run.result)
 
     @property
-    def model(self) -> Mapping[str, Any]:
-        return entry(self.result.get("model"))
+    def model(self) -> Named:
+        return self.result.model
 
     @property
-    def dataset(self) -> Mapping[str, Any]:
-        return entry(self.result.get("dataset"))
-
-    @property
-    def request(self) -> Mapping[str, Any]:
-        return entry(self.result.get("request"))
+    def dataset(self) -> Corpus:
+        return self.result.dataset
 
     @property
     def corpus(self) -> str | None:
         """The fingerprint of the dataset; None for vectors without one."""
-        found = self.dataset.get("fingerprint")
-        return found if isinstance(found, str) else None
+        return self.dataset.fingerprint
 
-    def facts(self) -> dict[str, Any]:
+    @property
+    def settings(self) -> dict[str, Any]:
+        """All that the run says of its model, and the similarity."""
+        return {**_known(self.model), "similarity": self.result.similarity}
+
+    def facts(self) -> ComparedFacts:
         """What the comparison stores of this run."""
-        return {
-            "label": self.label,
-            "subject": self.subject,
-            "command": self.run.command,
-            "folder": self.run.name,
-            "path": path_text(self.run.folder),
-            "identity": self.result.get("identity"),
-            "created": self.result.get("created"),
-            "model": self.model.get("name"),
-            "variant": self.variant,
-            "dataset": self.dataset.get("name"),
-            "fingerprint": self.corpus,
-            "documents": self.dataset.get("documents"),
-            "queries": self.dataset.get("queries"),
-            "dimension": self.dataset.get("dimension"),
-            "similarity": self.result.get("similarity"),
-        }
-
-
-def entry(value: Any) -> Mapping[str, Any]:
-    """A stored `model` or `dataset`, which is an object or (by hand) a bare name."""
-    if isinstance(value, Mapping):
-        return value
-    return {} if value is None else {"name": str(value)}
+        return ComparedFacts(
+            label=self.label,
+            subject=self.subject,
+            command=self.run.command,
+            folder=self.run.name,
+            path=path_text(self.run.folder),
+            identity=self.result.identity,
+            created=self.result.created,
+            model=self.model.name,
+            variant=self.variant,
+            dataset=self.dataset.name,
+            fingerprint=self.corpus,
+            documents=self.dataset.documents,
+            queries=self.dataset.queries,
+            dimension=self.dataset.dimension,
+            similarity=self.result.similarity,
+        )
 
 
 def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bool = False) -> list[ComparedRun]:
@@ -106,7 +102,7 @@ def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bo
     counts: dict[tuple[str, str], int] = {}
     labelled = []
     for run in found:
-        subject = letters.setdefault(_subject_key(run), _letter(len(letters)))
+        subject = letters.setdefault(_subject_key(read_result(run.result)), _letter(len(letters)))
         count = counts[subject, run.command] = counts.get((subject, run.command), 0) + 1
         labelled.append(ComparedRun(run, subject if count == 1 else f"{subject}{count}", subject))
     return [replace(item, variant=_variant(item, labelled)) for item in labelled]
@@ -125,7 +121,7 @@ def subjects(runs: Sequence[ComparedRun], *kinds: str) -> list[ComparedRun]:
 def _refuse_repeats(runs: Sequence[Run], copies: bool) -> None:
     seen: dict[str, Run] = {}
     for run in runs:
-        key = str((None if copies else run.result.get("identity")) or run.folder.resolve())
+        key = str((None if copies else read_result(run.result).identity) or run.folder.resolve())
         if key in seen:
             where = (
                 "" if seen[key].folder.resolve() == run.folder.resolve() else f" ({seen[key].folder} is a copy of it)"
@@ -134,19 +130,21 @@ def _refuse_repeats(runs: Sequence[Run], copies: bool) -> None:
         seen[key] = run
 
 
-def _subject_key(run: Run) -> str:
-    model, dataset = entry(run.result.get("model")), entry(run.result.get("dataset"))
-    vectors = model.get("fingerprint")
-    data = dataset.get("fingerprint") or {name: dataset.get(name) for name in ("name", "documents")}
+def _subject_key(result: AnyResult) -> str:
+    model, dataset = result.model, result.dataset
+    data = dataset.fingerprint or [dataset.name, dataset.documents]
     # of bare vectors the bytes say all; a text model is all that its identity lists
-    return canonical_json([vectors or model, data, run.result.get("similarity")])
+    return canonical_json([model.fingerprint or _known(model), data, result.similarity])
+
+
+def _known(model: Named) -> dict[str, Any]:
+    return {key: model.at(key) for key in model.keys or ("name",)}
 
 
 def _variant(item: ComparedRun, every: Sequence[ComparedRun]) -> str:
     """The settings in which the model differs from other subjects of its name, as `name value, …`."""
-    same = [o for o in every if o.subject != item.subject and o.model.get("name") == item.model.get("name")]
-    mine = {**item.model, "similarity": item.result.get("similarity")}
-    theirs = [{**other.model, "similarity": other.result.get("similarity")} for other in same]
+    mine = item.settings
+    theirs = [o.settings for o in every if o.subject != item.subject and o.model.name == item.model.name]
     keys = [key for key in mine if any(mine[key] != other.get(key) for other in theirs)]
     return ", ".join(f"{key} {_brief(mine[key])}" for key in keys[:3])
 

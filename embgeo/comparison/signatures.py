@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from embgeo.comparison.runs import ComparedRun, entry
+from embgeo.comparison.runs import ComparedRun
 from embgeo.metrics.registry import measures
+from embgeo.results import AnalyzeResult, Interval, MeasuredValue
+from embgeo.results.compare import ComparedMeasure, ComparedSignatures, ComparedValue
 
 Z_SCORE = (
     "z-score across the runs given: (value − mean of the runs) / their standard deviation. It says which run is high "
@@ -19,60 +21,61 @@ TWO_RUNS = "none: with two runs a z-score is ±1 whatever the values; the differ
 ORDER = "hierarchical clustering of the z-scores (Euclidean distance, average linkage, optimal leaf order; missing = 0)"
 
 
-def compare_signatures(runs: Sequence[ComparedRun]) -> dict[str, Any] | None:
-    """The JSON of the runs' signatures side by side; None where fewer than two runs have one.
+def compare_signatures(runs: Sequence[ComparedRun]) -> ComparedSignatures | None:
+    """The runs' signatures side by side; None where fewer than two runs have one.
 
     `measures` holds each measure that at least two runs have a value of: `values` and `z` stand in the order of `runs`.
     `intervals_overlap` is False where at least two runs' 95 % intervals lie apart (which is stricter than a test: lying
     apart shows a difference, overlapping does not refute one), None where fewer than two intervals exist.
     """
-    stored = [(item, entry(item.result.get("signature"))) for item in runs if item.run.command == "analyze"]
-    stored = [(item, signature) for item, signature in stored if signature]
-    if len(stored) < 2:
-        return None
-    names = list(dict.fromkeys(str(name) for _, signature in stored for name in signature))
-    rows = [row for name in names if (row := _measure(name, [entry(s.get(name)) for _, s in stored])) is not None]
-    if not rows:
-        return None
-    labels = [item.label for item, _ in stored]
-    z = np.array([row["z"] for row in rows], np.float64)
-    many = len(stored) > 2
-    return {
-        "runs": labels,
-        "normalisation": Z_SCORE if many else TWO_RUNS,
-        "order": ORDER if many else "as computed",
-        "measure_order": [rows[at]["name"] for at in (_leaves(z) if many else range(len(rows)))],
-        "run_order": [labels[at] for at in (_leaves(z.T) if many else range(len(labels)))],
-        "measures": [{**row, "z": row["z"] if many else None} for row in rows],
+    signatures = {
+        item.label: item.result.signature
+        for item in runs
+        if isinstance(item.result, AnalyzeResult) and item.result.signature
     }
+    names = dict.fromkeys(name for signature in signatures.values() for name in signature)
+    entries = {name: [held.get(name, MeasuredValue()) for held in signatures.values()] for name in names}
+    rows = [row for name in names if (row := _measure(name, entries[name])) is not None]
+    if len(signatures) < 2 or not rows:
+        return None
+    labels, many = list(signatures), len(signatures) > 2
+    z = np.array([row.z for row in rows], np.float64)
+    return ComparedSignatures(
+        runs=labels,
+        normalisation=Z_SCORE if many else TWO_RUNS,
+        order=ORDER if many else "as computed",
+        measure_order=[rows[at].name for at in (_leaves(z) if many else range(len(rows)))],
+        run_order=[labels[at] for at in _leaves(z.T)],
+        measures=rows if many else [replace(row, z=None) for row in rows],
+    )
 
 
-def _measure(name: str, entries: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
-    values = np.array([_number(e.get("value")) for e in entries])
+def _measure(name: str, entries: Sequence[MeasuredValue]) -> ComparedMeasure | None:
+    values = np.array([np.nan if entry.value is None else entry.value for entry in entries], np.float64)
     known = np.isfinite(values)
     if known.sum() < 2:
         return None
     fact = measures().get(name)
-    counted = {e.get("n") for e, ok in zip(entries, known, strict=True) if ok}
     mean, spread = values[known].mean(), values[known].std()
     # runs of equal values differ by rounding alone
     flat = spread <= 1e-9 * max(1e-30, float(np.abs(values[known]).max()))
     z = np.where(known, 0.0 if flat else (values - mean) / (spread or 1.0), np.nan)
     two = len(entries) == 2
-    return {
-        "name": name,
-        "family": fact.family if fact else "other",
-        "values": [{key: e.get(key) for key in ("value", "ci", "n", "status", "reason")} for e in entries],
-        "z": z.tolist(),
-        "intervals_overlap": _overlap(entries),
-        "same_n": len(counted) == 1,
-        "difference": float(values[0] - values[1]) if two else None,
-        "relative_difference": float(values[0] / values[1] - 1) if two and values[1] != 0 else None,
-    }
+    return ComparedMeasure(
+        name=name,
+        family=fact.family if fact else "other",
+        values=[
+            ComparedValue(value=e.value, ci=e.ci, n=e.n, status=e.status or None, reason=e.reason) for e in entries
+        ],
+        z=z.tolist(),
+        intervals_overlap=_overlap([entry.ci for entry in entries if entry.ci is not None]),
+        same_n=len({entry.n for entry in entries if entry.value is not None}) == 1,
+        difference=float(values[0] - values[1]) if two else None,
+        relative_difference=float(values[0] / values[1] - 1) if two and values[1] != 0 else None,
+    )
 
 
-def _overlap(entries: Sequence[Mapping[str, Any]]) -> bool | None:
-    found = [(_number(e["ci"][0]), _number(e["ci"][1])) for e in entries if isinstance(e.get("ci"), list | tuple)]
+def _overlap(found: Sequence[Interval]) -> bool | None:
     if len(found) < 2:
         return None
     return all(max(a[0], b[0]) <= min(a[1], b[1]) for a, b in combinations(found, 2))
@@ -85,7 +88,3 @@ def _leaves(rows: np.ndarray) -> list[int]:
     from scipy.cluster.hierarchy import leaves_list, linkage
 
     return [int(at) for at in leaves_list(linkage(np.nan_to_num(rows), "average", optimal_ordering=True))]
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else float("nan")

@@ -1,112 +1,104 @@
-"""Trade-off fronts overlaid, and what each run's vectors cost."""
+"""Stores side by side: the recommended ones paired on their queries, all of them as fronts, what they cost."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from embgeo.comparison.runs import ComparedRun, entry, subjects
+from embgeo.comparison.judged_queries import METHOD, paired_tests, store_queries
+from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.compression.choosing.front import pareto_front
-
-MEASURES = ("ndcg@10", "recall@10_exact")
-ROW = (
-    "spec", "bytes_per_vector", "constant_bytes", "store_bytes", "ndcg@10", "ndcg@10_ci", "recall@10_exact",
-    "recall@10_exact_ci", "difference", "difference_ci", "retained", "retained_ci", "encode_seconds",
-)  # fmt: skip
+from embgeo.results import NDCG, RECALL, CompressResult, Row
+from embgeo.results.compare import ComparedStores, Front, FrontGroup, FrontRow, JudgedStore, StoreCost
 
 
-def measure_of(item: ComparedRun) -> str:
+def compare_stores(runs: Sequence[ComparedRun], seed: int) -> ComparedStores | None:
+    """The recommended stores of the compress runs paired on their queries, by out-of-sample nDCG@10."""
+    found = [queries for item in runs if (queries := store_queries(item)) is not None]
+    pairs = paired_tests(found, seed)
+    if not any(pair.status == "ok" for pair in pairs):
+        return None
+    stores = [
+        JudgedStore(label=each.label, spec=each.name, value=float(each.values[NDCG].mean(dtype=np.float64)))
+        for each in found
+    ]
+    return ComparedStores(stores=stores, method=METHOD, pairs=pairs)
+
+
+def measure_of(result: CompressResult) -> str:
     """What the stores of a compress run were judged by: nDCG@10 on judgements, or recall of the exact neighbours."""
-    stored = item.result.get("quality")
-    if stored in MEASURES:
-        return str(stored)
-    return MEASURES[0] if entry(item.result.get("baseline")).get(MEASURES[0]) is not None else MEASURES[1]
+    if result.quality in (NDCG, RECALL):
+        return result.quality
+    return NDCG if result.baseline.ndcg is not None else RECALL
 
 
-def overlay_fronts(runs: Sequence[ComparedRun]) -> list[dict[str, Any]]:
+def overlay_fronts(runs: Sequence[ComparedRun]) -> list[FrontGroup]:
     """One group of fronts for each quality measure: nDCG@10 and recall never share an axis.
 
     Each front has the run's float32 `baseline`, all its `rows` by rising bytes, each with `quality`, its share of the
     baseline's (`relative_quality`) and of its bytes (`relative_bytes`) and whether no smaller row is as good (`front`).
     """
-    groups: dict[str, list[dict[str, Any]]] = {}
+    groups: dict[str, list[Front]] = {NDCG: [], RECALL: []}
     for item in runs:
-        if item.run.command == "compress" and (front := _front(item)) is not None:
-            groups.setdefault(measure_of(item), []).append(front)
-    return [{"measure": name, "fronts": groups[name]} for name in MEASURES if name in groups]
+        if isinstance(item.result, CompressResult):
+            groups[measure_of(item.result)] += _front(item.label, item.result)
+    return [FrontGroup(measure=name, fronts=fronts) for name, fronts in groups.items() if fronts]
 
 
-def costs(runs: Sequence[ComparedRun], vectors: int, price_per_gb: float | None) -> list[dict[str, Any]]:
+def costs(runs: Sequence[ComparedRun], vectors: int, price_per_gb: float | None) -> list[StoreCost]:
     """Bytes of float32 and of the recommended store, at `vectors` vectors, ids and index structure not counted.
 
     A money figure only with a price (per GB = 10⁹ bytes, per whatever period the price is for).
     """
     found = []
     for item in subjects(runs, "compress", "analyze"):
-        dimension = item.dataset.get("dimension")
-        base, best = entry(item.result.get("baseline")), entry(item.result.get("recommendation"))
-        width = base.get("bytes_per_vector") or (4 * dimension if isinstance(dimension, int) else None)
-        if width is not None:
-            found.append(_cost(item.label, "f32", width, 0, None, vectors, price_per_gb))
-        if best.get("bytes_per_vector") is not None and best.get("spec") != "f32":
-            found.append(
-                _cost(
-                    item.label, str(best.get("spec")), best["bytes_per_vector"], best.get("constant_bytes") or 0,
-                    best.get("encode_seconds"), vectors, price_per_gb,
-                )
-            )  # fmt: skip
+        result, dimension = item.result, item.dataset.dimension
+        width = None if dimension is None else 4 * dimension
+        rows = [Row(spec="f32", bytes_per_vector=width)]
+        if isinstance(result, CompressResult):
+            rows = [Row(spec="f32", bytes_per_vector=result.baseline.bytes_per_vector or width)]
+            rows += [result.recommendation] if result.recommendation.spec != "f32" else []
+        found += [_cost(item.label, row, vectors, price_per_gb) for row in rows if row.bytes_per_vector is not None]
     return found
 
 
-def _cost(
-    label: str, spec: str, width: float, constant: float, seconds: Any, vectors: int, price: float | None
-) -> dict[str, Any]:
+def _cost(label: str, row: Row, vectors: int, price: float | None) -> StoreCost:
+    width, constant = row.bytes_per_vector or 0, row.constant_bytes or 0
     total = vectors * width + constant
-    return {
-        "label": label,
-        "spec": spec,
-        "bytes_per_vector": width,
-        "constant_bytes": constant,
-        "vectors": vectors,
-        "total_bytes": total,
-        "codec_encode_seconds": seconds,
-        "price": None if price is None else price * total / 1e9,
-    }
+    return StoreCost(
+        label=label,
+        spec=row.spec,
+        bytes_per_vector=width,
+        constant_bytes=constant,
+        vectors=vectors,
+        total_bytes=total,
+        codec_encode_seconds=row.encode_seconds,
+        price=None if price is None else price * total / 1e9,
+    )
 
 
-def _front(item: ComparedRun) -> dict[str, Any] | None:
-    measure = measure_of(item)
-    base, stored = entry(item.result.get("baseline")), item.result.get("tradeoffs")
-    rows = [row for row in stored if isinstance(row, Mapping)] if isinstance(stored, list) else []
-    if base and all(row.get("spec") != base.get("spec") for row in rows):
-        rows = [base, *rows]
-    known = [row for row in rows if row.get(measure) is not None and row.get("bytes_per_vector")]
+def _front(label: str, result: CompressResult) -> list[Front]:
+    """The front of one run; nothing where no row has a value."""
+    measure, base = measure_of(result), result.baseline
+    known = [row for row in result.rows if row.at(measure) is not None and row.bytes_per_vector]
     if not known:
-        return None
-    known.sort(key=lambda row: (row["bytes_per_vector"], -row[measure]))
-    quality = np.array([row[measure] for row in known])
-    front = pareto_front(np.array([row["bytes_per_vector"] for row in known]), quality) & (quality > 0)
-    return {
-        "label": item.label,
-        "baseline": _shown(base),
-        "recommended": entry(item.result.get("recommendation")).get("spec"),
-        "rows": [
-            {**_shown(row), **_relative(row, base, measure), "front": bool(on)}
-            for row, on in zip(known, front, strict=True)
-        ],
-    }
-
-
-def _shown(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: row[key] for key in ROW if row.get(key) is not None}
-
-
-def _relative(row: Mapping[str, Any], base: Mapping[str, Any], measure: str) -> dict[str, Any]:
-    reference, width = base.get(measure), base.get("bytes_per_vector")
-    return {
-        "quality": row[measure],
-        "relative_quality": row[measure] / reference if reference else None,
-        "relative_bytes": row["bytes_per_vector"] / width if width else None,
-    }
+        return []
+    known.sort(key=lambda row: (row.bytes_per_vector, -row.at(measure)))
+    sizes, quality = np.array([(row.bytes_per_vector, row.at(measure)) for row in known]).T
+    front = pareto_front(sizes, quality) & (quality > 0)
+    reference, width = base.at(measure), base.bytes_per_vector
+    rows = [
+        FrontRow.from_json(
+            {
+                **row.compared(),
+                "quality": row.at(measure),
+                "relative_quality": row.at(measure) / reference if reference else None,
+                "relative_bytes": (row.bytes_per_vector or 0) / width if width else None,
+                "front": bool(on),
+            }
+        )
+        for row, on in zip(known, front, strict=True)
+    ]
+    recommended = result.recommendation.spec or None
+    return [Front(label=label, baseline=Row.from_json(base.compared()), recommended=recommended, rows=rows)]

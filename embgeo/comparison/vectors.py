@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
@@ -15,7 +15,9 @@ from embgeo.encoders.precomputed import load_vectors
 from embgeo.errors import EmbgeoError
 from embgeo.subject import IN_MEMORY, VECTORS
 
-Reason = Literal["vectors-missing", "vectors-changed", "not-cached", "not-recorded"]
+Reason = Literal[
+    "vectors-missing", "vectors-changed", "not-cached", "not-recorded", "no-shared-documents", "unknown-documents"
+]
 
 
 @dataclass(frozen=True)
@@ -33,54 +35,53 @@ class RunVectors:
 
 
 @dataclass(frozen=True)
-class NoVectors:
-    """Why a run's vectors are not to be had: a word for programs and a sentence for people."""
+class Unavailable:
+    """Why vectors, or a pair of them, are not available: a word for programs and a sentence for people."""
 
     reason: Reason
     detail: str
 
 
-def vectors_of(item: ComparedRun) -> RunVectors | NoVectors:
+def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
     """The run's document vectors, checked to be the ones it measured; never encodes, and never fails."""
-    asked = str(item.request.get("model") or item.model.get("name") or "")
+    asked = str(item.result.option("model") or item.model.name or "")
     found = _from_file(item, asked) if asked.startswith(VECTORS) else _from_cache(item)
-    if isinstance(found, NoVectors):
+    if isinstance(found, Unavailable):
         return found
     X, ids = found
     if ids is None:
         # a run with texts lists its documents in the order of their rows
         stored = list(item.run.documents)
         ids = stored if len(stored) == len(X) else None
-    similarity = cast(Similarity, item.result.get("similarity") or "cosine")
+    similarity = cast(Similarity, item.result.similarity or "cosine")
     return RunVectors(Embeddings(X, None, ids or range(len(X)), (), similarity), ids)  # type: ignore[arg-type]
 
 
-def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | NoVectors:
+def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | Unavailable:
     if asked == IN_MEMORY:
-        return NoVectors(
+        return Unavailable(
             "not-recorded", "the run was made from arrays, which it does not keep; use vectors:FILE instead"
         )
     path = Path(asked.removeprefix(VECTORS)).expanduser()
-    queries = item.request.get("queries_vectors")
+    queries = item.result.option("queries_vectors")
     try:
         found = load_vectors(path, Path(queries).expanduser() if queries else None)
     except EmbgeoError as error:
-        return NoVectors("vectors-missing", f"the vector file cannot be read any more: {error}")
-    if found.fingerprint != item.model.get("fingerprint"):
-        return NoVectors("vectors-changed", f"{path} is not the file that was measured; run the command again")
+        return Unavailable("vectors-missing", f"the vector file cannot be read any more: {error}")
+    if found.fingerprint != item.model.fingerprint:
+        return Unavailable("vectors-changed", f"{path} is not the file that was measured; run the command again")
     return found.docs, None if found.doc_ids is None else list(found.doc_ids)
 
 
-def _from_cache(item: ComparedRun) -> tuple[np.ndarray, list[str] | None] | NoVectors:
-    facts: Any = item.dataset
-    key, rows, dimension = (facts.get(name) for name in ("encoding", "documents", "dimension"))
-    if not isinstance(key, str) or not isinstance(rows, int) or not isinstance(dimension, int):
-        return NoVectors(
+def _from_cache(item: ComparedRun) -> tuple[np.ndarray, list[str] | None] | Unavailable:
+    facts = item.dataset
+    if facts.encoding is None or facts.documents is None or facts.dimension is None:
+        return Unavailable(
             "not-recorded", "the run does not say where the cache keeps its vectors; run the command again to record it"
         )
-    X = cached_matrix(key, rows, dimension)
+    X = cached_matrix(facts.encoding, facts.documents, facts.dimension)
     if X is None:
-        return NoVectors(
+        return Unavailable(
             "not-cached", "the embedding cache does not hold the vectors any more; run the command again to encode them"
         )
     return X, None

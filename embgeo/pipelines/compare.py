@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from embgeo.comparison.conditions import check_conditions, parse_condition
-from embgeo.comparison.model_similarity import DOCUMENTS, compare_models
-from embgeo.comparison.retrieval import compare_retrieval, compare_stores
+from embgeo.comparison.model_similarity import DOCUMENTS, MIN_DOCUMENTS, compare_models
+from embgeo.comparison.retrieval import compare_retrieval
 from embgeo.comparison.runs import ComparedRun, gather, subjects
 from embgeo.comparison.signatures import compare_signatures
-from embgeo.comparison.stores import costs, overlay_fronts
+from embgeo.comparison.stores import compare_stores, costs, overlay_fronts
 from embgeo.compression.choosing.budget import parse_vectors
 from embgeo.compression.choosing.price import check_price
 from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
+from embgeo.results import AnalyzeResult, CompareResult, Corpus, Named
 from embgeo.runs import RUNS_FOLDER, Run, save_run
 from embgeo.subject import VECTORS
 from embgeo.threads import limited_threads
@@ -57,89 +59,79 @@ def compare(
     """
     check_writable_folder(out, "--out")
     check_price(price_per_gb)
-    if documents < 20:
-        raise InputError(f"documents must be at least 20, for meaningful neighbourhoods; got {documents}")
+    if documents < MIN_DOCUMENTS:
+        raise InputError(f"documents must be at least {MIN_DOCUMENTS}, for meaningful neighbourhoods; got {documents}")
     planned = parse_vectors(vectors or PLANNED)
     conditions = [parse_condition(text) for text in fail_if]
     # a pipeline that ran again with nothing changed compares a run with its own stored copy
     items = gather(runs, out, copies=bool(conditions))
     checked = check_conditions(items, conditions, seed)
     with limited_threads(threads) as used:
-        signatures = compare_signatures(items)
         retrieval, warnings = compare_retrieval(items, seed)
         similarity, more = compare_models(items, seed, documents, progress)
-        stores, fronts = compare_stores(items, seed), overlay_fronts(items)
-        _refuse_strangers(items, signatures, retrieval, similarity, fronts)
-        result = {
-            "command": "compare",
-            "model": {"name": " + ".join(_distinct(items, "model"))},
-            "dataset": {"name": " + ".join(_distinct(items, "dataset")) or None},
-            "request": {
-                "runs": [item.result.get("identity") or item.run.name for item in items], "vectors": vectors,
-                "price_per_gb": price_per_gb, "documents": documents, "seed": seed,
+        result = CompareResult(
+            command="compare",
+            model=Named(name=" + ".join(_tails(item.model.name for item in subjects(items)))),
+            dataset=Corpus(name=" + ".join(_tails(item.dataset.name for item in subjects(items))) or None),
+            request={
+                "runs": [item.result.identity or item.run.name for item in items],
+                "vectors": vectors,
+                "price_per_gb": price_per_gb,
+                "documents": documents,
+                "seed": seed,
                 **({"fail_if": list(fail_if)} if fail_if else {}),
             },
-            **({} if config is None else {"config": dict(config)}),
-            "environment": environment(used),
-            "runs": [item.facts() for item in items],
-            "signatures": signatures,
-            "model_similarity": similarity,
-            "retrieval": retrieval,
-            "stores": stores,
-            "fronts": fronts,
-            "cost": costs(items, planned, price_per_gb),
-            **({"conditions": checked} if fail_if else {}),
-            "warnings": [*_caveats(items, signatures, fronts), *warnings, *more],
-        }  # fmt: skip
-    return save_run(out, result)
-
-
-def _refuse_strangers(
-    items: Sequence[ComparedRun],
-    signatures: dict[str, Any] | None,
-    retrieval: dict[str, Any] | None,
-    similarity: Sequence[dict[str, Any]],
-    fronts: Sequence[dict[str, Any]],
-) -> None:
-    overlaid = any(len(group["fronts"]) > 1 for group in fronts)
-    alike = any(pair["status"] == "ok" for pair in similarity)
-    if signatures is None and not (retrieval and retrieval["pairs"]) and not overlaid and not alike:
-        said = "; ".join(
-            f"{item.label} is {item.run.command} of {item.dataset.get('name') or 'vectors'}" for item in items
+            config=None if config is None else dict(config),
+            environment=environment(used),
+            runs=[item.facts() for item in items],
+            signatures=compare_signatures(items),
+            model_similarity=similarity,
+            retrieval=retrieval,
+            stores=compare_stores(items, seed),
+            fronts=overlay_fronts(items),
+            cost=costs(items, planned, price_per_gb),
+            conditions=checked if fail_if else None,
         )
+    _refuse_strangers(items, result)
+    return save_run(out, replace(result, warnings=[*_caveats(items, result), *warnings, *more]).to_json())
+
+
+def _refuse_strangers(items: Sequence[ComparedRun], result: CompareResult) -> None:
+    overlaid = any(len(group.fronts) > 1 for group in result.fronts)
+    alike = any(pair.status == "ok" for pair in result.model_similarity)
+    if result.signatures is None and not (result.retrieval and result.retrieval.pairs) and not overlaid and not alike:
+        said = "; ".join(f"{item.label} is {item.run.command} of {item.dataset.name or 'vectors'}" for item in items)
         raise InputError(
             "runs must have something in common to be compared: signatures (two analyze runs), fronts of one "
             f"quality measure (two compress runs), judged queries, or documents whose vectors are available; {said}"
         )
 
 
-def _caveats(items: Sequence[ComparedRun], signatures: dict[str, Any] | None, fronts: Sequence[Any]) -> list[str]:
+def _caveats(items: Sequence[ComparedRun], result: CompareResult) -> list[str]:
     said = []
-    analyzed = [item for item in items if item.run.command == "analyze"]
-    if signatures is not None and len({item.corpus or item.subject for item in analyzed}) > 1:
+    analyzed = [item for item in items if isinstance(item.result, AnalyzeResult)]
+    if result.signatures is not None and len({item.corpus or item.subject for item in analyzed}) > 1:
         said.append("the signatures are from different corpora: their differences mix model and corpus")
-    if signatures is not None and len({item.result.get("similarity") for item in analyzed}) > 1:
+    if result.signatures is not None and len({item.result.similarity for item in analyzed}) > 1:
         said.append("the runs use different similarities, which affects measures of directions and norms")
-    moved = [row["name"] for row in signatures["measures"] if not row["same_n"]] if signatures else []
+    moved = [row.name for row in result.signatures.measures if not row.same_n] if result.signatures else []
     if moved:
         named = ", ".join(moved[:6]) + (f" and {len(moved) - 6} more" if len(moved) > 6 else "")
         said.append(f"measured on samples of different sizes, which affects some measures: {named}")
-    if len(fronts) > 1:
+    if len(result.fronts) > 1:
         said.append("some stores were evaluated by nDCG@10, others by recall of exact neighbours: plotted separately")
     by_label = {item.label: item for item in items}
-    for group in fronts:
-        shown = [by_label[front["label"]] for front in group["fronts"]]
+    for group in result.fronts:
+        shown = [by_label[front.label] for front in group.fronts]
         # vectors without a dataset are known by the fingerprint of their file
-        corpora = {item.corpus or item.model.get("fingerprint") or item.label for item in shown}
-        if len(corpora) > 1:
+        if len({item.corpus or item.model.fingerprint or item.label for item in shown}) > 1:
             said.append(
-                f"the Pareto fronts of {group['measure']} are from different corpora: compare them relative to float32"
+                f"the Pareto fronts of {group.measure} are from different corpora: compare them relative to float32"
             )
     return said
 
 
-def _distinct(items: Sequence[ComparedRun], what: str) -> list[str]:
+def _tails(names: Iterable[str | None]) -> list[str]:
     """The last part of each name, in order, each once: what a folder can be called."""
-    names = (str(getattr(item, what).get("name") or "") for item in subjects(items))
-    tails = (name.removeprefix(VECTORS).rstrip("/\\").replace("\\", "/").rpartition("/")[2] for name in names)
+    tails = ((name or "").removeprefix(VECTORS).rstrip("/\\").replace("\\", "/").rpartition("/")[2] for name in names)
     return [name for name in dict.fromkeys(tails) if name]

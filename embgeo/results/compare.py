@@ -10,7 +10,6 @@ from embgeo.results.shared import Estimate, Result
 from embgeo.results.stored import (
     Interval,
     Stored,
-    amounts,
     each,
     flag,
     interval,
@@ -20,6 +19,7 @@ from embgeo.results.stored import (
     number,
     numbers,
     one,
+    some_amounts,
     some_numbers,
     some_text,
     stored,
@@ -95,8 +95,8 @@ class SimilarPair(Stored):
     detail: str | None = stored("detail", some_text)
     n: int | None = stored("n", number)
     shared: int | None = stored("shared", number)
-    values: Mapping[str, float] = stored("values", amounts)
-    chance: Mapping[str, float] = stored("chance", amounts)
+    values: Mapping[str, float | None] | None = stored("values", some_amounts)
+    chance: Mapping[str, float | None] | None = stored("chance", some_amounts)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from embgeo.results.stored import (
     number,
     objects,
     one,
+    some_amounts,
     some_text,
     some_texts,
     stored,
@@ -136,9 +137,7 @@ class Protocol(Stored):
     resumed: list[str] | None = stored("resumed", some_texts, optional=True)
     fit_budget: str | None = stored("fit_budget", some_text, optional=True)
     fit_budget_seconds: float | None = stored("fit_budget_seconds", number, optional=True)
-    left_out: Mapping[str, float] | None = stored(
-        "left_out", lambda value: amounts(value) if isinstance(value, Mapping) else None, optional=True
-    )
+    left_out: Mapping[str, float] | None = stored("left_out", some_amounts, optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)

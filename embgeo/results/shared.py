@@ -81,3 +81,7 @@ class Result(Stored):
     dataset: Corpus = stored("dataset", one(Corpus))
     similarity: str | None = stored("similarity", some_text, optional=True)
     environment: Mapping[str, Any] = stored("environment", mapping)
+
+    def option(self, name: str) -> Any:
+        """What was asked for under `name`; None where nothing was."""
+        return self.request.get(name)
