@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +30,10 @@ class ComparedRun:
     """
 
     run: Run
-    label: str
-    subject: str
+    result: AnyResult
+    label: str = ""
+    subject: str = ""
     variant: str = ""
-
-    @cached_property
-    def result(self) -> AnyResult:
-        return read_result(self.run.result)
 
     @property
     def model(self) -> Named:
@@ -88,23 +84,24 @@ def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bo
     RunFormatError, UnknownNameError
         A name is no run, or its format is newer than this embgeo.
     """
-    found = [item if isinstance(item, Run) else find_run(item, out) for item in runs]
-    if len(found) < 2:
+    named = [item if isinstance(item, Run) else find_run(item, out) for item in runs]
+    if len(named) < 2:
         raise InputError(
-            f"compare needs at least two runs; got {len(found) or 'none'}. Name another run of `embgeo analyze` or "
+            f"compare needs at least two runs; got {len(named) or 'none'}. Name another run of `embgeo analyze` or "
             "`embgeo compress` beside it"
         )
-    for run in found:
+    for run in named:
         if run.command not in KINDS:
             raise InputError(f"compare takes analyze and compress runs; {run.name} is a {run.command} run")
+    found = [ComparedRun(run, read_result(run.result)) for run in named]
     _refuse_repeats(found, copies)
     letters: dict[str, str] = {}
     counts: dict[tuple[str, str], int] = {}
     labelled = []
-    for run in found:
-        subject = letters.setdefault(_subject_key(read_result(run.result)), _letter(len(letters)))
-        count = counts[subject, run.command] = counts.get((subject, run.command), 0) + 1
-        labelled.append(ComparedRun(run, subject if count == 1 else f"{subject}{count}", subject))
+    for item in found:
+        subject = letters.setdefault(_subject_key(item.result), _letter(len(letters)))
+        count = counts[subject, item.run.command] = counts.get((subject, item.run.command), 0) + 1
+        labelled.append(replace(item, label=subject if count == 1 else f"{subject}{count}", subject=subject))
     return [replace(item, variant=_variant(item, labelled)) for item in labelled]
 
 
@@ -118,16 +115,15 @@ def subjects(runs: Sequence[ComparedRun], *kinds: str) -> list[ComparedRun]:
     return [chosen[letter] for letter in dict.fromkeys(item.subject for item in runs) if letter in chosen]
 
 
-def _refuse_repeats(runs: Sequence[Run], copies: bool) -> None:
-    seen: dict[str, Run] = {}
-    for run in runs:
-        key = str((None if copies else read_result(run.result).identity) or run.folder.resolve())
+def _refuse_repeats(items: Sequence[ComparedRun], copies: bool) -> None:
+    seen: dict[str, Path] = {}
+    for item in items:
+        folder, name = item.run.folder.resolve(), item.run.name
+        key = str((None if copies else item.result.identity) or folder)
         if key in seen:
-            where = (
-                "" if seen[key].folder.resolve() == run.folder.resolve() else f" ({seen[key].folder} is a copy of it)"
-            )
-            raise InputError(f"compare needs different runs; {run.name} was given twice{where}. Name each run once")
-        seen[key] = run
+            where = "" if seen[key].resolve() == folder else f" ({seen[key]} is a copy of it)"
+            raise InputError(f"compare needs different runs; {name} was given twice{where}. Name each run once")
+        seen[key] = item.run.folder
 
 
 def _subject_key(result: AnyResult) -> str:
