@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -52,9 +52,10 @@ def compare_models(
     every = list(combinations(items, 2))
     for done, (a, b) in enumerate(every):
         progress("model similarity", done, len(every))
+        pair = SimilarPair(a=a.label, b=b.label, status="unavailable", n=0, shared=0)
         paired = pair_documents(a, found[a.label], b, found[b.label])
         if isinstance(paired, Unavailable):
-            pairs.append(_unavailable(a, b, paired))
+            pairs.append(replace(pair, reason=paired.reason, detail=paired.detail))
             continue
         if paired.caveat:
             warnings.append(f"{a.label} and {b.label}: {paired.caveat}")
@@ -64,18 +65,8 @@ def compare_models(
             _space(spaces, item.label, vectors, rows)
             for item, vectors, rows in zip((a, b), paired.vectors, paired.rows[chosen].T, strict=True)
         )
-        pairs.append(
-            SimilarPair(
-                a=a.label,
-                b=b.label,
-                status="ok",
-                detail=paired.how,
-                n=len(chosen),
-                shared=shared,
-                values=compare_spaces(x, y),
-                chance=_chance(x, y, seed),
-            )
-        )
+        pair = replace(pair, status="ok", detail=paired.how, n=len(chosen), shared=shared)
+        pairs.append(replace(pair, values=compare_spaces(x, y), chance=_chance(x, y, seed)))
     if every:
         progress("model similarity", len(every), len(every))
     return pairs, warnings
@@ -146,7 +137,3 @@ def _chance(a: Space, b: Space, seed: int) -> dict[str, float | None]:
         name: known[name] if name in known else NEIGHBOURS / (a.n - 1) if name.startswith("neighbour") else 1.0
         for name in COMPARISONS
     }
-
-
-def _unavailable(a: ComparedRun, b: ComparedRun, why: Unavailable) -> SimilarPair:
-    return SimilarPair(a=a.label, b=b.label, status="unavailable", reason=why.reason, detail=why.detail, n=0, shared=0)
