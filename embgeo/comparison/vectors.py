@@ -44,7 +44,7 @@ class Unavailable:
 
 def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
     """The run's document vectors, checked to be the ones it measured; never encodes, and never fails."""
-    asked = str(item.result.option("model") or item.model.name or "")
+    asked = str(item.result.asked("model") or item.model.name or "")
     found = _from_file(item, asked) if asked.startswith(VECTORS) else _from_cache(item)
     if isinstance(found, Unavailable):
         return found
@@ -63,7 +63,7 @@ def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | N
             "not-recorded", "the run was made from arrays, which it does not keep; use vectors:FILE instead"
         )
     path = Path(asked.removeprefix(VECTORS)).expanduser()
-    queries = item.result.option("queries_vectors")
+    queries = item.result.asked("queries_vectors")
     try:
         found = load_vectors(path, Path(queries).expanduser() if queries else None)
     except EmbgeoError as error:

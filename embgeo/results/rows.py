@@ -117,28 +117,26 @@ class Row(Stored):
     `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry.
     """
 
-    spec: str = stored("spec", text, Shown("Spec", "The codec: fit for --spec", short="spec"), compared=True)
-    bytes_per_vector: float | None = stored("bytes_per_vector", number, BYTES, compared=True)
+    spec: str = stored("spec", text, Shown("Spec", "The codec: fit for --spec", short="spec"))
+    bytes_per_vector: float | None = stored("bytes_per_vector", number, BYTES)
     constant_bytes: int | None = stored(
-        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once"), compared=True
+        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once")
     )
     structure_bytes: int | None = stored("structure_bytes", number, _bytes("Index", "Links or lists of an index"))
     ram_bytes: int | None = stored("ram_bytes", number, _bytes("RAM", "Memory while searching"))
     disk_bytes: int | None = stored("disk_bytes", number, _bytes("Disk", "Size of the store's file, ids included"))
-    store_bytes: int | None = stored(
-        "store_bytes", number, _bytes("Store", "Codes and constants together"), compared=True
-    )
+    store_bytes: int | None = stored("store_bytes", number, _bytes("Store", "Codes and constants together"))
     id_bytes: int | None = stored("id_bytes", number, _bytes("Ids, header", "What the store's file adds"))
     ratio: float | None = stored("ratio", number, RATIO)
-    ndcg: float | None = stored(NDCG, number, _quality("nDCG@10", OUT_OF_SAMPLE, 4, "nDCG@10"), compared=True)
-    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval, compared=True)
-    difference: float | None = stored("difference", number, DIFFERENCE, compared=True)
-    difference_ci: Interval | None = stored("difference_ci", interval, compared=True)
-    retained: float | None = stored("retained", number, RETAINED, compared=True)
-    retained_ci: Interval | None = stored("retained_ci", interval, compared=True)
+    ndcg: float | None = stored(NDCG, number, _quality("nDCG@10", OUT_OF_SAMPLE, 4, "nDCG@10"))
+    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval)
+    difference: float | None = stored("difference", number, DIFFERENCE)
+    difference_ci: Interval | None = stored("difference_ci", interval)
+    retained: float | None = stored("retained", number, RETAINED)
+    retained_ci: Interval | None = stored("retained_ci", interval)
     in_sample_ndcg: float | None = stored("in_sample_ndcg@10", number, _quality("nDCG@10 in sample", IN_SAMPLE, 4))
-    recall: float | None = stored(RECALL, number, _quality("Recall@10 of exact", FOUND_TOO, 3, "recall"), compared=True)
-    recall_ci: Interval | None = stored(f"{RECALL}_ci", interval, compared=True)
+    recall: float | None = stored(RECALL, number, _quality("Recall@10 of exact", FOUND_TOO, 3, "recall"))
+    recall_ci: Interval | None = stored(f"{RECALL}_ci", interval)
     qps: float | None = stored("qps", number, SPEED)
     qps_range: Interval | None = stored("qps_range", interval)
     single_query_ms: float | None = stored(
@@ -146,7 +144,7 @@ class Row(Stored):
     )
     single_query_ms_range: Interval | None = stored("single_query_ms_range", interval)
     fit_seconds: float | None = stored("fit_seconds", number, FIT)
-    encode_seconds: float | None = stored("encode_seconds", number, ENCODE, compared=True)
+    encode_seconds: float | None = stored("encode_seconds", number, ENCODE)
     query_side: str | None = stored(
         "query_side", some_text, Shown("Query side", "How a query is compared with the codes")
     )
@@ -170,8 +168,3 @@ class Row(Stored):
     tied: bool | None = stored("tied", flag, optional=True)
     keep: KeepVerdict | None = stored("keep", maybe(KeepVerdict), optional=True)
     status: str | None = stored("status", some_text, optional=True)
-
-    def compared(self) -> dict[str, Any]:
-        """What a comparison of runs keeps of the row."""
-        held = {key: getattr(self, each.name) for key, each in self.declared().items() if each.compared}
-        return {key: value for key, value in held.items() if value is not None}

@@ -82,6 +82,6 @@ class Result(Stored):
     similarity: str | None = stored("similarity", some_text, optional=True)
     environment: Mapping[str, Any] = stored("environment", mapping)
 
-    def option(self, name: str) -> Any:
-        """What was asked for under `name`; None where nothing was."""
-        return self.request.get(name)
+    def asked(self, option: str) -> Any:
+        """The value of an option of the request; None where it is not in it."""
+        return self.request.get(option)

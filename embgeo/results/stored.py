@@ -43,8 +43,7 @@ class Shown:
 class Field:
     """One declared field: its attribute, its key in the file, how it is read and shown.
 
-    `optional` fields are left out of the file where they are None; the others are written as null. A comparison of runs
-    keeps the `compared` fields of their rows.
+    `optional` fields are left out of the file where they are None; the others are written as null.
     """
 
     name: str
@@ -52,7 +51,6 @@ class Field:
     read: Read
     optional: bool
     shown: Shown
-    compared: bool
 
 
 def stored(key: str, read: Read, shown: Shown | None = None, *, optional: bool = False, compared: bool = False) -> Any:
