@@ -53,10 +53,9 @@ class Field:
     shown: Shown
 
 
-def stored(key: str, read: Read, shown: Shown | None = None, *, optional: bool = False, compared: bool = False) -> Any:
+def stored(key: str, read: Read, shown: Shown | None = None, *, optional: bool = False) -> Any:
     """A field of a `Stored` dataclass, by default what `read` makes of nothing."""
-    facts = (key, read, optional, shown or Shown(), compared)
-    return field(default_factory=lambda: read(None), metadata={"stored": facts})
+    return field(default_factory=lambda: read(None), metadata={"stored": (key, read, optional, shown or Shown())})
 
 
 @dataclass(frozen=True, kw_only=True)
