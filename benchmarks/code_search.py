@@ -19,12 +19,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Codec, fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search.faiss_codebooks import OVERSAMPLING, fast_scan
-from embgeo.compression.search.faiss_formats import code_index
-from embgeo.compression.search.searcher import BlockSearcher, FaissSearcher, Searcher, build_searcher
+from embgeo.compression.search.build import build_searcher
+from embgeo.compression.search.fast_scan import OVERSAMPLING, search_by_fast_scan
+from embgeo.compression.search.flat import BlockSearcher
+from embgeo.compression.search.on_faiss import FaissSearcher, code_index
+from embgeo.compression.search.searcher import Searcher
 from embgeo.embeddings import normalise
 from embgeo.threads import limited_threads
 
@@ -32,9 +34,8 @@ K = 10
 BATCH = 200
 
 
-def fitted(text: str, X: np.ndarray) -> tuple[FittedCodec, np.ndarray]:
+def fitted(text: str, X: np.ndarray) -> tuple[Codec, np.ndarray]:
     codec = fit_codec(parse(text), Training(X[:20_000], "cosine"))
-    assert isinstance(codec, FittedCodec)
     return codec, codec.encode(X)
 
 
@@ -83,21 +84,24 @@ def main() -> None:
     print(f"{asked.rows} × {asked.dimension}, {asked.threads} threads, {asked.rounds} interleaved rounds after one\n")
 
     nibbles, nibble_codes = fitted("rot,int4", X)
-    fast = fast_scan(nibbles, nibble_codes)
+    fast = search_by_fast_scan(nibbles.tiers[0], nibble_codes)
     assert fast is not None, "this FAISS packs half bytes in another order"
-    truth = BlockSearcher(nibbles, nibble_codes).search(Q, K)[1]
+    truth = BlockSearcher(nibbles.tiers[0], nibble_codes).search(Q, K)[1]
     rough = fast.index.search(np.ascontiguousarray(nibbles.queries(Q)[0], np.float32), K)[1]
     for name, rows in (("tables of 8 bits", rough), (f"{OVERSAMPLING}k rescored", fast.search(Q, K)[1])):
         found = np.mean([len(set(a) & set(b)) / K for a, b in zip(truth, rows, strict=True)])
         print(f"fast-scan, {name}: {found:.4f} of the top {K} of decoded rows")
-    plain = FaissSearcher(nibbles, nibble_codes, code_index(nibbles))
+    plain = FaissSearcher(nibbles.tiers[0], nibble_codes, code_index(nibbles.tiers[0]))
     floats, float_codes = fitted("fp8", X)
     levels, level_codes = fitted("int8", X)
     with limited_threads(asked.threads):
         print("\n4 bits: rot,int4 by fast-scan with rescoring, against FAISS SQ4 (bar: 3× as fast)")
         compare({"fast-scan + rescoring": fast, "FAISS SQ4": plain}, Q, asked.rounds, [nibble_codes])
         print("8 bits: fp8 as build_searcher serves it, against FAISS SQ8 (bar: 1.2 in batches, 2 for one query)")
-        ours, theirs = build_searcher(floats, float_codes), FaissSearcher(levels, level_codes, code_index(levels))
+        ours, theirs = (
+            build_searcher(floats, float_codes),
+            FaissSearcher(levels.tiers[0], level_codes, code_index(levels.tiers[0])),
+        )
         compare({f"fp8, {ours.name}": ours, "FAISS SQ8": theirs}, Q, asked.rounds, [float_codes])
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.build import build_searcher
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.metrics.signature import compute_signature
 

@@ -32,7 +32,7 @@ def run(path: Path, spec: str) -> None:
     from embgeo.compression.codecs.spec import parse
     from embgeo.compression.codecs.training import Training
     from embgeo.compression.judging.folds import fit_sample
-    from embgeo.compression.search.searcher import build_searcher
+    from embgeo.compression.search.build import build_searcher
     from embgeo.embeddings import check_embeddings
 
     seconds: dict[str, float] = {}

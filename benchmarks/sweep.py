@@ -27,7 +27,7 @@ import numpy as np
 import torch
 
 from embgeo.compression.choosing.grid import default_grid
-from embgeo.compression.codecs.codec import Codec, TieredCodec, fit_codec
+from embgeo.compression.codecs.codec import Codec, fit_codec
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
@@ -64,15 +64,15 @@ def obvious(embeddings: Embeddings, spec: Spec, folds: np.ndarray) -> float:
 
 def ranked(codec: Codec, X: np.ndarray, Q: np.ndarray) -> torch.Tensor:
     """Decode all documents, one matrix product, topk; candidates are scored again where there is a second code."""
-    search = codec.search if isinstance(codec, TieredCodec) else codec
+    search, *second = codec.tiers
     Z, bias = search.queries(Q)
     decoded = search.decode(search.encode(X))
     scores = torch.from_numpy(Z) @ torch.from_numpy(decoded).T + torch.from_numpy(bias)[:, None]
-    depth = min(K if search is codec else 10 * codec.factor, len(X))  # type: ignore[union-attr]
+    depth = min(10 * codec.spec.factor if second else K, len(X))
     rows = torch.topk(scores, depth, dim=1).indices
-    if isinstance(codec, TieredCodec):
-        Z, _ = codec.rescore.queries(Q)
-        whole = torch.from_numpy(codec.rescore.decode(codec.rescore.encode(X)))
+    for rescore in second:
+        Z, _ = rescore.queries(Q)
+        whole = torch.from_numpy(rescore.decode(rescore.encode(X)))
         again = torch.einsum("mcr,mr->mc", whole[rows], torch.from_numpy(Z))
         rows = torch.gather(rows, 1, torch.topk(again, min(10, depth), dim=1).indices)
     return rows

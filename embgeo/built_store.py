@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device

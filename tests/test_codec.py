@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec, restore_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec, restore_codec
 from embgeo.compression.codecs.linear import Linear
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training, second_moment
@@ -19,9 +19,8 @@ X = (RNG.standard_normal((N, D)) * np.linspace(2, 0.1, D) + 0.4).astype(np.float
 )[0].astype(np.float32)
 
 
-def fitted(text: str, similarity: str = "dot", rows: np.ndarray = X, seed: int = 0) -> FittedCodec:
-    codec = fit_codec(parse(text), Training(rows, similarity, seed))
-    assert isinstance(codec, FittedCodec)
+def fitted(text: str, similarity: str = "dot", rows: np.ndarray = X, seed: int = 0) -> Tier:
+    codec = fit_codec(parse(text), Training(rows, similarity, seed)).tiers[0]
     return codec
 
 

@@ -14,8 +14,8 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search.indexed import build_structure
-from embgeo.compression.search.searcher import build_searcher, faiss_available
+from embgeo.compression.search.build import build_searcher, build_structure
+from embgeo.compression.search.on_faiss import faiss_available
 from embgeo.compression.search.store import Store, load_store, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError, StorageError

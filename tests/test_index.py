@@ -5,19 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Codec, fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, load_parts
 from embgeo.compression.codecs.quantizers.float8 import FORMATS, levels
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search import searcher as module
-from embgeo.compression.search.searcher import (
-    BlockSearcher,
-    ByteSearcher,
-    FaissSearcher,
-    build_searcher,
-    faiss_available,
-)
+from embgeo.compression.search import flat as module
+from embgeo.compression.search.build import build_searcher
+from embgeo.compression.search.flat import BlockSearcher, ScorerSearcher
+from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available, search_on_gpu_faiss
 from embgeo.embeddings import normalise
 
 load_parts()
@@ -32,13 +28,13 @@ def vectors(rows: int, similarity: str, seed: int) -> np.ndarray:
     return normalise(X) if similarity == "cosine" else X
 
 
-def stored(text: str, similarity: str, rows: int = N) -> tuple[FittedCodec, np.ndarray]:
+def stored(text: str, similarity: str, rows: int = N) -> tuple[Codec, np.ndarray]:
     X = vectors(rows, similarity, 0)
     codec = fit_codec(parse(text), Training(X, similarity))
     return codec, codec.encode(X)
 
 
-def oracle(codec: FittedCodec, codes: np.ndarray, Q: np.ndarray) -> np.ndarray:
+def oracle(codec: Codec, codes: np.ndarray, Q: np.ndarray) -> np.ndarray:
     """(m, n) float64 scores from decoded rows, one product at a time in the head."""
     Z, bias = codec.queries(Q)
     decoded = codec.decode(codes).astype(np.float64)
@@ -73,7 +69,7 @@ def test_a_searcher_returns_what_decoding_returns(text: str, similarity: str, mo
     agrees(searcher.search(Q, K), truth, K)
     for row in range(3):
         agrees(searcher.search(Q[row : row + 1], K), truth[row : row + 1], K)
-    agrees(BlockSearcher(codec, codes).search(Q, K), truth, K)
+    agrees(BlockSearcher(codec.tiers[0], codes).search(Q, K), truth, K)
     monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     plain = build_searcher(codec, codes)
     assert "faiss" not in plain.name
@@ -92,9 +88,9 @@ def test_more_neighbours_than_documents_are_padded(text: str, similarity: str) -
 def test_blocks_make_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     codec, codes = stored("fp8", "cosine")
     Q = vectors(M, "cosine", 1)
-    whole = BlockSearcher(codec, codes).search(Q, K)
+    whole = BlockSearcher(codec.tiers[0], codes).search(Q, K)
     monkeypatch.setattr(module, "BLOCK_ROWS", 64)
-    cut = BlockSearcher(codec, codes).search(Q, K)
+    cut = BlockSearcher(codec.tiers[0], codes).search(Q, K)
     np.testing.assert_array_equal(cut[1], whole[1])
     np.testing.assert_allclose(cut[0], whole[0], atol=1e-6)
 
@@ -113,12 +109,12 @@ def test_a_memory_mapped_store_is_searched_as_one_in_memory(tmp_path) -> None:
 def test_one_query_at_a_time_reads_the_bytes_by_a_compiled_loop(text: str) -> None:
     codec, codes = stored(text, "cosine")
     searcher = build_searcher(codec, codes)
-    assert isinstance(searcher, ByteSearcher)
+    assert isinstance(searcher, ScorerSearcher)
     assert searcher.ram_bytes == codes.nbytes + codec.state_bytes, "no second copy beside the codes"
 
 
 def test_the_e4m3_loop_reads_every_byte_as_ml_dtypes_does() -> None:
-    from embgeo.numeric.bits import e4m3_scores
+    from embgeo.compression.codecs.quantizers.float8 import e4m3_scores
 
     codes = np.arange(256, dtype=np.uint8)[:, None]
     values = np.arange(256, dtype=np.uint8).view(FORMATS["e4m3"]).astype(np.float32)
@@ -133,7 +129,7 @@ def test_equal_scores_come_in_row_order_whichever_path() -> None:
     Q = vectors(6, "cosine", 1)
     for text in ("f32", "int8", "fp8", "binary"):
         codec = fit_codec(parse(text), Training(X, "cosine"))
-        for searcher in (build_searcher(codec, codec.encode(X)), BlockSearcher(codec, codec.encode(X))):
+        for searcher in (build_searcher(codec, codec.encode(X)), BlockSearcher(codec.tiers[0], codec.encode(X))):
             scores, rows = searcher.search(Q, 100)
             for s, r in zip(scores, rows, strict=True):
                 for value in np.unique(s):
@@ -165,9 +161,9 @@ def test_a_faiss_index_of_the_wrong_metric_is_not_served() -> None:
 
     codec, codes = stored("f32", "cosine")
     with pytest.raises(AssertionError, match="FAISS built"):
-        FaissSearcher(codec, codes, faiss.IndexFlatL2(D))
+        FaissSearcher(codec.tiers[0], codes, faiss.IndexFlatL2(D))
     with pytest.raises(AssertionError, match="FAISS built"):
-        FaissSearcher(codec, codes, faiss.IndexFlatIP(D + 1))
+        FaissSearcher(codec.tiers[0], codes, faiss.IndexFlatIP(D + 1))
 
 
 def test_faiss_is_hidden_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,8 +196,12 @@ def test_faiss_gpu_is_handed_our_codes_where_it_has_the_index(similarity: str, m
         agrees(searcher.search(Q, K), oracle(codec, codes, Q), K)
     assert handed == [N, N, N]
     for text in ("int8", "fp8", "rot,binary", "bf16"):
-        codec, _ = stored(text, similarity)
-        assert not module._on_gpu(codec), "torch searches it"
-    assert not module._on_gpu(stored("f32", "euclidean")[0]), "its norms and products cancel far from the origin"
+        assert on_gpu(text, similarity) is None, "torch searches it"
+    assert on_gpu("f32", "euclidean") is None, "its norms and products cancel far from the origin"
     monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
-    assert not module._on_gpu(stored("f32", similarity)[0])
+    assert on_gpu("f32", similarity) is None
+
+
+def on_gpu(text: str, similarity: str) -> object:
+    codec, codes = stored(text, similarity)
+    return search_on_gpu_faiss(codec.tiers[0], codes)

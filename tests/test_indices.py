@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 from embgeo.compression.choosing.budget import parse_budget
 from embgeo.compression.choosing.caveats import list_warnings, refuse_impossible
 from embgeo.compression.choosing.tradeoffs import recommend, tradeoff_rows
-from embgeo.compression.codecs.codec import Codec, TieredCodec, fit_codec
-from embgeo.compression.codecs.part import INDICES, QUANTIZERS, Structure, load_parts, state_of
+from embgeo.compression.codecs.codec import Codec, fit_codec
+from embgeo.compression.codecs.part import INDICES, QUANTIZERS, Structure, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.effort import effort_curve
 from embgeo.compression.judging.held_out import Task
 from embgeo.compression.judging.sweep import Sweep, sweep
-from embgeo.compression.search.graph_search import BeamSearcher, FaissGraphSearcher, faiss_graph
-from embgeo.compression.search.indexed import build_structure, indexed_searcher, structure_bytes
-from embgeo.compression.search.indices.hnsw import HNSW, Graph, connect, layers
-from embgeo.compression.search.indices.ivf import IVF, Lists, coarse_centroids
-from embgeo.compression.search.list_search import FaissListSearcher, ListSearcher
-from embgeo.compression.search.searcher import BlockSearcher, best_of, build_searcher, faiss_available
+from embgeo.compression.search.build import build_searcher, build_structure
+from embgeo.compression.search.flat import BlockSearcher
+from embgeo.compression.search.indices.hnsw import HNSW, BeamSearcher, Graph, connect, layers
+from embgeo.compression.search.indices.ivf import IVF, Lists, ListSearcher, coarse_centroids
+from embgeo.compression.search.on_faiss import FaissStructureSearcher, faiss_available
+from embgeo.compression.search.searcher import best_of
 from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import BudgetError, MissingExtraError, RunFormatError, SpecError
@@ -163,8 +163,8 @@ def test_full_effort_returns_the_flat_results_for_every_codec(index: str, text: 
     codec, codes, structure = built(f"{index},{text}")
     Q = vectors(M, seed=1)
     searcher = build_searcher(codec, codes, structure=structure).with_effort(everything(f"{index},{text}"))
-    same_results(searcher.search(Q, K), BlockSearcher(codec, codes).search(Q, K))
-    same_results(searcher.search(Q[:1], K), BlockSearcher(codec, codes).search(Q[:1], K))
+    same_results(searcher.search(Q, K), BlockSearcher(codec.tiers[0], codes).search(Q, K))
+    same_results(searcher.search(Q[:1], K), BlockSearcher(codec.tiers[0], codes).search(Q[:1], K))
 
 
 @needs_faiss
@@ -174,7 +174,7 @@ def test_full_effort_returns_the_flat_results_under_every_similarity(text: str, 
     codec, codes, structure = built(text, similarity)
     Q = vectors(M, similarity, seed=1)
     searcher = build_searcher(codec, codes, structure=structure).with_effort(everything(text))
-    same_results(searcher.search(Q, K), BlockSearcher(codec, codes).search(Q, K))
+    same_results(searcher.search(Q, K), BlockSearcher(codec.tiers[0], codes).search(Q, K))
 
 
 @needs_faiss
@@ -183,7 +183,7 @@ def test_our_own_loops_and_faiss_search_alike(text: str, monkeypatch: pytest.Mon
     codec, codes, structure = built(text)
     Q = vectors(M, seed=1)
     native = build_searcher(codec, codes, structure=structure)
-    assert isinstance(native, FaissGraphSearcher | FaissListSearcher)
+    assert isinstance(native, FaissStructureSearcher)
     monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     own = build_searcher(codec, codes, structure=structure)
     assert isinstance(own, BeamSearcher | ListSearcher)
@@ -197,7 +197,6 @@ def test_our_own_loops_and_faiss_search_alike(text: str, monkeypatch: pytest.Mon
 @needs_faiss
 def test_rescoring_reads_the_candidates_of_the_index() -> None:
     codec, codes, structure = built("hnsw8,binary+int8@3")
-    assert isinstance(codec, TieredCodec)
     Q = vectors(M, seed=1)
     through = build_searcher(codec, codes, structure=structure).with_effort(N)
     same_results(through.search(Q, N), build_searcher(codec, codes).search(Q, N))
@@ -208,7 +207,7 @@ def test_rescoring_reads_the_candidates_of_the_index() -> None:
 def test_less_effort_visits_less_and_says_true_scores(text: str) -> None:
     codec, codes, structure = built(text)
     Q = vectors(60, seed=1)
-    true = BlockSearcher(codec, codes).search(Q, N)
+    true = BlockSearcher(codec.tiers[0], codes).search(Q, N)
     place = np.argsort(true[1], axis=1)
     recalls = []
     for effort in (1, 4, everything(text)):
@@ -231,7 +230,7 @@ def test_an_index_built_under_another_metric_is_not_served(text: str) -> None:
     codec, codes, structure = built(text)
     planted = dataclasses.replace(structure, metric="l2")
     with pytest.raises(AssertionError, match="built under l2"):
-        indexed_searcher(codec, codes, planted)
+        build_searcher(codec, codes, structure=planted)
 
 
 @needs_faiss
@@ -242,7 +241,7 @@ def test_a_faiss_index_of_the_wrong_metric_is_caught() -> None:
     storage = faiss.IndexFlatL2(D)
     storage.add(vectors(N))
     with pytest.raises(AssertionError, match="not inner_product"):
-        faiss_graph(structure, storage)
+        structure.on_faiss(storage, np.empty((0, 4 * D), np.uint8))
 
 
 @needs_faiss
@@ -270,7 +269,7 @@ def test_structure_and_file_weigh_what_was_told_before(index: str, rows: int, tm
     codec, codes, structure = built(text, rows=rows)
     part = parse(text).index
     assert part is not None
-    assert structure_bytes(structure) == part.structure_bytes(rows, D)
+    assert structure.state_bytes == part.structure_bytes(rows, D)
     ids = [f"d{row}" for row in range(rows)]
     path = tmp_path / "s.safetensors"
     told = predicted_file_bytes(codec, rows, sum(map(len, ids)), structure)
@@ -310,8 +309,8 @@ def test_a_stored_index_comes_back_and_searches_alike(text: str, tmp_path: Path)
     assert str(store.codec.spec) == text
     assert store.structure is not None
     assert store.structure.effort == parse(text).index.effort
-    for name, array in state_of(structure).items():
-        np.testing.assert_array_equal(state_of(store.structure)[name], array)
+    for name, array in structure.state.items():
+        np.testing.assert_array_equal(store.structure.state[name], array)
     Q = vectors(M, seed=1)
     before = build_searcher(codec, codes, structure=structure).search(Q, K)
     after = build_searcher(store.codec, store.codes, structure=store.structure).search(Q, K)
@@ -319,7 +318,7 @@ def test_a_stored_index_comes_back_and_searches_alike(text: str, tmp_path: Path)
 
 
 def damaged(structure: Structure, fault: str) -> Structure:
-    arrays = {name: array.copy() for name, array in state_of(structure).items()}
+    arrays = {name: array.copy() for name, array in structure.state.items()}
     if fault == "metric":
         return dataclasses.replace(structure, metric="l2")
     if fault == "effort":
@@ -364,9 +363,9 @@ def test_equal_seeds_give_equal_indices_whatever_the_threads(text: str) -> None:
     assert faiss.omp_get_max_threads() == 4, "the caller's setting stays"
     faiss.omp_set_num_threads(1)
     two, other = built(text)[2], built(text, seed=1)[2]
-    for name, array in state_of(one).items():
-        np.testing.assert_array_equal(array, state_of(two)[name], err_msg=name)
-    assert any(not np.array_equal(array, state_of(other)[name]) for name, array in state_of(one).items())
+    for name, array in one.state.items():
+        np.testing.assert_array_equal(array, two.state[name], err_msg=name)
+    assert any(not np.array_equal(array, other.state[name]) for name, array in one.state.items())
 
 
 def test_layers_are_filled_by_quota() -> None:
@@ -395,7 +394,7 @@ def test_duplicates_and_short_vectors_are_found_at_full_effort() -> None:
     structure = build_structure(HNSW(4), codec, codes, training)
     scores, rows = build_searcher(codec, codes, structure=structure).with_effort(len(X)).search(X[:5], len(X))
     assert (np.sort(rows, axis=1) == np.arange(len(X))).all(), "every document is reached"
-    same_results((scores, rows), BlockSearcher(codec, codes).search(X[:5], len(X)))
+    same_results((scores, rows), BlockSearcher(codec.tiers[0], codes).search(X[:5], len(X)))
 
 
 @needs_faiss
@@ -537,7 +536,7 @@ def test_a_budget_per_vector_leaves_the_graph_out_where_its_links_do_not_fit(jud
 def test_the_structure_of_an_outcome_is_the_one_that_was_judged(judged: Sweep) -> None:
     outcome = outcome_of(judged, "hnsw8,binary+int8@3")
     assert outcome.structure is not None
-    assert structure_bytes(outcome.structure) == outcome.structure_bytes
+    assert outcome.structure.state_bytes == outcome.structure_bytes
     assert outcome_of(judged, "int8").structure is None
 
 
@@ -568,7 +567,7 @@ def test_without_faiss_a_stored_graph_is_still_searched_and_a_new_one_refused(mo
     assert searcher.search(vectors(1, seed=1), 3)[1].min() >= 0
     with pytest.raises(MissingExtraError, match="embgeo"):
         built("hnsw8,int8")
-    assert searcher.ram_bytes > codes.nbytes + structure_bytes(structure)
+    assert searcher.ram_bytes > codes.nbytes + structure.state_bytes
 
 
 def test_indices_live_in_their_own_package() -> None:

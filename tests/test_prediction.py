@@ -9,7 +9,7 @@ from embgeo.compression.choosing.prediction import Shape, beyond_the_list, found
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.build import build_searcher
 from embgeo.embeddings import normalise
 
 SPECS = ["int8", "fp8", "int4", "rot,tq2", "pca160,int8", "pca96,f32", "adaptive@64B", "adaptive@32B", "rot,binary"]

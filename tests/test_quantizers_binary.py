@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from oracles import slow_scalar_codecs as slow
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.quantizers.itq import haar_rotation
 from embgeo.compression.codecs.quantizers.ternary import trits
 from embgeo.compression.codecs.quantizers.thresholds import FittedThresholds
-from embgeo.compression.codecs.reducers.itq_rotation import haar_rotation
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 
 
-def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
-    return fit_codec(parse(text), Training(X, similarity, seed))
+def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> Tier:
+    return fit_codec(parse(text), Training(X, similarity, seed)).tiers[0]
 
 
 def leaning(n: int = 2000, d: int = 24, seed: int = 0) -> np.ndarray:

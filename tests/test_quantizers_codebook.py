@@ -7,17 +7,20 @@ import itertools
 import numpy as np
 import pytest
 from oracles import slow_codebooks as oracle
+from oracles.codec_makers import searcher_of
 
 from embgeo.compression.codecs.codebooks import improve, nearest, subspace_kmeans
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec
+from embgeo.compression.codecs.quantizers.opq import balanced
 from embgeo.compression.codecs.quantizers.pq import FittedProduct
 from embgeo.compression.codecs.quantizers.rabitq import FittedRaBitQ
 from embgeo.compression.codecs.quantizers.rq import FittedResidual
-from embgeo.compression.codecs.reducers.optimised_rotation import balanced
 from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search.faiss_codebooks import FastScanSearcher, alphabet, fast_scan, product_index
-from embgeo.compression.search.searcher import BlockSearcher, FaissSearcher, build_searcher, faiss_available
+from embgeo.compression.search.fast_scan import FastScanSearcher, search_by_fast_scan
+from embgeo.compression.search.flat import BlockSearcher
+from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, SpecError
 
@@ -32,11 +35,11 @@ def cloud(n: int = 600, d: int = 24, seed: int = 0) -> np.ndarray:
     return normalise((rng.standard_normal((n, d)).astype(np.float32) + np.float32(0.2)) * spread)
 
 
-def fitted(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
-    return fit_codec(parse(text), Training(X, similarity, seed))
+def fitted(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> Tier:
+    return fit_codec(parse(text), Training(X, similarity, seed)).tiers[0]
 
 
-def lost(codec: FittedCodec, X: np.ndarray) -> float:
+def lost(codec: Tier, X: np.ndarray) -> float:
     return float(((codec.reduce(X) - codec.decode(codec.encode(X))) ** 2).sum(axis=1).mean())
 
 
@@ -361,7 +364,7 @@ def test_faiss_searches_our_codes(text: str, similarity: str, rows: int) -> None
     X, Q = cloud(2001), cloud(20, seed=7)
     codec = fitted(text, X, similarity)
     codes = codec.encode(X[:rows])
-    searcher = build_searcher(codec, codes)
+    searcher = searcher_of(codec, codes)
     assert isinstance(searcher, FaissSearcher | FastScanSearcher)
     wanted = faiss.METRIC_L2 if similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
     assert searcher.index.metric_type == wanted
@@ -378,11 +381,11 @@ def test_faiss_searches_our_codes(text: str, similarity: str, rows: int) -> None
 def test_fast_scan_holds_the_codes_once() -> None:
     X = cloud(1000)
     codec = fitted("int4", X)
-    searcher = fast_scan(codec, codec.encode(X))
+    searcher = search_by_fast_scan(codec, codec.encode(X))
     assert searcher is not None
     # 1,000 rows fill 32 blocks of 32 rows: 1,024 rows of 12 bytes
     assert searcher.ram_bytes == 1024 * 12 + codec.state_bytes
-    assert fast_scan(fitted("int8", X), fitted("int8", X).encode(X)) is None
+    assert search_by_fast_scan(fitted("int8", X), fitted("int8", X).encode(X)) is None
 
 
 @needs_faiss
@@ -390,7 +393,7 @@ def test_a_packing_that_differs_is_noticed() -> None:
     X = cloud(300)
     codec = fitted("int4", X)
     codes = codec.encode(X)
-    searcher = fast_scan(codec, codes)
+    searcher = search_by_fast_scan(codec, codes)
     assert searcher is not None
     assert searcher.reads_back(codes)
     assert not searcher.reads_back(codes[::-1])
@@ -402,7 +405,7 @@ def test_rescoring_repairs_what_eight_bit_tables_round() -> None:
     X, Q = cloud(3000, 64), cloud(100, 64, seed=3)
     codec = fitted("int4", X)
     codes = codec.encode(X)
-    searcher = fast_scan(codec, codes)
+    searcher = search_by_fast_scan(codec, codes)
     assert searcher is not None
     _, truth = BlockSearcher(codec, codes).search(Q, 10)
     _, rough = searcher.index.search(codec.queries(Q)[0], 10)
@@ -417,7 +420,7 @@ def test_any_alphabet_of_sixteen_levels_is_a_product_code() -> None:
     import faiss
 
     levels = np.sort(np.random.default_rng(1).standard_normal((5, 16)).astype(np.float32), axis=1)
-    index = product_index(FittedProduct(4, alphabet(levels)), faiss.METRIC_INNER_PRODUCT)
+    index = TableCode.of_levels(4, levels).faiss_index(faiss.METRIC_INNER_PRODUCT)
     index.add_sa_codes(np.array([[0x21, 0x43, 0x05]], np.uint8))
     np.testing.assert_array_equal(index.reconstruct(0), levels[np.arange(5), [1, 2, 3, 4, 5]])
     assert not index.search(np.zeros((1, 5), np.float32), 1)[0].any()
@@ -435,6 +438,6 @@ def test_recall_on_scifact_is_that_of_faiss(shared_data) -> None:  # type: ignor
     published = {"pq96": 0.858, "pq192x4": 0.839, "pq48": 0.737, "rot,rabitq1": 0.712}
     for text, recall in published.items():
         codec = fitted(text, X)
-        _, rows = build_searcher(codec, codec.encode(X)).search(Q, 10)
+        _, rows = searcher_of(codec, codec.encode(X)).search(Q, 10)
         found = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(exact, rows, strict=True)])
         assert found >= recall - 0.012, f"{text}: {found:.4f} against {recall}"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from oracles import slow_scalar_codecs as slow
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.codecs.quantizers.adjusted import PASSES, FittedAdjusted
 from embgeo.compression.codecs.quantizers.direction4 import LEVELS, FittedDirection4
@@ -30,11 +30,11 @@ def cloud(n: int = 200, d: int = 40, seed: int = 0, similarity: str = "cosine") 
     return normalise(X) if similarity == "cosine" else X
 
 
-def fit(text: str, X: np.ndarray, similarity: str = "cosine") -> FittedCodec:
-    return fit_codec(parse(text), Training(X, similarity, 0))
+def fit(text: str, X: np.ndarray, similarity: str = "cosine") -> Tier:
+    return fit_codec(parse(text), Training(X, similarity, 0)).tiers[0]
 
 
-def decoded(codec: FittedCodec, X: np.ndarray) -> np.ndarray:
+def decoded(codec: Tier, X: np.ndarray) -> np.ndarray:
     return codec.decode(codec.encode(X))
 
 
@@ -227,7 +227,7 @@ def test_eden_is_unbiased_over_rotations_where_turboquant_shrinks() -> None:
     estimates = {"eden1": [], "tq1": []}  # type: dict[str, list[float]]
     for text, found in estimates.items():
         for seed in range(300):
-            codec = fit_codec(parse(f"rot,{text}"), Training(X, "cosine", seed))
+            codec = fit_codec(parse(f"rot,{text}"), Training(X, "cosine", seed)).tiers[0]
             found.append(float((codec.queries(q[None])[0] @ decoded(codec, X).T)[0, 0]))
     exact = float(q @ X[0])
     error = np.std(estimates["eden1"]) / np.sqrt(300)
@@ -247,7 +247,7 @@ def recalls_out_of_sample(texts: list[str], X: np.ndarray, Q: np.ndarray, simila
 
     exact, half, found = ranks(Q, X), np.random.default_rng(seed).permutation(len(X)) % 2, []
     for text in texts:
-        codecs = [fit_codec(parse(text), Training(X[half != k], similarity, seed)) for k in (0, 1)]
+        codecs = [fit_codec(parse(text), Training(X[half != k], similarity, seed)).tiers[0] for k in (0, 1)]
         D = np.empty_like(X)
         for k, codec in enumerate(codecs):
             D[half == k] = decoded(codec, X[half == k])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.sweep import sweep
@@ -17,8 +17,7 @@ from embgeo.retrieval.evaluate import Evaluator
 
 def loss(text: str, X: np.ndarray, Q: np.ndarray, fit: np.ndarray) -> float:
     """Mean squared error of the inner products with fresh queries Q."""
-    codec = fit_codec(parse(text), Training(X, "dot").learning_from(fit))
-    assert isinstance(codec, FittedCodec)
+    codec = fit_codec(parse(text), Training(X, "dot").learning_from(fit)).tiers[0]
     Z, bias = codec.queries(Q)
     return float(np.mean((Z @ codec.reduce(X).T + bias[:, None] - Q @ X.T) ** 2))
 
@@ -75,8 +74,7 @@ def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: py
     scores = np.empty((60, 200), np.float32)
     for own, other in ((first, second), (second, first)):
         places = [int(np.flatnonzero((row == Q).all(axis=1))[0]) for row in own]
-        codec = fit_codec(parse("lean8,f32"), learn(Training(X, "cosine"), other))
-        assert isinstance(codec, FittedCodec)
+        codec = fit_codec(parse("lean8,f32"), learn(Training(X, "cosine"), other)).tiers[0]
         scores[places] = codec.queries(own)[0] @ codec.reduce(X).T
     best = np.argsort(-scores, axis=1)[:, :32]
     by_hand = evaluator(np.take_along_axis(scores, best, 1), best)["ndcg@10"]
@@ -104,8 +102,8 @@ def test_copies_of_a_query_teach_only_the_half_that_does_not_judge_them(monkeypa
 def test_refusals_name_the_way_out() -> None:
     X = apart(50, 1)[0]
     with pytest.raises(InputError, match=r"lean8 learns from queries; there are none. Use pca8"):
-        fit_codec(parse("lean8,int8"), Training(X, "dot"))
+        fit_codec(parse("lean8,int8"), Training(X, "dot")).tiers[0]
     with pytest.raises(InputError, match="got euclidean similarity"):
-        fit_codec(parse("lean8,int8"), Training(X, "euclidean").learning_from(X))
+        fit_codec(parse("lean8,int8"), Training(X, "euclidean").learning_from(X)).tiers[0]
     with pytest.raises(InputError, match="must stand first"):
-        fit_codec(parse("pca16,lean8,int8"), Training(X, "dot").learning_from(X))
+        fit_codec(parse("pca16,lean8,int8"), Training(X, "dot").learning_from(X)).tiers[0]

@@ -7,9 +7,9 @@ import pytest
 from scipy.linalg import hadamard as scipy_hadamard
 from sklearn.decomposition import KernelPCA as SklearnKernelPCA
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.linear import Linear
-from embgeo.compression.codecs.reducers.itq_rotation import haar_rotation
+from embgeo.compression.codecs.quantizers.itq import haar_rotation
 from embgeo.compression.codecs.reducers.kernel_pca import FittedKernelPCA, gaussian_kernel
 from embgeo.compression.codecs.reducers.structured_projection import FittedStructured
 from embgeo.compression.codecs.reducers.whitened_pca import FittedWhitening
@@ -19,8 +19,8 @@ from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 
 
-def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
-    return fit_codec(parse(text), Training(X, similarity, seed))
+def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> Tier:
+    return fit_codec(parse(text), Training(X, similarity, seed)).tiers[0]
 
 
 def cloud(n: int = 500, d: int = 24, seed: int = 0) -> np.ndarray:
@@ -30,7 +30,7 @@ def cloud(n: int = 500, d: int = 24, seed: int = 0) -> np.ndarray:
     return normalise(((rng.standard_normal((n, d)) * np.geomspace(2, 0.1, d) + 0.3) @ turn).astype(np.float32))
 
 
-def scores(codec: FittedCodec, Q: np.ndarray, X: np.ndarray) -> np.ndarray:
+def scores(codec: Tier, Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     Z, bias = codec.queries(Q)
     return np.asarray(Z @ codec.decode(codec.encode(X)).T + bias[:, None])
 

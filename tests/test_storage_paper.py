@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles.codec_makers import searcher_of
 
 from embgeo import compress
 from embgeo.compression.choosing.storage_paper import SHARES, storage_paper_specs
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.sweep import sweep
-from embgeo.compression.search.searcher import build_searcher
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError, SpecError
 
@@ -23,9 +23,8 @@ def vectors(n: int = 300, d: int = 16, mean: float = 0.6) -> np.ndarray:
     return normalise(rng.standard_normal((n, d)).astype(np.float32) * np.linspace(0.2, 2, d, dtype=np.float32) + mean)
 
 
-def fitted(text: str, X: np.ndarray) -> FittedCodec:
-    codec = fit_codec(parse(text), Training(X, "cosine"))
-    assert isinstance(codec, FittedCodec)
+def fitted(text: str, X: np.ndarray) -> Tier:
+    codec = fit_codec(parse(text), Training(X, "cosine")).tiers[0]
     return codec
 
 
@@ -35,7 +34,7 @@ def cosines(Q: np.ndarray, X: np.ndarray) -> np.ndarray:
 
 def all_scores(text: str, Q: np.ndarray, X: np.ndarray) -> np.ndarray:
     codec = fitted(text, X)
-    found, rows = build_searcher(codec, codec.encode(X)).search(Q, len(X))
+    found, rows = searcher_of(codec, codec.encode(X)).search(Q, len(X))
     scores = np.empty_like(found)
     np.put_along_axis(scores, rows, found, axis=1)
     return scores
@@ -75,7 +74,7 @@ def test_the_suffix_prints_parses_and_is_refused_where_it_means_nothing() -> Non
     with pytest.raises(SpecError, match="cannot be rescored"):
         parse("int8,score=centred+f32@4")
     with pytest.raises(SpecError, match="compares by cosine; got dot"):
-        fit_codec(parse("int8,score=centred"), Training(vectors(), "dot"))
+        fit_codec(parse("int8,score=centred"), Training(vectors(), "dot")).tiers[0]
 
 
 @pytest.mark.parametrize("dimension", [8, 384, 1000])

@@ -15,15 +15,15 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Codec, Tier, fit_codec
 from embgeo.compression.codecs.linear import Linear
 from embgeo.compression.codecs.quantizers.casts import FittedCast
-from embgeo.compression.codecs.reducers.itq_rotation import haar_rotation
+from embgeo.compression.codecs.quantizers.itq import haar_rotation
 from embgeo.compression.codecs.reducers.structured_projection import FittedStructured
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search import store as module
-from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import EmbgeoError, RunFormatError, StorageError
@@ -33,7 +33,7 @@ IDS = [f"doc-{row}" for row in range(N)]
 X = normalise(np.random.default_rng(0).standard_normal((N, D)).astype(np.float32))
 
 
-def codec_of(text: str, similarity: str = "cosine") -> FittedCodec:
+def codec_of(text: str, similarity: str = "cosine") -> Codec:
     return fit_codec(parse(text), Training(X, similarity))
 
 
@@ -146,7 +146,7 @@ def test_a_store_with_a_dense_rotation_is_searched_as_it_was(tmp_path: Path) -> 
         spec, matrix = parse(text), np.ascontiguousarray(haar_rotation(D, 0)[:, :columns])
         Z = X @ matrix
         quantizer = spec.quantizer.fit(Z, Training(Z, "cosine"))
-        old = FittedCodec(spec, "cosine", (Linear(matrix),), quantizer, N)
+        old = Codec(spec, (Tier(spec, "cosine", (Linear(matrix),), quantizer, N),))
         assert old.manifest()["parts"][0] == {"kind": "Linear", "mean": None}
         path = tmp_path / "s.safetensors"
         write_store(path, old, [old.encode(X)], IDS)
@@ -172,13 +172,13 @@ def test_a_store_with_four_rounds_of_signs_is_searched_as_it_was(tmp_path: Path)
         turned *= 1 - 2.0 * np.unpackbits(row, count=13, bitorder="little")
         part = slice(0, 8) if number % 2 == 0 else slice(5, 13)
         turned[:, part] = turned[:, part] @ hadamard / np.sqrt(8)
-    codec = FittedCodec(spec, "cosine", (FittedStructured(13, 13, signs),), FittedCast("f32", 13), N)
+    codec = Codec(spec, (Tier(spec, "cosine", (FittedStructured(13, 13, signs),), FittedCast("f32", 13), N),))
     path = tmp_path / "s.safetensors"
     write_store(path, codec, [np.ascontiguousarray(turned, np.float32).view(np.uint8)], IDS)
     codec_changed(path, lambda facts: facts["parts"][0].pop("dealt"))
     resigned(path)
     store = load_store(path)
-    np.testing.assert_allclose(store.codec.reduce(wide), turned, atol=1e-6)
+    np.testing.assert_allclose(store.codec.tiers[0].reduce(wide), turned, atol=1e-6)
     assert (build_searcher(store.codec, store.codes).search(wide, 1)[1][:, 0] == np.arange(N)).all()
 
 

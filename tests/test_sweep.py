@@ -18,7 +18,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
 from embgeo.compression.judging.held_out import DEPTH
 from embgeo.compression.judging.sweep import Sweep, sweep
-from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.build import build_searcher
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import SpecError

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from oracles import planted_codecs as planted
+from oracles.codec_makers import searcher_of
 from safetensors import safe_open
 
 from embgeo.compression.choosing.select import Field, cross_fit
@@ -21,7 +22,6 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
 from embgeo.compression.judging.sweep import Sweep, sweep
-from embgeo.compression.search.searcher import build_searcher
 from embgeo.compression.search.store import write_store
 from embgeo.embeddings import Embeddings, check_embeddings, normalise
 from embgeo.judgements import Judgements
@@ -59,12 +59,14 @@ def quality(evaluator: Evaluator, scores: np.ndarray) -> float:
 def test_trap_1_raw_codes_and_ranges_of_their_own_are_not_what_is_scored() -> None:
     e, evaluator = corpus()
     X, Q = e.matrix(), e.query_matrix()
-    codec = fit_codec(parse("int8"), Training(X, "cosine"))
+    codec = fit_codec(parse("int8"), Training(X, "cosine")).tiers[0]
     codes = codec.encode(X)
-    scores, rows = build_searcher(codec, codes).search(Q, 32)
+    scores, rows = searcher_of(codec, codes).search(Q, 32)
     ours = float(evaluator(scores, rows)["ndcg@10"].mean())
     raw = quality(evaluator, Q @ codes.astype(np.float32).T)
-    apart = quality(evaluator, fit_codec(parse("int8"), Training(Q, "cosine")).encode(Q).astype(float) @ codes.T)
+    apart = quality(
+        evaluator, fit_codec(parse("int8"), Training(Q, "cosine")).tiers[0].encode(Q).astype(float) @ codes.T
+    )
     exact = quality(evaluator, Q @ X.T)
     assert abs(ours - exact) < 0.01
     assert raw < exact - 0.05, "the planted mistake must show on this corpus"
@@ -102,7 +104,7 @@ def test_trap_3_the_best_of_many_is_not_what_is_quoted() -> None:
 def test_trap_4_the_mean_is_restored_at_scoring() -> None:
     e, _ = corpus(mean=1.5)
     X, Q = e.matrix(), e.query_matrix()
-    codec = fit_codec(parse(f"pcac{D},f32"), Training(X, "cosine"))
+    codec = fit_codec(parse(f"pcac{D},f32"), Training(X, "cosine")).tiers[0]
     Z, bias = codec.queries(Q)
     np.testing.assert_allclose(Z @ codec.reduce(X).T + bias[:, None], Q @ X.T, atol=2e-6)
     forgotten = codec.reduce(Q) @ codec.reduce(X).T
@@ -111,7 +113,7 @@ def test_trap_4_the_mean_is_restored_at_scoring() -> None:
 
 def test_trap_4_truncated_rows_are_unit_rows_again() -> None:
     e, _ = corpus()
-    cut = fit_codec(parse("trunc8,f32"), Training(e.matrix(), "cosine")).reduce(e.matrix())
+    cut = fit_codec(parse("trunc8,f32"), Training(e.matrix(), "cosine")).tiers[0].reduce(e.matrix())
     np.testing.assert_allclose(np.linalg.norm(cut, axis=1), 1, atol=1e-6)
 
 
@@ -125,7 +127,7 @@ def test_trap_5_bytes_are_those_on_disk(swept: Sweep, tmp_path: Path) -> None:
             tensors = {name: file.get_tensor(name).nbytes for name in file.keys()}  # noqa: SIM118
         assert tensors["codes"] == N * row["bytes_per_vector"]
         assert sum(size for name, size in tensors.items() if name.startswith("state.")) == row["constant_bytes"]
-    rotated = fit_codec(parse("itq"), Training(e.matrix(), "cosine"))
+    rotated = fit_codec(parse("itq"), Training(e.matrix(), "cosine")).tiers[0]
     assert rotated.state_bytes >= D * D * 4, "a learned rotation costs d² · 4 bytes"
 
 
@@ -146,11 +148,11 @@ def test_trap_8_reversing_the_corpus_changes_no_quality() -> None:
     judged = Judgements({str(row): {ids[3 * row]: 1} for row in range(M)})
     found = []
     for order in (np.arange(N), np.arange(N)[::-1]):
-        codec = fit_codec(parse("binary"), Training(normalise(X[order]), "cosine"))
+        codec = fit_codec(parse("binary"), Training(normalise(X[order]), "cosine")).tiers[0]
         named = [ids[row] for row in order]
         evaluator = Evaluator(judged, named, [str(row) for row in range(M)])
         # every document: a cut through ties would be by row order
-        scores, rows = build_searcher(codec, codec.encode(X[order])).search(Q, N)
+        scores, rows = searcher_of(codec, codec.encode(X[order])).search(Q, N)
         found.append(evaluator(np.round(scores, 5), rows)["ndcg@10"])
     np.testing.assert_array_equal(found[0], found[1])
 
@@ -179,9 +181,9 @@ def test_trap_12_the_metric_of_the_built_index_is_asserted(text: str) -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((200, 8)).astype(np.float32) * rng.uniform(0.2, 5, (200, 1)).astype(np.float32)
     Q = rng.standard_normal((20, 8)).astype(np.float32)
-    by_product = fit_codec(parse(text), Training(X, "dot"))
-    by_distance = fit_codec(parse(text), Training(X, "euclidean"))
-    built = [build_searcher(codec, codec.encode(X)) for codec in (by_product, by_distance)]
+    by_product = fit_codec(parse(text), Training(X, "dot")).tiers[0]
+    by_distance = fit_codec(parse(text), Training(X, "euclidean")).tiers[0]
+    built = [searcher_of(codec, codec.encode(X)) for codec in (by_product, by_distance)]
     assert [searcher.index.metric_type for searcher in built] == [faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2]
     first = [searcher.search(Q, 1)[1] for searcher in built]
     assert (first[0] != first[1]).mean() > 0.5
@@ -231,9 +233,9 @@ def test_trap_17_nothing_writes_into_the_callers_arrays() -> None:
 
 def test_trap_17_bits_are_packed_by_row_and_values_outside_the_range_stay_at_its_end() -> None:
     X = np.random.default_rng(0).standard_normal((9, 13)).astype(np.float32)
-    bits = fit_codec(parse("binary"), Training(X, "dot"))
+    bits = fit_codec(parse("binary"), Training(X, "dot")).tiers[0]
     np.testing.assert_array_equal(np.sign(bits.decode(bits.encode(X))), np.sign(X))
-    int8 = fit_codec(parse("int8"), Training(X, "dot"))
+    int8 = fit_codec(parse("int8"), Training(X, "dot")).tiers[0]
     assert isinstance(int8.quantizer, FittedUniform)
     top = X.max(axis=0)
     just_outside = (top + 1.5 * int8.quantizer.step)[None]

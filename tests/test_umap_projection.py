@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search.searcher import build_searcher
+from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError
@@ -27,8 +27,7 @@ def groups(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) -> None:
     pytest.importorskip("umap", reason="needs the extra umap")
     X, _ = groups(200)
-    codec = fit_codec(parse("umap4,f32"), Training(X, "cosine"))
-    assert isinstance(codec, FittedCodec)
+    codec = fit_codec(parse("umap4,f32"), Training(X, "cosine")).tiers[0]
     documents, label = groups(150, seed=1)
     Q, asked = groups(40, seed=2)
     codes = codec.encode(documents)
@@ -50,11 +49,11 @@ def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) 
 def test_what_it_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     X, _ = groups(60)
     with pytest.raises(InputError, match="at least 80 documents"):
-        fit_codec(parse("umap20,f32"), Training(X, "cosine"))
+        fit_codec(parse("umap20,f32"), Training(X, "cosine")).tiers[0]
     with pytest.raises(InputError, match="needs cosine similarity; got dot"):
-        fit_codec(parse("umap4,f32"), Training(X, "dot"))
+        fit_codec(parse("umap4,f32"), Training(X, "dot")).tiers[0]
     with pytest.raises(InputError, match="between 2 and 24"):
         parse("umap1,f32").code_bytes(24)
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(MissingExtraError, match=r"embgeo\[umap\]"):
-        fit_codec(parse("umap4,f32"), Training(X, "cosine"))
+        fit_codec(parse("umap4,f32"), Training(X, "cosine")).tiers[0]

@@ -1,4 +1,4 @@
-"""Compiled loops that score one query against codes, without decoding them into memory."""
+"""Levels of a few bits packed into bytes, and the loops that read them."""
 
 from __future__ import annotations
 
@@ -8,66 +8,25 @@ from typing import Any
 import numpy as np
 
 
-def table_scores(codes: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Σ_j tables[j, codes[i, j]], (n,) float32: any code whose score is a sum over bytes.
-
-    `codes` (n, b) uint8, `tables` (b, 256) float32. Reads each code byte once and gathers from b·1 KiB of tables.
-    """
-    out = np.empty(len(codes), np.float32)
-    _table_kernel()(codes, np.ascontiguousarray(tables, np.float32), out)
-    return out
+def packed_bytes(width: int, bits: int) -> int:
+    """Bytes of `width` levels of `bits` bits each."""
+    return (width * bits + 7) // 8
 
 
-def e4m3_scores(codes: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Σ_j query[j] · e4m3(codes[i, j]), (n,) float32; the byte becomes a float32 by a shift and a minimum, no table."""
-    out = np.empty(len(codes), np.float32)
-    _e4m3_kernel()(codes, np.ascontiguousarray(query, np.float32), out)
-    return out
+def pack_nibbles(levels: np.ndarray) -> np.ndarray:
+    """(n, r) levels below 16 → (n, ⌈r/2⌉) bytes; an odd last dimension is padded with 0."""
+    if levels.shape[1] % 2:
+        levels = np.pad(levels, ((0, 0), (0, 1)))
+    packed: np.ndarray = levels[:, 0::2] | (levels[:, 1::2] << 4)
+    return packed
 
 
-@cache
-def _table_kernel() -> Any:
-    import numba
-
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
-    def kernel(codes, tables, out):  # type: ignore[no-untyped-def]
-        for i in numba.prange(codes.shape[0]):
-            total = np.float32(0)
-            for j in range(codes.shape[1]):
-                total += tables[j, codes[i, j]]
-            out[i] = total
-
-    return kernel
-
-
-@cache
-def _e4m3_kernel() -> Any:
-    import numba
-
-    sign, rest, shift, bias = np.uint32(0x80), np.uint32(0x7F), np.uint32(20), np.uint32(120 << 23)
-
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
-    def kernel(codes, query, out):  # type: ignore[no-untyped-def]
-        n, d = codes.shape
-        rows = 64
-        query_bits = query.view(np.uint32)
-        for block in numba.prange((n + rows - 1) // rows):
-            value_bits = np.empty(d, np.uint32)
-            signed_bits = np.empty(d, np.uint32)
-            value = value_bits.view(np.float32)
-            signed = signed_bits.view(np.float32)
-            for i in range(block * rows, min((block + 1) * rows, n)):
-                for j in range(d):
-                    code = np.uint32(codes[i, j])
-                    value_bits[j] = ((code & rest) << shift) + bias
-                    signed_bits[j] = query_bits[j] ^ ((code & sign) << np.uint32(24))
-                total = np.float32(0)
-                for j in range(d):
-                    # right for normal numbers; a subnormal m/8·2⁻⁶ arrives as (1 + m/8)·2⁻⁷ = f, and is 2f − 2⁻⁶
-                    total += signed[j] * min(value[j], np.float32(2) * value[j] - np.float32(0.015625))
-                out[i] = total
-
-    return kernel
+def unpack_nibbles(codes: np.ndarray, width: int) -> np.ndarray:
+    """The inverse of `pack_nibbles`."""
+    levels = np.empty((len(codes), 2 * codes.shape[1]), np.uint8)
+    levels[:, 0::2] = codes & 15
+    levels[:, 1::2] = codes >> 4
+    return levels[:, :width]
 
 
 def pack_bits(levels: np.ndarray, bits: np.ndarray, code_bytes: int) -> np.ndarray:

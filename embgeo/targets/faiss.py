@@ -8,23 +8,17 @@ where vectors may not be added to it, a note of the report says so.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import FittedCodec, TieredCodec
-from embgeo.compression.search.faiss_formats import code_index
-from embgeo.compression.search.graph_search import faiss_graph
-from embgeo.compression.search.indices.hnsw import Graph
-from embgeo.compression.search.indices.ivf import Lists
-from embgeo.compression.search.list_search import faiss_lists
-from embgeo.compression.search.searcher import faiss_available
+from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.search.on_faiss import add_codes, code_index, faiss_available
 from embgeo.compression.search.store import Store
 from embgeo.errors import InputError, MissingExtraError, StorageError
 
-BLOCK_ROWS = 65_536
 PROBES = 16
 
 
@@ -61,17 +55,23 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Expo
         raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'")
     import faiss
 
-    codec = _single(store)
+    tier = _only_tier(store)
     library: Any = faiss
-    if code_index(codec) is None:
-        raise InputError(_reason(codec))
-    matrix, offset, notes = _query_map(codec, dimension)
+    flat, empty = code_index(tier), code_index(tier)
+    if flat is None:
+        raise InputError(_reason(tier))
+    matrix, offset, notes = _query_map(tier, dimension)
     # without rows: FAISS's own constants and headers
-    bare = len(library.serialize_index(_wrapped(_filled(store, codec, empty=True), matrix, offset)))
-    structure = _structure_bytes(store)
+    bare_index = empty if store.structure is None else store.structure.without_rows(empty)
+    bare = len(library.serialize_index(_wrapped(bare_index, matrix, offset)))
+    structure = 0 if store.structure is None else store.structure.faiss_file_bytes
     codes = int(store.codes.nbytes)
     predicted = bare + codes + structure
-    index = _wrapped(_filled(store, codec, empty=False), matrix, offset)
+    if store.structure is None:
+        add_codes(flat, store.codes)
+    else:
+        flat = store.structure.on_faiss(flat, store.codes)
+    index = _wrapped(flat, matrix, offset)
     kind = _kind(index)
     written = _write(index, path)
     return ExportReport(
@@ -80,9 +80,10 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Expo
     )  # fmt: skip
 
 
-def _single(store: Store) -> FittedCodec:
+def _only_tier(store: Store) -> Tier:
+    """The codec, which FAISS could hold as far as its arithmetic goes."""
     codec = store.codec
-    if isinstance(codec, TieredCodec):
+    if len(codec.tiers) > 1:
         raise InputError(
             f"a FAISS file holds one code a document; {codec.spec} has two. Nearest that FAISS can hold: "
             f"{codec.spec.tiers[0]} or {codec.spec.tiers[1]} alone"
@@ -92,48 +93,47 @@ def _single(store: Store) -> FittedCodec:
             f"FAISS compares float queries with decoded documents; {codec.spec} compares codes with codes. "
             "Nearest that FAISS can hold: the spec without its score= part"
         )
-    return codec
+    return codec.tiers[0]
 
 
-def _reason(codec: FittedCodec) -> str:
+def _reason(tier: Tier) -> str:
     """Why FAISS has no format for the codes, and which spec of about their size it has."""
-    size = codec.code_bytes
-    width = codec.decode(np.zeros((1, size), np.uint8)).shape[1]
-    if codec.spec.quantizer.before:
+    size = tier.code_bytes
+    width = tier.width
+    if tier.spec.quantizer.before:
         # its own axes leave some out; another quantizer would see them all
-        width = len(getattr(codec.reducers[0], "matrix", range(width)))
+        width = tier.reducers[0].input_width or width
     fitting = {"f16": 2 * width, "int8": width, "int4": (width + 1) // 2, "rot,tq2": (width + 3) // 4}
     fitting |= {"binary": (width + 7) // 8}
     if width % size == 0 and size < width:
         fitting = {f"pq{size}": size}
     nearest = min(fitting, key=lambda name: abs(fitting[name] - size))
     return (
-        f"FAISS holds codes whose coordinates (or parts) decode each by a table of their own; those of {codec.spec} "
+        f"FAISS holds codes whose coordinates (or parts) decode each by a table of their own; those of {tier.spec} "
         f"do not (bits that differ by coordinate, or a factor for each vector). Nearest that FAISS can hold: {nearest} "
         f"({fitting[nearest]} bytes a vector instead of {size})"
     )
 
 
-def _query_map(codec: FittedCodec, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
+def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
     """(matrix (d, r) or None for the identity, offset (r,), notes): what brings a query to the codes."""
-    if not codec.reducers:
+    if not tier.reducers:
         return None, np.zeros(0, np.float32), ()
-    matrix = getattr(codec.reducers[0], "matrix", None)
-    d = dimension if dimension is not None else None if matrix is None else len(matrix)
+    d = tier.reducers[0].input_width if dimension is None else dimension
     if d is None:
-        raise InputError(f"export of {codec.spec} needs the dimension of the vectors; give dimension=")
-    offset = codec.queries(np.zeros((1, d), np.float32))[0][0]
-    matrix = codec.queries(np.eye(d, dtype=np.float32))[0] - offset
+        raise InputError(f"export of {tier.spec} needs the dimension of the vectors; give dimension=")
+    offset = tier.queries(np.zeros((1, d), np.float32))[0][0]
+    matrix = tier.queries(np.eye(d, dtype=np.float32))[0] - offset
     Q = np.random.default_rng(0).standard_normal((PROBES, d)).astype(np.float32)
-    Z = codec.queries(Q)[0]
+    Z = tier.queries(Q)[0]
     if not np.allclose(Q @ matrix + offset, Z, atol=1e-3 * float(np.abs(Z).max())):
         raise InputError(
-            f"a FAISS file holds linear reducers; one of {codec.spec} is not. Nearest that FAISS can hold: "
+            f"a FAISS file holds linear reducers; one of {tier.spec} is not. Nearest that FAISS can hold: "
             f"pca{Z.shape[1]} in its place"
         )
     notes: tuple[str, ...] = ()
     X = Q / np.linalg.norm(Q, axis=1, keepdims=True)
-    if not np.allclose(codec.reduce(X), X @ matrix + offset, atol=1e-4):
+    if not np.allclose(tier.reduce(X), X @ matrix + offset, atol=1e-4):
         notes = (
             "search only: documents come to their codes by another way than queries (a mean, a scale, a length), "
             "which FAISS does not know; scores lack a constant of each query",
@@ -141,37 +141,6 @@ def _query_map(codec: FittedCodec, dimension: int | None) -> tuple[np.ndarray | 
     if matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(d)) and not offset.any():
         return None, offset, notes
     return np.ascontiguousarray(matrix, np.float32), offset.astype(np.float32), notes
-
-
-def _filled(store: Store, codec: FittedCodec, empty: bool) -> Any:
-    """The index without its transform, with the store's codes or without any row."""
-    import faiss
-
-    index: Any = code_index(codec)
-    codes = store.codes[:0] if empty else store.codes
-    structure = store.structure
-    if isinstance(structure, Lists):
-        if empty:
-            structure = replace(structure, rows=structure.rows[:0], ends=np.zeros_like(structure.ends))
-        return faiss_lists(structure, index, codes)
-    for start in range(0, len(codes), BLOCK_ROWS):
-        index.add_sa_codes(np.ascontiguousarray(codes[start : start + BLOCK_ROWS]))
-    if not isinstance(structure, Graph):
-        return index
-    return faiss.IndexHNSW(index, structure.links) if empty else faiss_graph(structure, index)
-
-
-def _structure_bytes(store: Store) -> int:
-    """What FAISS writes for links or lists beyond an empty index."""
-    structure, rows = store.structure, len(store)
-    if isinstance(structure, Graph):
-        # links, an offset of 8 bytes and a layer of 4 a document
-        return int(structure.ground.nbytes + structure.upper.nbytes) + 12 * rows
-    if isinstance(structure, Lists):
-        filled = int(np.count_nonzero(np.diff(structure.bounds)))
-        # ids of 8 bytes, and the sizes of all lists, or number and size of those that hold something
-        return 8 * rows + (8 * len(structure.ends) if 2 * filled > len(structure.ends) else 16 * filled)
-    return 0
 
 
 def _wrapped(index: Any, matrix: np.ndarray | None, offset: np.ndarray) -> Any:
@@ -195,8 +164,12 @@ def _kind(index: Any) -> str:
     import faiss
 
     name = type(index).__name__
-    inner = {"IndexPreTransform": "index", "IndexHNSW": "storage"}.get(name)
-    return name if inner is None else f"{name}({_kind(faiss.downcast_index(getattr(index, inner)))})"
+    inner = None
+    if isinstance(index, faiss.IndexPreTransform):
+        inner = index.index
+    elif isinstance(index, faiss.IndexHNSW):
+        inner = index.storage
+    return name if inner is None else f"{name}({_kind(faiss.downcast_index(inner))})"
 
 
 def _write(index: Any, path: Path) -> int:

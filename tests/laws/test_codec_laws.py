@@ -1,6 +1,6 @@
 """Laws that every registered reducer × quantizer obeys, and wrong codecs that they must reject.
 
-A law is a function of `make(X, similarity, seed) → FittedCodec`; a part that is registered later is covered without a
+A law is a function of `make(X, similarity, seed) → Codec`; a part that is registered later is covered without a
 change here. A codec may refuse a shape with a typed error (InputError), never with a wrong answer.
 """
 
@@ -17,7 +17,7 @@ from oracles import planted_codecs as planted
 from oracles.codec_makers import D, Make, alike, cloud, maker, written
 from safetensors import safe_open
 
-from embgeo.compression.codecs.codec import FittedCodec
+from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, Entry, load_parts
 from embgeo.compression.codecs.quantizers.casts import FittedCast
 from embgeo.compression.codecs.quantizers.float8 import FittedFloat8
@@ -46,14 +46,14 @@ PAIRS = [
 ]
 
 
-def quantized(codec: FittedCodec, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def quantized(codec: Tier, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Z before quantization, its codes, and what they decode to."""
     Z = codec.reduce(X)
     codes = codec.encode(X)
     return Z, codes, codec.decode(codes)
 
 
-def bits_a_coordinate(codec: FittedCodec, codes: np.ndarray, width: int) -> float:
+def bits_a_coordinate(codec: Tier, codes: np.ndarray, width: int) -> float:
     """Bits that grow with the width; what every vector pays once (a norm, a factor) buys no resolution."""
     total = 8 * codes.shape[1] / width
     try:
@@ -342,8 +342,8 @@ def test_full_width_reducers_keep_every_score(reducer: str, similarity: str) -> 
 
 
 def wrong(kind: type[planted.Honest]) -> Make:
-    def make(X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
-        return FittedCodec(parse("int8"), similarity, (), kind.fit(X), len(X))
+    def make(X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> Tier:
+        return Tier(parse("int8"), similarity, (), kind.fit(X), len(X))
 
     return make
 

@@ -13,14 +13,14 @@ import pytest
 from oracles.codec_makers import D, alike, cloud, written
 from threadpoolctl import threadpool_limits
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Codec, fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.sweep import sweep
-from embgeo.compression.search.indexed import build_structure
+from embgeo.compression.search.build import build_searcher, build_structure
+from embgeo.compression.search.on_faiss import faiss_available
 from embgeo.compression.search.on_torch import TorchSearcher
-from embgeo.compression.search.searcher import build_searcher, faiss_available
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator, neighbour_recall, tie_band
@@ -41,10 +41,9 @@ def one_thread() -> Iterator[None]:
 
 
 @cache
-def stored(text: str, similarity: str, offset: float) -> tuple[FittedCodec, np.ndarray, Training]:
+def stored(text: str, similarity: str, offset: float) -> tuple[Codec, np.ndarray, Training]:
     training = Training(corpus(similarity, offset), similarity).learning_from(queries(similarity, offset))
     codec = fit_codec(parse(text), training)
-    assert isinstance(codec, FittedCodec)
     return codec, codec.encode(training.X), training
 
 
@@ -69,7 +68,7 @@ def without_faiss(text: str, similarity: str, offset: float) -> Search:
 
 def on_torch(text: str, similarity: str, offset: float) -> Search:
     codec, codes, _ = stored(text, similarity, offset)
-    return TorchSearcher(codec, codes, "cpu").search
+    return TorchSearcher(codec.tiers[0], codes, "cpu").search
 
 
 def through(front: str, effort: int) -> Callable[[str, str, float], Search]:
@@ -92,7 +91,7 @@ WAYS = {
 }
 
 
-def law_translation(search: Search, codec: FittedCodec, codes: np.ndarray, Q: np.ndarray) -> None:
+def law_translation(search: Search, codec: Codec, codes: np.ndarray, Q: np.ndarray) -> None:
     """A thousand standard deviations from the origin, scores are those of float64 on what the codes decode to."""
     Z, bias = codec.queries(Q)
     decoded = codec.decode(codes).astype(np.float64)

@@ -9,15 +9,17 @@ from functools import cache
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import FittedCodec, fit_codec
+from embgeo.compression.codecs.codec import Codec, Tier, fit_codec
 from embgeo.compression.codecs.part import Entry, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.build import build_searcher
+from embgeo.compression.search.searcher import Searcher
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 
 load_parts()
-Make = Callable[[np.ndarray, str, int], FittedCodec]
+Make = Callable[[np.ndarray, str, int], Tier]
 D = 24
 EXAMPLES_FOR = 384  # registered examples are written for embeddings of 384 dimensions
 
@@ -42,17 +44,16 @@ def cloud(n: int = 400, d: int = D, seed: int = 0, similarity: str = "cosine") -
     return X
 
 
-FITTED: dict[tuple[str, str, int, int], tuple[np.ndarray, FittedCodec]] = {}
+FITTED: dict[tuple[str, str, int, int], tuple[np.ndarray, Tier]] = {}
 
 
 def maker(text: str) -> Make:
     """Fits once for the same array (by identity: a copy is fitted anew), since the laws share their clouds."""
 
-    def make(X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> FittedCodec:
+    def make(X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> Tier:
         key = (text, similarity, seed, id(X))
         if key not in FITTED:
-            codec = fit_codec(parse(text), Training(X, similarity, seed).learning_from(X[:100]))
-            assert isinstance(codec, FittedCodec)
+            codec = fit_codec(parse(text), Training(X, similarity, seed).learning_from(X[:100])).tiers[0]
             FITTED[key] = X, codec  # the array is held, so that its id stays its own
         return FITTED[key][1]
 
@@ -70,3 +71,8 @@ def alike(choices: list[str]) -> str:
             continue
     assert fits, f"none of {choices} can be fitted on {D} dimensions: give it an example that scales"
     return min(fits, key=lambda text: fits[text])
+
+
+def searcher_of(tier: Tier, codes: np.ndarray) -> Searcher:
+    """The searcher of a store with this one code."""
+    return build_searcher(Codec(tier.spec, (tier,)), codes)

@@ -81,8 +81,7 @@ def refuse_constants(budget: Budget, specs: Sequence[Spec], embeddings: Embeddin
 
 def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
     """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
-    # only quantizers with centroids state a need
-    needs = {str(spec): getattr(spec.quantizer, "training_rows_needed", 0) for spec in specs}
+    needs = {str(spec): spec.quantizer.training_rows_needed for spec in specs}
     short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
     warnings = list_warnings(specs, documents)
     if short:
@@ -103,7 +102,7 @@ def library_warnings() -> list[str]:
 def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
     """Inverted lists whose centroids follow single documents; the search is right, its lists are poor."""
     rows = min(documents, FIT_ROWS)
-    short = [str(spec) for spec in specs if rows < POINTS_PER_LIST * getattr(spec.index, "lists", 0)]
+    short = [str(spec) for spec in specs if spec.index is not None and rows < spec.index.training_rows_needed]
     if not short:
         return []
     return [

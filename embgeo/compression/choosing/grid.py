@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.costs import predicted_seconds
-from embgeo.compression.codecs.reducers.kernel_pca import KernelPCA
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.environment import versions
 from embgeo.errors import InputError
@@ -158,11 +157,10 @@ def _possible(texts: Iterable[str], dimension: int) -> list[Spec]:
 
 def _learnable(spec: Spec, documents: int, similarity: str) -> bool:
     """Whether each fold leaves rows enough for its centroids or landmarks, and a kernel can stand for the scores."""
-    if similarity == "dot" and any(isinstance(part, KernelPCA) for part in spec.reducers):
+    if not all(part.offered_for(similarity) for part in spec.reducers):
         return False
-    centroids = getattr(spec.quantizer, "centroids", 1)
-    widths = [int(getattr(part, "dimensions", 1)) for part in spec.reducers]
-    return documents >= LEAST_ROWS * max(centroids, *widths, 1)
+    learned = max([spec.quantizer.centroids, *(part.learned_width for part in spec.reducers)])
+    return documents >= LEAST_ROWS * learned
 
 
 def _divisor(dimension: int, near: float) -> int:

@@ -11,6 +11,7 @@ how far off it was. It chooses what a sweep looks at beyond its fixed list, and 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.choosing.costs import predicted_seconds
-from embgeo.compression.codecs.codec import FittedCodec, TieredCodec, fit_codec
+from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.quantizers.binary import Binary
 from embgeo.compression.codecs.reducers.pca import PCA
 from embgeo.compression.codecs.spec import CENTRED, Spec
@@ -89,12 +90,13 @@ def predict_recall(
         except InputError:
             continue
         share = min(k, shape.documents) / shape.documents
-        if isinstance(codec, TieredCodec):
-            first, second = (_correlation(tier, Q, held_out, exact) for tier in (codec.search, codec.rescore))
-            reached = found_share(first, share, min(codec.factor * share, 1.0))
-            found[str(spec)] = reached * found_share(second, share, share)
-        else:
-            found[str(spec)] = found_share(_correlation(codec, Q, held_out, exact), share, share)
+        # each tier must return what the next one chooses from
+        returned = [min(spec.factor * share, 1.0), share][-len(codec.tiers) :]
+        shares = [
+            found_share(_correlation(tier, Q, held_out, exact), share, kept)
+            for tier, kept in zip(codec.tiers, returned, strict=True)
+        ]
+        found[str(spec)] = math.prod(shares)
         progress("prediction from the spectrum", done, len(specs))
     return found
 
@@ -212,7 +214,7 @@ def _stand_ins(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return X[:-QUERIES], X[-QUERIES:]
 
 
-def _correlation(codec: FittedCodec, Q: np.ndarray, X: np.ndarray, exact: np.ndarray) -> float:
+def _correlation(codec: Tier, Q: np.ndarray, X: np.ndarray, exact: np.ndarray) -> float:
     """Mean over queries of the correlation, over documents, of approximate and exact scores."""
     Z, _ = codec.queries(Q)  # a query's bias is the same for all documents
     approximate = score(Z, codec.decode(codec.encode(X)), "cosine" if codec.spec.centred else codec.similarity)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.linear import Linear
-from embgeo.compression.codecs.part import (
-    QUANTIZERS,
-    REDUCERS,
-    FittedQuantizer,
-    FittedReducer,
-    Reducer,
-    load_parts,
-    numbers_of,
-    restore,
-    state_of,
-)
+from embgeo.compression.codecs.part import FittedQuantizer, FittedReducer, Reducer, restore
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import Embeddings, normalise
@@ -27,8 +16,8 @@ from embgeo.errors import SpecError
 
 
 @dataclass(frozen=True)
-class FittedCodec:
-    """Documents ↔ codes, and the query side that scores them.
+class Tier:
+    """One code of every document: documents ↔ codes, and the query side that scores them.
 
     A score is `queries(Q)` against `decode(codes)` in the reduced space, float query × decoded document; see `score`.
 
@@ -53,11 +42,6 @@ class FittedCodec:
     fit_rows: int
 
     @property
-    def tiers(self) -> tuple[FittedCodec, ...]:
-        """What is searched, and what rescores where there are two: here one."""
-        return (self,)
-
-    @property
     def code_bytes(self) -> int:
         """Marginal bytes per vector."""
         return self.quantizer.code_bytes
@@ -68,13 +52,18 @@ class FittedCodec:
         return {
             f"{place}.{name}": array
             for place, part in enumerate((*self.reducers, self.quantizer))
-            for name, array in state_of(part).items()
+            for name, array in part.state.items()
         }
 
     @property
     def state_bytes(self) -> int:
         """Constant bytes: rotation, axes, ranges, scales."""
         return sum(array.nbytes for array in self.state.values())
+
+    @property
+    def width(self) -> int:
+        """Coordinates that a code decodes to."""
+        return self.decode(np.zeros((1, self.code_bytes), np.uint8)).shape[1]
 
     def reduce(self, X: np.ndarray) -> np.ndarray:
         """(n, d) documents → (n, r) float32, before quantization."""
@@ -89,7 +78,7 @@ class FittedCodec:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, code_bytes) uint8 → (n, r) float32 in the reduced space."""
         if self.spec.centred:
-            return normalise(getattr(self.quantizer, "raw_values", self.quantizer.decode)(codes))
+            return normalise(self.quantizer.raw_values(codes))
         return self.quantizer.decode(codes)
 
     def queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,72 +92,84 @@ class FittedCodec:
         return Q, bias
 
     def manifest(self) -> dict[str, Any]:
-        """JSON facts from which, with `state`, `restore_codec` rebuilds this codec."""
-        kinds = {entry.fitted.__name__ for entry in [*REDUCERS.values(), *QUANTIZERS.values()]}
-        parts = [{"kind": type(part).__name__, **numbers_of(part)} for part in (*self.reducers, self.quantizer)]
-        assert all(part["kind"] in kinds for part in parts)
+        """JSON facts from which, with `state`, `restore_codec` rebuilds it."""
+        parts = [{"kind": part.kind, **part.numbers} for part in (*self.reducers, self.quantizer)]
         return {"spec": str(self.spec), "similarity": self.similarity, "fit_rows": self.fit_rows, "parts": parts}
 
 
 @dataclass(frozen=True)
-class TieredCodec:
-    """Two codes of every document: one that is searched, one that rescores the candidates.
+class Codec:
+    """What a spec becomes: one code of every document, or two, of which the second rescores what the first finds.
 
     Attributes
     ----------
-    search, rescore : the fitted codecs; a row's code is that of `search` followed by that of `rescore`.
-    factor : candidates per result.
+    spec : what was asked for.
+    tiers : what is searched, then what rescores, if anything does; a row's code is theirs side by side.
     """
 
     spec: Spec
-    search: FittedCodec
-    rescore: FittedCodec
-    factor: int
-
-    @property
-    def tiers(self) -> tuple[FittedCodec, ...]:
-        return self.search, self.rescore
+    tiers: tuple[Tier, ...]
 
     @property
     def similarity(self) -> str:
-        return self.search.similarity
+        return self.tiers[0].similarity
 
     @property
     def fit_rows(self) -> int:
-        return self.search.fit_rows
+        return self.tiers[0].fit_rows
 
     @property
     def code_bytes(self) -> int:
-        """Marginal bytes per vector, both codes: the copy kept for rescoring is not free."""
-        return self.search.code_bytes + self.rescore.code_bytes
+        """Marginal bytes per vector, all codes: the copy kept for rescoring is not free."""
+        return sum(tier.code_bytes for tier in self.tiers)
 
     @property
     def state(self) -> dict[str, np.ndarray]:
+        """Everything a store must hold to decode, by name."""
         return {
-            **{f"search.{name}": array for name, array in self.search.state.items()},
-            **{f"rescore.{name}": array for name, array in self.rescore.state.items()},
+            f"{prefix}{name}": array
+            for prefix, tier in zip(self._prefixes, self.tiers, strict=True)
+            for name, array in tier.state.items()
         }
 
     @property
     def state_bytes(self) -> int:
-        return self.search.state_bytes + self.rescore.state_bytes
+        """Constant bytes of all tiers."""
+        return sum(tier.state_bytes for tier in self.tiers)
+
+    @property
+    def _prefixes(self) -> tuple[str, ...]:
+        return ("",) if len(self.tiers) == 1 else ("search.", "rescore.")
 
     def encode(self, X: np.ndarray) -> np.ndarray:
-        return np.hstack([self.search.encode(X), self.rescore.encode(X)])
+        """(n, d) float32 documents → (n, code_bytes) uint8."""
+        return np.hstack([tier.encode(X) for tier in self.tiers])
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """(n, code_bytes) uint8 → (n, r) float32 in the reduced space of the last tier, the one of least error."""
+        *_, last = self.by_tier(codes)
+        return self.tiers[-1].decode(last)
+
+    def queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(m, d) → (m, r) float32 in that space and a bias (m,) to add to every score of that query."""
+        return self.tiers[-1].queries(Q)
+
+    def by_tier(self, codes: np.ndarray) -> Iterator[np.ndarray]:
+        """The columns of `codes` (n, code_bytes) of each tier, contiguous."""
+        end = 0
+        for tier in self.tiers:
+            start, end = end, end + tier.code_bytes
+            yield np.ascontiguousarray(codes[:, start:end])
 
     def manifest(self) -> dict[str, Any]:
-        return {
-            "spec": str(self.spec),
-            "search": self.search.manifest(),
-            "rescore": self.rescore.manifest(),
-            "factor": self.factor,
-        }
+        """JSON facts from which, with `state`, `restore_codec` rebuilds this codec."""
+        if len(self.tiers) == 1:
+            return self.tiers[0].manifest()
+        search, rescore = (tier.manifest() for tier in self.tiers)
+        return {"spec": str(self.spec), "search": search, "rescore": rescore, "factor": self.spec.factor}
 
 
-Codec = FittedCodec | TieredCodec
-
-
-def encode_all(codec: Codec, embeddings: Embeddings) -> np.ndarray:
+def encode_all(codec: Codec | Tier, embeddings: Embeddings) -> np.ndarray:
     """(n, code_bytes) uint8 codes of the corpus, block by block."""
     codes = np.empty((len(embeddings), codec.code_bytes), np.uint8)
     for start, block in embeddings.blocks():
@@ -184,16 +185,14 @@ def fit_codec(spec: Spec, training: Training) -> Codec:
     spec.code_bytes(training.X.shape[1])
     if spec.centred and training.similarity != "cosine":
         raise SpecError(f"spec {str(spec)!r} compares by cosine; got {training.similarity}. Drop the score= part")
-    if spec.rescorer is None:
-        return _fit_tier(spec, training)
-    search, rescore = (_fit_tier(tier, training) for tier in spec.tiers)
-    return TieredCodec(spec, search, rescore, spec.factor)
+    tiers = (spec,) if spec.rescorer is None else spec.tiers
+    return Codec(spec, tuple(_fit_tier(tier, training) for tier in tiers))
 
 
-def _fit_tier(spec: Spec, training: Training) -> FittedCodec:
+def _fit_tier(spec: Spec, training: Training) -> Tier:
     parts = (*spec.reducers, *spec.quantizer.before)
     reducers, Z = training.once(parts, lambda: _fit_reducers(parts, training))
-    return FittedCodec(spec, training.similarity, reducers, spec.quantizer.fit(Z, training), len(training.X))
+    return Tier(spec, training.similarity, reducers, spec.quantizer.fit(Z, training), len(training.X))
 
 
 def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple[FittedReducer, ...], np.ndarray]:
@@ -203,46 +202,33 @@ def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple
     for part in parts:
         step = part.fit(Z, training)
         Z = step.documents(Z)
-        if fitted and (folded := _fold(fitted[-1], step)) is not None:
+        if fitted and (folded := fitted[-1].fold(step)) is not None:
             fitted[-1] = folded
         else:
             fitted.append(step)
     return tuple(fitted), Z
 
 
-def _fold(first: FittedReducer, second: FittedReducer) -> Linear | None:
-    """A matrix and what comes after it as one matrix, which is no larger: the rows of the first are mapped."""
-    if isinstance(first, Linear) and second.foldable:
-        return Linear(second.documents(first.matrix), first.mean)
-    return None
-
-
 def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> Codec:
-    """The inverse of `FittedCodec.manifest` and `.state`.
+    """The inverse of `Codec.manifest` and `.state`.
 
     Raises KeyError, TypeError or SpecError where they do not belong together; `store.py` turns these into one message.
     """
-    if "rescore" in manifest:
-        search, rescore = (
-            _restore_tier(
-                manifest[tier], {n.removeprefix(f"{tier}."): a for n, a in state.items() if n.startswith(tier)}
-            )
-            for tier in ("search", "rescore")
-        )
-        return TieredCodec(parse(manifest["spec"]), search, rescore, int(manifest["factor"]))
-    return _restore_tier(manifest, state)
+    spec = parse(manifest["spec"])
+    if "rescore" not in manifest:
+        return Codec(spec, (_restore_tier(manifest, state),))
+    tiers = [_restore_tier(manifest[name], _below(state, f"{name}.")) for name in ("search", "rescore")]
+    if int(manifest["factor"]) != spec.factor:
+        raise ValueError(f"it rescores {manifest['factor']} candidates a result, its spec says {spec.factor}")
+    return Codec(spec, tuple(tiers))
 
 
-def _restore_tier(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> FittedCodec:
-    load_parts()
-    kinds = {entry.fitted.__name__: entry.fitted for entry in [*REDUCERS.values(), *QUANTIZERS.values()]}
-    parts: list[Any] = []
-    for place, facts in enumerate(manifest["parts"]):
-        numbers = {name: value for name, value in facts.items() if name != "kind"}
-        prefix = f"{place}."
-        arrays = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-        # a field that is neither a number nor stored as an array was None
-        parts.append(restore(kinds[facts["kind"]], arrays, numbers))
-    return FittedCodec(
-        parse(manifest["spec"]), manifest["similarity"], tuple(parts[:-1]), parts[-1], int(manifest["fit_rows"])
-    )
+def _restore_tier(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> Tier:
+    parts: list[Any] = [restore(facts, _below(state, f"{place}.")) for place, facts in enumerate(manifest["parts"])]
+    fit_rows = int(manifest["fit_rows"])
+    return Tier(parse(manifest["spec"]), manifest["similarity"], tuple(parts[:-1]), parts[-1], fit_rows)
+
+
+def _below(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
+from embgeo.compression.codecs.part import FittedReducer
+
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(FittedReducer):
     """z = (x − mean) @ matrix.
 
     The mean is restored when scoring: q·x̂ = q·mean + (q @ matrix)·z, so queries are projected without centring and
@@ -21,12 +24,21 @@ class Linear:
     mean : (d,) float32 or None.
     """
 
+    kind: ClassVar[str] = "Linear"
+
     matrix: np.ndarray
     mean: np.ndarray | None = None
 
     @property
     def foldable(self) -> bool:
         return self.mean is None
+
+    @property
+    def input_width(self) -> int:
+        return len(self.matrix)
+
+    def fold(self, second: FittedReducer) -> Linear | None:
+        return Linear(second.documents(self.matrix), self.mean) if second.foldable else None
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         return (X if self.mean is None else X - self.mean) @ self.matrix

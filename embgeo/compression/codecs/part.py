@@ -1,9 +1,10 @@
-"""The parts a spec is made of, their registries, and how a fitted part becomes arrays and back.
+"""What a spec is made of: reducers, quantizers, indices, their registries, and what a fitted part says of itself.
 
-A part is a frozen value with one printable name (`pca192`, `int8`, `hnsw32`). `fit` learns from documents and returns a
-fitted part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers; an index is
-built over codes instead, by `build`. To add one, write one file in `reducers/`, `quantizers/` or `indices/` and
-decorate the class; the grammar, the byte account, the store, the sweep and the laws in tests find it.
+A part is a frozen dataclass with one printable name (`pca192`, `int8`, `hnsw32`). `fit` learns from documents and
+returns a fitted part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers; an
+index is built over codes instead, by `build`. To add one, write one file that derives from the base classes here and
+decorate the class; the grammar, the byte account, the store, every search backend, the sweep and the laws in tests find
+it. What a part may say beyond the minimum (its own compiled scorer, a FAISS index, a cost) has a default here.
 """
 
 from __future__ import annotations
@@ -11,180 +12,343 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import numpy as np
 
+from embgeo.compression.codecs.cost import PRODUCT, Cost
 from embgeo.errors import InputError
 
 if TYPE_CHECKING:
+    from embgeo.compression.codecs.codec import Tier
+    from embgeo.compression.codecs.table_code import TableCode
     from embgeo.compression.codecs.training import Training
+    from embgeo.compression.search.searcher import EffortSearcher
 
 
-class FittedReducer(Protocol):
+class FittedPart:
+    """Base of everything that a store holds beside codes: arrays and numbers, under a stable kind.
+
+    `kind` is written into stores and never changes, whatever becomes of the class's name.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """The arrays by field name: what a store must hold to decode."""
+        return {name: value for name, value in self._values() if isinstance(value, np.ndarray)}
+
+    @property
+    def state_bytes(self) -> int:
+        return sum(array.nbytes for array in self.state.values())
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """The plain fields, JSON values."""
+        return {name: value for name, value in self._values() if not isinstance(value, np.ndarray)}
+
+    def _values(self) -> list[tuple[str, Any]]:
+        return [(field.name, getattr(self, field.name)) for field in fields(self)]  # type: ignore[arg-type]
+
+
+class FittedReducer(FittedPart):
     """Maps documents and queries into the space that is quantized."""
-
-    def documents(self, X: np.ndarray) -> np.ndarray:
-        """(n, d) → (n, r) float32."""
-        ...
-
-    def queries(self, Q: np.ndarray, similarity: str) -> tuple[np.ndarray, np.ndarray]:
-        """(m, d) → (m, r) float32 and a bias (m,) that completes the score (the mean's share of q·x)."""
-        ...
 
     @property
     def foldable(self) -> bool:
         """Whether documents and queries are multiplied by one matrix and nothing else: it folds into one before it."""
-        ...
+        return False
 
+    def documents(self, X: np.ndarray) -> np.ndarray:
+        """(n, d) → (n, r) float32."""
+        raise NotImplementedError
 
-class Reducer(Protocol):
-    """Fewer or other coordinates; `name` prints and parses."""
+    def queries(self, Q: np.ndarray, similarity: str) -> tuple[np.ndarray, np.ndarray]:
+        """(m, d) → (m, r) float32 and a bias (m,) that completes the score (the mean's share of q·x)."""
+        raise NotImplementedError
+
+    def fold(self, second: FittedReducer) -> FittedReducer | None:
+        """This and a foldable reducer behind it as one that is no larger, or None."""
+        return None
 
     @property
-    def name(self) -> str: ...
-
-    def width(self, dimension: int) -> int:
-        """Output width for an input of `dimension`; raises InputError where it cannot work."""
-        ...
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedReducer:
-        """Learn from Z (n, d): the training rows after the reducers before this one (`training.X` for the first)."""
-        ...
+    def input_width(self) -> int | None:
+        """d, where the state shows it."""
+        return None
 
 
-class FittedQuantizer(Protocol):
+@dataclass(frozen=True)
+class Scorer:
+    """A quantizer's own loop over its codes: one query against documents without decoding them.
+
+    Attributes
+    ----------
+    name : what the loop is, for the report.
+    ask : a query (r,) → a function from rows (c,) int, or None for all, to (c,) float32 inner products with the decoded
+        documents.
+    ram_bytes : what it holds beyond the codes.
+    """
+
+    name: str
+    ask: Callable[[np.ndarray], Callable[[np.ndarray | None], np.ndarray]]
+    ram_bytes: int = 0
+
+
+class FittedQuantizer(FittedPart):
     """Coordinates ↔ bytes, frozen."""
 
     @property
-    def code_bytes(self) -> int: ...
+    def gpu_faiss(self) -> bool:
+        """Whether faiss-gpu has a flat index of this format too."""
+        return False
+
+    @property
+    def code_bytes(self) -> int:
+        raise NotImplementedError
 
     def encode(self, Z: np.ndarray) -> np.ndarray:
         """(n, r) float32 → (n, code_bytes) uint8; values out of range saturate."""
-        ...
+        raise NotImplementedError
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, code_bytes) uint8 → (n, r) float32."""
-        ...
+        raise NotImplementedError
+
+    def raw_values(self, codes: np.ndarray) -> np.ndarray:
+        """(n, r) float32: what `score=centred` compares; the decoded values where a format has no others."""
+        return self.decode(codes)
+
+    def scorer(self, codes: np.ndarray) -> Scorer | None:
+        """Its own compiled loop over `codes` (n, code_bytes), used flat and under every index, or None."""
+        return None
+
+    def table_code(self) -> TableCode | None:
+        """Itself as parts that are decoded by a table each, or None: how FAISS can hold it."""
+        return None
+
+    def faiss_index(self, metric: int) -> Any | None:
+        """An empty trained flat FAISS index that takes the codes as they are and searches fast, or None."""
+        return None
+
+    def torch_decoder(self, device: str) -> Callable[[Any], Any] | None:
+        """A function (n, code_bytes) uint8 tensor → (n, r) float32 tensor on the device, or None."""
+        return None
 
 
-class Quantizer(Protocol):
-    """Fewer bits; `name` prints and parses.
+class Part:
+    """Base of what a spec is made of; `name` prints and parses."""
 
-    `before` are reducers that belong to the quantizer and come just before it (its own axes), not printed apart.
-    """
+    spelling: ClassVar[str]
+    """How it is written, its fields in braces: `tq{bits}`."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        return self.spelling.format_map(vars(self))
+
+
+class Reducer(Part):
+    """Fewer or other coordinates."""
+
+    learns_from_queries: ClassVar[bool] = False
+    """Whether `fit` reads `training.queries`, which must then not be judged by it."""
 
     @property
-    def before(self) -> tuple[Reducer, ...]: ...
+    def learned_width(self) -> int:
+        """How many directions it learns: with fewer documents a fold it is not offered by default."""
+        return 1
+
+    def width(self, dimension: int) -> int:
+        """Output width for an input of `dimension`; raises InputError where it cannot work."""
+        raise NotImplementedError
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedReducer:
+        """Learn from Z (n, d): the training rows after the reducers before this one (`training.X` for the first)."""
+        raise NotImplementedError
+
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        """Processor seconds to fit on `rows` and to map `documents` of `width` coordinates; a product by default."""
+        return Cost(0.0, documents * width * self.width(width) * PRODUCT)
+
+    def offered_for(self, similarity: str) -> bool:
+        """Whether the default specs may hold it under this similarity."""
+        return True
+
+
+class Quantizer(Part):
+    """Fewer bits."""
+
+    training_rows_needed: ClassVar[int] = 0
+    """Documents below which what it learns follows single ones."""
+    centroids: ClassVar[int] = 1
+    """Centroids of each of its codebooks."""
+
+    @property
+    def before(self) -> tuple[Reducer, ...]:
+        """Reducers that belong to it and come just before it (its own axes), not printed apart."""
+        return ()
 
     def code_bytes(self, width: int) -> int:
         """Marginal bytes of a vector of `width` coordinates; raises InputError where it cannot work on that width."""
-        ...
+        raise NotImplementedError
 
-    def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer: ...
+    def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer:
+        raise NotImplementedError
+
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        """Processor seconds to fit on `rows` and to encode `documents` of `width` coordinates."""
+        return Cost(0.0, 0.0)
 
 
-class Structure(Protocol):
+@dataclass(frozen=True)
+class Narrowing(Reducer):
+    """A reducer to a given number of dimensions."""
+
+    dimensions: int
+
+    @property
+    def learned_width(self) -> int:
+        return self.dimensions
+
+    def width(self, dimension: int) -> int:
+        if not 1 <= self.dimensions <= dimension:
+            raise InputError(f"{self.name} needs between 1 and {dimension} dimensions here; got {self.dimensions}")
+        return self.dimensions
+
+
+class Structure(FittedPart):
     """A built index without the vectors: links or lists, as arrays, for codes that are kept elsewhere."""
 
-    @property
-    def metric(self) -> str:
-        """`inner_product` or `l2`, what it was built under."""
-        ...
-
-    @property
-    def effort(self) -> int:
-        """How much is visited a query: the beam of a graph, the lists probed."""
-        ...
+    metric: str
+    """`inner_product` or `l2`, what it was built under."""
+    effort: int
+    """How much is visited a query where no effort is named: the beam of a graph, the lists probed."""
 
     def check(self, rows: int, width: int) -> None:
         """Raise ValueError where the arrays do not describe `rows` documents of `width` coordinates."""
-        ...
-
-
-class Index(Protocol):
-    """A way to visit few documents a query; `name` prints and parses."""
+        raise NotImplementedError
 
     @property
-    def name(self) -> str: ...
+    def growing_bytes(self) -> int:
+        """What of it grows with the documents."""
+        return self.state_bytes
+
+    def searcher(self, tier: Tier, codes: np.ndarray) -> EffortSearcher:
+        """Our own search along it, scored by the codec's scorer or by decoding."""
+        raise NotImplementedError
+
+    def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
+        """A FAISS index of this structure over `codes`, in the format of `flat`, an empty index that takes them."""
+        raise NotImplementedError
+
+    def faiss_parameters(self, effort: int) -> Any:
+        """FAISS search parameters for an effort."""
+        raise NotImplementedError
 
     @property
-    def effort(self) -> int: ...
+    def faiss_ram_bytes(self) -> int:
+        """What FAISS holds of it in memory, without codes."""
+        raise NotImplementedError
+
+    @property
+    def faiss_file_bytes(self) -> int:
+        """What FAISS writes of it beyond an empty index, without codes."""
+        raise NotImplementedError
+
+    def without_rows(self, flat: Any) -> Any:
+        """The same FAISS index over no document: its headers and constants."""
+        raise NotImplementedError
+
+
+class Index(Part):
+    """A way to visit few documents a query."""
+
+    label: ClassVar[str]
+    """What stands before the effort in a spec: `ef`, `np`."""
+
+    @property
+    def training_rows_needed(self) -> int:
+        """Documents below which what it learns follows single ones."""
+        return 0
+
+    @property
+    def effort(self) -> int:
+        raise NotImplementedError
 
     @property
     def marginal_bytes(self) -> int:
         """What one more vector adds to the structure, rounded up."""
-        ...
+        raise NotImplementedError
 
     def structure_bytes(self, rows: int, width: int) -> int:
         """Exact bytes of the structure over `rows` documents of `width` coordinates, known before it is built."""
-        ...
+        raise NotImplementedError
 
     def check(self, documents: int | None = None) -> None:
         """Raise InputError where its numbers cannot work, or not on so few documents."""
-        ...
+        raise NotImplementedError
 
     def efforts(self, documents: int) -> list[int]:
         """A few efforts, ascending, from fast to nearly everything."""
-        ...
+        raise NotImplementedError
 
     def pool(self, k: int) -> int:
         """How many of the documents visited can be asked for without visiting more than a search for `k` does."""
-        ...
+        raise NotImplementedError
 
     def build(self, X: np.ndarray, sample: np.ndarray, similarity: str, seed: int) -> Structure:
         """Over decoded documents X (n, r); `sample` (s, r) are the fit rows in the same space."""
-        ...
+        raise NotImplementedError
 
 
-P = TypeVar("P")
+P = TypeVar("P", bound=Part)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A registered part: how it is written, what it does, and the class that a match builds."""
+    """A registered part: how it is written, what it does, the class that a match builds, and what that becomes."""
 
     pattern: re.Pattern[str]
     example: str
     summary: str
-    fitted: type
+    fitted: type[FittedPart]
     build: Callable[..., Any]
 
 
 REDUCERS: dict[str, Entry] = {}
 QUANTIZERS: dict[str, Entry] = {}
 INDICES: dict[str, Entry] = {}
+_FAMILIES = ("codecs.reducers", "codecs.quantizers", "search.indices")
 
 
-def reducer(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
+def reducer(pattern: str, *, example: str, summary: str, fitted: type[FittedPart]) -> Callable[[type[P]], type[P]]:
     """Register a reducer class; the pattern's groups become its integer arguments."""
     return _register(REDUCERS, pattern, example, summary, fitted)
 
 
-def quantizer(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
+def quantizer(pattern: str, *, example: str, summary: str, fitted: type[FittedPart]) -> Callable[[type[P]], type[P]]:
     """Register a quantizer class; the pattern's groups become its integer arguments."""
     return _register(QUANTIZERS, pattern, example, summary, fitted)
 
 
-def index(pattern: str, *, example: str, summary: str, fitted: type) -> Callable[[type[P]], type[P]]:
+def index(pattern: str, *, example: str, summary: str, fitted: type[FittedPart]) -> Callable[[type[P]], type[P]]:
     """Register an index class; the pattern's groups become its integer arguments, None where one is left out."""
     return _register(INDICES, pattern, example, summary, fitted)
 
 
 def _register(
-    registry: dict[str, Entry], pattern: str, example: str, summary: str, fitted: type
+    registry: dict[str, Entry], pattern: str, example: str, summary: str, fitted: type[FittedPart]
 ) -> Callable[[type[P]], type[P]]:
     def add(cls: type[P]) -> type[P]:
         taken = [*REDUCERS.values(), *QUANTIZERS.values(), *INDICES.values()]
         clash = [entry for entry in taken if entry.pattern.fullmatch(example)]
         if example in registry or clash:
             raise ValueError(f"{example!r} is taken: a part with that pattern is registered already")
+        if any(entry.fitted.kind == fitted.kind and entry.fitted is not fitted for entry in taken):
+            raise ValueError(f"kind {fitted.kind!r} is taken: stores could not tell {example!r} from another part")
         registry[example] = Entry(re.compile(pattern), example, summary, fitted, cls)
         return cls
 
@@ -193,37 +357,20 @@ def _register(
 
 @cache
 def load_parts() -> None:
-    """Import every file of `reducers/`, `quantizers/` and `indices/`, which registers them."""
-    for family in ("codecs.reducers", "codecs.quantizers", "search.indices"):
+    """Import every file of the families of parts, and the plug-ins of the user, which registers them."""
+    for family in _FAMILIES:
         package = f"embgeo.compression.{family}"
         folder = importlib.import_module(package)
         for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
             importlib.import_module(f"{package}.{module.name}")
 
 
-def state_of(fitted: Any) -> dict[str, np.ndarray]:
-    """The arrays of a fitted part by field name: what a store must hold to decode."""
-    return {
-        field.name: value for field in fields(fitted) if isinstance(value := getattr(fitted, field.name), np.ndarray)
-    }
+def restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    """The fitted part of that `kind`, numbers and arrays; KeyError or TypeError where there is none.
 
-
-def numbers_of(fitted: Any) -> dict[str, Any]:
-    """The plain (non-array) fields of a fitted part, JSON values."""
-    return {
-        field.name: value
-        for field in fields(fitted)
-        if not isinstance(value := getattr(fitted, field.name), np.ndarray)
-    }
-
-
-def restore(kind: type[P], arrays: Mapping[str, np.ndarray], numbers: Mapping[str, Any]) -> P:
-    """Rebuild a fitted part from `state_of` and `numbers_of`."""
-    return kind(**arrays, **numbers)
-
-
-def check_width(name: str, width: int, dimension: int) -> int:
-    """A reduced width must be between 1 and the dimension it reduces."""
-    if not 1 <= width <= dimension:
-        raise InputError(f"{name} needs between 1 and {dimension} dimensions here; got {width}")
-    return width
+    A field that is neither a number nor stored as an array was None.
+    """
+    load_parts()
+    kinds = {e.fitted.kind: e.fitted for e in [*REDUCERS.values(), *QUANTIZERS.values(), *INDICES.values()]}
+    numbers = {name: value for name, value in manifest.items() if name != "kind"}
+    return kinds[manifest["kind"]](**arrays, **numbers)

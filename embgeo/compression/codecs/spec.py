@@ -8,7 +8,7 @@ An index in front visits few documents a query, over the codes that the rest of 
 may be written behind its size (`hnsw32ef128`, `ivf256np8`).
 
 The part behind "+" rescores: factor · k candidates of the first search, with a second code of the whole vector.
-`score=centred` compares as published storage studies do; see `FittedCodec`.
+`score=centred` compares as published storage studies do; see `Tier`.
 
 `parse(str(spec)) == spec`. The parts are found in the registries of `parts.py`.
 """
@@ -61,7 +61,7 @@ class Spec:
     @property
     def learns_from_queries(self) -> bool:
         """Whether a part is fitted on queries, which it must then not be judged by."""
-        return any(getattr(part, "learns_from_queries", False) for part in self.reducers)
+        return any(part.learns_from_queries for part in self.reducers)
 
     def width(self, dimension: int) -> int:
         """Coordinates that the quantizer sees; raises SpecError where a reducer cannot reduce `dimension`."""

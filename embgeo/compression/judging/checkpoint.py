@@ -36,7 +36,7 @@ from embgeo.compression.judging.finding import Finding
 from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
 from embgeo.compression.judging.held_out import DEPTH
 from embgeo.compression.judging.timing import Timing
-from embgeo.compression.search.searcher import faiss_available
+from embgeo.compression.search.on_faiss import faiss_available
 from embgeo.embeddings import Embeddings, release_pages
 from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
 from embgeo.environment import versions

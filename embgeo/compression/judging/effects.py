@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import FittedCodec, TieredCodec
+from embgeo.compression.codecs.codec import Codec
 from embgeo.compression.search.searcher import Searcher
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
@@ -65,7 +65,7 @@ def _skewness(rows: np.ndarray, documents: int) -> float:
     return float(((counts - counts.mean()) ** 3).mean() / spread**3) if spread > 0 else 0.0
 
 
-def byte_account(codec: FittedCodec | TieredCodec) -> list[dict[str, Any]]:
+def byte_account(codec: Codec) -> list[dict[str, Any]]:
     """Where the constant bytes of a store go: one entry per array of the codec's state."""
     return [
         {"array": name, "shape": list(array.shape), "dtype": str(array.dtype), "bytes": int(array.nbytes)}

@@ -8,8 +8,6 @@ import numpy as np
 
 from embgeo.compression.codecs.part import Index, Structure
 from embgeo.compression.judging.timing import time_searchers
-from embgeo.compression.search.indexed import structure_bytes
-from embgeo.compression.search.indices.ivf import Lists
 from embgeo.compression.search.searcher import Searcher
 from embgeo.retrieval.evaluate import neighbour_recall
 
@@ -34,13 +32,12 @@ def index_facts(
     Keys: `name`, `effort` (the spec's own), `structure_bytes`, `constant_bytes` (the part that does not grow with the
     vectors), `build_seconds`, and those of `effort_curve`.
     """
-    held = structure_bytes(structure)
-    growing = structure.rows.nbytes if isinstance(structure, Lists) else held
+    held = structure.state_bytes
     return {
         "name": index.name,
         "effort": index.effort,
         "structure_bytes": held,
-        "constant_bytes": held - growing,
+        "constant_bytes": held - structure.growing_bytes,
         "build_seconds": seconds,
         **effort_curve(searcher, flat, index, Q, documents),
     }

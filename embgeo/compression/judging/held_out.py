@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import Codec, FittedCodec, encode_all, fit_codec
+from embgeo.compression.codecs.codec import Codec, Tier, encode_all, fit_codec
 from embgeo.compression.codecs.part import Reducer
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.error_growth import AS_IT_IS, ErrorGrowth
 from embgeo.compression.judging.folds import document_folds, fit_sample
 from embgeo.compression.judging.shared_codes import SharedCodes
-from embgeo.compression.search.searcher import Searcher, TieredSearcher, best_of, pair_scores
+from embgeo.compression.search.searcher import Searcher, best_of, pair_scores
+from embgeo.compression.search.tiers import first_search
 from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
@@ -70,7 +71,7 @@ class Task:
         assert spec.index is not None
         wanted = self.results(spec) if spec.rescorer is None else self.candidates(spec)
         pool = min(spec.index.pool(wanted), len(self.embeddings))
-        firsts = [s.first if isinstance(s, TieredSearcher) else s for s in (searcher, flat)]
+        firsts = [first_search(searcher), first_search(flat)]
         found, all_rows = (first.search(self.embeddings.query_matrix(), pool)[1] for first in firsts)
         return np.stack([np.where(np.isin(rows, mine), -1, rows) for rows, mine in zip(all_rows, found, strict=True)])
 
@@ -126,13 +127,13 @@ class Folds:
         other.trainings = [training.learning_from(queries) for training in self.trainings]
         return other
 
-    def fit(self, spec: Spec, fold: int) -> FittedCodec:
+    def fit(self, spec: Spec, fold: int) -> Tier:
         """A codec of one tier, fitted without this fold."""
         codec = fit_codec(spec, self.trainings[fold])
         if not self._small:
             self.trainings[fold].let_go()
-        assert isinstance(codec, FittedCodec)
-        return codec
+        [tier] = codec.tiers
+        return tier
 
 
 def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterator[list[Spec]]:
@@ -186,7 +187,7 @@ class _Tier:
     codes : (n, b) codes of all documents, where they were needed to find those and are small.
     """
 
-    codecs: Sequence[FittedCodec]
+    codecs: Sequence[Tier]
     of: np.ndarray | None
     error: ErrorGrowth
     shared: SharedCodes | None = None
@@ -250,7 +251,7 @@ def out_of_sample(
     return judged
 
 
-def _judging_tier(task: Task, spec: Spec, codec: FittedCodec, folds: Folds) -> _Tier:
+def _judging_tier(task: Task, spec: Spec, codec: Tier, folds: Folds) -> _Tier:
     """The codec that is shipped with the growth of its error, or codecs by fold where it overfits."""
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, held_out, folds.of)
@@ -264,7 +265,7 @@ def _judging_tier(task: Task, spec: Spec, codec: FittedCodec, folds: Folds) -> _
     return _Tier([*held_out, *others], folds.of, replace(growth, applied=1.0))
 
 
-def _error_growth(task: Task, codec: FittedCodec, held_out: Sequence[FittedCodec], of: np.ndarray) -> ErrorGrowth:
+def _error_growth(task: Task, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
     """Errors of scores on the nearest documents of queries: by codecs that never saw them, and by the one shipped."""
     asked = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
     Q = task.embeddings.query_matrix()[asked]
@@ -390,9 +391,7 @@ def _without(top: TopK, missed: np.ndarray) -> TopK:
     return TopK(np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1))
 
 
-def _asked(
-    fitted: Mapping[str, Sequence[FittedCodec]], Q: np.ndarray
-) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+def _asked(fitted: Mapping[str, Sequence[Tier]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Queries as the codec of each fold asks them, (m, r) and biases (m,); once for equal reducers."""
     known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     asked: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}

@@ -27,8 +27,9 @@ from embgeo.compression.judging.held_out import (
     out_of_sample,
 )
 from embgeo.compression.judging.timing import Timing, time_searchers
-from embgeo.compression.search.indexed import build_structure
-from embgeo.compression.search.searcher import MatrixSearcher, Searcher, build_searcher
+from embgeo.compression.search.build import build_searcher, build_structure
+from embgeo.compression.search.flat import MatrixSearcher
+from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.store import predicted_file_bytes
 from embgeo.embeddings import Embeddings
 from embgeo.progress import NOTE, Progress, silent

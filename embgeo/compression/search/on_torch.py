@@ -6,13 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import FittedCodec
-from embgeo.compression.codecs.quantizers.binary import FittedSigns
-from embgeo.compression.codecs.quantizers.casts import FittedCast
-from embgeo.compression.codecs.quantizers.float8 import FittedFloat8
-from embgeo.compression.codecs.quantizers.uniform import FittedUniform
-from embgeo.compression.search.query_scale import any_length
-from embgeo.compression.search.searcher import best_of
+from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.search.searcher import Found, any_length, best_of
 
 BLOCK_ROWS = 65536
 
@@ -23,29 +18,29 @@ class TorchSearcher:
     A codec without a decoder here is decoded on the CPU, block by block, and multiplied on the device.
     """
 
-    def __init__(self, codec: FittedCodec, codes: np.ndarray, device: str) -> None:
+    def __init__(self, tier: Tier, codes: np.ndarray, device: str) -> None:
         import torch
 
-        self.codec = codec
+        self.tier = tier
         self.device = device
-        self.decode = _decoder(codec.quantizer, device)
+        self.decode = tier.quantizer.torch_decoder(device)
         self.name = f"torch {device}, decode by block"
-        self.ram_bytes = int(codes.nbytes) + codec.state_bytes
+        self.ram_bytes = int(codes.nbytes) + tier.state_bytes
         self._host_codes = codes
         self._codes = torch.as_tensor(np.ascontiguousarray(codes), device=device) if self.decode else None
 
     @any_length
-    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, Q: np.ndarray, k: int) -> Found:
         import torch
 
-        Z, bias = self.codec.queries(Q)
+        Z, bias = self.tier.queries(Q)
         queries = torch.as_tensor(np.ascontiguousarray(Z, np.float32), device=self.device)
         n = len(self._host_codes)
         scores = torch.full((len(Q), 0), 0.0, device=self.device)
         rows = torch.full((len(Q), 0), 0, dtype=torch.int64, device=self.device)
         for start in range(0, n, BLOCK_ROWS):
             block = self._block(start, min(start + BLOCK_ROWS, n))
-            if self.codec.similarity == "euclidean":
+            if self.tier.similarity == "euclidean":
                 centre = block.mean(0)  # about it: far from the origin the squares would cancel
                 near, asked = block - centre, queries - centre
                 products = 2 * (asked @ near.T) - (near * near).sum(1) - (asked * asked).sum(1, keepdim=True)
@@ -66,29 +61,4 @@ class TorchSearcher:
 
         if self._codes is not None and self.decode is not None:
             return self.decode(self._codes[start:stop])
-        return torch.as_tensor(self.codec.decode(self._host_codes[start:stop]), device=self.device)
-
-
-def _decoder(quantizer: Any, device: str) -> Any | None:
-    """A function (rows, bytes) uint8 tensor → (rows, width) float32 tensor on the device, or None."""
-    import torch
-
-    if isinstance(quantizer, FittedCast):
-        kind = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[quantizer.format]
-        return lambda codes: codes.view(kind).float()
-    if isinstance(quantizer, FittedFloat8):
-        table = torch.as_tensor(quantizer.table / quantizer.scale[0], device=device)
-        return lambda codes: table[codes.int()]
-    if isinstance(quantizer, FittedUniform):
-        low, step = (torch.as_tensor(array, device=device) for array in (quantizer.low, quantizer.step))
-        width = len(quantizer.low)
-        if quantizer.bits == 8:
-            return lambda codes: low + step * codes.float()
-        return lambda codes: low + step * torch.stack([codes & 15, codes >> 4], 2).flatten(1)[:, :width].float()
-    if isinstance(quantizer, FittedSigns):
-        shifts = torch.arange(8, dtype=torch.uint8, device=device)
-        size = float(quantizer.magnitude[0])
-        return lambda codes: (
-            ((codes[:, :, None] >> shifts) & 1).flatten(1)[:, : quantizer.width].float() * (2 * size) - size
-        )
-    return None
+        return torch.as_tensor(self.tier.decode(self._host_codes[start:stop]), device=self.device)

@@ -26,8 +26,9 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import Codec, TieredCodec, restore_codec
-from embgeo.compression.codecs.part import Structure, numbers_of, state_of
+from embgeo.compression.codecs.codec import Codec, restore_codec
+from embgeo.compression.codecs.part import Structure, restore
+from embgeo.compression.search.searcher import metric_of
 from embgeo.errors import RunFormatError, StorageError
 
 STORE_VERSION = 1
@@ -131,9 +132,8 @@ def load_store(path: Path) -> Store:
             raise ValueError("its codec does not match its checksum")
         codec = restore_codec(json.loads(metadata["codec"]), state)
         ids = list(_split(arrays["ids"].tobytes(), arrays["id_ends"]))
-        codes = arrays["codes"]
-        if isinstance(codec, TieredCodec):
-            codes = np.hstack([codes, arrays["rescore"]])
+        tiers = [arrays[name] for name, _ in _widths(codec)]
+        codes = tiers[0] if len(tiers) == 1 else np.hstack(tiers)
         structure = _restored(metadata, arrays, codec, len(codes))
         if len(ids) != len(codes) or codes.shape[1:] != (codec.code_bytes,):
             raise ValueError("codes, ids and codec disagree")
@@ -148,19 +148,22 @@ def load_store(path: Path) -> Store:
 
 def _structure_arrays(structure: Structure | None) -> dict[str, np.ndarray]:
     """The arrays of an index in the order of the file: wide numbers first, so that all stay aligned."""
-    found = {} if structure is None else state_of(structure)
+    found = {} if structure is None else structure.state
     return dict(sorted(found.items(), key=lambda item: -item[1].dtype.itemsize))
 
 
 def _restored(
     metadata: Mapping[str, str], arrays: Mapping[str, np.ndarray], codec: Codec, rows: int
 ) -> Structure | None:
+    """The structure that a store holds; ValueError, KeyError or TypeError where it does not belong to this codec."""
     if "index" not in metadata:
         return None
-    from embgeo.compression.search.indexed import restore_structure
-
     held = {name.removeprefix("index."): array for name, array in arrays.items() if name.startswith("index.")}
-    return restore_structure(json.loads(metadata["index"]), held, codec, rows)
+    structure: Structure = restore(json.loads(metadata["index"]), held)
+    structure.check(rows, codec.tiers[0].width)
+    if structure.metric != metric_of(codec.similarity):
+        raise ValueError(f"its index has metric {structure.metric}, its vectors are compared by {codec.similarity}")
+    return structure
 
 
 def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None = None) -> tuple[bytes, int]:
@@ -179,7 +182,7 @@ def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None 
         "codec_sha256": _checksum(manifest, codec.state),
     }
     if structure is not None:
-        facts = {"kind": type(structure).__name__, **numbers_of(structure)}
+        facts = {"kind": structure.kind, **structure.numbers}
         metadata["index"] = json.dumps(facts, separators=(",", ":"))
     header: dict[str, object] = {"__metadata__": metadata}
     at = 0
@@ -201,9 +204,7 @@ def _checksum(manifest: str, state: Mapping[str, np.ndarray]) -> str:
 
 def _widths(codec: Codec) -> list[tuple[str, int]]:
     """Names and code bytes of the tensors that hold the tiers, in the order of the file."""
-    if isinstance(codec, TieredCodec):
-        return [("codes", codec.search.code_bytes), ("rescore", codec.rescore.code_bytes)]
-    return [("codes", codec.code_bytes)]
+    return [(name, tier.code_bytes) for name, tier in zip(("codes", "rescore"), codec.tiers, strict=False)]
 
 
 def _tiers(codec: Codec, block: np.ndarray, start: int, rows: int) -> Iterator[tuple[int, np.ndarray]]:

@@ -2,21 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, check_width, quantizer
-from embgeo.compression.codecs.reducers.allocated_axes import AllocatedAxes
-from embgeo.compression.codecs.training import Training
+from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Reducer, Scorer, quantizer
+from embgeo.compression.codecs.table_code import TableCode
+from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 from embgeo.embeddings import normalise
-from embgeo.numeric.bits import pack_bits, unpack_bits
+from embgeo.errors import InputError
+from embgeo.numeric.bits import bit_scores, pack_bits, unpack_bits
 from embgeo.numeric.lloyd_max import allocate_bits, gaussian_levels
+
+BLOCK_ROWS = 8192
 
 
 @dataclass(frozen=True)
-class FittedAdaptive:
+class AllocatedAxes(Reducer):
+    """PCA about the origin, cut after the last axis that gets a bit of `budget` bytes; a part of `adaptive`."""
+
+    spelling: ClassVar[str] = "axes"
+    budget: int
+
+    def width(self, dimension: int) -> int:
+        return dimension
+
+    def fit(self, Z: np.ndarray, training: Training) -> Linear:
+        axes = training.principal[1] if Z is training.X else principal_axes(second_moment(Z))[1]
+        axes = axes.astype(np.float32)
+        bits = allocate_bits((Z @ axes).var(axis=0, dtype=np.float64), 8 * self.budget)
+        used = np.flatnonzero(bits)
+        return Linear(np.ascontiguousarray(axes[:, : used[-1] + 1]))
+
+
+@dataclass(frozen=True)
+class FittedAdaptive(FittedQuantizer):
     """Coordinate j holds bits[j] bits: the nearest of the Lloyd–Max levels mean[j] + scale[j] · level.
 
     The bits of a row follow each other, lowest first, in ⌈Σ bits / 8⌉ bytes. Decoded rows become unit rows when `unit`.
@@ -27,6 +51,7 @@ class FittedAdaptive:
     bits : (r,) uint8, 0 to 8; a coordinate of 0 bits decodes to its mean.
     """
 
+    kind: ClassVar[str] = "FittedAdaptive"
     unit: bool
     mean: np.ndarray
     scale: np.ndarray
@@ -60,6 +85,37 @@ class FittedAdaptive:
         decoded = unpack_bits(codes, self.bits, self.tables)
         return normalise(decoded) if self.unit else decoded
 
+    def scorer(self, codes: np.ndarray) -> Scorer:
+        """From the packed levels; each decoded row keeps its length (4 bytes)."""
+        lengths = self._lengths(codes)
+
+        def ask(query: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
+            tables = self.tables * query[:, None]
+            return lambda rows: (
+                bit_scores(codes, self.bits, tables) / lengths
+                if rows is None
+                else bit_scores(codes[rows], self.bits, tables) / lengths[rows]
+            )
+
+        return Scorer("numba loop over packed levels", ask, lengths.nbytes)
+
+    def _lengths(self, codes: np.ndarray) -> np.ndarray:
+        """(n,) float32 lengths that decoding divides rows by."""
+        if not self.unit:
+            return np.ones(len(codes), np.float32)
+        squares = [np.zeros(0, np.float32)]
+        for start in range(0, len(codes), BLOCK_ROWS):
+            block = unpack_bits(codes[start : start + BLOCK_ROWS], self.bits, self.tables)
+            squares.append(np.einsum("ij,ij->i", block, block))
+        lengths = np.sqrt(np.concatenate(squares))
+        return np.where(lengths > 0, lengths, 1).astype(np.float32)
+
+    def table_code(self) -> TableCode | None:
+        bits = int(self.bits[0])
+        if self.unit or bits == 0 or (self.bits != bits).any():
+            return None
+        return TableCode.of_levels(bits, self.tables[:, : 2**bits])
+
 
 @quantizer(
     r"adaptive@(\d+)B",
@@ -68,7 +124,7 @@ class FittedAdaptive:
     fitted=FittedAdaptive,
 )
 @dataclass(frozen=True)
-class Adaptive:
+class Adaptive(Quantizer):
     """PCA about the origin; bits per principal coordinate by reverse water-filling; a Gaussian Lloyd–Max quantizer with
     the coordinate's own mean and scale; decoded vectors renormalised under cosine.
 
@@ -76,18 +132,16 @@ class Adaptive:
     code adjustment; not done here.
     """
 
+    spelling: ClassVar[str] = "adaptive@{budget}B"
     budget: int
-
-    @property
-    def name(self) -> str:
-        return f"adaptive@{self.budget}B"
 
     @property
     def before(self) -> tuple[Reducer, ...]:
         return (AllocatedAxes(self.budget),)
 
     def code_bytes(self, width: int) -> int:
-        check_width(self.name, self.budget, width)
+        if not 1 <= self.budget <= width:
+            raise InputError(f"{self.name} needs between 1 and {width} dimensions here; got {self.budget}")
         return self.budget
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedAdaptive:

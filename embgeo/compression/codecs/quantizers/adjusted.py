@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Reducer, quantizer
 from embgeo.compression.codecs.quantizers.adaptive import Adaptive, FittedAdaptive
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits
@@ -17,11 +17,12 @@ PASSES = 2
 
 
 @dataclass(frozen=True)
-class FittedAdjusted:
+class FittedAdjusted(FittedQuantizer):
     """The codes of `FittedAdaptive`, after two passes over the coordinates that move a level by one wherever the cosine
     between the row and its decoded row grows. Decoding is that of `FittedAdaptive`.
     """
 
+    kind: ClassVar[str] = "FittedAdjusted"
     unit: bool
     mean: np.ndarray
     scale: np.ndarray
@@ -91,7 +92,7 @@ def _adjust_kernel() -> Any:
     fitted=FittedAdjusted,
 )
 @dataclass(frozen=True)
-class AdjustedAdaptive:
+class AdjustedAdaptive(Quantizer):
     """`adaptive@NB` with code adjustment: under cosine, a level may move by one if the decoded vector then points
     closer to the document. Same bytes, same decoding, same speed of search; without effect under dot and euclidean.
 
@@ -99,11 +100,8 @@ class AdjustedAdaptive:
     are even, ours Gaussian).
     """
 
+    spelling: ClassVar[str] = "adaptivec@{budget}B"
     budget: int
-
-    @property
-    def name(self) -> str:
-        return f"adaptivec@{self.budget}B"
 
     @property
     def before(self) -> tuple[Reducer, ...]:

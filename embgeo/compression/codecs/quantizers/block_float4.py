@@ -8,10 +8,10 @@ from typing import ClassVar
 import ml_dtypes
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.float4 import E2M1, nearest_nibble, nibble_values
-from embgeo.compression.codecs.quantizers.uniform import pack_nibbles
 from embgeo.compression.codecs.training import Training
+from embgeo.numeric.bits import pack_nibbles
 
 E4M3 = np.dtype(ml_dtypes.float8_e4m3fn)
 E4M3_LARGEST = 448.0
@@ -28,7 +28,7 @@ def blocks_of(Z: np.ndarray, size: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class FittedBlockFloat4:
+class FittedBlockFloat4(FittedQuantizer):
     """A row is ⌈r/2⌉ bytes of e2m1 nibbles, then one scale byte for each block of `block` coordinates.
 
     block 16: scale = e4m3(byte) · unit[0];  block 32: scale = 2^(byte − 127) · unit[0] with unit 1 (e8m0).
@@ -38,6 +38,7 @@ class FittedBlockFloat4:
     unit : (1,) float32, NVFP4's second-level scale: the largest block of the documents gets the scale byte 448.
     """
 
+    kind: ClassVar[str] = "FittedBlockFloat4"
     width: int
     block: int
     unit: np.ndarray
@@ -84,15 +85,14 @@ def _code_bytes(width: int, block: int) -> int:
     fitted=FittedBlockFloat4,
 )
 @dataclass(frozen=True)
-class NVFloat4:
+class NVFloat4(Quantizer):
     """e2m1 values, one float8 e4m3 scale for 16 of them in the code itself, one float32 unit for all.
 
     The scale follows each vector, so nothing but the unit is learned. Source: NVIDIA 2025, "Pretraining large language
     models with NVFP4", appendix on the format. State: 4 bytes.
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp4b16"
+    spelling: ClassVar[str] = "fp4b16"
 
     def code_bytes(self, width: int) -> int:
         return _code_bytes(width, 16)
@@ -110,15 +110,14 @@ class NVFloat4:
     fitted=FittedBlockFloat4,
 )
 @dataclass(frozen=True)
-class MXFloat4:
+class MXFloat4(Quantizer):
     """e2m1 values and one e8m0 exponent for 32 of them, as in the OCP microscaling formats; nothing is learned.
 
     The power of two wastes up to half the range of a block: expect more error than `fp4b16`, bit for bit.
     Source: Rouhani et al. 2023, "Microscaling data formats for deep learning".
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp4b32"
+    spelling: ClassVar[str] = "fp4b32"
 
     def code_bytes(self, width: int) -> int:
         return _code_bytes(width, 32)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 
 FORMATS: dict[str, np.dtype] = {
@@ -19,9 +20,10 @@ FORMATS: dict[str, np.dtype] = {
 
 
 @dataclass(frozen=True)
-class FittedCast:
+class FittedCast(FittedQuantizer):
     """Coordinates in `format`, little-endian."""
 
+    kind: ClassVar[str] = "FittedCast"
     format: str
     width: int
 
@@ -39,47 +41,56 @@ class FittedCast:
         values = np.ascontiguousarray(codes).view(FORMATS[self.format])
         return values.astype(np.float32)
 
+    @property
+    def gpu_faiss(self) -> bool:
+        return self.format in ("f32", "f16")
+
+    def faiss_index(self, metric: int) -> Any:
+        import faiss
+
+        if self.format == "f32":
+            return faiss.IndexFlat(self.width, metric)
+        kind = {"f16": faiss.ScalarQuantizer.QT_fp16, "bf16": faiss.ScalarQuantizer.QT_bf16}[self.format]
+        index = faiss.IndexScalarQuantizer(self.width, kind, metric)
+        index.is_trained = True
+        return index
+
+    def torch_decoder(self, device: str) -> Callable[[Any], Any]:
+        import torch
+
+        kind = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[self.format]
+        return lambda codes: codes.view(kind).float()
+
+
+class Cast(Quantizer):
+    """A number format; its spelling is its name."""
+
+    def code_bytes(self, width: int) -> int:
+        return width * FORMATS[self.spelling].itemsize
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
+        return FittedCast(self.spelling, Z.shape[1])
+
 
 @quantizer(r"f32", example="f32", summary="4 bytes a coordinate: the exact baseline", fitted=FittedCast)
 @dataclass(frozen=True)
-class Float32:
+class Float32(Cast):
     """IEEE single precision, unchanged."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "f32"
-
-    def code_bytes(self, width: int) -> int:
-        return 4 * width
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
-        return FittedCast(self.name, Z.shape[1])
+    spelling: ClassVar[str] = "f32"
 
 
 @quantizer(r"f16", example="f16", summary="2 bytes a coordinate, 11 significant bits", fitted=FittedCast)
 @dataclass(frozen=True)
-class Float16:
+class Float16(Cast):
     """IEEE half precision; saturates at 65504."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "f16"
-
-    def code_bytes(self, width: int) -> int:
-        return 2 * width
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
-        return FittedCast(self.name, Z.shape[1])
+    spelling: ClassVar[str] = "f16"
 
 
 @quantizer(r"bf16", example="bf16", summary="2 bytes a coordinate, the range of float32", fitted=FittedCast)
 @dataclass(frozen=True)
-class BFloat16:
+class BFloat16(Cast):
     """bfloat16: 8 significant bits."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "bf16"
-
-    def code_bytes(self, width: int) -> int:
-        return 2 * width
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedCast:
-        return FittedCast(self.name, Z.shape[1])
+    spelling: ClassVar[str] = "bf16"

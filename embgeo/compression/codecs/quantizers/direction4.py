@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.block_float4 import E4M3, E4M3_LARGEST, blocks_of
 from embgeo.compression.codecs.quantizers.float4 import nibble_values
-from embgeo.compression.codecs.quantizers.uniform import pack_nibbles
 from embgeo.compression.codecs.training import Training
+from embgeo.numeric.bits import pack_nibbles
 
 BLOCK = 16
 LEVELS = (0.0, 1.0, 2.1206, 3.4016, 5.0364, 7.2473, 10.4646, 13.1779)
@@ -21,7 +21,7 @@ REACH = (13.1779, 14.5, 13.8, 12.5, 11.8, 11.1, 10.4646, 9.8, 9.2, 8.6, 8.0, 7.2
 
 
 @dataclass(frozen=True)
-class FittedDirection4:
+class FittedDirection4(FittedQuantizer):
     """A row is ⌈r/2⌉ bytes of nibbles, then an e4m3 byte for each block of 16: z = level · e4m3 · unit[0].
 
     A block is tried at several scales; kept is the one whose decoded block points closest to the block, then the scale
@@ -32,6 +32,7 @@ class FittedDirection4:
     unit : (1,) float32; the largest block of the documents gets the scale byte 448.
     """
 
+    kind: ClassVar[str] = "FittedDirection4"
     width: int
     unit: np.ndarray
 
@@ -111,14 +112,13 @@ def _direction_kernel() -> Any:
     fitted=FittedDirection4,
 )
 @dataclass(frozen=True)
-class Direction4:
+class Direction4(Quantizer):
     """15 levels ±{0, 1, 2.1206, 3.4016, 5.0364, 7.2473, 10.4646, 13.1779}, chosen so that the worst angle between a
     block of 16 values and its decoded block is small; the scale of a block is free and costs 8 bits here, as in
     `fp4b16`. One of the 16 nibbles (−0) stays unused. State: 4 bytes.
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "dp4"
+    spelling: ClassVar[str] = "dp4"
 
     def code_bytes(self, width: int) -> int:
         return (width + 1) // 2 + -(-width // BLOCK)

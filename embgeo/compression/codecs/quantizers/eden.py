@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.codecs.quantizers.turboquant import level_tables, nearest_level
 from embgeo.compression.codecs.training import Training
@@ -21,7 +21,7 @@ HALF_LARGEST = 65504.0
 
 
 @dataclass(frozen=True)
-class FittedEDEN:
+class FittedEDEN(FittedQuantizer):
     """A row z is y = levels nearest to √r·z/‖z‖ in `bits` each, lowest first, then S as little-endian float16:
     decoded as S·unit[0]·y with S·unit = ‖z‖² / ⟨z, y⟩, so that ⟨z, decoded⟩ = ‖z‖².
 
@@ -30,6 +30,7 @@ class FittedEDEN:
     unit : (1,) float32, the documents' root mean square, so that float16 has the range it needs whatever the norms.
     """
 
+    kind: ClassVar[str] = "FittedEDEN"
     bits: int
     width: int
     unit: np.ndarray
@@ -67,7 +68,7 @@ class FittedEDEN:
     fitted=FittedEDEN,
 )
 @dataclass(frozen=True)
-class EDEN:
+class EDEN(Quantizer):
     """Lloyd–Max levels of the normal distribution and, for each vector, the scale that makes ⟨z, decoded⟩ = ‖z‖².
 
     Over random rotations the estimate of every inner product is then unbiased. Like `tq2`, it needs `rot` before it.
@@ -75,12 +76,8 @@ class EDEN:
     Source: Vargaftik et al. 2022, "EDEN: communication-efficient and robust distributed mean estimation", §3.
     """
 
+    spelling: ClassVar[str] = "eden{bits}"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"eden{self.bits}"
 
     def code_bytes(self, width: int) -> int:
         return (width * self.bits + 7) // 8 + SCALE_BYTES
@@ -91,7 +88,7 @@ class EDEN:
 
 
 @dataclass(frozen=True)
-class FittedCalibratedEDEN:
+class FittedCalibratedEDEN(FittedQuantizer):
     """A row z is its direction z/‖z‖ in levels mean[j] + deviation[j] · gaussian_levels(bits), lowest first, then S as
     little-endian float16: decoded as S·unit[0] times the levels, with the length of z.
 
@@ -101,6 +98,7 @@ class FittedCalibratedEDEN:
     unit : (1,) float32, the documents' mean length, so that float16 has the range it needs whatever the norms.
     """
 
+    kind: ClassVar[str] = "FittedCalibratedEDEN"
     bits: int
     mean: np.ndarray
     deviation: np.ndarray
@@ -138,7 +136,7 @@ def _lengths(Z: np.ndarray) -> np.ndarray:
     fitted=FittedCalibratedEDEN,
 )
 @dataclass(frozen=True)
-class CalibratedEDEN:
+class CalibratedEDEN(Quantizer):
     """`eden` on the documents' directions, with a mean and a deviation fitted for each coordinate; lengths are kept.
 
     EDEN's own scale makes scores unbiased because its error has no direction over random rotations. A fitted mean gives
@@ -147,12 +145,8 @@ class CalibratedEDEN:
     length, as under cosine, `tqc` finds as much in 2 bytes less. State: 8·r + 4 bytes, apart from the rotation.
     """
 
+    spelling: ClassVar[str] = "edenc{bits}"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"edenc{self.bits}"
 
     def code_bytes(self, width: int) -> int:
         return (width * self.bits + 7) // 8 + SCALE_BYTES

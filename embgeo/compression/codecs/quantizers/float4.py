@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
-from embgeo.compression.codecs.quantizers.uniform import pack_nibbles
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
+from embgeo.numeric.bits import pack_nibbles
 
 E2M1 = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 SIGN = 8
@@ -52,7 +53,7 @@ def nibble_values(codes: np.ndarray, width: int, magnitudes: tuple[float, ...]) 
 
 
 @dataclass(frozen=True)
-class FittedFloat4:
+class FittedFloat4(FittedQuantizer):
     """Nibble = e2m1(z_j / scale[j]), two a byte, the even dimension in the low half.
 
     Attributes
@@ -60,6 +61,7 @@ class FittedFloat4:
     scale : (r,) float32; the scale of a dimension that is zero everywhere is 1.
     """
 
+    kind: ClassVar[str] = "FittedFloat4"
     scale: np.ndarray
 
     @property
@@ -72,6 +74,9 @@ class FittedFloat4:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return nibble_values(codes, len(self.scale), E2M1) * self.scale
 
+    def table_code(self) -> TableCode:
+        return TableCode.of_levels(4, self.scale[:, None] * signed_levels(E2M1))
+
     def saturation(self, Z: np.ndarray) -> float:
         """Share of the values of Z (n, r) that lie beyond the largest level."""
         return float(np.mean(np.abs(Z) > self.scale * np.float32(E2M1[-1] * (1 + 1e-6))))
@@ -79,15 +84,14 @@ class FittedFloat4:
 
 @quantizer(r"fp4", example="fp4", summary="float4 e2m1 scaled to each dimension's range", fitted=FittedFloat4)
 @dataclass(frozen=True)
-class Float4:
+class Float4(Quantizer):
     """Half a byte a coordinate: e2m1 (±0, ½, 1, 1½, 2, 3, 4, 6), the largest |z_j| of the documents mapped to 6.
 
     A bare cast is worthless: components of unit vectors lie below the smallest step and every score becomes 0.
     State: 4·r bytes. Source: Rouhani et al. 2023, "Microscaling data formats for deep learning" (the element format).
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp4"
+    spelling: ClassVar[str] = "fp4"
 
     def code_bytes(self, width: int) -> int:
         return (width + 1) // 2
@@ -99,11 +103,10 @@ class Float4:
 
 @quantizer(r"fp4raw", example="fp4raw", summary="float4 e2m1 without scaling: a bare cast", fitted=FittedFloat4)
 @dataclass(frozen=True)
-class Float4Raw:
+class Float4Raw(Quantizer):
     """The bare cast to e2m1 of published storage studies: of unit vectors next to nothing is left."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp4raw"
+    spelling: ClassVar[str] = "fp4raw"
 
     def code_bytes(self, width: int) -> int:
         return (width + 1) // 2

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import ml_dtypes
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Scorer, quantizer
+from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 
 FORMATS: dict[str, np.dtype] = {
@@ -32,7 +34,7 @@ def largest(format: str) -> float:
 
 
 @dataclass(frozen=True)
-class FittedFloat8:
+class FittedFloat8(FittedQuantizer):
     """Byte = format(z · scale[0]), z = value(byte) / scale[0].
 
     Attributes
@@ -40,6 +42,7 @@ class FittedFloat8:
     scale : (1,) float32; one for all coordinates, so that it cannot change a ranking and folds into the query.
     """
 
+    kind: ClassVar[str] = "FittedFloat8"
     format: str
     width: int
     scale: np.ndarray
@@ -60,71 +63,115 @@ class FittedFloat8:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return self.table[codes] / self.scale[0]
 
+    def scorer(self, codes: np.ndarray) -> Scorer | None:
+        """A byte of e4m3 becomes a float32 by a shift and a minimum, no table."""
+        if self.format != "e4m3":
+            return None
 
-def _scaled(format: str, Z: np.ndarray) -> FittedFloat8:
-    peak = float(np.abs(Z).max())
-    scale = largest(format) / peak if peak > 0 else 1.0
-    return FittedFloat8(format, Z.shape[1], np.array([scale], np.float32))
+        def ask(query: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
+            scaled = query / self.scale[0]
+            return lambda rows: e4m3_scores(codes if rows is None else codes[rows], scaled)
+
+        return Scorer("numba e4m3 loop", ask)
+
+    def table_code(self) -> TableCode:
+        return TableCode.of_levels(8, np.tile(self.table / self.scale[0], (self.width, 1)))
+
+    def torch_decoder(self, device: str) -> Callable[[Any], Any]:
+        import torch
+
+        table = torch.as_tensor(self.table / self.scale[0], device=device)
+        return lambda codes: table[codes.int()]
+
+
+class Float8Format(Quantizer):
+    """One byte a coordinate, in `format`; `scaled` to its range or cast as it is."""
+
+    format: ClassVar[str]
+    scaled: ClassVar[bool] = True
+
+    def code_bytes(self, width: int) -> int:
+        return width
+
+    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
+        peak = float(np.abs(Z).max()) if self.scaled else 0.0
+        scale = largest(self.format) / peak if peak > 0 else 1.0
+        return FittedFloat8(self.format, Z.shape[1], np.array([scale], np.float32))
 
 
 @quantizer(r"fp8", example="fp8", summary="float8 e4m3, scaled so that the largest value fits", fitted=FittedFloat8)
 @dataclass(frozen=True)
-class Float8:
+class Float8(Float8Format):
     """float8 e4m3 (4 exponent and 3 mantissa bits, largest 448), the documents' largest |coordinate| mapped to 448.
 
     A larger value in a new document saturates. Source: Micikevicius et al. 2022, "FP8 formats for deep learning".
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp8"
-
-    def code_bytes(self, width: int) -> int:
-        return width
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
-        return _scaled("e4m3", Z)
+    spelling: ClassVar[str] = "fp8"
+    format: ClassVar[str] = "e4m3"
 
 
 @quantizer(r"fp8e5m2", example="fp8e5m2", summary="float8 e5m2, scaled to its range", fitted=FittedFloat8)
 @dataclass(frozen=True)
-class Float8E5M2:
+class Float8E5M2(Float8Format):
     """float8 e5m2: more range, one mantissa bit less than `fp8`."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp8e5m2"
-
-    def code_bytes(self, width: int) -> int:
-        return width
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
-        return _scaled("e5m2", Z)
+    spelling: ClassVar[str] = "fp8e5m2"
+    format: ClassVar[str] = "e5m2"
 
 
 @quantizer(r"fp8raw", example="fp8raw", summary="float8 e4m3 without scaling: a bare cast", fitted=FittedFloat8)
 @dataclass(frozen=True)
-class Float8Raw:
+class Float8Raw(Float8Format):
     """The bare cast to e4m3 of published storage studies; unit vectors of many dimensions reach its subnormals."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp8raw"
-
-    def code_bytes(self, width: int) -> int:
-        return width
-
-    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
-        return FittedFloat8("e4m3", Z.shape[1], np.ones(1, np.float32))
+    spelling: ClassVar[str] = "fp8raw"
+    format: ClassVar[str] = "e4m3"
+    scaled: ClassVar[bool] = False
 
 
 @quantizer(r"fp8e5m2raw", example="fp8e5m2raw", summary="float8 e5m2 without scaling: a bare cast", fitted=FittedFloat8)
 @dataclass(frozen=True)
-class Float8E5M2Raw:
+class Float8E5M2Raw(Float8Format):
     """The bare cast to e5m2."""
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "fp8e5m2raw"
+    spelling: ClassVar[str] = "fp8e5m2raw"
+    format: ClassVar[str] = "e5m2"
+    scaled: ClassVar[bool] = False
 
-    def code_bytes(self, width: int) -> int:
-        return width
 
-    def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
-        return FittedFloat8("e5m2", Z.shape[1], np.ones(1, np.float32))
+def e4m3_scores(codes: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """Σ_j query[j] · e4m3(codes[i, j]), (n,) float32."""
+    scores = np.empty(len(codes), np.float32)
+    _e4m3_kernel()(codes, np.ascontiguousarray(query, np.float32), scores)
+    return scores
+
+
+@cache
+def _e4m3_kernel() -> Any:
+    import numba
+
+    sign, rest, shift, bias = np.uint32(0x80), np.uint32(0x7F), np.uint32(20), np.uint32(120 << 23)
+
+    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
+    def kernel(codes, query, out):  # type: ignore[no-untyped-def]
+        n, d = codes.shape
+        rows = 64
+        query_bits = query.view(np.uint32)
+        for block in numba.prange((n + rows - 1) // rows):
+            value_bits = np.empty(d, np.uint32)
+            signed_bits = np.empty(d, np.uint32)
+            value = value_bits.view(np.float32)
+            signed = signed_bits.view(np.float32)
+            for i in range(block * rows, min((block + 1) * rows, n)):
+                for j in range(d):
+                    code = np.uint32(codes[i, j])
+                    value_bits[j] = ((code & rest) << shift) + bias
+                    signed_bits[j] = query_bits[j] ^ ((code & sign) << np.uint32(24))
+                total = np.float32(0)
+                for j in range(d):
+                    # right for normal numbers; a subnormal m/8·2⁻⁶ arrives as (1 + m/8)·2⁻⁷ = f, and is 2f − 2⁻⁶
+                    total += signed[j] * min(value[j], np.float32(2) * value[j] - np.float32(0.015625))
+                out[i] = total
+
+    return kernel

@@ -7,17 +7,17 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
-from embgeo.compression.codecs.quantizers.uniform import pack_nibbles, unpack_nibbles
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
+from embgeo.numeric.bits import pack_nibbles, unpack_nibbles
 
 FACTOR_BYTES = 4
 HALF_LARGEST = 65504.0
 
 
 @dataclass(frozen=True)
-class FittedLVQ:
+class FittedLVQ(FittedQuantizer):
     """z = mean + (low + level · step) · unit[0], with low and step of the row itself.
 
     A row is its levels (`bits` each, two nibbles a byte), then low and step as little-endian float16.
@@ -28,6 +28,7 @@ class FittedLVQ:
     unit : (1,) float32, the mean |z − mean|, so that float16 has the range it needs whatever the norms.
     """
 
+    kind: ClassVar[str] = "FittedLVQ"
     bits: int
     mean: np.ndarray
     unit: np.ndarray
@@ -63,7 +64,7 @@ class FittedLVQ:
     fitted=FittedLVQ,
 )
 @dataclass(frozen=True)
-class LVQ:
+class LVQ(Quantizer):
     """Mean removal, then 256 or 16 even levels between the smallest and the largest coordinate of the vector itself.
 
     The factors cost 4 bytes a vector and are counted. Nothing but the mean is learned, so a new document can never lie
@@ -71,12 +72,8 @@ class LVQ:
     Source: Aguerrebere et al. 2023, "Similarity search in the blink of an eye with compressed indices", eq. 2–4.
     """
 
+    spelling: ClassVar[str] = "lvq{bits}"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"lvq{self.bits}"
 
     def code_bytes(self, width: int) -> int:
         if width < 2:

@@ -8,17 +8,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.cost import CENTROID, Cost
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits, unpack_bits
 
 FACTOR_BYTES = 8
 EVENTS = 4096  # rescalings tried for a row; where a row has more, those around the best of a grid
+EVENT = 100e-9  # processor seconds for one rescaling tried for a row
 GRID = 128
 
 
 @dataclass(frozen=True)
-class FittedRaBitQ:
+class FittedRaBitQ(FittedQuantizer):
     """z = along · axis + factor · (u − ⟨u, axis⟩ axis), where u_j is ±½, ±1½ … ±(2^bits − 1)/2.
 
     `along` = ⟨z, axis⟩ is kept exactly; with the residual o = z − along · axis, u is the grid vector of largest cosine
@@ -32,6 +34,7 @@ class FittedRaBitQ:
     axis : (r,) float32, the direction of the documents' mean, zero where they have none.
     """
 
+    kind: ClassVar[str] = "FittedRaBitQ"
     bits: int
     preserve: bool
     axis: np.ndarray
@@ -89,7 +92,7 @@ def rabitq_bytes(width: int, bits: int) -> int:
     fitted=FittedRaBitQ,
 )
 @dataclass(frozen=True)
-class RaBitQ:
+class RaBitQ(Quantizer):
     """1 to 9 bits a coordinate of a residual's direction, the scale chosen for each row, scores unbiased.
 
     The estimate is unbiased and its error O(1/√r) over random rotations: write `rot,rabitq1`. Bytes as in FAISS at one
@@ -100,15 +103,17 @@ class RaBitQ:
     Source: Gao & Long 2024, "RaBitQ", §3; Gao et al. 2025 (extended to more bits), §3.
     """
 
+    spelling: ClassVar[str] = "rabitq{bits}"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"rabitq{self.bits}"
 
     def code_bytes(self, width: int) -> int:
         return rabitq_bytes(width, self.bits)
+
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        events = width * (2 ** (self.bits - 1) - 1)
+        if events <= EVENTS:
+            return Cost(0.0, documents * events * EVENT)
+        return Cost(0.0, documents * (EVENTS * EVENT + GRID * width * CENTROID))
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedRaBitQ:
         mean = training.mean if Z is training.X else Z.mean(axis=0, dtype=np.float64)

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.uniform import QUANTILE_ROWS, FittedUniform
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
@@ -40,19 +40,15 @@ def _code_bytes(bits: int, width: int) -> int:
     fitted=FittedUniform,
 )
 @dataclass(frozen=True)
-class QuantileRange:
+class QuantileRange(Quantizer):
     """The range leaves out the same share at either end; `share` is read as decimals: 99 is .99, 999 is .999.
 
     Out of at most 20,000 rows. State: 8·r bytes.
     """
 
+    spelling: ClassVar[str] = "int{bits}q{share}"
     bits: int
     share: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"int{self.bits}q{self.share}"
 
     def code_bytes(self, width: int) -> int:
         if self._inside < 0.5:
@@ -76,16 +72,12 @@ class QuantileRange:
     fitted=FittedUniform,
 )
 @dataclass(frozen=True)
-class DeviationRange:
+class DeviationRange(Quantizer):
     """mean ± kσ of each dimension, cut at its extremes: no level lies where there was no document. State: 8·r bytes."""
 
+    spelling: ClassVar[str] = "int{bits}k{deviations}"
     bits: int
     deviations: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"int{self.bits}k{self.deviations}"
 
     def code_bytes(self, width: int) -> int:
         return _code_bytes(self.bits, width)
@@ -105,7 +97,7 @@ class DeviationRange:
     fitted=FittedUniform,
 )
 @dataclass(frozen=True)
-class OptimalRange:
+class OptimalRange(Quantizer):
     """Low and high end of each dimension that minimise the squared error of the documents, clipping included.
 
     The ends are drawn in from the extremes in steps of a twentieth of their distance to the median, one end after the
@@ -113,12 +105,8 @@ class OptimalRange:
     State: 8·r bytes.
     """
 
+    spelling: ClassVar[str] = "int{bits}opt"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"int{self.bits}opt"
 
     def code_bytes(self, width: int) -> int:
         return _code_bytes(self.bits, width)

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.codebooks import POINTS_PER_CENTROID, check_rows, training_rows
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.cost import CENTROID, LOOP_PRODUCT, PRODUCT, Cost
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
 
@@ -22,7 +23,7 @@ TILE = 16
 
 
 @dataclass(frozen=True)
-class FittedResidual:
+class FittedResidual(FittedQuantizer):
     """z = Σ_s centroids[s, code_s], summed in the order of the stages.
 
     Attributes
@@ -30,6 +31,7 @@ class FittedResidual:
     centroids : (stages, 256, r) float32.
     """
 
+    kind: ClassVar[str] = "FittedResidual"
     centroids: np.ndarray
 
     @property
@@ -62,7 +64,7 @@ class FittedResidual:
     fitted=FittedResidual,
 )
 @dataclass(frozen=True)
-class ResidualQuantizer:
+class ResidualQuantizer(Quantizer):
     """Each stage quantizes what the stages before it left: k-means a stage in fitting, a beam of 5 paths in both.
 
     Fitted on the remainders of all five paths, at most 19,968 of them: those of the best path alone overfit sooner
@@ -72,19 +74,22 @@ class ResidualQuantizer:
     search by residual vector quantization"; beam search: Babenko & Lempitsky 2014, §3.
     """
 
-    stages: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
+    spelling: ClassVar[str] = "rq{stages}"
     centroids: ClassVar[int] = CENTROIDS
     training_rows_needed: ClassVar[int] = POINTS_PER_CENTROID * CENTROIDS
-
-    @property
-    def name(self) -> str:
-        return f"rq{self.stages}"
+    stages: int
 
     def code_bytes(self, width: int) -> int:
         if not 1 <= self.stages <= MOST_STAGES:
             raise InputError(f"{self.name} needs 1 to {MOST_STAGES} stages; got {self.stages}. More bytes: pq{width}")
         return self.stages
+
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        each = self.stages * self.centroids
+        # a path's codes are looked up in the tables of all stages before it
+        beam = each * (width * LOOP_PRODUCT + BEAM * self.stages / 2 * LOOP_PRODUCT + BEAM * CENTROID)
+        # a pass of k-means, and sorting and summing the rows of its centroids as much again
+        return Cost(2 * FIT_ROWS * each * PASSES * (width * PRODUCT + CENTROID), documents * beam)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedResidual:
         check_rows(self.name, len(Z), CENTROIDS)

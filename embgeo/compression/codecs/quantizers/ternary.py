@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 
 PER_BYTE = 5
@@ -26,7 +26,7 @@ def trits() -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class FittedTernary:
+class FittedTernary(FittedQuantizer):
     """Digit j is 0, 1 or 2 for z_j below, within or above mean[j] ± .612·scale[j]; decoded as
     mean[j] + {−1, 0, 1}·level.
 
@@ -35,6 +35,7 @@ class FittedTernary:
     mean, scale : (r,) float32 of each coordinate; level = 1.224·scale.
     """
 
+    kind: ClassVar[str] = "FittedTernary"
     mean: np.ndarray
     scale: np.ndarray
 
@@ -59,14 +60,13 @@ class FittedTernary:
     r"ternary", example="ternary", summary="three levels a coordinate, five a byte: 1.6 bits", fitted=FittedTernary
 )
 @dataclass(frozen=True)
-class Ternary:
+class Ternary(Quantizer):
     """−1, 0 or 1 about each dimension's mean, with the Lloyd–Max levels of a normal: error .190 of the variance against
     .363 of one bit. Five digits share a byte (3⁵ = 243), so 1.6 bits, not the 1.5 or 2 of other packings.
     State: 8·r bytes.
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "ternary"
+    spelling: ClassVar[str] = "ternary"
 
     def code_bytes(self, width: int) -> int:
         return -(-width // PER_BYTE)

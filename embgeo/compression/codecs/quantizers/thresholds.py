@@ -7,13 +7,14 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.uniform import QUANTILE_ROWS
+from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 
 
 @dataclass(frozen=True)
-class FittedThresholds:
+class FittedThresholds(FittedQuantizer):
     """Bit j of a row is z_j > threshold[j], packed row by row, lowest bit first; decoded as high[j] or low[j].
 
     Attributes
@@ -22,6 +23,7 @@ class FittedThresholds:
     low, high : (r,) float32, the means of the documents on either side: the values of least squared error.
     """
 
+    kind: ClassVar[str] = "FittedThresholds"
     threshold: np.ndarray
     low: np.ndarray
     high: np.ndarray
@@ -36,6 +38,9 @@ class FittedThresholds:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         bits = np.unpackbits(codes, axis=1, count=len(self.low), bitorder="little")
         return np.where(bits, self.high, self.low)
+
+    def table_code(self) -> TableCode:
+        return TableCode.of_levels(1, np.stack([self.low, self.high], axis=1))
 
 
 def two_means(Z: np.ndarray, threshold: np.ndarray) -> FittedThresholds:
@@ -53,14 +58,13 @@ def two_means(Z: np.ndarray, threshold: np.ndarray) -> FittedThresholds:
     r"binarym", example="binarym", summary="one bit a coordinate: above or below its mean", fitted=FittedThresholds
 )
 @dataclass(frozen=True)
-class BinaryMean:
+class BinaryMean(Quantizer):
     """One bit a coordinate, thresholded at the documents' mean and decoded to the mean of its side.
 
     Where coordinates lean to one side, signs about zero waste their bit (`binary`). State: 12·r bytes.
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "binarym"
+    spelling: ClassVar[str] = "binarym"
 
     def code_bytes(self, width: int) -> int:
         return (width + 7) // 8
@@ -76,13 +80,12 @@ class BinaryMean:
     fitted=FittedThresholds,
 )
 @dataclass(frozen=True)
-class BinaryMedian:
+class BinaryMedian(Quantizer):
     """One bit a coordinate, thresholded at the documents' median (of at most 20,000 rows): every bit is set half of the
     time. Decoded to the mean of its side. State: 12·r bytes.
     """
 
-    before: ClassVar[tuple[Reducer, ...]] = ()
-    name: ClassVar[str] = "binarymed"
+    spelling: ClassVar[str] = "binarymed"
 
     def code_bytes(self, width: int) -> int:
         return (width + 7) // 8

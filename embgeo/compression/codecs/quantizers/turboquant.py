@@ -8,15 +8,16 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import Reducer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
+from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits, unpack_bits
 from embgeo.numeric.lloyd_max import gaussian_levels
 
 
 @dataclass(frozen=True)
-class FittedTurboQuant:
+class FittedTurboQuant(FittedQuantizer):
     """Level c of every coordinate is scale[0] · gaussian_levels(bits)[c]; `bits` each, lowest first, row by row.
 
     Attributes
@@ -24,6 +25,7 @@ class FittedTurboQuant:
     scale : (1,) float32, the root mean square of all coordinates (1/√r for unit rows of full width).
     """
 
+    kind: ClassVar[str] = "FittedTurboQuant"
     bits: int
     width: int
     scale: np.ndarray
@@ -42,6 +44,9 @@ class FittedTurboQuant:
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return unpack_bits(codes, np.full(self.width, self.bits), level_tables(self.values, self.width))
+
+    def table_code(self) -> TableCode:
+        return TableCode.of_levels(self.bits, np.tile(self.values, (self.width, 1)))
 
 
 def nearest_level(Z: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -63,7 +68,7 @@ def level_tables(values: np.ndarray, width: int) -> np.ndarray:
     fitted=FittedTurboQuant,
 )
 @dataclass(frozen=True)
-class TurboQuant:
+class TurboQuant(Quantizer):
     """Lloyd–Max levels of the normal distribution for every coordinate, with one scale.
 
     It needs `rot` before it: only a rotated vector has coordinates that are alike and nearly normal (exactly: a Beta
@@ -72,12 +77,8 @@ class TurboQuant:
     done here. State: 4 bytes, apart from the rotation. Source: Zandieh et al. 2025, "TurboQuant", algorithm 1.
     """
 
+    spelling: ClassVar[str] = "tq{bits}"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"tq{self.bits}"
 
     def code_bytes(self, width: int) -> int:
         return (width * self.bits + 7) // 8
@@ -94,7 +95,7 @@ class TurboQuant:
     fitted=FittedAdaptive,
 )
 @dataclass(frozen=True)
-class CalibratedTurboQuant:
+class CalibratedTurboQuant(Quantizer):
     """`tq` with a mean and a deviation fitted for each coordinate; decoded rows renormalised under cosine.
 
     A rotation makes coordinates nearly normal, but neither centred nor equally wide: the documents' mean and their
@@ -102,12 +103,8 @@ class CalibratedTurboQuant:
     State: 9·r bytes, apart from the rotation.
     """
 
+    spelling: ClassVar[str] = "tqc{bits}"
     bits: int
-    before: ClassVar[tuple[Reducer, ...]] = ()
-
-    @property
-    def name(self) -> str:
-        return f"tqc{self.bits}"
 
     def code_bytes(self, width: int) -> int:
         return (width * self.bits + 7) // 8

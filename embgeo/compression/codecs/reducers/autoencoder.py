@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.cost import PRODUCT, Cost
+from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 from embgeo.errors import MissingExtraError
 
@@ -19,7 +20,7 @@ RATE = 1e-3
 
 
 @dataclass(frozen=True)
-class FittedAutoencoder:
+class FittedAutoencoder(FittedReducer):
     """z = x @ linear + tanh(x @ inner + bias) @ outer, for documents and queries alike.
 
     Attributes
@@ -27,11 +28,11 @@ class FittedAutoencoder:
     linear : (d, r) float32. inner : (d, h), bias : (h,), outer : (h, r) float32.
     """
 
+    kind: ClassVar[str] = "FittedAutoencoder"
     linear: np.ndarray
     inner: np.ndarray
     bias: np.ndarray
     outer: np.ndarray
-    foldable: ClassVar[bool] = False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         encoded: np.ndarray = X @ self.linear + np.tanh(X @ self.inner + self.bias) @ self.outer
@@ -48,7 +49,7 @@ class FittedAutoencoder:
     fitted=FittedAutoencoder,
 )
 @dataclass(frozen=True)
-class Autoencoder:
+class Autoencoder(Narrowing):
     """An encoder and a decoder with 128 tanh units each beside a linear path that starts as PCA.
 
     Loss: squared error of the rebuilt row plus, since search sees only encoded vectors, squared error of the inner
@@ -59,14 +60,13 @@ class Autoencoder:
     Source: Hinton & Salakhutdinov 2006.
     """
 
-    dimensions: int
+    spelling: ClassVar[str] = "ae{dimensions}"
 
-    @property
-    def name(self) -> str:
-        return f"ae{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        weights = 2 * (width * (self.dimensions + HIDDEN) + HIDDEN * self.dimensions)
+        seen = min(STEPS * BATCH, PASSES * rows)
+        # forward, and twice as much backward
+        return Cost(3 * seen * (weights + BATCH * width) * PRODUCT, documents * weights / 2 * PRODUCT)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedAutoencoder:
         axes = training.principal[1] if Z is training.X else principal_axes(second_moment(Z))[1]

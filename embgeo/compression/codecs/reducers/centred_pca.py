@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from embgeo.compression.codecs.linear import Linear
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import Narrowing, reducer
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 
 
@@ -18,21 +19,14 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
     fitted=Linear,
 )
 @dataclass(frozen=True)
-class CentredPCA:
+class CentredPCA(Narrowing):
     """Projection on the leading eigenvectors of the covariance; decoded rows are z @ matrixᵀ + mean.
 
     Not to be confused with centring both sides and forgetting the mean, which is what `PCA().fit_transform` followed
     by an inner product does. State: d·(r + 1)·4 bytes.
     """
 
-    dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"pcac{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    spelling: ClassVar[str] = "pcac{dimensions}"
 
     def fit(self, Z: np.ndarray, training: Training) -> Linear:
         if Z is training.X:

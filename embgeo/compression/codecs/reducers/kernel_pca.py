@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.cost import FACTORISATION, KERNEL, PRODUCT, Cost
+from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training, one_thread
 from embgeo.errors import InputError
 from embgeo.retrieval.exact import score
@@ -16,7 +17,7 @@ LANDMARKS = 1_500
 
 
 @dataclass(frozen=True)
-class FittedKernelPCA:
+class FittedKernelPCA(FittedReducer):
     """z = k(x, landmarks) @ weights − mean, k(x, y) = exp(−gamma[0] · ‖x − y‖²).
 
     q_z·z (the mean restored) is the best rank-r estimate of k(q, x), which falls with the distance of q and x.
@@ -29,11 +30,11 @@ class FittedKernelPCA:
     gamma : (1,) float32.
     """
 
+    kind: ClassVar[str] = "FittedKernelPCA"
     landmarks: np.ndarray
     weights: np.ndarray
     mean: np.ndarray
     gamma: np.ndarray
-    foldable: ClassVar[bool] = False
 
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) before the mean is taken off."""
@@ -65,7 +66,7 @@ def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndar
     fitted=FittedKernelPCA,
 )
 @dataclass(frozen=True)
-class KernelPCA:
+class KernelPCA(Narrowing):
     """Uncentred kernel PCA with exp(−‖x − y‖² / mean ‖x − y‖²), by Nyström's method on at most 1,500 documents.
 
     With fewer documents than that it is exact. Uncentred for the reason that `pca192` is. The landmarks are state,
@@ -74,14 +75,15 @@ class KernelPCA:
     Source: Schölkopf, Smola & Müller 1998; Williams & Seeger 2001.
     """
 
-    dimensions: int
+    spelling: ClassVar[str] = "kpca{dimensions}"
 
-    @property
-    def name(self) -> str:
-        return f"kpca{self.dimensions}"
+    def offered_for(self, similarity: str) -> bool:
+        return similarity != "dot"  # a kernel of distances cannot stand for products of any length
 
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        landmarks = min(rows, LANDMARKS)
+        mapped = landmarks * (KERNEL + self.dimensions * PRODUCT)
+        return Cost(landmarks**3 * FACTORISATION + rows * mapped, documents * mapped)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedKernelPCA:
         from scipy.linalg import eigh

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from embgeo.compression.codecs.linear import Linear
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import Narrowing, reducer
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 
 
@@ -18,7 +19,7 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
     fitted=Linear,
 )
 @dataclass(frozen=True)
-class PCA:
+class PCA(Narrowing):
     """Projection on the leading eigenvectors of XᵀX.
 
     For inner-product search the mean is signal: removing it and forgetting it costs quality (trap 4). The projected
@@ -26,14 +27,7 @@ class PCA:
     State: d·r·4 bytes. Source: Eckart & Young 1936.
     """
 
-    dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"pca{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    spelling: ClassVar[str] = "pca{dimensions}"
 
     def fit(self, Z: np.ndarray, training: Training) -> Linear:
         axes = training.principal[1] if Z is training.X else principal_axes(second_moment(Z))[1]

@@ -8,13 +8,13 @@ from typing import ClassVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training, second_moment
 from embgeo.errors import InputError
 
 
 @dataclass(frozen=True)
-class QueryAware:
+class QueryAware(FittedReducer):
     """Documents and queries projected by a matrix each; z_q · z_x estimates q · x.
 
     Attributes
@@ -22,9 +22,9 @@ class QueryAware:
     document_matrix, query_matrix : (d, r) float32.
     """
 
+    kind: ClassVar[str] = "QueryAware"
     document_matrix: np.ndarray
     query_matrix: np.ndarray
-    foldable: ClassVar[bool] = False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         return X @ self.document_matrix
@@ -40,7 +40,7 @@ class QueryAware:
     fitted=QueryAware,
 )
 @dataclass(frozen=True)
-class LeanProjection:
+class LeanProjection(Narrowing):
     """The two rank-r maps of least squared error of q · x over pairs of queries and documents.
 
     With second moments A of the queries and B of the documents and A^½ B^½ = U S Vᵀ, z_x = S^½ Vᵀ B^−½ x and
@@ -51,15 +51,8 @@ class LeanProjection:
     them fit", §2.2 (out-of-distribution loss), here in closed form instead of by alternation.
     """
 
-    dimensions: int
+    spelling: ClassVar[str] = "lean{dimensions}"
     learns_from_queries: ClassVar[bool] = True
-
-    @property
-    def name(self) -> str:
-        return f"lean{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
 
     def fit(self, Z: np.ndarray, training: Training) -> QueryAware:
         if training.similarity == "euclidean":

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import Narrowing, reducer
 from embgeo.compression.codecs.reducers.structured_projection import FittedStructured, StructuredProjection
 from embgeo.compression.codecs.training import Training
 
@@ -18,20 +19,13 @@ from embgeo.compression.codecs.training import Training
     fitted=FittedStructured,
 )
 @dataclass(frozen=True)
-class RandomProjection:
+class RandomProjection(Narrowing):
     """`srp`: a matrix of Gaussians, made orthonormal, projects no better and took d·r·4 bytes that a seed gives.
 
     Stores written by 0.1.0 hold that matrix and are searched by it.
     """
 
-    dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"grp{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    spelling: ClassVar[str] = "grp{dimensions}"
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedStructured:
         return StructuredProjection(self.dimensions).fit(Z, training)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import reducer
+from embgeo.compression.codecs.part import Reducer, reducer
 from embgeo.compression.codecs.reducers.structured_projection import FittedStructured, StructuredProjection
 from embgeo.compression.codecs.training import Training
 
@@ -18,7 +19,7 @@ from embgeo.compression.codecs.training import Training
     fitted=FittedStructured,
 )
 @dataclass(frozen=True)
-class Rotation:
+class Rotation(Reducer):
     """Random signs and Hadamard transforms, six rounds: `srp` at full width, equal for equal seed and width.
 
     Scores are unchanged but for rounding; what changes is what a quantizer sees. Six rounds serve the few-bit
@@ -28,9 +29,7 @@ class Rotation:
     Source: Ailon & Chazelle 2009; for quantizers Vargaftik et al. 2021, "DRIVE".
     """
 
-    @property
-    def name(self) -> str:
-        return "rot"
+    spelling: ClassVar[str] = "rot"
 
     def width(self, dimension: int) -> int:
         return dimension

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training
 
 ROUNDS = 6
@@ -16,7 +16,7 @@ LANES = 16  # rows turned side by side, so that every step is an addition of who
 
 
 @dataclass(frozen=True)
-class FittedStructured:
+class FittedStructured(FittedReducer):
     """Rounds of random signs and a Hadamard transform, then the first `dimensions` coordinates.
 
     The transform has the largest power of two p ≤ d as its width and is laid over the first and the last p coordinates
@@ -31,11 +31,19 @@ class FittedStructured:
         four rounds and deal none.
     """
 
+    kind: ClassVar[str] = "FittedStructured"
     width: int
     dimensions: int
     signs: np.ndarray
     dealt: bool = False
-    foldable: ClassVar[bool] = True
+
+    @property
+    def foldable(self) -> bool:
+        return True
+
+    @property
+    def input_width(self) -> int:
+        return self.width
 
     @property
     def matrix(self) -> np.ndarray:
@@ -75,7 +83,7 @@ def random_signs(width: int, seed: int) -> np.ndarray:
     fitted=FittedStructured,
 )
 @dataclass(frozen=True)
-class StructuredProjection:
+class StructuredProjection(Narrowing):
     """A random orthonormal projection made of signs and Hadamard transforms; at full width it is `rot`.
 
     Kept products shrink by r/d on average, which changes no ranking. The floor that a learned reduction must beat.
@@ -84,14 +92,7 @@ class StructuredProjection:
     zeros, are Kac's walk in blocks.
     """
 
-    dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"srp{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    spelling: ClassVar[str] = "srp{dimensions}"
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedStructured:
         d = Z.shape[1]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 
 
 @dataclass(frozen=True)
-class Prefix:
+class Prefix(FittedReducer):
     """Keeps `dimensions` coordinates; documents become unit rows again when `unit`."""
 
+    kind: ClassVar[str] = "Prefix"
     dimensions: int
     unit: bool
 
@@ -41,20 +43,13 @@ class Prefix:
     fitted=Prefix,
 )
 @dataclass(frozen=True)
-class Truncation:
+class Truncation(Narrowing):
     """Cut after `dimensions` coordinates and renormalise under cosine. No state.
 
     A model that was not trained for it (Kusupati et al. 2022) loses more than with PCA: the sweep says so.
     """
 
-    dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"trunc{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    spelling: ClassVar[str] = "trunc{dimensions}"
 
     def fit(self, Z: np.ndarray, training: Training) -> Prefix:
         return Prefix(self.dimensions, training.similarity == "cosine")

@@ -8,16 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import reducer
+from embgeo.compression.codecs.cost import PRODUCT, Cost
+from embgeo.compression.codecs.part import FittedReducer, Reducer, reducer
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError, MissingExtraError
 
 LANDMARKS = 2_000
 NEIGHBOURS = 15
+PLACING = 8e-3  # processor seconds to lay out one landmark
 
 
 @dataclass(frozen=True)
-class FittedUMAP:
+class FittedUMAP(FittedReducer):
     """z = (layout of x, its squared length): 2·q·layout − ‖layout‖² ranks documents by distance in the layout.
 
     A vector lies at the mean of its 15 nearest landmarks, weighted by exp(−(distance − nearest) / scale[0]).
@@ -29,10 +31,10 @@ class FittedUMAP:
     scale : (1,) float32.
     """
 
+    kind: ClassVar[str] = "FittedUMAP"
     landmarks: np.ndarray
     layout: np.ndarray
     scale: np.ndarray
-    foldable: ClassVar[bool] = False
 
     def place(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r − 1)."""
@@ -61,7 +63,7 @@ class FittedUMAP:
     fitted=FittedUMAP,
 )
 @dataclass(frozen=True)
-class UMAPProjection:
+class UMAPProjection(Reducer):
     """UMAP of up to 2,000 documents into r − 1 dimensions; the last coordinate is the squared length.
 
     In the published storage study it loses more than every other reducer, and it does here: neighbourhoods of 15 are
@@ -69,16 +71,21 @@ class UMAPProjection:
     cosine or euclidean. Source: McInnes, Healy & Melville 2018, "UMAP".
     """
 
+    spelling: ClassVar[str] = "umap{dimensions}"
     dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"umap{self.dimensions}"
 
     def width(self, dimension: int) -> int:
         if not 2 <= self.dimensions <= dimension:
             raise InputError(f"{self.name} needs between 2 and {dimension} dimensions here; got {self.dimensions}")
         return self.dimensions
+
+    @property
+    def learned_width(self) -> int:
+        return self.dimensions
+
+    def cost(self, documents: int, rows: int, width: int) -> Cost:
+        landmarks = min(rows, LANDMARKS)
+        return Cost(landmarks * PLACING, documents * landmarks * width * PRODUCT)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUMAP:
         if training.similarity != "cosine":

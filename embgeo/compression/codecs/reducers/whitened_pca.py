@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import check_width, reducer
+from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 from embgeo.errors import InputError
 
@@ -15,7 +15,7 @@ SMALLEST = 1e-4
 
 
 @dataclass(frozen=True)
-class FittedWhitening:
+class FittedWhitening(FittedReducer):
     """Documents z = (x @ matrix) / scale, queries (q @ matrix) · scale: q·z is what plain PCA would give.
 
     Attributes
@@ -24,9 +24,9 @@ class FittedWhitening:
     scale : (r,) float32, the documents' root mean square along each axis, at least 1e-4 of the largest.
     """
 
+    kind: ClassVar[str] = "FittedWhitening"
     matrix: np.ndarray
     scale: np.ndarray
-    foldable: ClassVar[bool] = False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
         return (X @ self.matrix) / self.scale
@@ -42,7 +42,7 @@ class FittedWhitening:
     fitted=FittedWhitening,
 )
 @dataclass(frozen=True)
-class WhitenedPCA:
+class WhitenedPCA(Narrowing):
     """Uncentred PCA whose coordinates all have mean square 1; scores are those of `pca192`.
 
     What changes is what a quantizer with one scale for all coordinates sees (fp8, fp4b16, tq, eden, lvq): unwhitened,
@@ -52,14 +52,7 @@ class WhitenedPCA:
     Euclidean distances do not survive it: refused there. State: (d + 1)·r·4 bytes.
     """
 
-    dimensions: int
-
-    @property
-    def name(self) -> str:
-        return f"pcaw{self.dimensions}"
-
-    def width(self, dimension: int) -> int:
-        return check_width(self.name, self.dimensions, dimension)
+    spelling: ClassVar[str] = "pcaw{dimensions}"
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedWhitening:
         if training.similarity == "euclidean":

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import index
-from embgeo.compression.search.index_metric import assert_metric, faiss_metric, metric_of
+from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.part import Index, Scorer, Structure, index
+from embgeo.compression.search.flat import own_scorer
+from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
+from embgeo.compression.search.searcher import FEW_QUERIES, Found, any_length, best_of, metric_of, pair_scores
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.retrieval.exact import score
+from embgeo.threads import one_numba_thread
+
+Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 EFFORT = 64
 BUILD_EFFORT = 40  # 100 and 200 took 1.7 and 3.8 times as long on SciFact × MiniLM and found no more
-MOST_LINKS = 256
+MAX_LINKS = 256
+EXPANDED = 4  # documents of a beam whose links are followed at a time: fewer, larger steps
+SEEN_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
-class Graph:
+class Graph(Structure):
     """Links by row number, −1 where a place is free. It holds no vectors: the store's codes are scored.
 
     Attributes
@@ -32,6 +42,7 @@ class Graph:
     tops : (n,) uint8, the highest layer of each document.
     """
 
+    kind: ClassVar[str] = "Graph"
     metric: str
     effort: int
     entry: int
@@ -64,6 +75,52 @@ class Graph:
         if (self.tops[np.maximum(self.upper, 0)] < layer[:, None])[self.upper >= 0].any():
             raise ValueError("a link of the graph leads to a document that is not on its layer")
 
+    def searcher(self, tier: Tier, codes: np.ndarray) -> BeamSearcher:
+        return BeamSearcher(tier, self, codes, self.effort, own_scorer(tier, codes))
+
+    def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
+        import faiss
+
+        add_codes(flat, codes)
+        index: Any = faiss.IndexHNSW(flat, self.links)
+        flat.this.disown()
+        index.own_fields = True
+        hnsw = index.hnsw
+        sizes = self.links * (2 + self.tops.astype(np.int64))
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        neighbours = np.empty(int(starts[-1]), np.int32)
+        on_ground = np.zeros(len(neighbours), bool)
+        on_ground[(starts[:-1, None] + np.arange(2 * self.links)).ravel()] = True
+        neighbours[on_ground], neighbours[~on_ground] = self.ground.ravel(), self.upper.ravel()
+        faiss.copy_array_to_vector(neighbours, hnsw.neighbors)
+        faiss.copy_array_to_vector(starts.astype(np.uint64), hnsw.offsets)
+        faiss.copy_array_to_vector(self.tops.astype(np.int32) + 1, hnsw.levels)
+        hnsw.entry_point, hnsw.max_level = self.entry, int(self.tops.max())
+        hnsw.efSearch = self.effort
+        index.ntotal, index.is_trained = flat.ntotal, True
+        assert_metric(index, self.metric)
+        return index
+
+    def faiss_parameters(self, effort: int) -> Any:
+        import faiss
+
+        library: Any = faiss
+        return library.SearchParametersHNSW(efSearch=effort)
+
+    @property
+    def faiss_ram_bytes(self) -> int:
+        # an offset of 8 bytes and a layer of 4 a document
+        return int(self.ground.nbytes + self.upper.nbytes) + 12 * len(self.tops)
+
+    @property
+    def faiss_file_bytes(self) -> int:
+        return self.faiss_ram_bytes
+
+    def without_rows(self, flat: Any) -> Any:
+        import faiss
+
+        return faiss.IndexHNSW(flat, self.links)
+
 
 @index(
     r"hnsw(\d+)(?:ef(\d+))?",
@@ -72,7 +129,7 @@ class Graph:
     fitted=Graph,
 )
 @dataclass(frozen=True)
-class HNSW:
+class HNSW(Index):
     """Hierarchical navigable small world graph, built and searched under the store's own similarity.
 
     Links are chosen from decoded documents by FAISS on one thread, so that equal seeds give equal graphs; layers are
@@ -104,8 +161,8 @@ class HNSW:
         return rows * (8 * self.links + 1) + 4 * self.links * sum(_quotas(rows, self.links))
 
     def check(self, documents: int | None = None) -> None:
-        if not 2 <= self.links <= MOST_LINKS:
-            raise InputError(f"hnsw needs between 2 and {MOST_LINKS} links a document; got {self.links}")
+        if not 2 <= self.links <= MAX_LINKS:
+            raise InputError(f"hnsw needs between 2 and {MAX_LINKS} links a document; got {self.links}")
         if self.effort < 1:
             raise InputError(f"the search effort (ef) of hnsw must be at least 1; got {self.effort}")
 
@@ -148,8 +205,6 @@ def _faiss_links(
     X: np.ndarray, links: int, metric: str, tops: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, int, np.ndarray]:
     """FAISS's flat array of links, where each document's begin (n + 1,), the entry, and the layers it used."""
-    from embgeo.compression.search.searcher import faiss_available
-
     if not faiss_available():
         raise MissingExtraError("building hnsw needs FAISS: pip install 'embgeo[cpu]'")
     import faiss
@@ -209,3 +264,115 @@ def _mark(ground: np.ndarray, start: int, reached: np.ndarray) -> None:
         front = ahead[ahead >= 0]
         front = front[~reached[front]]
         reached[front] = True
+
+
+@dataclass(frozen=True)
+class BeamSearcher:
+    """The same walk for every other codec: all queries of a batch step together, what a step meets is decoded once.
+
+    A few queries are scored by the codec's own loop, where it has one. Right for any codec, without a float32 copy;
+    slow for one query (some milliseconds of small steps).
+    """
+
+    tier: Tier
+    graph: Graph
+    codes: np.ndarray
+    effort: int
+    scorer: Scorer | None = None
+    name: str = "beam over stored links, decoding what it meets"
+
+    @property
+    def ram_bytes(self) -> int:
+        graph = self.graph
+        arrays = (self.codes, graph.ground, graph.upper, graph.tops, self.firsts)
+        held = sum(array.nbytes for array in arrays) + self.tier.state_bytes
+        return held + (0 if self.scorer is None else self.scorer.ram_bytes)
+
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        return self.graph.firsts
+
+    def with_effort(self, effort: int) -> BeamSearcher:
+        return replace(self, effort=effort)
+
+    @any_length
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
+        together = max(1, SEEN_BYTES // len(self.codes))
+        with one_numba_thread():
+            found = [self._walk(Z[at : at + together], k) for at in range(0, len(Z), together)]
+        scores = np.concatenate([scores for scores, _ in found])
+        return scores + bias[:, None], np.concatenate([rows for _, rows in found])
+
+    def _walk(self, Z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        queries = np.arange(len(Z))
+        score = self._scoring(Z)
+        rows = self._descend(len(Z), score)[:, None]
+        scores = score(queries, rows)
+        seen = np.zeros((len(Z), len(self.codes)), bool)
+        seen[queries, rows[:, 0]] = True
+        spent = np.zeros(rows.shape, bool)
+        beam = max(self.effort, k)
+        while not spent.all():
+            # scores descend along a beam: its first unspent documents are the best
+            order = np.argsort(spent, axis=1, kind="stable")[:, :EXPANDED]
+            fresh = ~np.take_along_axis(spent, order, 1)
+            np.put_along_axis(spent, order, True, 1)
+            ahead = self.graph.ground[np.take_along_axis(rows, order, 1)]
+            ahead = np.where(fresh[:, :, None], ahead, -1).reshape(len(Z), -1)
+            ahead = np.sort(ahead, axis=1)
+            ahead[:, 1:][ahead[:, 1:] == ahead[:, :-1]] = -1
+            ahead[seen[queries[:, None], np.maximum(ahead, 0)]] = -1
+            there = ahead >= 0
+            if there.any():
+                seen[np.nonzero(there)[0], ahead[there]] = True
+                rows = np.hstack([rows, ahead])
+                scores = np.hstack([scores, score(queries, ahead)])
+                spent = np.hstack([spent, ~there])
+                keep = np.lexsort((rows, -scores))[:, :beam]
+                rows, scores, spent = (np.take_along_axis(array, keep, 1) for array in (rows, scores, spent))
+        return best_of(scores, rows, k)
+
+    def _descend(self, count: int, score: Score) -> np.ndarray:
+        """(m,) where each query enters the ground layer: on every layer above, step to the best while one is better."""
+        graph = self.graph
+        at = np.full(count, graph.entry)
+        reached = score(np.arange(count), at[:, None])[:, 0]
+        for layer in range(int(graph.tops[graph.entry]), 0, -1):
+            moving = np.arange(count)
+            while len(moving):
+                ahead = graph.upper[self.firsts[at[moving]] + layer - 1]
+                scores = score(moving, ahead)
+                best = scores.argmax(axis=1)
+                top = scores[np.arange(len(moving)), best]
+                better = top > reached[moving]
+                at[moving[better]] = ahead[better, best[better]]
+                reached[moving[better]] = top[better]
+                moving = moving[better]
+        return at
+
+    def _scoring(self, Z: np.ndarray) -> Score:
+        """(queries (m,), rows (m, c)) → (m, c) scores of each query with its own rows, −inf for row −1."""
+        if self.scorer is None or len(Z) > FEW_QUERIES:
+            return lambda queries, rows: self._decoded_scores(Z[queries], rows)
+        loops = [self.scorer.ask(z) for z in Z]
+
+        def score(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
+            scores = np.full(rows.shape, -np.inf, np.float32)
+            for place, query in enumerate(queries.tolist()):
+                there = rows[place] >= 0
+                scores[place, there] = loops[query](rows[place, there])
+            return scores
+
+        return score
+
+    def _decoded_scores(self, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Each row is decoded once, whoever asks for it."""
+        there = rows >= 0
+        scores = np.full(rows.shape, -np.inf, np.float32)
+        if there.any():
+            which, place = np.unique(rows[there], return_inverse=True)
+            decoded = self.tier.decode(self.codes[which])
+            query = np.nonzero(there)[0]
+            scores[there] = pair_scores(Z[query], decoded[place][:, None, :], self.tier.similarity)[:, 0]
+        return scores

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 
 from embgeo.compression.codecs.codebooks import training_rows
-from embgeo.compression.codecs.part import index
-from embgeo.compression.search.index_metric import metric_of
+from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.part import Index, Scorer, Structure, index
+from embgeo.compression.search.flat import own_scorer
+from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
+from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_length, metric_of
 from embgeo.errors import InputError
 from embgeo.retrieval.exact import score
+from embgeo.retrieval.top_k import TopK
+from embgeo.threads import one_numba_thread
 
 POINTS_PER_LIST = 39  # FAISS's own recommendation
 SAMPLE_PER_LIST = 256
 PASSES = 12
-BLOCK_ROWS = 65_536
+ASSIGNED_ROWS = 65_536
+SMALL_LIST = 4096  # rows a list on average, below which one thread reads it
 POOL = 200
 
 
 @dataclass(frozen=True)
-class Lists:
+class Lists(Structure):
     """Row numbers by list. It holds no vectors: the store's codes are scored.
 
     Attributes
@@ -33,6 +40,7 @@ class Lists:
     rows : (n,) int32, the rows of list 0, then of list 1, …, each ascending.
     """
 
+    kind: ClassVar[str] = "Lists"
     metric: str
     effort: int
     ends: np.ndarray
@@ -54,6 +62,64 @@ class Lists:
         if not np.array_equal(np.sort(self.rows), np.arange(rows)):
             raise ValueError("the lists do not hold every document once")
 
+    @property
+    def growing_bytes(self) -> int:
+        return self.rows.nbytes
+
+    def searcher(self, tier: Tier, codes: np.ndarray) -> ListSearcher:
+        return ListSearcher(tier, self, codes, self.effort, own_scorer(tier, codes))
+
+    def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
+        import faiss
+
+        count, width = self.centroids.shape
+        metric = faiss_metric(self.metric)
+        coarse: Any = faiss.IndexFlat(width, metric)
+        coarse.add(np.ascontiguousarray(self.centroids))
+        index: Any
+        if isinstance(flat, faiss.IndexFlat):
+            index = faiss.IndexIVFFlat(coarse, width, count, metric)
+        elif isinstance(flat, faiss.IndexScalarQuantizer):
+            index = faiss.IndexIVFScalarQuantizer(coarse, width, count, flat.sq.qtype, metric, False)
+            index.sq.trained = flat.sq.trained
+        else:
+            index = faiss.IndexIVFPQ(coarse, width, count, flat.pq.M, flat.pq.nbits, metric)
+            index.by_residual = False
+            index.pq.centroids = flat.pq.centroids
+        coarse.this.disown()
+        index.own_fields = True
+        assert_metric(index, self.metric)
+        if index.by_residual and not isinstance(flat, faiss.IndexFlat):
+            raise AssertionError("FAISS would code residuals, not documents")
+        for number, (begin, end) in enumerate(zip(self.bounds[:-1], self.bounds[1:], strict=True)):
+            rows = self.rows[begin:end].astype(np.int64)
+            if len(rows):
+                held = np.ascontiguousarray(codes[rows])
+                index.invlists.add_entries(number, len(rows), faiss.swig_ptr(rows), faiss.swig_ptr(held))
+        index.ntotal, index.is_trained = len(codes), True
+        index.nprobe = min(self.effort, count)
+        return index
+
+    def faiss_parameters(self, effort: int) -> Any:
+        import faiss
+
+        library: Any = faiss
+        return library.SearchParametersIVF(nprobe=min(effort, len(self.ends)))
+
+    @property
+    def faiss_ram_bytes(self) -> int:
+        return 8 * len(self.rows) + self.centroids.nbytes  # ids of 8 bytes
+
+    @property
+    def faiss_file_bytes(self) -> int:
+        filled = int(np.count_nonzero(np.diff(self.bounds)))
+        # ids of 8 bytes, and the sizes of all lists, or number and size of those that hold something
+        return 8 * len(self.rows) + (8 * len(self.ends) if 2 * filled > len(self.ends) else 16 * filled)
+
+    def without_rows(self, flat: Any) -> Any:
+        empty = replace(self, rows=self.rows[:0], ends=np.zeros_like(self.ends))
+        return empty.on_faiss(flat, np.empty((0, flat.sa_code_size()), np.uint8))
+
 
 @index(
     r"ivf(\d+)(?:np(\d+))?",
@@ -62,7 +128,7 @@ class Lists:
     fitted=Lists,
 )
 @dataclass(frozen=True)
-class IVF:
+class IVF(Index):
     """Inverted lists of whole documents (no residuals), so that a score is the one a flat search would give.
 
     Centroids come from k-means on the fit rows (spherical under inner product, 12 passes, at most 256 rows a list);
@@ -74,7 +140,14 @@ class IVF:
     lists: int
     asked: int | None = None
     label: ClassVar[str] = "np"
-    marginal_bytes: ClassVar[int] = 4
+
+    @property
+    def training_rows_needed(self) -> int:
+        return POINTS_PER_LIST * self.lists
+
+    @property
+    def marginal_bytes(self) -> int:
+        return 4
 
     @property
     def name(self) -> str:
@@ -110,13 +183,13 @@ class IVF:
         rng = np.random.default_rng([seed, self.lists, 0x1F])
         self.check(len(sample))
         centroids = coarse_centroids(training_rows(sample, rng, SAMPLE_PER_LIST * self.lists), self.lists, metric, rng)
-        labels = np.concatenate([nearest_list(X[at : at + BLOCK_ROWS], centroids, metric) for at in _starts(X)])
+        labels = np.concatenate([nearest_list(X[at : at + ASSIGNED_ROWS], centroids, metric) for at in _starts(X)])
         ends = np.cumsum(np.bincount(labels, minlength=self.lists)).astype(np.uint64)
         return Lists(metric, self.effort, ends, centroids, np.argsort(labels, kind="stable").astype(np.int32))
 
 
 def _starts(X: np.ndarray) -> range:
-    return range(0, len(X), BLOCK_ROWS)
+    return range(0, len(X), ASSIGNED_ROWS)
 
 
 def list_scores(X: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
@@ -165,3 +238,63 @@ def _sized(centroids: np.ndarray, metric: str) -> np.ndarray:
         return centroids
     lengths = np.linalg.norm(centroids, axis=1, keepdims=True)
     return centroids / np.where(lengths > 0, lengths, 1)
+
+
+@dataclass(frozen=True)
+class ListSearcher:
+    """Each list that a batch probes is decoded once for all its queries; a few queries read all theirs at once, by the
+    codec's own loop where it has one."""
+
+    tier: Tier
+    lists: Lists
+    codes: np.ndarray
+    effort: int
+    scorer: Scorer | None = None
+    name: str = "inverted lists, decoded list by list"
+
+    @property
+    def ram_bytes(self) -> int:
+        lists = self.lists
+        arrays = (self.codes, lists.rows, lists.ends, lists.centroids)
+        held = sum(array.nbytes for array in arrays) + self.tier.state_bytes
+        return held + (0 if self.scorer is None else self.scorer.ram_bytes)
+
+    def with_effort(self, effort: int) -> ListSearcher:
+        return replace(self, effort=effort)
+
+    @any_length
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
+        held = self.lists
+        nearness = list_scores(Z, held.centroids, held.metric)
+        probed = np.argsort(-nearness, axis=1, kind="stable")[:, : self.effort]
+        best = TopK.empty(len(Z), k)
+        few = len(Z) <= FEW_QUERIES
+        with one_numba_thread() if len(held.rows) < SMALL_LIST * len(held.ends) else nullcontext():
+            (self._read_by_query if few else self._read_by_list)(Z, probed, best)
+        return best.scores + bias[:, None], best.rows
+
+    def _read_by_query(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
+        held, bounds = self.lists, self.lists.bounds
+        for query, numbers in enumerate(probed):
+            rows = np.concatenate([held.rows[bounds[number] : bounds[number + 1]] for number in numbers])
+            mine = TopK(best.scores[query : query + 1], best.rows[query : query + 1])
+            if self.scorer is not None:
+                mine.merge(self.scorer.ask(Z[query])(rows)[None], rows)
+                continue
+            for start in range(0, len(rows), BLOCK_ROWS):
+                part = rows[start : start + BLOCK_ROWS]
+                block = self.tier.decode(self.codes[part])
+                mine.merge(score(Z[query : query + 1], block, self.tier.similarity), part)
+
+    def _read_by_list(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
+        held, bounds = self.lists, self.lists.bounds
+        for number in np.unique(probed):
+            rows = held.rows[bounds[number] : bounds[number + 1]]
+            if not len(rows):
+                continue
+            asking = np.flatnonzero((probed == number).any(axis=1))
+            block = self.tier.decode(self.codes[rows])
+            mine = TopK(best.scores[asking], best.rows[asking])
+            mine.merge(score(Z[asking], block, self.tier.similarity), rows)
+            best.scores[asking], best.rows[asking] = mine.scores, mine.rows

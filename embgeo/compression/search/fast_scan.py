@@ -1,4 +1,4 @@
-"""Search over codebook codes with FAISS: `IndexPQ` for bytes, 4-bit fast-scan for half bytes and any 16-level alphabet.
+"""Search in half-byte codes by FAISS's 4-bit fast-scan: product codes and any alphabet of 16 levels a coordinate.
 
 A scalar code of 16 levels a coordinate is a product code with one coordinate a part and given centroids, so `int4`,
 `fp4` and `tq4` go through the SIMD loops made for `pq…x4` as well.
@@ -11,69 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import FittedCodec
-from embgeo.compression.codecs.quantizers.float4 import E2M1, FittedFloat4, signed_levels
-from embgeo.compression.codecs.quantizers.pq import FittedProduct
-from embgeo.compression.codecs.quantizers.turboquant import FittedTurboQuant
-from embgeo.compression.codecs.quantizers.uniform import FittedUniform
-from embgeo.compression.search.query_scale import any_length
+from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.table_code import TableCode
+from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
+from embgeo.compression.search.searcher import Found, any_length, metric_of
 
 OVERSAMPLING = 4
 QUERY_BLOCK = 256
 LANES = 32  # rows a block of the packed layout
 
 
-def product_index(quantizer: FittedProduct, metric: int) -> Any:
-    """An empty `IndexPQ` with our codebooks; codes go in as they are by `add_sa_codes`."""
-    import faiss
-
-    parts, _, width = quantizer.centroids.shape
-    index = faiss.IndexPQ(parts * width, parts, quantizer.bits, metric)
-    faiss.copy_array_to_vector(np.ascontiguousarray(quantizer.centroids).ravel(), index.pq.centroids)
-    index.is_trained = True
-    return index
-
-
-def centre_codebooks(index: Any) -> np.ndarray:
-    """Move the codebooks of an `IndexPQ` to their means, in place, and return these, (r,) float32, zeros elsewhere.
-
-    Taken from the queries too they change no distance, and FAISS's tables of products do not cancel far from 0.
-    """
-    import faiss
-
-    if not isinstance(index, faiss.IndexPQ):
-        return np.zeros(index.d, np.float32)
-    shape = index.pq.M, index.pq.ksub, index.pq.dsub
-    centroids = faiss.vector_to_array(index.pq.centroids).reshape(shape)
-    centre = centroids.mean(axis=1, keepdims=True)
-    faiss.copy_array_to_vector((centroids - centre).ravel(), index.pq.centroids)
-    return centre.ravel()
-
-
-def half_byte_levels(quantizer: Any) -> np.ndarray | None:
-    """(parts, 16, width) float32 of a quantizer whose codes are nibbles, even part low, or None."""
-    if isinstance(quantizer, FittedProduct) and quantizer.bits == 4:
-        return quantizer.centroids
-    if isinstance(quantizer, FittedUniform) and quantizer.bits == 4:
-        return alphabet(quantizer.low[:, None] + quantizer.step[:, None] * np.arange(16, dtype=np.float32))
-    if isinstance(quantizer, FittedFloat4):
-        return alphabet(quantizer.scale[:, None] * signed_levels(E2M1))
-    if isinstance(quantizer, FittedTurboQuant) and quantizer.bits == 4:
-        return alphabet(np.tile(quantizer.values, (quantizer.width, 1)))
-    return None
-
-
-def alphabet(levels: np.ndarray) -> np.ndarray:
-    """(r, 16) levels of each coordinate → the (r, 16, 1) centroids of a product code that holds them."""
-    return np.ascontiguousarray(levels, np.float32)[:, :, None]
-
-
-def fast_scan(codec: FittedCodec, codes: np.ndarray) -> FastScanSearcher | None:
+def search_by_fast_scan(tier: Tier, codes: np.ndarray) -> FastScanSearcher | None:
     """A 4-bit fast-scan searcher for this codec; None where its codes are no nibbles or FAISS packs them otherwise."""
-    levels = half_byte_levels(codec.quantizer)
-    if levels is None or not len(codes):
+    table = tier.quantizer.table_code() if len(codes) and faiss_available() else None
+    if table is None or table.bits != 4:
         return None
-    searcher = FastScanSearcher(codec, codes, levels)
+    searcher = FastScanSearcher(tier, codes, table.centroids)
     return searcher if searcher.reads_back(codes) else None
 
 
@@ -85,30 +38,28 @@ class FastScanSearcher:
     The codes are held once, in the order FAISS packs them (32 rows a block), and rescoring reads them there.
     """
 
-    def __init__(self, codec: FittedCodec, codes: np.ndarray, levels: np.ndarray) -> None:
+    def __init__(self, tier: Tier, codes: np.ndarray, levels: np.ndarray) -> None:
         import faiss
 
-        metric = faiss.METRIC_L2 if codec.similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
+        metric = metric_of(tier.similarity)
         # differences do not know where the origin lies, but FAISS's tables cancel far from it
-        centre = levels.mean(axis=1, keepdims=True) if metric == faiss.METRIC_L2 else np.zeros((1, 1, 1), np.float32)
+        centre = levels.mean(axis=1, keepdims=True) if metric == "l2" else np.zeros((1, 1, 1), np.float32)
         levels = levels - centre
-        plain = product_index(FittedProduct(4, levels), metric)
-        for start in range(0, len(codes), 65536):
-            plain.add_sa_codes(np.ascontiguousarray(codes[start : start + 65536]))
+        plain = TableCode(4, levels).faiss_index(faiss_metric(metric))
+        add_codes(plain, codes)
         index = faiss.IndexPQFastScan(plain)
-        if index.metric_type != metric or plain.code_size != codec.code_bytes:
-            raise AssertionError(f"FAISS built {index.metric_type}/{plain.code_size} for {codec.spec}")
-        self.codec = codec
+        assert_metric(index, metric)
+        self.tier = tier
         self.index = index
         self.levels = levels
         self.centre = centre.ravel()
         self.packed = faiss.rev_swig_ptr(index.codes.get(), index.codes.size())
         self.name = f"faiss IndexPQFastScan, {OVERSAMPLING}k rescored"
-        self.ram_bytes = int(self.packed.nbytes) + codec.state_bytes
+        self.ram_bytes = int(self.packed.nbytes) + tier.state_bytes
 
     @any_length
-    def search(self, Q: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-        Z, bias = self.codec.queries(Q)
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
         Z = np.ascontiguousarray(Z - self.centre, np.float32)
         scores = np.full((len(Q), k), -np.inf, np.float32)
         rows = np.full((len(Q), k), -1, np.int64)
@@ -121,7 +72,7 @@ class FastScanSearcher:
             rows[here, :kept] = np.take_along_axis(places, order, 1)
         return scores + bias[:, None], rows
 
-    def rescored(self, Z: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def rescored(self, Z: np.ndarray, count: int) -> Found:
         """The `count` best rows of fast-scan and their exact scores, in no order."""
         _, places = self.index.search(Z, count)
         found = np.empty(places.shape, np.float32)
@@ -132,7 +83,7 @@ class FastScanSearcher:
         """(m, parts, 16) float32: what each level of each part adds to the score."""
         parts, _, width = self.levels.shape
         cut = Z.reshape(len(Z), parts, width)
-        if self.codec.similarity != "euclidean":
+        if self.tier.similarity != "euclidean":
             return np.einsum("mpw,pcw->mpc", cut, self.levels)
         return -((cut[:, :, None, :] - self.levels[None]) ** 2).sum(axis=3)
 

@@ -1,0 +1,39 @@
+"""Codes whose score is a sum over parts: each part is decoded by a table of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TableCode:
+    """Part p of a document decodes to `centroids[p, level]`; levels of `bits` bits follow each other, lowest first.
+
+    A scalar code of 2^bits levels a coordinate is one with a coordinate a part; a product code has several.
+
+    Attributes
+    ----------
+    bits : 1 to 8.
+    centroids : (parts, 2^bits, r / parts) float32.
+    """
+
+    bits: int
+    centroids: np.ndarray
+
+    @classmethod
+    def of_levels(cls, bits: int, levels: np.ndarray) -> TableCode:
+        """From the levels (r, 2^bits) of each coordinate."""
+        return cls(bits, np.ascontiguousarray(levels, np.float32)[:, :, None])
+
+    def faiss_index(self, metric: int) -> Any:
+        """An empty trained `IndexPQ` with these tables; codes go in as they are by `add_sa_codes`."""
+        import faiss
+
+        parts, _, width = self.centroids.shape
+        index = faiss.IndexPQ(parts * width, parts, self.bits, metric)
+        faiss.copy_array_to_vector(np.ascontiguousarray(self.centroids).ravel(), index.pq.centroids)
+        index.is_trained = True
+        return index

@@ -1,0 +1,224 @@
+"""Search by FAISS, which holds our codes byte for byte: flat, on a GPU, or along links or lists.
+
+A codec's quantizer says which FAISS index takes its codes: one of a format that FAISS has (`faiss_index`), or a product
+code of given tables (`table_code`), which is a scalar code of any alphabet too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.part import Structure
+from embgeo.compression.search.searcher import Found, any_length, best_of, metric_of
+
+ADD_ROWS = 65_536
+
+
+def faiss_available() -> bool:
+    """Whether a FAISS build is installed (`EMBGEO_NO_FAISS=1` hides it, for tests)."""
+    if os.environ.get("EMBGEO_NO_FAISS"):
+        return False
+    try:
+        import faiss  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def faiss_metric(metric: str) -> int:
+    """The constant that FAISS has for `l2` or `inner_product`."""
+    import faiss
+
+    return int({"l2": faiss.METRIC_L2, "inner_product": faiss.METRIC_INNER_PRODUCT}[metric])
+
+
+def assert_metric(index: Any, metric: str) -> None:
+    """AssertionError where a FAISS index, or the storage or coarse quantizer inside it, has another metric.
+
+    Every FAISS index is built with an explicit metric: HNSW classes default to L2.
+    """
+    import faiss
+
+    inner: list[Any] = []
+    if isinstance(index, faiss.IndexHNSW):
+        inner = [index.storage]
+    elif isinstance(index, faiss.IndexIVF):
+        inner = [index.quantizer]
+    for part in [index, *(faiss.downcast_index(part) for part in inner)]:
+        if part.metric_type != faiss_metric(metric):
+            raise AssertionError(f"FAISS built {type(part).__name__} with metric {part.metric_type}, not {metric}")
+
+
+def code_index(tier: Tier) -> Any | None:
+    """An empty trained flat FAISS index that takes the codes as they are, or None where FAISS has no such format."""
+    if tier.spec.centred:
+        return None
+    metric = metric_of(tier.similarity)
+    quantizer = tier.quantizer
+    found = quantizer.faiss_index(faiss_metric(metric))
+    if found is None and (table := quantizer.table_code()) is not None:
+        found = table.faiss_index(faiss_metric(metric))
+    return None if found is None else _checked(found, tier)
+
+
+def native_index(tier: Tier) -> Any | None:
+    """`code_index` of the formats that FAISS has itself, which it searches faster than we do."""
+    return tier.quantizer.faiss_index(faiss_metric(metric_of(tier.similarity)))
+
+
+def _checked(index: Any, tier: Tier) -> Any:
+    assert_metric(index, metric_of(tier.similarity))
+    if index.code_size != tier.code_bytes:
+        raise AssertionError(f"FAISS built codes of {index.code_size} bytes for {tier.spec}")
+    return index
+
+
+def add_codes(index: Any, codes: np.ndarray) -> None:
+    """Append stored codes (n, b) to a flat index."""
+    for start in range(0, len(codes), ADD_ROWS):
+        index.add_sa_codes(np.ascontiguousarray(codes[start : start + ADD_ROWS]))
+
+
+def flat_batches(index: Any, Q: np.ndarray) -> Iterator[slice]:
+    """Slices of the queries (m, r) as `index` is to be asked.
+
+    Where float32 vectors, documents or the centroids of lists, are compared under L2, a larger batch would go by norms
+    and products, which cancel far from the origin; a small one takes differences, in the same time.
+    """
+    import faiss
+
+    floats = isinstance(index, faiss.IndexFlat | faiss.IndexIVF)
+    step = len(Q)
+    if floats and index.metric_type == faiss.METRIC_L2:
+        step = faiss.cvar.distance_compute_blas_threshold - 1
+    return (slice(start, start + step) for start in range(0, max(1, len(Q)), max(1, step)))
+
+
+def asked(index: Any, Z: np.ndarray, k: int, parameters: Any = None) -> Found:
+    """Scores, larger is nearer, and rows that `index` finds for Z (m, r), ordered and padded as everywhere.
+
+    FAISS leaves equal scores in heap order: they are put in row order.
+    """
+    import faiss
+
+    Z, kept = np.ascontiguousarray(Z, np.float32), min(k, index.ntotal)
+    found = [index.search(Z[part], kept, params=parameters) for part in flat_batches(index, Z)]
+    scores, rows = (np.concatenate([answer[side] for answer in found]) for side in (0, 1))
+    if index.metric_type == faiss.METRIC_L2:
+        scores = -scores
+    return best_of(np.where(rows >= 0, scores, -np.inf).astype(np.float32), rows, k)
+
+
+def centre_codebooks(index: Any) -> np.ndarray:
+    """Move the codebooks of an `IndexPQ` to their means, in place, and return these, (r,) float32, zeros elsewhere.
+
+    Taken from the queries too they change no distance, and FAISS's tables of products do not cancel far from 0.
+    """
+    import faiss
+
+    if not isinstance(index, faiss.IndexPQ):
+        return np.zeros(index.d, np.float32)
+    shape = index.pq.M, index.pq.ksub, index.pq.dsub
+    centroids = faiss.vector_to_array(index.pq.centroids).reshape(shape)
+    centre = centroids.mean(axis=1, keepdims=True)
+    faiss.copy_array_to_vector((centroids - centre).ravel(), index.pq.centroids)
+    return centre.ravel()
+
+
+class FaissSearcher:
+    """A flat FAISS index that holds our codes byte for byte."""
+
+    def __init__(self, tier: Tier, codes: np.ndarray, index: Any) -> None:
+        add_codes(_checked(index, tier), codes)
+        self.tier = tier
+        self.index = index
+        self.centre = centre_codebooks(index) if tier.similarity == "euclidean" else np.float32(0)
+        self.name = f"faiss {type(index).__name__}"
+        self.ram_bytes = int(codes.nbytes) + tier.state_bytes
+
+    @any_length
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
+        scores, rows = asked(self.index, Z - self.centre, k)
+        return scores + bias[:, None], rows
+
+
+class GpuFaissSearcher(FaissSearcher):
+    """The same on the first CUDA device, by faiss-gpu."""
+
+    def __init__(self, tier: Tier, codes: np.ndarray, index: Any) -> None:
+        import faiss
+
+        super().__init__(tier, codes, index)
+        self._resources = faiss.StandardGpuResources()  # owns the memory of the index: it must live as long
+        self.index = faiss.index_cpu_to_gpu(self._resources, 0, self.index)
+        assert_metric(self.index, metric_of(tier.similarity))
+        self.name = f"faiss {type(self.index).__name__} on the GPU"
+
+
+@dataclass(frozen=True)
+class FaissStructureSearcher:
+    """FAISS walks stored links or reads stored lists and scores the store's own bytes."""
+
+    tier: Tier
+    structure: Structure
+    index: Any
+    effort: int
+    code_ram_bytes: int
+
+    @property
+    def name(self) -> str:
+        import faiss
+
+        name = f"faiss {type(self.index).__name__}"
+        if not isinstance(self.index, faiss.IndexHNSW):
+            return name
+        return f"{name} over {type(faiss.downcast_index(self.index.storage)).__name__}"
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.code_ram_bytes + self.structure.faiss_ram_bytes
+
+    def with_effort(self, effort: int) -> FaissStructureSearcher:
+        return replace(self, effort=effort)
+
+    @any_length
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
+        scores, rows = asked(self.index, Z, k, self.structure.faiss_parameters(self.effort))
+        return scores + bias[:, None], rows
+
+
+def search_on_faiss(tier: Tier, codes: np.ndarray) -> FaissSearcher | None:
+    """A flat FAISS searcher where FAISS is installed and has the format itself."""
+    index = native_index(tier) if faiss_available() else None
+    return None if index is None else FaissSearcher(tier, codes, index)
+
+
+def search_on_gpu_faiss(tier: Tier, codes: np.ndarray) -> GpuFaissSearcher | None:
+    """The same on a GPU, where faiss-gpu is there with a device and has the format.
+
+    Not under euclidean similarity: there it takes norms and products, which cancel far from the origin.
+    """
+    if tier.similarity == "euclidean" or not tier.quantizer.gpu_faiss or not faiss_available():
+        return None
+    import faiss
+
+    if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
+        return None
+    return GpuFaissSearcher(tier, codes, native_index(tier))
+
+
+def structure_on_faiss(tier: Tier, codes: np.ndarray, structure: Structure) -> FaissStructureSearcher | None:
+    """FAISS along links or lists, where it is installed and holds the codes."""
+    flat = code_index(tier) if faiss_available() else None
+    if flat is None:
+        return None
+    index = structure.on_faiss(flat, codes)
+    return FaissStructureSearcher(tier, structure, index, structure.effort, codes.nbytes + tier.state_bytes)
