@@ -17,7 +17,7 @@ from oracles import planted_codecs as planted
 from oracles.codec_makers import D, Make, alike, cloud, maker, written
 from safetensors import safe_open
 
-from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.codec import Codec, Tier
 from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, Entry, load_parts
 from embgeo.compression.codecs.quantizers.casts import FittedCast
 from embgeo.compression.codecs.quantizers.float8 import FittedFloat8
@@ -194,8 +194,9 @@ def law_store_returns_the_codec(make: Make, folder: Path) -> None:
             for name, value in part.items():
                 assert isinstance(value, str | int | float | None), f"{name} is neither an array nor a JSON value"
         path = folder / f"{similarity}.safetensors"
-        told = write_store(path, codec, [codes[:7], codes[7:]], ids)
-        predicted = predicted_file_bytes(codec, len(X), sum(len(doc.encode()) for doc in ids))
+        whole = Codec(codec.spec, (codec,))
+        told = write_store(path, whole, [codes[:7], codes[7:]], ids)
+        predicted = predicted_file_bytes(whole, len(X), sum(len(doc.encode()) for doc in ids))
         assert told == predicted == path.stat().st_size, "bytes as predicted and as on disk"
         state = sum(np.asarray(a).nbytes for a in codec.state.values())
         assert state == codec.state_bytes

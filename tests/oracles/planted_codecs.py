@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 
+from embgeo.compression.codecs.part import FittedQuantizer
+
 
 @dataclass(frozen=True)
-class Honest:
+class Honest(FittedQuantizer):
     """An int8 of the obvious kind: the planted ones below differ from it in one thing each."""
 
+    kind: ClassVar[str] = "Honest"
     low: np.ndarray
     step: np.ndarray
 
