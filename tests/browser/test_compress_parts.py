@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.hostile import HOSTILE
+from examples.hostile import HOSTILE
 
 from embgeo.runs import Run, load_run
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser.hostile import HOSTILE
+from examples.hostile import HOSTILE
 
 from embgeo.runs import Run, load_run, save_run
 

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from browser.hostile import HOSTILE
+from examples.hostile import HOSTILE
 
 from embgeo.runs import Run, load_run
 

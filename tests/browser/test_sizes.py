@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser.test_space_map import mapped
+from examples.mapped import mapped
 
 from embgeo.runs import load_run
 

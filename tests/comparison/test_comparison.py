@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from comparison_example import DOCUMENTS, QUERIES, D, analyzed, compressed, quality, spaces, texts
+from examples.comparison import DOCUMENTS, QUERIES, D, analyzed, compressed, quality, spaces, texts
 
 import embgeo
 from embgeo.comparison.judged_queries import paired_test

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from examples.heavy import HEAVY
 
 from embgeo.cli.group import COMMANDS
 
-HEAVY = {
-    "numpy", "scipy", "sklearn", "torch", "transformers", "sentence_transformers", "mteb", "datasets", "faiss", "gudhi",
-    "numba", "pandas", "rich", "jinja2", "plotly", "safetensors", "ml_dtypes", "platformdirs", "ir_measures",
-}  # fmt: skip
 OWN = {
     "embgeo.api",
     "embgeo.runs",
@@ -44,13 +42,12 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     assert not (HEAVY | OWN) & set(modules.split())
 
 
-def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_the_package_version(capsys: pytest.CaptureFixture[str], repository: Path) -> None:
     import tomllib
-    from pathlib import Path
 
     from embgeo.cli.failures import run
 
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"embgeo {project['version']}\n"
 

@@ -51,10 +51,10 @@ def test_datasets_lists_the_built_in_ones(capsys: pytest.CaptureFixture[str]) ->
     assert {"pydocs", "tiny"} <= {entry["name"] for entry in answer(capsys, "datasets")}
 
 
-def test_a_dataset_is_read_and_counted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dataset_is_read_and_counted(capsys: pytest.CaptureFixture[str], repository: Path) -> None:
     told = answer(capsys, "datasets", "tiny")
     # by hand: lines of the three files of datasets/tiny
-    tiny = Path(__file__).parents[1] / "datasets" / "tiny"
+    tiny = repository / "datasets" / "tiny"
     assert told["documents"] == len((tiny / "corpus.jsonl").read_text().splitlines())
     assert told["queries"] == len((tiny / "queries.jsonl").read_text().splitlines())
     assert told["warnings"] == []
@@ -88,8 +88,8 @@ def test_cache_lists_what_was_encoded_and_clears_it(cache_dir: Path, capsys: pyt
     assert answer(capsys, "cache", "list") == []
 
 
-def test_doctor_asks_only_for_what_an_installation_brings() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
+def test_doctor_asks_only_for_what_an_installation_brings(repository: Path) -> None:
+    project = tomllib.loads((repository / "pyproject.toml").read_text())["project"]
     assert set(checkup.LIBRARIES.values()) <= {line.partition(">=")[0] for line in project["dependencies"]}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_sweep import corpus, facts
+from examples.sweeps import corpus, facts
 
 from embgeo.compression.choosing.budget import parse_budget
 from embgeo.compression.choosing.costs import predicted_seconds

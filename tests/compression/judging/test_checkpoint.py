@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from test_sweep import corpus, facts
+from examples.sweeps import corpus, facts
 
 from embgeo.api import compress
 from embgeo.cli.group import embgeo
@@ -67,7 +67,7 @@ def test_a_sweep_that_stops_anywhere_goes_on_to_the_same_outcomes(tmp_path: Path
 SCRIPT = """
 import sys, time
 from pathlib import Path
-sys.path.insert(0, sys.argv[2])
+sys.path[:0] = sys.argv[2:]
 from test_checkpoint import opened, swept
 def slow(stage, done, total):
     print(stage.partition(chr(10))[0], done, flush=True)
@@ -76,9 +76,10 @@ swept(opened(Path(sys.argv[1])), progress=slow)
 """
 
 
-def test_what_a_killed_process_finished_is_taken_over_and_nothing_else(tmp_path: Path) -> None:
+def test_what_a_killed_process_finished_is_taken_over_and_nothing_else(tmp_path: Path, repository: Path) -> None:
     """kill -9 from outside, once some spec is on disk."""
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(Path(__file__).parent)]
+    places = [str(Path(__file__).parent), str(repository / "tests")]
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path), *places]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     deadline = time.monotonic() + 90
     while not list(tmp_path.rglob("*.finding")) and time.monotonic() < deadline and child.poll() is None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from examples.sweeps import corpus, facts
 from oracles.planted_codecs import Memorising
 
 from embgeo.compression.codecs.codec import fit_codec
@@ -43,30 +44,10 @@ class MemorisingQuantizer:
         return Memorising.fit(Z)
 
 
-def corpus(n: int = 300, m: int = 60, d: int = 16, seed: int = 0) -> tuple[Embeddings, Evaluator]:
-    """Queries are noisy copies of documents; the document copied is the relevant one."""
-    rng = np.random.default_rng(seed)
-    X = rng.standard_normal((n, d)).astype(np.float32)
-    source = rng.choice(n, m, replace=False)
-    Q = X[source] + 1.3 * rng.standard_normal((m, d)).astype(np.float32)
-    e = check_embeddings(X, Q, [f"d{row:03}" for row in range(n)], [f"q{row:02}" for row in range(m)])
-    qrels = {f"q{row:02}": {f"d{doc:03}": 1} for row, doc in enumerate(source)}
-    return e, Evaluator(Judgements(qrels), e.doc_ids, e.query_ids)
-
-
 @pytest.fixture(scope="module")
 def result() -> Sweep:
     e, evaluator = corpus()
     return sweep(e, evaluator, [parse(text) for text in ("int8", "f32", "pca8,int4", "rot,binary", "pcac8,fp8")])
-
-
-def facts(outcome) -> tuple:
-    """All of an outcome but its seconds."""
-    return (
-        str(outcome.spec), outcome.quality.tobytes(), outcome.in_sample.tobytes(), outcome.recall.tobytes(),
-        outcome.file_bytes, outcome.band, outcome.searcher, outcome.ram_bytes,
-        [(name, array.tobytes()) for name, array in outcome.codec.state.items()],
-    )  # fmt: skip
 
 
 def test_the_baseline_comes_first_and_is_exact_search(result: Sweep) -> None:

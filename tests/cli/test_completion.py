@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
-from test_cli_lightness import HEAVY
+from examples.heavy import HEAVY
 
 from embgeo.cli import completion
 from embgeo.cli.group import embgeo

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from comparison_example import analyzed, compressed, few_changed
+from examples.comparison import analyzed, compressed, few_changed
 
 import embgeo.pipelines.compare
 from embgeo.cli.failures import run

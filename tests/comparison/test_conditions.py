@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from comparison_example import analyzed, compressed, few_changed
+from examples.comparison import analyzed, compressed, few_changed
 from hypothesis import given
 from hypothesis import strategies as st
 
