@@ -32,7 +32,7 @@ def command() -> None:
 @with_voice
 def path(voice: Voice) -> None:
     """Print the folder of the cache."""
-    from embgeo.encoders.cache import cache_directory
+    from embgeo.files.cache_folder import cache_directory
 
     folder = cache_directory()
     voice.line(str(folder))
@@ -48,7 +48,8 @@ def list_entries(voice: Voice) -> None:
     from embgeo.cli.tables import table
     from embgeo.cli.words import figure, plain, size
     from embgeo.compression.judging.checkpoint import unfinished_sweeps
-    from embgeo.encoders.cache import cache_directory, cache_entries
+    from embgeo.encoders.cache import cache_entries
+    from embgeo.files.cache_folder import cache_directory
 
     entries, sweeps = cache_entries(), unfinished_sweeps(cache_directory())
     rows = [
@@ -96,8 +97,9 @@ def clear(keys: tuple[str, ...], voice: Voice) -> None:
 
     from embgeo.cli.words import size
     from embgeo.compression.judging.checkpoint import clear_sweeps, unfinished_sweeps
-    from embgeo.encoders.cache import cache_directory, cache_entries, clear_cache
+    from embgeo.encoders.cache import cache_entries, clear_cache
     from embgeo.errors import unknown_name
+    from embgeo.files.cache_folder import cache_directory
 
     wanted = None
     if keys:

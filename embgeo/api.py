@@ -34,10 +34,10 @@ from embgeo.compression.judging.effects import byte_account, store_effects
 from embgeo.compression.judging.sweep import built_searcher, sweep
 from embgeo.compression.search.store import write_store
 from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
-from embgeo.encoders.cache import cache_directory
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.environment import environment
 from embgeo.errors import InputError
+from embgeo.files.cache_folder import cache_directory
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, compute_signature
 from embgeo.metrics.standouts import standout_documents

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -10,6 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from embgeo.errors import InputError
+from embgeo.files.mapped import release_pages
 
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
@@ -93,16 +93,6 @@ class Embeddings:
         if self.similarity == "cosine":
             return normalise(block)
         return balanced(block)[0] if self.similarity == "dot" else block
-
-
-def release_pages(X: np.ndarray) -> None:
-    """Let the pages of a memory map that were read go again; they come back from the file when they are needed.
-
-    Without it a pass over a mapped corpus leaves all of it counted as this process's memory. Other arrays stay.
-    """
-    mapped = getattr(X, "_mmap", None)  # numpy.memmap keeps its mmap there, and has no public name for it
-    if mapped is not None and hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def normalise(X: np.ndarray) -> np.ndarray:

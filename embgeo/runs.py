@@ -10,15 +10,10 @@ plus whatever the command adds through `write` (the built store).
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import hashlib
 import json
 import os
 import re
-import secrets
-import shutil
-import time
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -32,8 +27,10 @@ import numpy as np
 
 from embgeo import __version__
 from embgeo.environment import environment
-from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError, UnknownNameError
-from embgeo.jsontext import canonical_json, to_json_text, to_plain
+from embgeo.errors import InputError, RunFormatError, StorageError, UnknownNameError
+from embgeo.files.atomic import replacing_folder, storage_errors
+from embgeo.files.digest import Digest
+from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
 from embgeo.results import AnyResult, read_result
 
 if TYPE_CHECKING:
@@ -124,7 +121,7 @@ def identity(result: Mapping[str, Any]) -> str:
         "model": result.get("model"),
         "dataset": dataset if fingerprint is None else fingerprint,
     }
-    return hashlib.sha256(canonical_json(asked).encode()).hexdigest()
+    return Digest(canonical_json(asked)).hex()
 
 
 def save_run(
@@ -162,30 +159,17 @@ def save_run(
     full.setdefault("environment", environment())
     plain = to_plain(full)
     target = Path(out) / folder_name(plain)
-    partial = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep_leftovers(target)
-        partial.mkdir()
+    advice = "Nothing was kept: free some space, or choose a writable folder with --out"
+    with storage_errors("the run", target, advice), replacing_folder(target) as folder:
         if arrays:
-            _write_arrays(partial / "arrays.npz", arrays)
+            _write_arrays(folder / "arrays.npz", arrays)
         if documents is not None:
-            _write_snippets(partial / "documents.jsonl", documents)
+            _write_snippets(folder / "documents.jsonl", documents)
         if queries is not None:
-            _write_snippets(partial / "queries.jsonl", queries)
+            _write_snippets(folder / "queries.jsonl", queries)
         if write is not None:
-            write(partial)
-        (partial / "run.json").write_text(to_json_text(plain) + "\n", encoding="utf-8")
-        _swap_in(partial, target)
-    except EmbgeoError:
-        raise
-    except OSError as error:
-        raise StorageError(
-            f"the run must be written to {target}; {error.strerror or error}. "
-            "Nothing was kept: free some space, or choose a writable folder with --out."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+            write(folder)
+        (folder / "run.json").write_text(to_json_text(plain) + "\n", encoding="utf-8")
     return Run(target, plain)
 
 
@@ -301,37 +285,6 @@ def _slug(text: str) -> str:
     """At most 40 characters of a name that every file system takes; the last part of a path or hub name."""
     plain = unicodedata.normalize("NFKD", _tail(text)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")
-
-
-def _swap_in(partial: Path, target: Path) -> None:
-    """Put `partial` in `target`'s place; at every moment one complete run exists under one of the two names."""
-    if not target.exists():
-        partial.rename(target)
-        return
-    old = _old(target)
-    shutil.rmtree(old, ignore_errors=True)
-    target.rename(old)
-    try:
-        partial.rename(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def _old(target: Path) -> Path:
-    return target.with_name(f".{target.name}.old")
-
-
-def _sweep_leftovers(target: Path) -> None:
-    """Undo what a kill left: put back a run that was being replaced, drop partial folders of an earlier day."""
-    if not target.exists() and _old(target).exists():
-        _old(target).rename(target)
-    for leftover in target.parent.glob(f".{target.name}.*.partial"):
-        with contextlib.suppress(OSError):
-            if time.time() - leftover.stat().st_mtime > 86_400:
-                shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:

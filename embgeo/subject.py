@@ -341,7 +341,8 @@ def _from_texts(
 
 def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progress) -> tuple[Any, str, list[str]]:
     """The vectors, their key in the cache, warnings."""
-    from embgeo.encoders.cache import cache_directory, cache_key, encode_texts
+    from embgeo.encoders.cache import cache_key, encode_texts
+    from embgeo.files.cache_folder import cache_directory
 
     cut = encoder.count_truncated(texts, role)
     warnings = []

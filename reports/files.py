@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from embgeo.encoders.atomic_file import storage_errors, write_text
+from embgeo.files.atomic import storage_errors, write_text
 from embgeo.reports.csvtext import file_names
 from embgeo.reports.page import contents
 from embgeo.runs import Run
@@ -50,8 +50,8 @@ def write_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
 
 
 def _write(texts: dict[str, str], folder: Path) -> list[Path]:
-    with storage_errors(folder):
+    with storage_errors("tables and figures", folder, "Free some space or name another folder"):
         folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts.items():
-        write_text(folder / name, text)
+        for name, text in texts.items():
+            write_text(folder / name, text)
     return [folder / name for name in texts]

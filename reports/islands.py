@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Iterable
 from typing import Any
 
 from markupsafe import Markup
 
-from embgeo.jsontext import to_plain
+from embgeo.files.digest import Digest
+from embgeo.files.jsontext import to_plain
 
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
@@ -33,7 +33,7 @@ def script_text(source: str) -> Markup:
 
 def content_security_policy(scripts: Iterable[str]) -> str:
     """No network load of any kind; only these inline scripts run. Styles are free, because plotly sets them inline."""
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    hashes = " ".join(f"'sha256-{base64.b64encode(Digest(s).bytes()).decode()}'" for s in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
         "base-uri 'none'; form-action 'none'"

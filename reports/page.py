@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -15,7 +13,8 @@ import jinja2
 from markupsafe import Markup
 
 from embgeo import __version__
-from embgeo.errors import InputError, StorageError
+from embgeo.errors import InputError
+from embgeo.files.atomic import storage_errors, write_text
 from embgeo.reports.commands import compare_command
 from embgeo.reports.csvtext import Table
 from embgeo.reports.islands import content_security_policy, island, script_text
@@ -42,18 +41,9 @@ def write_report(runs: Sequence[Run], path: Path) -> Path:
     """
     text = report_html(runs)
     path = Path(path)
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
-    try:
+    with storage_errors("the report", path, "Free some space, or choose a writable file with --html"):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(partial, path)
-    except OSError as error:
-        raise StorageError(
-            f"the report must be written to {path}; {error.strerror or error}. "
-            "Free some space, or choose a writable file with --html."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        write_text(path, text)
     return path
 
 

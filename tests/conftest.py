@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
@@ -93,21 +94,23 @@ def _every_run_fits_the_schema() -> Iterator[None]:
 
     schema = json.loads((REPOSITORY / "embgeo" / "result.schema.json").read_text(encoding="utf-8"))
     whole, typed = Draft202012Validator(schema), Draft202012Validator(_nothing_required(schema))
-    save_run, swap_in = runs.save_run, runs._swap_in
+    save_run, replacing_folder = runs.save_run, runs.replacing_folder
 
     def save_whole(*args: Any, **kwargs: Any) -> runs.Run:
         made = save_run(*args, **kwargs)
         whole.validate(made.result)
         return made
 
-    def swap_in_typed(partial: Path, target: Path) -> None:
-        typed.validate(json.loads((partial / "run.json").read_text(encoding="utf-8")))
-        swap_in(partial, target)
+    @contextlib.contextmanager
+    def replacing_typed(target: Path) -> Iterator[Path]:
+        with replacing_folder(target) as folder:
+            yield folder
+            typed.validate(json.loads((folder / "run.json").read_text(encoding="utf-8")))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api, "save_run", save_whole)
         patch.setattr(comparison, "save_run", save_whole)
-        patch.setattr(runs, "_swap_in", swap_in_typed)
+        patch.setattr(runs, "replacing_folder", replacing_typed)
         yield
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embgeo.embeddings import BLOCK_ROWS, SIMILARITIES, check_embeddings, normalise, release_pages
+from embgeo.embeddings import BLOCK_ROWS, SIMILARITIES, check_embeddings, normalise
 from embgeo.errors import InputError
+from embgeo.files.mapped import release_pages
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from embgeo import runs
 from embgeo.errors import InputError, RunFormatError, StorageError
-from embgeo.jsontext import canonical_json, to_json_text
+from embgeo.files.jsontext import canonical_json, to_json_text
 from embgeo.runs import FORMAT_VERSION, Run, environment, identity, load_run, save_run
 
 RESULT = {
@@ -120,7 +120,7 @@ def test_a_failed_rename_puts_the_old_run_back(tmp_path, monkeypatch):
     rename = Path.rename
 
     def refuse_new(self: Path, target: Path) -> Path:
-        if self.name.endswith(".partial"):
+        if self.name.endswith(".tmp"):
             raise PermissionError(errno.EACCES, "Permission denied")
         return rename(self, target)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from embgeo.files.digest import Digest
 from embgeo.judgements import Judgements
 
 
@@ -40,12 +40,9 @@ class Dataset:
     @property
     def fingerprint(self) -> str:
         """SHA-256 over ids, texts and judgements in order: equal exactly when the data are."""
-        digest = hashlib.sha256()
+        digest = Digest()
         for group in (self.doc_ids, self.doc_texts or (), self.query_ids, self.query_texts or ()):
-            digest.update(f"{len(group)}\n".encode())
-            for text in group:
-                data = text.encode("utf-8", "surrogatepass")
-                digest.update(f"{len(data)}\n".encode() + data)
+            digest.add(f"{len(group)}\n").add_texts(group)
         for query, judged in sorted(self.judgements.qrels.items()):
-            digest.update(repr((query, sorted(judged.items()))).encode("utf-8", "surrogatepass"))
-        return digest.hexdigest()
+            digest.add(repr((query, sorted(judged.items()))))
+        return digest.hex()

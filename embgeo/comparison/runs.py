@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from embgeo.errors import InputError
-from embgeo.jsontext import canonical_json
+from embgeo.files.jsontext import canonical_json
 from embgeo.results import AnyResult, Corpus, Named, read_result
 from embgeo.results.compare import ComparedFacts
 from embgeo.runs import RUNS_FOLDER, Run, find_run, path_text

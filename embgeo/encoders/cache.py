@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
-import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from embgeo.encoders.atomic_file import storage_errors
 from embgeo.encoders.batch_plan import BatchPlan, plan_batches
 from embgeo.encoders.cache_entry import CacheEntry
 from embgeo.encoders.encoder import Encoder, Role
 from embgeo.errors import InputError, StorageError
+from embgeo.files.cache_folder import cache_directory, entry_extent, entry_folders, remove_entry
+from embgeo.files.digest import Digest
 from embgeo.progress import Progress, silent
 
 FORMAT = 1
@@ -99,13 +97,15 @@ def encode_texts(
 
 def cache_key(encoder: Encoder, texts: Sequence[str], role: Role) -> str:
     """SHA-256 of canonical JSON over the encoder's identity, the role and the ordered texts."""
-    digest = hashlib.sha256()
-    for text in texts:
-        data = text.encode("utf-8", "surrogatepass")
-        digest.update(f"{len(data)}\n".encode() + data)
-    what = {"format": FORMAT, "identity": dict(encoder.identity), "role": role, "texts": digest.hexdigest()}
+    what = {
+        "format": FORMAT,
+        "identity": dict(encoder.identity),
+        "role": role,
+        "texts": Digest().add_texts(texts).hex(),
+    }
+    # not `canonical_json`, which writes other than ASCII as it is: the keys of kept entries must stay
     canonical = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return Digest(canonical).hex()
 
 
 def cached_matrix(key: str, rows: int, dimension: int, cache_dir: Path | None = None) -> np.ndarray | None:
@@ -119,19 +119,9 @@ def cached_matrix(key: str, rows: int, dimension: int, cache_dir: Path | None = 
     return CacheEntry(folder, BatchPlan(np.arange(rows), 1), dimension).finished()
 
 
-def cache_directory() -> Path:
-    """`EMBGEO_CACHE_DIR`, or the platform's cache folder for embgeo; not created here."""
-    if given := os.environ.get("EMBGEO_CACHE_DIR"):
-        return Path(given).expanduser()
-    import platformdirs
-
-    return platformdirs.user_cache_path("embgeo")
-
-
 def cache_entries(cache_dir: Path | None = None) -> list[CachedEncoding]:
     """What the cache holds, newest first; folders it cannot read are listed with an empty model."""
-    root = _encodings(cache_dir or cache_directory())
-    entries = [_describe(folder) for folder in root.iterdir() if folder.is_dir()] if root.is_dir() else []
+    entries = [_describe(folder) for folder in entry_folders(_encodings(cache_dir or cache_directory()))]
     return sorted(entries, key=lambda entry: entry.modified, reverse=True)
 
 
@@ -141,9 +131,7 @@ def clear_cache(cache_dir: Path | None = None, keys: Iterable[str] | None = None
     wanted = None if keys is None else set(keys)
     removed = [entry for entry in cache_entries(root) if wanted is None or entry.key in wanted]
     for entry in removed:
-        folder = _encodings(root) / entry.key
-        with storage_errors(folder):
-            shutil.rmtree(folder)
+        remove_entry(_encodings(root) / entry.key)
     return removed
 
 
@@ -200,14 +188,11 @@ def _encodings(cache_dir: Path) -> Path:
 
 
 def _describe(folder: Path) -> CachedEncoding:
-    files = [path.stat() for path in folder.iterdir()]
+    modified, size = entry_extent(folder)
     try:
         facts = json.loads((folder / "entry.json").read_text("utf-8"))
         model, role, texts, dimension = facts["model"], facts["role"], int(facts["texts"]), int(facts["dimension"])
     except (OSError, ValueError, KeyError, TypeError):
         model, role, texts, dimension = "", "", 0, 0
-    modified = max((stat.st_mtime for stat in files), default=folder.stat().st_mtime)
-    return CachedEncoding(
-        folder.name, model, role, texts, dimension, sum(stat.st_size for stat in files),
-        datetime.datetime.fromtimestamp(modified, datetime.UTC), (folder / "finished.json").is_file(),
-    )  # fmt: skip
+    finished = (folder / "finished.json").is_file()
+    return CachedEncoding(folder.name, model, role, texts, dimension, size, modified, finished)

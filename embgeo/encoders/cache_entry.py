@@ -11,7 +11,6 @@ A file's checksum covers the entry's key too, so a file that strayed in from ano
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -22,12 +21,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
 from embgeo.encoders.batch_plan import BatchPlan
+from embgeo.files.atomic import publish, replacing, temporary_file, write_text
+from embgeo.files.cache_folder import cache_errors, make_entry
+from embgeo.files.digest import Digest
 
 logger = logging.getLogger("embgeo")
 SHARD = re.compile(r"batches-(\d+)-(\d+)\.shard")
-BLOCK_BYTES = 1 << 24
 
 
 class CacheEntry:
@@ -44,22 +44,17 @@ class CacheEntry:
 
     def prepare(self, description: Mapping[str, Any]) -> None:
         """Create the folder, so that a place that cannot be written to is found out before any work is done."""
-        with storage_errors(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-            remove_orphans(self.folder)
-        write_text(self.folder / "entry.json", json.dumps(description, indent=1, sort_keys=True))
+        make_entry(self.folder)
+        self._write_facts("entry.json", json.dumps(description, indent=1, sort_keys=True))
 
     def write_shard(self, first: int, vectors: np.ndarray) -> None:
         """Keep the vectors of whole batches from `first` on, in plan order."""
         last = first + -(-len(vectors) // self.plan.batch_size)
         payload = np.ascontiguousarray(vectors, dtype="<f4").tobytes()
-
-        def fill(file: BinaryIO) -> str:
+        path = self.folder / f"batches-{first:08d}-{last:08d}.shard"
+        with cache_errors(path), replacing(path) as file:
             file.write(self._shard_checksum(first, last, payload))
             file.write(payload)
-            return f"batches-{first:08d}-{last:08d}.shard"
-
-        write_whole(self.folder, fill)
 
     def shards(self) -> dict[Path, tuple[int, int]]:
         """Shard files → their (first, last) batch, ordered; the bytes are not verified here."""
@@ -90,10 +85,7 @@ class CacheEntry:
 
     def assemble(self) -> bool:
         """Write the finished matrix from the shards; False when a shard was damaged or is gone."""
-        checksum = ""
-
-        def fill(file: BinaryIO) -> str:
-            nonlocal checksum
+        with cache_errors(self.folder), temporary_file(self.folder) as file:
             header = {"descr": "<f4", "fortran_order": False, "shape": self.shape}
             np.lib.format.write_array_header_1_0(file, header)
             file.flush()
@@ -102,21 +94,17 @@ class CacheEntry:
             for path, (first, last) in self.shards().items():
                 vectors = self.read_shard(path, first, last)
                 if vectors is None:
-                    raise _Incomplete
+                    return False
                 # written, not mapped: a full disk is then an error one can catch, not a killed process
                 for row, vector in zip(self.plan.rows(first, last), vectors, strict=True):
                     _write_at(file.fileno(), vector.tobytes(), start + int(row) * width)
                 covered.update(range(first, last))
             if len(covered) < self.plan.batches:
-                raise _Incomplete
+                return False
             checksum = self._checksum(file)
-            return f"vectors-{checksum[:16]}.npy"
-
-        try:
-            matrix = write_whole(self.folder, fill)
-        except _Incomplete:
-            return False
-        write_text(self.folder / "finished.json", json.dumps({"matrix": matrix.name, "sha256": checksum}))
+            matrix = f"vectors-{checksum[:16]}.npy"
+            publish(file, self.folder / matrix)
+        self._write_facts("finished.json", json.dumps({"matrix": matrix, "sha256": checksum}))
         return True
 
     def drop_shards(self) -> None:
@@ -129,7 +117,7 @@ class CacheEntry:
         None when there is none, or when it is damaged; it is then removed with a warning.
         """
         note = self.folder / "finished.json"
-        with storage_errors(self.folder):
+        with cache_errors(self.folder):
             if not note.exists():
                 return None
             with contextlib.suppress(FileNotFoundError, ValueError, KeyError, TypeError):
@@ -148,20 +136,14 @@ class CacheEntry:
         return None
 
     def _shard_checksum(self, first: int, last: int, payload: bytes) -> bytes:
-        digest = hashlib.sha256(f"{self.folder.name} {first} {last} {self.dimension}\n".encode())
-        digest.update(payload)
-        return digest.digest()
+        return Digest(f"{self.folder.name} {first} {last} {self.dimension}\n", payload).bytes()
 
     def _checksum(self, file: BinaryIO) -> str:
-        digest = hashlib.sha256(f"{self.folder.name}\n".encode())
-        file.seek(0)
-        while block := file.read(BLOCK_BYTES):
-            digest.update(block)
-        return digest.hexdigest()
+        return Digest(f"{self.folder.name}\n").add_file(file).hex()
 
-
-class _Incomplete(Exception):
-    """Some shard of a matrix in assembly could not be used."""
+    def _write_facts(self, name: str, text: str) -> None:
+        with cache_errors(self.folder / name):
+            write_text(self.folder / name, text)
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,10 +11,10 @@ import numpy as np
 
 from embgeo.encoders.vector_file import read_npy, read_npz, read_safetensors
 from embgeo.errors import DataError
+from embgeo.files.digest import Digest
 
 READERS = {".npy": read_npy, ".npz": read_npz, ".safetensors": read_safetensors}
 KEYS = ("docs", "queries", "doc_ids", "query_ids")
-BLOCK_ROWS = 16384
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,13 @@ class Vectors:
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 over shapes, dtypes, ids and all bytes; computed when first asked, one pass in blocks of rows."""
-        digest = hashlib.sha256()
+        digest = Digest()
         for X in (self.docs, self.queries):
             if X is not None:
-                digest.update(f"{X.shape} {X.dtype.str}\n".encode())
-                for start in range(0, len(X), BLOCK_ROWS):
-                    digest.update(np.ascontiguousarray(X[start : start + BLOCK_ROWS]).tobytes())
+                digest.add(f"{X.shape} {X.dtype.str}\n").add_rows(X)
         for ids in (self.doc_ids, self.query_ids):
-            for name in ids or ():
-                data = name.encode("utf-8", "surrogatepass")
-                digest.update(f"{len(data)}\n".encode() + data)
-            digest.update(b"none" if ids is None else b"end")
-        return digest.hexdigest()
+            digest.add_texts(ids or ()).add("none" if ids is None else "end")
+        return digest.hex()
 
 
 def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from embgeo.encoders.encoder import Encoder, EncoderOptions, check_options
-from embgeo.encoders.fingerprint import file_sha256
 from embgeo.errors import DataError, InputError, MissingExtraError, unknown_name
+from embgeo.files.digest import file_digest
 
 DEFAULT_OPTIONS = EncoderOptions()
 VECTORS_PREFIX = "vectors:"
@@ -108,7 +108,7 @@ def _load_minilm(options: EncoderOptions) -> Encoder:
         raise InputError(f"'minilm' has one revision, the packaged one; got {options.revision!r}")
     folder = Path(spec.origin).parent / "model"
     weights = folder / "model.safetensors"
-    found = file_sha256(weights) if weights.is_file() else "no file"
+    found = file_digest(weights) if weights.is_file() else "no file"
     if found != MINILM_SHA256:
         raise DataError(
             f"{weights} must be the published all-MiniLM-L6-v2 (SHA-256 {MINILM_SHA256[:12]}…); got {found[:12]}. "

@@ -13,8 +13,9 @@ from typing import IO
 import numpy as np
 
 from embgeo.errors import DataError
+from embgeo.files.tensors import map_tensor, read_header
 
-SAFETENSORS_DTYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "bfloat16", "U8": "|u1"}
+TENSOR_DTYPES = ("F16", "F32", "F64", "BF16", "U8")
 ID_KEYS = ("doc_ids", "query_ids")
 
 
@@ -55,34 +56,21 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
                 pass
         except SafetensorError as error:
             raise ValueError(str(error)) from None
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length))
-        metadata = header.pop("__metadata__", {})
+        metadata, tensors = read_header(path)
         arrays = {}
-        for name, tensor in header.items():
-            kind = SAFETENSORS_DTYPES.get(tensor["dtype"])
-            if kind is None:
-                known = ", ".join(SAFETENSORS_DTYPES)
-                raise DataError(f"tensor {name!r} in {path} must be one of {known}; got {tensor['dtype']}")
-            arrays[name] = _map(path, kind, 8 + length + tensor["data_offsets"][0], tuple(tensor["shape"]))
+        for name, tensor in tensors.items():
+            if tensor.dtype not in TENSOR_DTYPES:
+                known = ", ".join(TENSOR_DTYPES)
+                raise DataError(f"tensor {name!r} in {path} must be one of {known}; got {tensor.dtype}")
+            X = map_tensor(path, tensor)
+            # NumPy does not take bfloat16 for a float: nothing downstream could tell it from a record
+            arrays[name] = X.astype(np.float32) if tensor.dtype == "BF16" else X
         for key in ID_KEYS:
             if key in arrays:
                 arrays[key] = _json_ids(path, key, arrays[key].tobytes())
             elif key in metadata:
                 arrays[key] = _json_ids(path, key, metadata[key].encode())
         return arrays
-
-
-def _map(path: Path, kind: str, offset: int, shape: tuple[int, ...]) -> np.ndarray:
-    import ml_dtypes
-
-    dtype = np.dtype(ml_dtypes.bfloat16 if kind == "bfloat16" else kind)
-    if 0 in shape:
-        return np.empty(shape, np.float32 if kind == "bfloat16" else dtype)
-    mapped = np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
-    # NumPy does not take bfloat16 for a float: nothing downstream could tell it from a record
-    return mapped.astype(np.float32) if kind == "bfloat16" else mapped
 
 
 def _npy_header(file: IO[bytes], path: Path, name: str) -> tuple[tuple[int, ...], np.dtype]:

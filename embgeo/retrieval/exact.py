@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from embgeo.copies import NOISE
-from embgeo.embeddings import Embeddings, release_pages
+from embgeo.embeddings import Embeddings
+from embgeo.files.mapped import release_pages
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.top_k import TopK, tie_order
 

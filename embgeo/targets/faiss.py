@@ -7,7 +7,6 @@ where vectors may not be added to it, a note of the report says so.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ import numpy as np
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.search.on_faiss import add_codes, code_index, faiss_available
 from embgeo.compression.search.store import Store
-from embgeo.errors import InputError, MissingExtraError, StorageError
+from embgeo.errors import InputError, MissingExtraError
+from embgeo.files.atomic import replacing, storage_errors
 
 PROBES = 16
 
@@ -176,15 +176,9 @@ def _write(index: Any, path: Path) -> int:
     import faiss
 
     library: Any = faiss
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        library.write_index(index, str(partial))
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-        return path.stat().st_size
-    except (OSError, RuntimeError) as error:
-        said = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
-        raise StorageError(f"the FAISS file must be written to {path}: {said}. Free space or name another") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    with storage_errors("the FAISS file", path, "Free some space or name another file"), replacing(path) as file:
+        try:
+            library.write_index(index, file.name)
+        except RuntimeError as error:
+            raise OSError(str(error).splitlines()[0]) from error
+    return path.stat().st_size

@@ -23,8 +23,9 @@ from hypothesis import strategies as st
 
 from embgeo.encoders import cache_entry
 from embgeo.encoders.batch_plan import plan_batches
-from embgeo.encoders.cache import cache_directory, cache_entries, cache_key, clear_cache, encode_texts
+from embgeo.encoders.cache import cache_entries, cache_key, clear_cache, encode_texts
 from embgeo.errors import InputError, StorageError
+from embgeo.files.cache_folder import cache_directory
 
 
 @dataclass
@@ -357,14 +358,14 @@ def test_two_processes_at_once_agree(tmp_path: Path) -> None:
 
 
 def test_temporary_of_a_killed_process_is_removed(tmp_path: Path) -> None:
-    from embgeo.encoders import atomic_file
+    from embgeo.files import atomic
 
     interrupted(tmp_path)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     folder = folder_of(tmp_path)
-    orphan = folder / f".~{atomic_file._here()}~{dead.pid}~00000000.tmp"
-    living = folder / f".~{atomic_file._here()}~{os.getpid()}~00000000.tmp"
+    orphan = folder / f".~{atomic._host()}~{dead.pid}~00000000.tmp"
+    living = folder / f".~{atomic._host()}~{os.getpid()}~00000000.tmp"
     for path in (orphan, living):
         path.write_bytes(b"half")
     encode_texts(LetterEncoder(), TEXTS, "document", tmp_path)

@@ -317,7 +317,7 @@ def test_a_store_that_cannot_be_written_leaves_nothing(
     def full(*_: Any) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("embgeo.compression.search.store.os.replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(StorageError, match="No space left"):
         api.compress(**vectors(files, out=tmp_path / "runs", specs=["int8"]))
     assert list((tmp_path / "runs").iterdir()) == []

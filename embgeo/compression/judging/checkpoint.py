@@ -15,7 +15,6 @@ whenever a sweep begins, and `embgeo cache` lists and clears it.
 from __future__ import annotations
 
 import datetime
-import hashlib
 import json
 import logging
 import shutil
@@ -25,10 +24,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+import embgeo
 from embgeo import __version__
 from embgeo.compression.codecs.codec import Codec, restore_codec
 from embgeo.compression.codecs.spec import Spec
@@ -37,11 +37,13 @@ from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
 from embgeo.compression.judging.held_out import DEPTH
 from embgeo.compression.judging.timing import Timing
 from embgeo.compression.search.on_faiss import faiss_available
-from embgeo.embeddings import Embeddings, release_pages
-from embgeo.encoders.atomic_file import remove_orphans, storage_errors, write_text, write_whole
+from embgeo.embeddings import Embeddings
 from embgeo.environment import versions
 from embgeo.errors import StorageError
-from embgeo.jsontext import canonical_json
+from embgeo.files.atomic import replacing, write_text
+from embgeo.files.cache_folder import cache_errors, entry_extent, entry_folders, make_entry, remove_entry
+from embgeo.files.digest import Digest
+from embgeo.files.jsontext import canonical_json
 from embgeo.retrieval.evaluate import Evaluator
 
 FORMAT = 1
@@ -80,15 +82,11 @@ class Checkpoints:
             return
         kept = codec if finding.fit_seconds > KEEP_CODEC_SECONDS else None
         payload = _pack(finding, timing, kept)
-        name = _name(finding.spec)
-
-        def fill(file: BinaryIO) -> str:
-            file.write(self._checksum(name, payload))
-            file.write(payload)
-            return name
-
+        path = self.folder / _name(finding.spec)
         try:
-            write_whole(self.folder, fill)
+            with cache_errors(path), replacing(path) as file:
+                file.write(self._checksum(path.name, payload))
+                file.write(payload)
         except StorageError as error:
             self._writable = False
             logger.warning("the sweep goes on, but cannot be taken up again after a kill: %s", error)
@@ -117,9 +115,7 @@ class Checkpoints:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _checksum(self, name: str, payload: bytes) -> bytes:
-        digest = hashlib.sha256(f"{self.key} {name}\n".encode())
-        digest.update(payload)
-        return digest.digest()
+        return Digest(f"{self.key} {name}\n", payload).bytes()
 
 
 def open_checkpoints(
@@ -129,18 +125,17 @@ def open_checkpoints(
     facts = {
         "format": FORMAT, "embgeo": __version__, "code": _code_fingerprint(), "libraries": _libraries(),
         "vectors": _vectors_fingerprint(embeddings), "similarity": embeddings.similarity,
-        "qrels": None if evaluator is None else hashlib.sha256(canonical_json(evaluator.qrels).encode()).hexdigest(),
+        "qrels": None if evaluator is None else Digest(canonical_json(evaluator.qrels)).hex(),
         "seed": seed, "folds": FOLDS, "fit_rows": FIT_ROWS, "depth": DEPTH, "drop_own": drop_own, "device": device,
     }  # fmt: skip
-    key = hashlib.sha256(canonical_json(facts).encode()).hexdigest()
+    key = Digest(canonical_json(facts)).hex()
     folder = sweeps_folder(root) / key
     about = {"documents": len(embeddings), "queries": len(embeddings.query_ids), "dimension": embeddings.dimension}
     try:
-        with storage_errors(folder):
+        with cache_errors(folder):
             trim(root, spare=key)
-            folder.mkdir(parents=True, exist_ok=True)
-            remove_orphans(folder)
-        write_text(folder / "about.json", json.dumps({**about, **facts}, indent=1))
+            make_entry(folder)
+            write_text(folder / "about.json", json.dumps({**about, **facts}, indent=1))
     except StorageError as error:
         logger.warning("the sweep cannot be taken up again after a kill: %s", error)
         return None
@@ -162,16 +157,15 @@ class UnfinishedSweep:
 def unfinished_sweeps(root: Path) -> list[UnfinishedSweep]:
     """What killed sweeps left under the cache folder, newest first."""
     found = []
-    for folder in _folders(root):
+    for folder in entry_folders(sweeps_folder(root)):
         try:
             about = json.loads((folder / "about.json").read_text("utf-8"))
             documents, dimension = int(about["documents"]), int(about["dimension"])
         except (OSError, *_DAMAGE):
             documents, dimension = 0, 0
-        changed, size = _extent(folder)
-        when = datetime.datetime.fromtimestamp(changed, datetime.UTC)
+        modified, size = entry_extent(folder)
         specs = len(list(folder.glob(f"*{SUFFIX}")))
-        found.append(UnfinishedSweep(folder.name, documents, dimension, specs, size, when))
+        found.append(UnfinishedSweep(folder.name, documents, dimension, specs, size, modified))
     return sorted(found, key=lambda sweep: sweep.modified, reverse=True)
 
 
@@ -180,9 +174,7 @@ def clear_sweeps(root: Path, keys: Iterable[str] | None = None) -> list[Unfinish
     wanted = None if keys is None else set(keys)
     removed = [sweep for sweep in unfinished_sweeps(root) if wanted is None or sweep.key in wanted]
     for sweep in removed:
-        folder = sweeps_folder(root) / sweep.key
-        with storage_errors(folder):
-            shutil.rmtree(folder)
+        remove_entry(sweeps_folder(root) / sweep.key)
     return removed
 
 
@@ -193,26 +185,15 @@ def sweeps_folder(root: Path) -> Path:
 def trim(root: Path, spare: str = "") -> None:
     """Forget sweeps that nobody took up for 30 days, and the oldest while all together hold over 2 GiB."""
     now, held = time.time(), 0
-    folders = [folder for folder in _folders(root) if folder.name != spare]
-    for changed, size, folder in sorted(((*_extent(folder), folder) for folder in folders), reverse=True):
+    folders = [folder for folder in entry_folders(sweeps_folder(root)) if folder.name != spare]
+    for changed, size, folder in sorted(((*entry_extent(folder), folder) for folder in folders), reverse=True):
         held += size
-        if held > MOST_BYTES or now - changed > MOST_SECONDS:
+        if held > MOST_BYTES or now - changed.timestamp() > MOST_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _folders(root: Path) -> Iterable[Path]:
-    place = sweeps_folder(root)
-    return [folder for folder in place.iterdir() if folder.is_dir()] if place.is_dir() else []
-
-
-def _extent(folder: Path) -> tuple[float, int]:
-    """When it was last written to, and its bytes."""
-    stats = [path.stat() for path in folder.iterdir()]
-    return max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime), sum(s.st_size for s in stats)
-
-
 def _name(spec: Spec) -> str:
-    return hashlib.sha256(str(spec).encode()).hexdigest()[:32] + SUFFIX
+    return Digest(str(spec)).hex()[:32] + SUFFIX
 
 
 def _pack(finding: Finding, timing: Timing | None, codec: Codec | None) -> bytes:
@@ -257,29 +238,22 @@ def _unpack(spec: Spec, payload: bytes) -> Kept:
 
 def _vectors_fingerprint(embeddings: Embeddings) -> str:
     """SHA-256 of documents, queries and ids as they lie there, one pass by block."""
-    digest = hashlib.sha256()
+    digest = Digest()
     for X in (embeddings.docs, embeddings.queries):
-        digest.update(f"{None if X is None else (X.dtype.str, X.shape)}\n".encode())
-        for start in range(0, 0 if X is None else len(X), 16384):
-            assert X is not None
-            digest.update(np.ascontiguousarray(X[start : start + 16384]).data)
-            release_pages(X)
-    for ids in (embeddings.doc_ids, embeddings.query_ids):
-        for name in ids:
-            raw = name.encode("utf-8", "surrogatepass")
-            digest.update(len(raw).to_bytes(8, "little") + raw)
-    return digest.hexdigest()
+        digest.add(f"{None if X is None else (X.dtype.str, X.shape)}\n")
+        if X is not None:
+            digest.add_rows(X)
+    return digest.add_texts(embeddings.doc_ids).add_texts(embeddings.query_ids).hex()
 
 
 @cache
 def _code_fingerprint() -> str:
-    """SHA-256 of the code that judges, so that what an edited codec left is not taken for its own."""
-    package = Path(__file__).resolve().parents[2]
-    digest = hashlib.sha256()
-    for folder in ("compression", "numeric", "retrieval", "."):
-        for path in sorted((package / folder).glob("*.py" if folder == "." else "**/*.py")):
-            digest.update(path.relative_to(package).as_posix().encode() + b"\n" + path.read_bytes())
-    return digest.hexdigest()
+    """SHA-256 of embgeo's code, so that what an edited codec left is not taken for its own."""
+    package = Path(embgeo.__file__).resolve().parent
+    digest = Digest()
+    for path in sorted(package.rglob("*.py")):
+        digest.add(f"{path.relative_to(package).as_posix()}\n", path.read_bytes())
+    return digest.hex()
 
 
 def _libraries() -> dict[str, str]:

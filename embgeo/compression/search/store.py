@@ -16,13 +16,10 @@ row blocks, so that a memory-mapped corpus passes through without being held.
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,11 +27,11 @@ from embgeo.compression.codecs.codec import Codec, restore_codec
 from embgeo.compression.codecs.part import Structure, restore
 from embgeo.compression.search.searcher import metric_of
 from embgeo.errors import RunFormatError, StorageError
+from embgeo.files.atomic import replacing, storage_errors
+from embgeo.files.digest import Digest
+from embgeo.files.tensors import file_header, map_tensor, read_header
 
 STORE_VERSION = 1
-_DTYPES = {"U8": np.uint8, "U64": np.uint64, "F32": np.float32, "F64": np.float64, "I64": np.int64, "U16": np.uint16}
-_DTYPES |= {"I32": np.int32}
-_NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -78,55 +75,39 @@ def write_store(
     """
     encoded = [doc_id.encode("utf-8", "surrogatepass") for doc_id in doc_ids]
     header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)), structure)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(header)
-            # state first: float arrays stay aligned whatever the length of codes and ids
-            for array in codec.state.values():
-                file.write(np.ascontiguousarray(array).data)
-            file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
-            for array in _structure_arrays(structure).values():
-                file.write(np.ascontiguousarray(array).data)
-            start, rows = file.tell(), 0
-            for block in blocks:
-                for offset, part in _tiers(codec, block, start, len(doc_ids)):
-                    file.seek(offset + rows * part.shape[1])
-                    file.write(np.ascontiguousarray(part).data)
-                rows += len(block)
-            file.seek(start + len(doc_ids) * codec.code_bytes)
-            for raw in encoded:
-                file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
+    advice = "Free some space, or choose a writable folder with --out"
+    with storage_errors("the store", path, advice), replacing(path) as file:
+        file.write(header)
+        # state first: float arrays stay aligned whatever the length of codes and ids
+        for array in codec.state.values():
+            file.write(np.ascontiguousarray(array).data)
+        file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
+        for array in _structure_arrays(structure).values():
+            file.write(np.ascontiguousarray(array).data)
+        start, rows = file.tell(), 0
+        for block in blocks:
+            for offset, part in _tiers(codec, block, start, len(doc_ids)):
+                file.seek(offset + rows * part.shape[1])
+                file.write(np.ascontiguousarray(part).data)
+            rows += len(block)
+        file.seek(start + len(doc_ids) * codec.code_bytes)
+        for raw in encoded:
+            file.write(raw)
         if rows != len(doc_ids):
             raise ValueError(f"the store needs one row of codes an id; got {rows} rows for {len(doc_ids)} ids")
-        os.replace(partial, path)
-    except OSError as error:
-        raise StorageError(
-            f"the store must be written to {path}: {error.strerror}. Free space or choose --out"
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return len(header) + data_bytes
 
 
 def load_store(path: Path) -> Store:
     """Open a store; codes stay memory-mapped. Raises RunFormatError for a damaged, foreign or newer file."""
     try:
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            length = int.from_bytes(file.read(8), "little")
-            if not 0 < length <= size - 8:
-                raise ValueError("its header does not fit the file")
-            header = json.loads(file.read(length))
-        metadata = header.pop("__metadata__")
+        metadata, tensors = read_header(path)
         version = int(metadata["embgeo_store"])
         if version > STORE_VERSION:
             raise RunFormatError(
                 f"{path} has store format {version}; this embgeo reads up to {STORE_VERSION}. Upgrade embgeo"
             )
-        arrays = {name: _map(path, entry, 8 + length, size) for name, entry in header.items()}
+        arrays = {name: map_tensor(path, tensor) for name, tensor in tensors.items()}
         state = {name.removeprefix("state."): np.array(a) for name, a in arrays.items() if name.startswith("state.")}
         if metadata["codec_sha256"] != _checksum(metadata["codec"], state):
             raise ValueError("its codec does not match its checksum")
@@ -184,22 +165,14 @@ def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None 
     if structure is not None:
         facts = {"kind": structure.kind, **structure.numbers}
         metadata["index"] = json.dumps(facts, separators=(",", ":"))
-    header: dict[str, object] = {"__metadata__": metadata}
-    at = 0
-    for name, dtype, shape in tensors:
-        size = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-        header[name] = {"dtype": _NAMES[dtype], "shape": shape, "data_offsets": [at, at + size]}
-        at += size
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text, at
+    return file_header(tensors, metadata)
 
 
 def _checksum(manifest: str, state: Mapping[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(manifest.encode())
+    digest = Digest(manifest)
     for name in sorted(state):
-        digest.update(name.encode() + np.ascontiguousarray(state[name]).tobytes())
-    return digest.hexdigest()
+        digest.add(name, np.ascontiguousarray(state[name]).tobytes())
+    return digest.hex()
 
 
 def _widths(codec: Codec) -> list[tuple[str, int]]:
@@ -213,17 +186,6 @@ def _tiers(codec: Codec, block: np.ndarray, start: int, rows: int) -> Iterator[t
     for _, width in _widths(codec):
         yield start + at * rows, block[:, at : at + width]
         at += width
-
-
-def _map(path: Path, entry: dict[str, Any], start: int, size: int) -> np.ndarray:
-    dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), tuple(entry["shape"])
-    begin, end = entry["data_offsets"]
-    expected = dtype.itemsize * int(np.prod(shape, dtype=np.int64))
-    if begin < 0 or end - begin != expected or start + end > size:
-        raise ValueError("a tensor lies outside the file")
-    if expected == 0:
-        return np.empty(shape, dtype)
-    return np.memmap(path, dtype, "r", offset=start + begin, shape=shape)
 
 
 def _split(raw: bytes, ends: np.ndarray) -> Iterator[str]:

@@ -18,7 +18,7 @@ from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.embeddings import check_embeddings
 from embgeo.errors import BudgetError
-from embgeo.jsontext import to_json_text
+from embgeo.files.jsontext import to_json_text
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import json
+import os
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -199,7 +200,7 @@ def test_a_full_disk_leaves_the_old_store_and_nothing_else(good: Path, monkeypat
     real = Path.open
 
     def opened(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
-        return FullDisk(str(self), "w") if "w" in mode else real(self, mode, *rest, **more)
+        return FullDisk(str(self), "x+") if "x" in mode else real(self, mode, *rest, **more)
 
     monkeypatch.setattr(Path, "open", opened)
     codec = codec_of("f32")
@@ -214,7 +215,7 @@ def test_a_failed_flush_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def fail(_: int) -> None:
         raise OSError(errno.EDQUOT, "Disk quota exceeded")
 
-    monkeypatch.setattr(module.os, "fsync", fail)
+    monkeypatch.setattr(os, "fsync", fail)
     codec = codec_of("int8")
     with pytest.raises(StorageError, match="quota"):
         write_store(tmp_path / "s.safetensors", codec, [codec.encode(X)], IDS)

@@ -1,0 +1,117 @@
+"""Files and folders that appear whole or not at all; the one place where embgeo replaces what lies on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from embgeo.errors import EmbgeoError, StorageError
+
+SUFFIX = ".tmp"
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """An open file for the block to fill; synced and moved to `path` when the block ends, gone when it raises."""
+    with temporary_file(path.parent) as file:
+        yield file
+        publish(file, path)
+
+
+@contextlib.contextmanager
+def temporary_file(folder: Path) -> Iterator[BinaryIO]:
+    """An open file in `folder` under a name that no other process uses, for `publish`; gone after the block if not."""
+    path = _temporary(folder)
+    try:
+        with path.open("xb+") as file:
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def publish(file: BinaryIO, path: Path) -> None:
+    """Sync a `temporary_file` and move it to `path` in the same folder, in place of what was there."""
+    file.flush()
+    os.fsync(file.fileno())
+    os.replace(file.name, path)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A small UTF-8 text file, whole or not at all."""
+    with replacing(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def replacing_folder(target: Path) -> Iterator[Path]:
+    """A new folder for the block to fill, moved to `target` when the block ends, gone when it raises.
+
+    What was at `target` stays until the new one is complete. A kill between the two renames is undone by the next call.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_orphans(target.parent)
+    old = target.with_name(f".{target.name}.old")
+    if not target.exists() and old.exists():
+        old.rename(target)
+    folder = _temporary(target.parent)
+    folder.mkdir()
+    try:
+        yield folder
+        if target.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            target.rename(old)
+        try:
+            folder.rename(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                old.rename(target)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def storage_errors(what: str, path: Path, advice: str) -> Iterator[None]:
+    """Turn the operating system's refusal into a `StorageError`: WHAT must be written to PATH; REASON. ADVICE."""
+    try:
+        yield
+    except EmbgeoError:
+        raise
+    except OSError as error:
+        raise StorageError(f"{what} must be written to {path}; {error.strerror or error}. {advice}") from error
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove temporaries in `folder` whose process, on this host, is gone: what a `kill -9` leaves."""
+    for path in folder.glob(f".~*{SUFFIX}"):
+        parts = path.name.removesuffix(SUFFIX).split("~")
+        if len(parts) == 4 and parts[1] == _host() and parts[2].isdigit() and not _alive(int(parts[2])):
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _temporary(folder: Path) -> Path:
+    return folder / f".~{_host()}~{os.getpid()}~{secrets.token_hex(4)}{SUFFIX}"
+
+
+def _host() -> str:
+    return "".join(c for c in socket.gethostname() if c.isalnum() or c in "-.")
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
