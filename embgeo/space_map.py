@@ -12,6 +12,7 @@ from embgeo.embeddings import Embeddings
 from embgeo.errors import MissingExtraError
 from embgeo.metrics.signature import Signature
 from embgeo.progress import Progress, silent
+from embgeo.threads import one_blas_thread
 
 MOST_POINTS = 20_000
 EXACT_SIZE = 1024  # up to this many rows or dimensions the axes come from a full eigendecomposition
@@ -138,11 +139,10 @@ def _directions(C: np.ndarray, seed: int) -> np.ndarray:
     n, d = C.shape
     if d <= EXACT_SIZE or n <= EXACT_SIZE:
         from scipy.linalg import eigh
-        from threadpoolctl import threadpool_limits
 
         smaller = (C.T @ C if d <= n else C @ C.T).astype(np.float64)
         size = len(smaller)
-        with threadpool_limits(1, user_api="blas"):
+        with one_blas_thread():
             vectors = eigh(smaller, subset_by_index=[max(0, size - 2), size - 1])[1][:, ::-1]
         if d > n:
             vectors = C.T @ vectors

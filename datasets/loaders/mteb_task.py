@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.datasets.checks import build_dataset
 from embgeo.datasets.dataset import Dataset
+from embgeo.encoders.hub import hub_answers, hub_offline
 from embgeo.errors import DataError, HubError, unknown_name
 from embgeo.progress import Progress, silent
-
-PROBE_SECONDS = 5.0
 
 
 def mteb_task_names() -> list[str]:
@@ -123,35 +121,6 @@ def query_text(row: Mapping[str, Any]) -> str:
         turns = [turn if isinstance(turn, str) else f"{turn['role']}: {turn['content']}" for turn in text]
         return " ".join(filter(None, (instruction, "; ".join(turns))))
     return f"{text} {instruction}" if instruction is not None else str(text)
-
-
-def hub_answers() -> bool:
-    """Whether the hub answers at all, through the proxies that are set; one try."""
-    import huggingface_hub
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        return False
-    try:
-        huggingface_hub.get_session().head(constants.ENDPOINT, timeout=PROBE_SECONDS)
-    except Exception:  # whichever HTTP library the installed version uses
-        return False
-    return True
-
-
-@contextmanager
-def hub_offline() -> Iterator[None]:
-    """The hub's libraries look at their cache only; without this each retries for over 20 seconds."""
-    from huggingface_hub import constants
-
-    from datasets import config
-
-    before = constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE = True
-    try:
-        yield
-    finally:
-        constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE = before
 
 
 def _task_classes() -> dict[str, Any]:

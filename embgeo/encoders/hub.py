@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from embgeo.errors import HubError, UnknownNameError
 
 HUB_SECONDS = 6.0
 WHAT_TO_DO = "Use a local model folder, `minilm` (packaged) or vectors:PATH."
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class HubAnswer:
     commit: str | None
     offline: bool
 
+    def respected(self) -> contextlib.AbstractContextManager[None]:
+        """Keep the hub's client off the network inside, when the answer came from the local cache."""
+        return hub_offline() if self.offline else contextlib.nullcontext()
+
 
 def ask_hub(name: str, revision: str | None = None, hint: str = "") -> HubAnswer:
     """Find a model repository on the hub, or complete in the local hub cache when the hub does not answer.
@@ -40,11 +47,13 @@ def ask_hub(name: str, revision: str | None = None, hint: str = "") -> HubAnswer
     UnknownNameError
         The hub answers that it has no such model.
     """
-    from huggingface_hub import constants, errors
+    from huggingface_hub import HfApi, constants, errors
 
     if not constants.HF_HUB_OFFLINE:
         try:
-            return HubAnswer(_commit(name, revision), offline=False)
+            api = HfApi(endpoint=constants.ENDPOINT)
+            commit = _bounded(lambda: api.model_info(name, revision=revision, timeout=HUB_SECONDS / 2).sha)
+            return HubAnswer(commit, offline=False)
         except errors.GatedRepoError:
             raise HubError(f"model {name!r} is gated: accept its terms on {constants.ENDPOINT} and log in") from None
         except errors.RevisionNotFoundError:
@@ -75,29 +84,43 @@ def cached_folder(name: str, revision: str | None) -> Path | None:
     return None
 
 
+def hub_answers() -> bool:
+    """Whether the hub answers at all, through the proxies that are set; one try."""
+    from huggingface_hub import constants, get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        _bounded(lambda: get_session().head(constants.ENDPOINT, timeout=HUB_SECONDS / 2))
+    except Exception:  # whichever HTTP library the installed version uses
+        return False
+    return True
+
+
 @contextlib.contextmanager
-def offline(answer: HubAnswer) -> Iterator[None]:
-    """Keep the hub's client off the network inside, when the answer came from the local cache."""
+def hub_offline() -> Iterator[None]:
+    """The hub's libraries look at their cache only; without this each retries for over 20 seconds."""
     from huggingface_hub import constants
 
-    before = constants.HF_HUB_OFFLINE
-    constants.HF_HUB_OFFLINE = before or answer.offline
+    # `datasets` keeps a copy of the switch from when it was loaded
+    loaded = [constants, *filter(None, [sys.modules.get("datasets.config")])]
+    before = [module.HF_HUB_OFFLINE for module in loaded]
+    for module in loaded:
+        module.HF_HUB_OFFLINE = True
     try:
         yield
     finally:
-        constants.HF_HUB_OFFLINE = before
+        for module, was in zip(loaded, before, strict=True):
+            module.HF_HUB_OFFLINE = was
 
 
-def _commit(name: str, revision: str | None) -> str | None:
-    """The commit of a repository by one request; name resolution too is under the time limit, hence the thread."""
-    from huggingface_hub import HfApi, constants
-
-    answers: queue.Queue[str | Exception | None] = queue.Queue()
+def _bounded(request: Callable[[], Answer]) -> Answer:
+    """What a request gives within `HUB_SECONDS`; on a thread, since name resolution takes no time limit."""
+    answers: queue.Queue[Answer | Exception] = queue.Queue()
 
     def ask() -> None:
         try:
-            api = HfApi(endpoint=constants.ENDPOINT)
-            answers.put(api.model_info(name, revision=revision, timeout=HUB_SECONDS / 2).sha)
+            answers.put(request())
         except Exception as error:
             answers.put(error)
 

@@ -131,12 +131,12 @@ def _load_folder(name: str, folder: Path, options: EncoderOptions) -> Encoder:
 
 def _load_from_hub(name: str, options: EncoderOptions) -> Encoder:
     from embgeo.encoders.fingerprint import folder_fingerprint
-    from embgeo.encoders.hub import ask_hub, cached_folder, offline
+    from embgeo.encoders.hub import ask_hub, cached_folder
     from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_model
 
     near = difflib.get_close_matches(name, model_names(), n=2, cutoff=0.8)
     answer = ask_hub(name, options.revision, f" Did you mean {' or '.join(near)}?" if near else "")
-    with offline(answer):
+    with answer.respected():
         model = load_model(name, name, options, revision=answer.commit or options.revision)
         folder = cached_folder(name, answer.commit)
     weights = folder_fingerprint(folder) if folder else None

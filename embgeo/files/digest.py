@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from embgeo.files.mapped import release_pages
+from embgeo.files.tensors import release_pages
 
 BLOCK_BYTES = 1 << 24
 BLOCK_ROWS = 16384

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.errors import Undefined
 from embgeo.metrics.registry import measure
 from embgeo.space.space import Space
+from embgeo.threads import one_blas_thread
 
 
 @measure(
@@ -50,7 +50,7 @@ def diffusion_spectral_entropy(space: Space) -> float:
     # symmetric, with the eigenvalues of the row-normalised walk
     root = np.sqrt(kernel.sum(axis=1))
     kernel /= np.outer(root, root)
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         eigenvalues = np.abs(np.linalg.eigvalsh(kernel))
     p = eigenvalues / eigenvalues.sum()
     p = p[p > 1e-15]

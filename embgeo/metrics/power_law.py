@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.errors import Undefined
 from embgeo.metrics.registry import Reading, measure
 from embgeo.space.space import Space
+from embgeo.threads import one_blas_thread
 
 ASPECT = 2  # rows over columns of every submatrix
 WIDEST = 128
@@ -47,7 +47,7 @@ def power_law_exponent(space: Space) -> Reading:
         raise Undefined(f"needs {FEWEST} dimensions and {ASPECT * FEWEST} rows; got {space.d} and {space.n}")
     pooled = []
     X, _ = space.rows_for("euclidean")
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         for _ in range(SUBMATRICES):
             rows = space.rng.choice(space.n, ASPECT * m, replace=False)
             columns = space.rng.choice(space.d, m, replace=False)

@@ -7,15 +7,16 @@ gradients apply; neighbouring scales have similar weights, so each scale starts 
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.errors import Undefined
 from embgeo.space.blocks import in_threads, row_blocks
 from embgeo.space.space import Space
+from embgeo.threads import one_blas_thread
 
 SCALES = 30
 CONVERGED = 0.95  # share of n that the magnitude reaches at the largest scale
@@ -252,7 +253,7 @@ def magnitude_of(space: Space) -> MagnitudeFunction:
 
     def compute() -> MagnitudeFunction:
         similarity: Similarity = HostSimilarity(D) if space.device == "cpu" else _on_device(space, D)
-        with threadpool_limits(1 if len(D) < THREADED_ROWS else None, user_api="blas"):
+        with one_blas_thread() if len(D) < THREADED_ROWS else nullcontext():
             return magnitude_function(similarity, _typical_gap(D))
 
     return space.shared("magnitude", compute)

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.copies import Copies, find_copies
 from embgeo.embeddings import Embeddings, Similarity, normalise
@@ -19,6 +18,7 @@ from embgeo.space.device import kernels
 from embgeo.space.kernels import Kernels, NumpyKernels, Reduction
 from embgeo.space.minimum_spanning_tree import SpanningTree, minimum_spanning_tree
 from embgeo.space.neighbours import nearest_by_blocks
+from embgeo.threads import one_blas_thread
 
 Metric = Literal["euclidean", "cosine"]
 DENSE_ROWS = 20_000  # 1.6 GB a distance matrix; larger spaces stream blocks
@@ -393,9 +393,7 @@ class Space:
 
 
 def _spectrum(symmetric: np.ndarray) -> np.ndarray:
-    # one thread: the reduction to tridiagonal form gains little from more, and on busy cores they wait for each other
-    # (d = 384: 0.025 s with one, 1.5 s with two beside another process)
-    with threadpool_limits(1 if len(symmetric) <= 2048 else None, user_api="blas"):
+    with one_blas_thread(len(symmetric)):
         eigenvalues = np.linalg.eigvalsh(symmetric)[::-1]
     noise = max(eigenvalues[0], 0.0) * len(symmetric) * np.finfo(np.float64).eps
     return _read_only(np.where(eigenvalues > noise, eigenvalues, 0.0))

@@ -13,6 +13,7 @@ import pytest
 import datasets
 from embgeo.datasets import mteb_task
 from embgeo.datasets.mteb_task import convert, fetch, load_mteb_task, mteb_task_names, query_text
+from embgeo.encoders.hub import hub_offline
 from embgeo.errors import DataError, HubError, InputError, UnknownNameError
 
 # the layout that every retrieval repository of mteb has on the hub
@@ -151,7 +152,7 @@ def test_offline_mode_ends_with_the_block() -> None:
     from huggingface_hub import constants
 
     before = constants.HF_HUB_OFFLINE, datasets.config.HF_HUB_OFFLINE
-    with contextlib.suppress(RuntimeError), mteb_task.hub_offline():
+    with contextlib.suppress(RuntimeError), hub_offline():
         assert constants.HF_HUB_OFFLINE
         assert datasets.config.HF_HUB_OFFLINE
         raise RuntimeError

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+
+from embgeo.threads import one_blas_thread
 
 T = TypeVar("T")
 HOLD_BYTES = 64 * 2**20
@@ -84,14 +85,6 @@ class Training:
         return principal_axes(second_moment(self.X, about=self.mean))
 
 
-def one_thread(size: int) -> threadpool_limits:
-    """For factorisations of (size, size), whose last bits follow the number of threads, as no result should.
-
-    One this small only waits for its threads; beyond 2,048 they are worth it, and other thread counts may differ.
-    """
-    return threadpool_limits(1 if size <= 2048 else None, user_api="blas")
-
-
 def second_moment(X: np.ndarray, block: int = 16384, about: np.ndarray | None = None) -> np.ndarray:
     """XᵀX / n in float64, a float32 product per block: relative error about 1e-7·√block on unit rows.
 
@@ -108,7 +101,7 @@ def second_moment(X: np.ndarray, block: int = 16384, about: np.ndarray | None = 
 
 def principal_axes(moment: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Eigenvalues descending and axes as columns, each axis signed so that its largest component is positive."""
-    with one_thread(len(moment)):
+    with one_blas_thread(len(moment)):
         values, axes = np.linalg.eigh(moment)
     values, axes = values[::-1], axes[:, ::-1]
     largest = axes[np.abs(axes).argmax(axis=0), np.arange(axes.shape[1])]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.metrics.comparison.pairing import centred_pair
 from embgeo.space.space import Space
+from embgeo.threads import one_blas_thread
 
 
 def procrustes_error(a: Space, b: Space) -> float:
@@ -22,6 +22,6 @@ def procrustes_error(a: Space, b: Space) -> float:
     """
     X, Y = centred_pair(a, b)
     product = X.T @ Y
-    with threadpool_limits(1, user_api="blas"):  # see Space: decompositions this small wait for their own threads
+    with one_blas_thread():
         kept = np.linalg.svd(product, compute_uv=False).sum()
     return float(np.clip(1 - kept**2, 0.0, 1.0))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.errors import InputError
 from embgeo.metrics.comparison.pairing import centred_pair
 from embgeo.space.space import Space
+from embgeo.threads import one_blas_thread
 
 
 def svcca(a: Space, b: Space, keep: float = 0.99) -> float:
@@ -25,7 +25,7 @@ def svcca(a: Space, b: Space, keep: float = 0.99) -> float:
         raise InputError(f"the share of variance to keep must be in (0, 1]; got {keep}")
     X, Y = centred_pair(a, b)
     U, V = _components(X, keep), _components(Y, keep)
-    with threadpool_limits(1, user_api="blas"):  # see Space: decompositions this small wait for their own threads
+    with one_blas_thread():
         correlations = np.linalg.svd(U.T @ V, compute_uv=False)
     return float(np.clip(correlations, 0.0, 1.0).mean())
 
@@ -33,7 +33,7 @@ def svcca(a: Space, b: Space, keep: float = 0.99) -> float:
 def _components(X: np.ndarray, keep: float) -> np.ndarray:
     """(n, r) orthonormal principal scores that keep the share."""
     scatter = X.T @ X
-    with threadpool_limits(1, user_api="blas"):
+    with one_blas_thread():
         values, vectors = np.linalg.eigh(scatter)
     values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
     held = np.cumsum(values) / values.sum()

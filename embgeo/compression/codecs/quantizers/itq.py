@@ -11,7 +11,8 @@ from embgeo.compression.codecs.cost import FACTORISATION, PRODUCT, Cost
 from embgeo.compression.codecs.linear import Linear
 from embgeo.compression.codecs.part import Quantizer, Reducer, quantizer
 from embgeo.compression.codecs.quantizers.binary import FittedSigns
-from embgeo.compression.codecs.training import Training, one_thread
+from embgeo.compression.codecs.training import Training
+from embgeo.threads import one_blas_thread
 
 FIT_ROWS = 20_000
 ROUNDS = 50
@@ -49,7 +50,7 @@ class ITQRotation(Reducer):
             before, error = error, 1 - float(np.abs(Y).sum(dtype=np.float64)) ** 2 / max(power * Y.size, 1e-300)
             if error > before * (1 - TOLERANCE):
                 break
-            with one_thread(len(rotation)):
+            with one_blas_thread(len(rotation)):
                 left, _, right = np.linalg.svd(V.T @ signs)
             rotation = left @ right
         return Linear(np.ascontiguousarray(rotation, np.float32), mean)
@@ -62,7 +63,7 @@ def haar_rotation(dimension: int, seed: int) -> np.ndarray:
     Source: Mezzadri 2007, "How to generate random matrices from the classical compact groups".
     """
     rng = np.random.default_rng([seed, dimension, 0x207A7E])
-    with one_thread(dimension):
+    with one_blas_thread(dimension):
         Q, R = np.linalg.qr(rng.standard_normal((dimension, dimension)))
     rotation: np.ndarray = (Q * np.sign(np.diag(R))).astype(np.float32)
     return rotation

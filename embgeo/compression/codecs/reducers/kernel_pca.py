@@ -9,9 +9,10 @@ import numpy as np
 
 from embgeo.compression.codecs.cost import FACTORISATION, KERNEL, PRODUCT, Cost
 from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
-from embgeo.compression.codecs.training import Training, one_thread
+from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
 from embgeo.retrieval.exact import score
+from embgeo.threads import one_blas_thread
 
 LANDMARKS = 1_500
 
@@ -39,7 +40,7 @@ class FittedKernelPCA(FittedReducer):
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) before the mean is taken off."""
         kernel = gaussian_kernel(X, self.landmarks, self.gamma[0])
-        with one_thread(self.weights.shape[1]):  # so narrow a product is split along its sums
+        with one_blas_thread(self.weights.shape[1]):  # so narrow a product is split along its sums
             mapped: np.ndarray = kernel @ self.weights
         return mapped
 
@@ -55,7 +56,7 @@ class FittedKernelPCA(FittedReducer):
 
 def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndarray:
     """(n, l) exp(−gamma · ‖x − y‖²); in one thread, since the eigenvectors magnify the last bits of the products."""
-    with one_thread(len(Y)):
+    with one_blas_thread(len(Y)):
         return np.exp(gamma * score(X, Y, "euclidean"))
 
 
@@ -99,7 +100,7 @@ class KernelPCA(Narrowing):
         gamma = np.array([1 / spread if spread > 0 else 1.0], np.float32)
         kernel = gaussian_kernel(landmarks, landmarks, gamma[0]).astype(np.float64)
         count = len(kernel)
-        with one_thread(count):
+        with one_blas_thread(count):
             values, vectors = eigh(kernel, subset_by_index=[count - self.dimensions, count - 1])
         values, vectors = values[::-1], vectors[:, ::-1]
         largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
@@ -109,6 +110,6 @@ class KernelPCA(Narrowing):
         mean = np.zeros(self.dimensions)
         for start in range(0, len(Z), 8192):
             kernel = gaussian_kernel(Z[start : start + 8192], landmarks, gamma[0])
-            with one_thread(self.dimensions):
+            with one_blas_thread(self.dimensions):
                 mean += (kernel @ weights).sum(axis=0)
         return FittedKernelPCA(landmarks, weights, (mean / len(Z)).astype(np.float32), gamma)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training, second_moment
 from embgeo.errors import InputError
+from embgeo.threads import one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class LeanProjection(Narrowing):
         d, m = len(documents), len(training.queries)
         share = d / (d + m)
         queries = (1 - share) * queries / np.trace(queries) + share * documents / np.trace(documents)
-        with threadpool_limits(1 if d <= 2048 else None, user_api="blas"):
+        with one_blas_thread(d):
             (half_d, inverse_d), (half_q, inverse_q) = _roots(documents), _roots(queries)
             U, S, Vt = np.linalg.svd(half_q @ half_d)
         scale = np.sqrt(S[: self.dimensions])
