@@ -52,35 +52,17 @@ def list_entries(voice: Voice) -> None:
     from embgeo.files.cache_folder import cache_directory
 
     entries, sweeps = cache_entries(), unfinished_sweeps(cache_directory())
+    held: list[CachedEncoding | UnfinishedSweep] = [*entries, *sweeps]
+    what = [(plain(e.model) or "unreadable", e.role, e.texts, "" if e.finished else "unfinished") for e in entries]
+    what += [("sweep", count(s.specs, "spec", "specs"), s.documents, "unfinished") for s in sweeps]
     rows = [
-        [
-            entry.key[:12],
-            plain(entry.model) or "unreadable",
-            entry.role,
-            figure(entry.texts),
-            size(entry.bytes),
-            f"{entry.modified:%Y-%m-%d %H:%M}",
-            "" if entry.finished else "unfinished",
-        ]
-        for entry in entries
-    ]
-    rows += [
-        [
-            sweep.key[:12],
-            "sweep",
-            count(sweep.specs, "spec", "specs"),
-            figure(sweep.documents),
-            size(sweep.bytes),
-            f"{sweep.modified:%Y-%m-%d %H:%M}",
-            "unfinished",
-        ]
-        for sweep in sweeps
+        [entry.key[:12], model, role, figure(texts), size(entry.bytes), f"{entry.modified:%Y-%m-%d %H:%M}", state]
+        for entry, (model, role, texts, state) in zip(held, what, strict=True)
     ]
     columns = [("key", "left"), ("model", "text"), ("role", "left"), ("texts", "right"), ("size", "right")]
     if rows:
         voice.show(table("", [*columns, ("changed, UTC", "left"), ("", "left")], rows))
         voice.line()
-    held: list[CachedEncoding | UnfinishedSweep] = [*entries, *sweeps]
     voice.line(f"{count(len(held))}, {size(sum(entry.bytes for entry in held))}")
     voice.json([asdict(entry) for entry in held])
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
-from embgeo.encoders.encoder import EncoderOptions, Role
+from embgeo.encoders.encoder import EncoderOptions, Role, count_truncated
 from embgeo.encoders.precomputed import Vectors, load_vectors, one_row
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
@@ -344,7 +344,7 @@ def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progre
     from embgeo.encoders.cache import cache_key, encode_texts
     from embgeo.files.cache_folder import cache_directory
 
-    cut = encoder.count_truncated(texts, role)
+    cut = count_truncated(encoder, texts, role)
     warnings = []
     if cut:
         what = "documents" if role == "document" else "queries"

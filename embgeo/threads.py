@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -38,25 +39,24 @@ def one_blas_thread(size: int = 0) -> threadpool_limits:
 def limited_threads(threads: int | None) -> Iterator[int]:
     """Run the block with `threads` threads (default: the processors this process may use); yields the number.
 
-    Libraries that are not loaded yet are limited when they are: BLAS and OpenMP through threadpoolctl, numba and FAISS
-    here, and torch only if it is loaded already.
+    BLAS and OpenMP are limited through threadpoolctl, also where they are loaded later; numba, FAISS and, if it is
+    loaded already, torch here.
     """
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be at least 1; got {threads}")
     count = threads or usable_cpus()
     import numba
 
-    before = numba.get_num_threads()
-    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    pools: list[Any] = [(numba.get_num_threads, numba.set_num_threads, min(count, numba.config.NUMBA_NUM_THREADS))]
     with contextlib.suppress(ImportError):
         import faiss
 
-        faiss.omp_set_num_threads(count)
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(count)
-    try:
+        pools.append((faiss.omp_get_max_threads, faiss.omp_set_num_threads, count))
+    if (torch := sys.modules.get("torch")) is not None:
+        pools.append((torch.get_num_threads, torch.set_num_threads, count))
+    with contextlib.ExitStack() as restored:
+        for current, change, number in pools:
+            restored.callback(change, current())
+            change(number)
         with threadpool_limits(count):
             yield count
-    finally:
-        numba.set_num_threads(before)

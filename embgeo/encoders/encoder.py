@@ -45,6 +45,12 @@ class EncoderOptions:
     def prompt(self, role: Role) -> str | None:
         return self.query_prompt if role == "query" else self.document_prompt
 
+    def dimension(self, full: int) -> int:
+        """The length of a vector of a model of dimension `full`; refuses to truncate to more."""
+        if self.truncate_dim is not None and self.truncate_dim > full:
+            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {self.truncate_dim}")
+        return self.truncate_dim or full
+
 
 class Encoder(Protocol):
     """Texts → vectors, one planned batch at a time; `cache.encode_texts` plans the batches.
@@ -78,13 +84,15 @@ class Encoder(Protocol):
         """Tokens of each text with prompt and special tokens, before cutting; None when the tokenizer is unknown."""
         ...
 
-    def count_truncated(self, texts: Sequence[str], role: Role = "document") -> int:
-        """How many texts `max_length` cuts; 0 when the tokenizer or the limit is unknown."""
-        ...
-
     def token_embeddings(self) -> np.ndarray | None:
         """The (vocabulary, width) float32 input embedding matrix, where the model has one."""
         ...
+
+
+def count_truncated(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> int:
+    """How many texts the encoder's `max_length` cuts; 0 when the tokenizer or the limit is unknown."""
+    lengths = None if encoder.max_length is None else encoder.token_lengths(texts, role)
+    return 0 if lengths is None else int((lengths > encoder.max_length).sum())
 
 
 def check_options(options: EncoderOptions) -> EncoderOptions:

@@ -38,10 +38,7 @@ class MtebEncoder:
         self.task = getattr(task, "metadata", task) or _retrieval_task()
         self.source = source
         self.inner = _inner(name, wrapper, options, source)
-        full = int(self._encode(["dimension"], "document").shape[1])
-        if options.truncate_dim is not None and options.truncate_dim > full:
-            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {options.truncate_dim}")
-        self.dimension = options.truncate_dim or full
+        self.dimension = options.dimension(self._encode(["dimension"], "document").shape[1])
 
     @property
     def similarity(self) -> str | None:
@@ -100,10 +97,6 @@ class MtebEncoder:
             return None
         prompt = self.prompt(role) or ""
         return self.inner.token_lengths(texts, role, prompt)
-
-    def count_truncated(self, texts: Sequence[str], role: Role = "document") -> int:
-        lengths = None if self.max_length is None else self.token_lengths(texts, role)
-        return 0 if lengths is None else int((lengths > self.max_length).sum())
 
     def token_embeddings(self) -> np.ndarray | None:
         return self.inner.token_embeddings() if self.inner else None

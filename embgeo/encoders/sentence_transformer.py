@@ -36,10 +36,7 @@ class SentenceTransformerEncoder:
         self.options = options
         self.source = source
         _limit_length(name, model, options.max_length)
-        full = model.get_embedding_dimension() or self._probe()
-        if options.truncate_dim is not None and options.truncate_dim > full:
-            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {options.truncate_dim}")
-        self.dimension = options.truncate_dim or full
+        self.dimension = options.dimension(model.get_embedding_dimension() or self._probe())
 
     @property
     def similarity(self) -> str | None:
@@ -104,10 +101,6 @@ class SentenceTransformerEncoder:
             )  # fmt: skip
             lengths += [len(ids) for ids in tokens["input_ids"]]
         return np.array(lengths, np.int64)
-
-    def count_truncated(self, texts: Sequence[str], role: Role = "document") -> int:
-        lengths = None if self.max_length is None else self.token_lengths(texts, role)
-        return 0 if lengths is None else int((lengths > self.max_length).sum())
 
     def token_embeddings(self) -> np.ndarray | None:
         transformer = self.model.transformers_model

@@ -41,9 +41,6 @@ class Encoder:
     def encode_batch(self, texts: Sequence[str], role: str) -> np.ndarray:
         raise Loaded
 
-    def count_truncated(self, texts: Sequence[str], role: str = "document") -> int:
-        raise Loaded
-
 
 @pytest.mark.usefixtures("never_loaded")
 @pytest.mark.parametrize("command", ["analyze", "compress"])

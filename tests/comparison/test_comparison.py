@@ -149,7 +149,7 @@ def test_a_run_of_a_text_model_says_where_the_cache_keeps_its_documents(
     monkeypatch.undo()
     monkeypatch.setenv("EMBGEO_CACHE_DIR", str(tmp_path / "cache"))
     encoder = Letters("one")
-    encoder.count_truncated = lambda *_: 0  # type: ignore[attr-defined]
+    encoder.max_length = None  # type: ignore[attr-defined]
     encoder.token_embeddings = lambda: None  # type: ignore[attr-defined]
     monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: encoder)
     from embgeo.subject import load_subject

@@ -57,9 +57,6 @@ class LetterEncoder:
     def token_lengths(self, texts: Sequence[str], role: str = "document") -> None:
         return None
 
-    def count_truncated(self, texts: Sequence[str], role: str = "document") -> int:
-        return 0
-
     def token_embeddings(self) -> None:
         return None
 

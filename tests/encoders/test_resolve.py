@@ -18,7 +18,7 @@ import pytest
 
 from embgeo.encoders import hub, resolve
 from embgeo.encoders.cache import cache_key, encode_texts
-from embgeo.encoders.encoder import EncoderOptions, readable
+from embgeo.encoders.encoder import EncoderOptions, count_truncated, readable
 from embgeo.encoders.fingerprint import folder_fingerprint
 from embgeo.encoders.resolve import known_models, model_names, resolve_encoder
 from embgeo.errors import DataError, HubError, InputError, MissingExtraError, UnknownNameError
@@ -81,7 +81,7 @@ def test_texts_cut_by_the_model_are_counted(minilm: Any) -> None:
     # 254 words and the two special tokens are 256: the last that fits
     texts = ["word " * 254, "word " * 255, "", "one"]
     assert minilm.token_lengths(texts).tolist() == [256, 257, 2, 3]
-    assert minilm.count_truncated(texts) == 1
+    assert count_truncated(minilm, texts) == 1
 
 
 def test_a_lone_surrogate_does_not_stop_a_corpus(minilm: Any) -> None:
@@ -190,7 +190,7 @@ def test_options_do_what_they_say(minilm: Any) -> None:
     whole = minilm.encode_batch(PAIR, "document")
     cut = resolve_encoder("minilm", options(truncate_dim=128, document_prompt="cats: ", max_length=16))
     assert cut.dimension == 128
-    assert cut.count_truncated(["word " * 20]) == 1
+    assert count_truncated(cut, ["word " * 20]) == 1
     np.testing.assert_allclose(cut.encode_batch(PAIR, "query"), whole[:, :128], atol=1e-6)
     prompted = minilm.encode_batch(["cats: " + text for text in PAIR], "document")
     np.testing.assert_allclose(cut.encode_batch(PAIR, "document"), prompted[:, :128], atol=1e-6)
@@ -294,7 +294,7 @@ def test_mteb_model_without_network_or_torch_module_encodes(tmp_path: Path, capf
     vectors = encode_texts(encoder, ["a", "bb", "a", "ccc"], "query", tmp_path)
     assert vectors.shape == (4, 8)
     np.testing.assert_array_equal(vectors[0], vectors[2])
-    assert encoder.count_truncated(["a"]) == 0
+    assert count_truncated(encoder, ["a"]) == 0
     assert encoder.token_embeddings() is None
     assert capfd.readouterr().err == ""
     with pytest.raises(InputError, match="set by mteb"):

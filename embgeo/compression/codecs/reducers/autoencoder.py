@@ -11,6 +11,7 @@ from embgeo.compression.codecs.cost import PRODUCT, Cost
 from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 from embgeo.errors import MissingExtraError
+from embgeo.threads import limited_threads
 
 HIDDEN = 128
 STEPS = 200
@@ -98,9 +99,7 @@ def _train(
     inner, bias, outer = weights(d, hidden, scale=1.0), weights(hidden), weights(hidden, r)
     back = torch.tensor(np.ascontiguousarray(start.T), requires_grad=True)
     back_inner, back_bias, back_outer = weights(r, hidden, scale=1.0), weights(hidden), weights(hidden, d)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums in one order
-    try:
+    with limited_threads(1):  # sums in one order
         parameters = [linear, inner, bias, outer, back, back_inner, back_bias, back_outer]
         adam = torch.optim.Adam(parameters, lr=RATE)
         steps = min(STEPS, -(-PASSES * n // BATCH))
@@ -114,7 +113,5 @@ def _train(
             adam.zero_grad()
             loss.backward()
             adam.step()
-    finally:
-        torch.set_num_threads(threads)
     first, second, third, last = (p.detach().numpy().copy() for p in (linear, inner, bias, outer))
     return first, second / np.float32(size), third, last * np.float32(size)

@@ -17,7 +17,7 @@ from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_a
 from embgeo.compression.search.searcher import FEW_QUERIES, Found, any_length, best_of, metric_of, pair_scores
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.retrieval.exact import score
-from embgeo.threads import one_numba_thread
+from embgeo.threads import limited_threads, one_numba_thread
 
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -208,20 +208,13 @@ def _faiss_links(
     if not faiss_available():
         raise MissingExtraError("building hnsw needs FAISS: pip install 'embgeo[cpu]'")
     import faiss
-    from threadpoolctl import threadpool_limits
 
     built: Any = faiss.IndexHNSWFlat(X.shape[1], links, faiss_metric(metric))
     built.hnsw.efConstruction = max(BUILD_EFFORT, links)
     assert_metric(built, metric)
     faiss.copy_array_to_vector(tops.astype(np.int32) + 1, built.hnsw.levels)
-    threads = faiss.omp_get_max_threads()
-    # with several threads the links depend on who came first
-    faiss.omp_set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            built.add(np.ascontiguousarray(X, np.float32))
-    finally:
-        faiss.omp_set_num_threads(threads)
+    with limited_threads(1):  # with several the links depend on who came first
+        built.add(np.ascontiguousarray(X, np.float32))
     used = faiss.vector_to_array(built.hnsw.levels) - 1
     neighbours = faiss.vector_to_array(built.hnsw.neighbors).astype(np.int32)
     starts = faiss.vector_to_array(built.hnsw.offsets).astype(np.int64)
