@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -115,7 +115,7 @@ class ProgressLog:
     def keep(self, folder: Path) -> None:
         """Move the log into the finished run."""
         with contextlib.suppress(OSError):
-            os.replace(self.path, folder / LOG_FILE)
+            shutil.move(self.path, folder / LOG_FILE)
 
     def discard(self) -> None:
         """Remove the log, and the folder where the log alone had made it."""
