@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from embgeo.errors import HubError, UnknownNameError
 
@@ -103,7 +103,7 @@ def hub_offline() -> Iterator[None]:
     from huggingface_hub import constants
 
     # `datasets` keeps a copy of the switch from when it was loaded
-    loaded = [constants, *filter(None, [sys.modules.get("datasets.config")])]
+    loaded: list[Any] = [constants, *filter(None, [sys.modules.get("datasets.config")])]
     before = [module.HF_HUB_OFFLINE for module in loaded]
     for module in loaded:
         module.HF_HUB_OFFLINE = True
