@@ -6,15 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Embeddings", "analyze", "check_embeddings", "compare", "compress", "export", "load_run", "search"]
+__all__ = [
+    "Embeddings",
+    "VectorCodec",
+    "analyze",
+    "check_embeddings",
+    "compare",
+    "compress",
+    "export",
+    "fit_codec",
+    "load_run",
+    "search",
+]
 
 _HOMES = {
     "Embeddings": "embgeo.embeddings",
+    "VectorCodec": "embgeo.pipelines.codec",
     "analyze": "embgeo.api",
     "check_embeddings": "embgeo.embeddings",
     "compare": "embgeo.pipelines.compare",
     "compress": "embgeo.api",
     "export": "embgeo.built_store",
+    "fit_codec": "embgeo.pipelines.codec",
     "load_run": "embgeo.runs",
     "search": "embgeo.built_store",
 }
@@ -23,6 +36,7 @@ if TYPE_CHECKING:
     from embgeo.api import analyze, compress
     from embgeo.built_store import export, search
     from embgeo.embeddings import Embeddings, check_embeddings
+    from embgeo.pipelines.codec import VectorCodec, fit_codec
     from embgeo.pipelines.compare import compare
     from embgeo.runs import load_run
 

@@ -119,7 +119,7 @@ def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np
     """(matrix (d, r) or None for the identity, offset (r,), notes): what brings a query to the codes."""
     if not tier.reducers:
         return None, np.zeros(0, np.float32), ()
-    d = tier.reducers[0].input_width if dimension is None else dimension
+    d = tier.dimension if dimension is None else dimension
     if d is None:
         raise InputError(f"export of {tier.spec} needs the dimension of the vectors; give dimension=")
     offset = tier.queries(np.zeros((1, d), np.float32))[0][0]

@@ -65,6 +65,11 @@ class Tier:
         """Coordinates that a code decodes to."""
         return self.decode(np.zeros((1, self.code_bytes), np.uint8)).shape[1]
 
+    @property
+    def dimension(self) -> int | None:
+        """d of the vectors that it takes, where the state shows it."""
+        return self.reducers[0].input_width if self.reducers else self.width
+
     def reduce(self, X: np.ndarray) -> np.ndarray:
         """(n, d) documents → (n, r) float32, before quantization."""
         for part in self.reducers:

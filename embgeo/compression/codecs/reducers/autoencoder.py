@@ -35,6 +35,10 @@ class FittedAutoencoder(FittedReducer):
     bias: np.ndarray
     outer: np.ndarray
 
+    @property
+    def input_width(self) -> int:
+        return len(self.linear)
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         encoded: np.ndarray = X @ self.linear + np.tanh(X @ self.inner + self.bias) @ self.outer
         return encoded

@@ -37,6 +37,10 @@ class FittedKernelPCA(FittedReducer):
     mean: np.ndarray
     gamma: np.ndarray
 
+    @property
+    def input_width(self) -> int:
+        return self.landmarks.shape[1]
+
     def features(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) before the mean is taken off."""
         kernel = gaussian_kernel(X, self.landmarks, self.gamma[0])

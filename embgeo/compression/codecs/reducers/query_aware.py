@@ -26,6 +26,10 @@ class QueryAware(FittedReducer):
     document_matrix: np.ndarray
     query_matrix: np.ndarray
 
+    @property
+    def input_width(self) -> int:
+        return len(self.document_matrix)
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         return X @ self.document_matrix
 

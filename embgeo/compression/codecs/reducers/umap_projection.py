@@ -36,6 +36,10 @@ class FittedUMAP(FittedReducer):
     layout: np.ndarray
     scale: np.ndarray
 
+    @property
+    def input_width(self) -> int:
+        return self.landmarks.shape[1]
+
     def place(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r − 1)."""
         squares = np.einsum("ij,ij->i", X, X)[:, None] - 2 * (X @ self.landmarks.T)

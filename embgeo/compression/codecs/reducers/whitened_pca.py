@@ -28,6 +28,10 @@ class FittedWhitening(FittedReducer):
     matrix: np.ndarray
     scale: np.ndarray
 
+    @property
+    def input_width(self) -> int:
+        return len(self.matrix)
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         return (X @ self.matrix) / self.scale
 
