@@ -9,8 +9,6 @@ it. What a part may say beyond the minimum (its own compiled scorer, a FAISS ind
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -21,6 +19,7 @@ import numpy as np
 
 from embgeo.compression.codecs.cost import PRODUCT, Cost
 from embgeo.errors import InputError
+from embgeo.plugins import import_modules, load_plugins
 
 if TYPE_CHECKING:
     from embgeo.compression.codecs.codec import Tier
@@ -321,7 +320,6 @@ class Entry:
 REDUCERS: dict[str, Entry] = {}
 QUANTIZERS: dict[str, Entry] = {}
 INDICES: dict[str, Entry] = {}
-_FAMILIES = ("codecs.reducers", "codecs.quantizers", "search.indices")
 
 
 def reducer(pattern: str, *, example: str, summary: str, fitted: type[FittedPart]) -> Callable[[type[P]], type[P]]:
@@ -357,12 +355,10 @@ def _register(
 
 @cache
 def load_parts() -> None:
-    """Import every file of the families of parts, and the plug-ins of the user, which registers them."""
-    for family in _FAMILIES:
-        package = f"embgeo.compression.{family}"
-        folder = importlib.import_module(package)
-        for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
-            importlib.import_module(f"{package}.{module.name}")
+    """Import every file of the families of parts, and plug-ins, which registers them."""
+    for family in ("codecs.reducers", "codecs.quantizers", "search.indices"):
+        import_modules(f"embgeo.compression.{family}")
+    load_plugins()
 
 
 def restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
