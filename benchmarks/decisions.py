@@ -28,7 +28,7 @@ from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score
 from embgeo.retrieval.significance import LEVEL, QueryBootstrap
 from embgeo.runs import Run, load_run
-from embgeo.subject import load_subject
+from embgeo.sources.subject import load_subject
 
 DRAWS = 200
 SCIFACT = Path(__file__).resolve().parents[2] / "shared" / "data" / "scifact"

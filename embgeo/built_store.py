@@ -11,9 +11,9 @@ from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device
+from embgeo.encoders.resolve import VECTORS
 from embgeo.errors import InputError, RunFormatError
 from embgeo.runs import Run, find_run
-from embgeo.subject import VECTORS
 from embgeo.targets.faiss import ExportReport, export_faiss
 from embgeo.threads import limited_threads
 
@@ -85,7 +85,7 @@ def _run_with_store(run: Path | Run, out: Path | None) -> Run:
 
 
 def _query_from_vector(vector: Path | np.ndarray) -> np.ndarray:
-    from embgeo.encoders.precomputed import load_queries, one_row
+    from embgeo.sources.vector_files import load_queries, one_row
 
     return one_row(vector)[:1] if isinstance(vector, np.ndarray) else load_queries(vector)[:1]
 

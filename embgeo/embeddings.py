@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from embgeo.errors import InputError
-from embgeo.files.tensors import release_pages
+from embgeo.files.mapped import release_pages
 
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.runs import Run, path_text
-from embgeo.subject import IN_MEMORY
+from embgeo.sources.subject import IN_MEMORY
 
 # where results go is not part of what was asked, and a path would tell about someone's machine
 _LEFT_OUT = frozenset(

@@ -12,9 +12,9 @@ from embgeo.compression.choosing.budget import parse_budget
 from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import check_embeddings
-from embgeo.encoders.precomputed import load_vectors
 from embgeo.errors import DataError, UnknownNameError
 from embgeo.judgements import Judgements
+from embgeo.sources.vector_files import load_vectors
 
 
 @pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])

@@ -9,7 +9,7 @@ import pytest
 
 from embgeo.embeddings import BLOCK_ROWS, SIMILARITIES, check_embeddings, normalise
 from embgeo.errors import InputError
-from embgeo.files.tensors import release_pages
+from embgeo.files.mapped import release_pages
 
 
 @pytest.fixture

@@ -11,9 +11,10 @@ import numpy as np
 from embgeo.comparison.runs import ComparedRun
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.encoders.cache import cached_matrix
-from embgeo.encoders.precomputed import load_vectors
+from embgeo.encoders.resolve import VECTORS
 from embgeo.errors import EmbgeoError
-from embgeo.subject import IN_MEMORY, VECTORS
+from embgeo.sources.subject import IN_MEMORY
+from embgeo.sources.vector_files import load_vectors
 
 Reason = Literal[
     "vectors-missing", "vectors-changed", "not-cached", "not-recorded", "no-shared-documents", "unknown-documents"

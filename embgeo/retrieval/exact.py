@@ -8,7 +8,7 @@ import numpy as np
 
 from embgeo.copies import NOISE
 from embgeo.embeddings import Embeddings
-from embgeo.files.tensors import release_pages
+from embgeo.files.mapped import release_pages
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.top_k import TopK, tie_order
 

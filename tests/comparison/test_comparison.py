@@ -27,7 +27,7 @@ def _nothing_is_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("compare must not load a model, encode, or search")
 
-    for name in ("embgeo.encoders.resolve.resolve_encoder", "embgeo.subject.load_subject"):
+    for name in ("embgeo.sources.subject.resolve_encoder", "embgeo.sources.subject.load_subject"):
         monkeypatch.setattr(name, refuse)
 
 
@@ -151,8 +151,8 @@ def test_a_run_of_a_text_model_says_where_the_cache_keeps_its_documents(
     encoder = Letters("one")
     encoder.max_length = None  # type: ignore[attr-defined]
     encoder.token_embeddings = lambda: None  # type: ignore[attr-defined]
-    monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: encoder)
-    from embgeo.subject import load_subject
+    monkeypatch.setattr("embgeo.sources.subject.resolve_encoder", lambda *_: encoder)
+    from embgeo.sources.subject import load_subject
 
     subject = load_subject("one", "tiny")
     facts = subject.dataset
@@ -418,7 +418,7 @@ def test_runs_with_nothing_in_common_are_refused(tmp_path: Path) -> None:
 
 
 def _vectors_run(folder: Path, path: Path, dataset: dict[str, Any]) -> Run:
-    from embgeo.encoders.precomputed import load_vectors
+    from embgeo.sources.vector_files import load_vectors
 
     model = {"name": f"vectors:{path}", "fingerprint": load_vectors(path).fingerprint}
     result = {

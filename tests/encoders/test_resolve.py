@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from embgeo.cli.models import known_models
 from embgeo.encoders import hub, resolve
 from embgeo.encoders.cache import cache_key, encode_texts
 from embgeo.encoders.encoder import EncoderOptions, count_truncated, readable
 from embgeo.encoders.fingerprint import folder_fingerprint
-from embgeo.encoders.resolve import known_models, model_names, resolve_encoder
+from embgeo.encoders.resolve import model_names, resolve_encoder
 from embgeo.errors import DataError, HubError, InputError, MissingExtraError, UnknownNameError
 
 HAS_MINILM = importlib.util.find_spec(resolve.MINILM_PACKAGE) is not None
@@ -342,12 +343,12 @@ def test_mteb_instruction_follows_the_task_and_spares_documents(minilm: Any, min
 
 def test_known_models_import_nothing_heavy() -> None:
     code = (
-        "import sys; from embgeo.encoders.resolve import known_models; from embgeo.encoders import cache, precomputed;"
+        "import sys; from embgeo.cli.models import known_models; from embgeo.encoders import cache;"
         "known_models(); print([m for m in ('torch', 'mteb', 'transformers') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
-    assert [model.needs_hub for model in known_models()] == [False, False, False, True, True]
+    assert [model["needs_hub"] for model in known_models()] == [False, False, False, True, True]
 
 
 def test_model_names_are_dense_text_models_with_minilm_first() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.encoders.precomputed import load_vectors
 from embgeo.runs import Run, save_run
+from embgeo.sources.vector_files import load_vectors
 
 DOCUMENTS, QUERIES, D = 120, 40, 8
 DATASET = {"name": "made up", "documents": DOCUMENTS, "queries": QUERIES, "qrels": QUERIES, "dimension": D}

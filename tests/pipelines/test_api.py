@@ -289,8 +289,8 @@ def test_queries_without_judgements_are_compared_by_recall(files: Path, tmp_path
 def test_what_can_be_refused_is_refused_before_anything_is_read(
     arguments: dict[str, Any], kind: type[EmbgeoError], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
-    monkeypatch.setattr("embgeo.datasets.registry.resolve_dataset", lambda *_, **__: pytest.fail("data were read"))
+    monkeypatch.setattr("embgeo.sources.subject.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("embgeo.sources.subject.resolve_dataset", lambda *_, **__: pytest.fail("data were read"))
     with pytest.raises(kind, match=message):
         api.compress("minilm", "tiny", out=tmp_path / "runs", **arguments)
     assert not (tmp_path / "runs").exists()

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
 from embgeo.embeddings import check_embeddings
-from embgeo.encoders.precomputed import load_queries, load_vectors
 from embgeo.errors import DataError
+from embgeo.sources.vector_files import load_queries, load_vectors
 
 X = np.arange(12, dtype=np.float32).reshape(4, 3)
 Q = np.ones((2, 3), np.float32)

@@ -14,7 +14,7 @@ from embgeo.datasets.registry import resolve_dataset, tiny_folder
 from embgeo.embeddings import check_embeddings
 from embgeo.encoders.encoder import EncoderOptions
 from embgeo.errors import DataError, EmbgeoError, InputError
-from embgeo.subject import IN_MEMORY, Arrays, load_subject, named_or_arrays, with_document_queries
+from embgeo.sources.subject import IN_MEMORY, Arrays, load_subject, named_or_arrays, with_document_queries
 
 TINY = resolve_dataset("tiny")
 D = 12
@@ -266,7 +266,7 @@ def test_a_vector_file_without_its_prefix_is_recognised(files: Path) -> None:
 def test_wrong_names_are_refused_before_a_model_is_loaded(
     model: str, more: dict, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("embgeo.encoders.resolve.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
+    monkeypatch.setattr("embgeo.sources.subject.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(EmbgeoError, match=message):
         load_subject(model, more.pop("dataset", None), encoder=EncoderOptions(), **more)
 

@@ -19,7 +19,7 @@ from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import BudgetError
 from embgeo.metrics.signature import compute_signature
 from embgeo.retrieval.significance import MIN_CHANGED
-from embgeo.subject import load_subject
+from embgeo.sources.subject import load_subject
 
 TINY = resolve_dataset("tiny")
 

@@ -6,24 +6,25 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from embgeo.datasets.beir import is_beir_folder
+from embgeo.datasets.checks import build_dataset
+from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.registry import list_datasets, resolve_dataset
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
-from embgeo.encoders.encoder import EncoderOptions, Role, count_truncated
-from embgeo.encoders.precomputed import Vectors, load_vectors, one_row
+from embgeo.encoders.cache import cache_key, encode_texts
+from embgeo.encoders.encoder import Encoder, EncoderOptions, Role, count_truncated
+from embgeo.encoders.resolve import VECTORS, names_model, resolve_encoder
 from embgeo.errors import InputError
+from embgeo.files.cache_folder import cache_directory
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
+from embgeo.sources.vector_files import Vectors, load_vectors, one_row, readers
 
-if TYPE_CHECKING:
-    from embgeo.datasets.dataset import Dataset
-    from embgeo.encoders.encoder import Encoder
-
-VECTORS = "vectors:"
 IN_MEMORY = "vectors:arrays"  # the model of a run on arrays, which no file holds
-VECTOR_FILES = (".npy", ".npz", ".safetensors")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def load_subject(
     """
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
-    if not model.startswith(VECTORS) and Path(model).suffix in VECTOR_FILES and Path(model).expanduser().is_file():
+    if not model.startswith(VECTORS) and Path(model).suffix in readers() and Path(model).expanduser().is_file():
         raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
     if arrays is None:
         _refuse_swapped(model, dataset)
@@ -121,8 +122,6 @@ def load_subject(
         )
     if dataset is not None and arrays is not None and arrays.qrels is not None:
         raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
-    from embgeo.datasets.registry import resolve_dataset
-
     asked: dict[str, Any] = {"split": split, "drop_own_document": drop_own_document, "progress": progress}
     if not model.startswith(VECTORS):
         assert dataset is not None
@@ -140,14 +139,14 @@ def load_subject(
         found = _numbered(found)
         data = _judged(found, arrays.qrels, drop_own_document)
     else:
-        return _bare_vectors(model, found, chosen)
+        facts = {"model": model, "source": found.source}
+        e = check_embeddings(found.docs, found.queries, found.doc_ids, found.query_ids, chosen, facts)
+        return _subject(e, None, _vector_facts(model, found), None)
     return _from_vectors(model, found, data, chosen)
 
 
 def _refuse_swapped(model: str, dataset: str | None) -> None:
     """Raise InputError where a dataset stands in MODEL's place, or a model in DATASET's."""
-    from embgeo.encoders.resolve import names_model
-
     if dataset is None:
         if _names_dataset(model):
             raise InputError(f"{model!r} is a dataset; name the model before it, as in: minilm {model}")
@@ -156,9 +155,6 @@ def _refuse_swapped(model: str, dataset: str | None) -> None:
 
 
 def _names_dataset(name: str) -> bool:
-    from embgeo.datasets.beir import is_beir_folder
-    from embgeo.datasets.registry import list_datasets
-
     return name in list_datasets() or is_beir_folder(Path(name))
 
 
@@ -176,24 +172,9 @@ def _numbered(found: Vectors) -> Vectors:
 
 def _judged(found: Vectors, qrels: Mapping[str, Mapping[str, int]], drop_own_document: bool) -> Dataset:
     """Judgements of these vectors as a dataset without texts."""
-    from embgeo.datasets.checks import build_dataset
-
     return build_dataset(
         "qrels", [(doc, None) for doc in found.doc_ids or ()], [(query, None) for query in found.query_ids or ()],
         qrels, drop_own_document=drop_own_document, source="qrels=",
-    )  # fmt: skip
-
-
-def _model_facts(model: str, found: Vectors) -> dict[str, Any]:
-    return {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
-
-
-def _bare_vectors(model: str, found: Vectors, similarity: str) -> Subject:
-    embeddings = check_embeddings(
-        found.docs, found.queries, found.doc_ids, found.query_ids, similarity, {"model": model, "source": found.source}
-    )
-    return Subject(
-        embeddings, None, _model_facts(model, found), _dataset_facts(None, embeddings, None), None, None, ()
     )  # fmt: skip
 
 
@@ -217,7 +198,10 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
             data.judgements.qrels, embeddings.doc_ids, embeddings.query_ids, data.judgements.drop_own_document,
             f"the judgements of {data.name}",
         )  # fmt: skip
-        embeddings = _judged_queries(embeddings, judgements)
+        # without the queries of other splits, as a text model would not encode them
+        rows = [row for row, query in enumerate(embeddings.query_ids) if query in judgements.qrels]
+        judged = [embeddings.query_ids[row] for row in rows]
+        embeddings = replace(embeddings, queries=queries[rows], query_ids=judged)
         if left_out := len(queries) - len(embeddings.query_ids):
             warnings.append(
                 f"{left_out} of {len(queries)} query vectors are not judged in {data.name} and were left out"
@@ -228,24 +212,40 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
             "(--queries-vectors, or the key queries)"
         )
     warnings += _coverage(doc_ids, data.doc_ids, data.name)
-    return Subject(
-        embeddings,
-        judgements,
-        _model_facts(model, found),
-        _dataset_facts(data.name, embeddings, judgements, data),
+    texts = (
         _texts_of(embeddings.doc_ids, data.doc_ids, data.doc_texts),
         _texts_of(embeddings.query_ids, data.query_ids, data.query_texts),
-        (*data.warnings, *(judgements.warnings if judgements else ()), *warnings),
     )
+    return _subject(embeddings, judgements, _vector_facts(model, found), data, texts, warnings)
 
 
-def _judged_queries(embeddings: Embeddings, judgements: Judgements) -> Embeddings:
-    """Without the queries of other splits, as a text model would not encode them."""
-    assert embeddings.queries is not None
-    rows = [row for row, query in enumerate(embeddings.query_ids) if query in judgements.qrels]
-    return replace(
-        embeddings, queries=embeddings.queries[rows], query_ids=[embeddings.query_ids[row] for row in rows]
-    )  # fmt: skip
+def _vector_facts(model: str, found: Vectors) -> dict[str, Any]:
+    return {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
+
+
+def _subject(
+    embeddings: Embeddings,
+    judgements: Judgements | None,
+    model: dict[str, Any],
+    data: Dataset | None,
+    texts: tuple[Sequence[str] | None, Sequence[str] | None] = (None, None),
+    warnings: Sequence[str] = (),
+    **facts: str,
+) -> Subject:
+    """The subject with what its dataset says of it, in the order of the JSON; `facts` go to those of the dataset."""
+    e = embeddings
+    dataset = {
+        "name": data and data.name,
+        "documents": len(e),
+        "queries": len(e.query_ids),
+        "qrels": len(judgements) if judgements else 0,
+        "dimension": e.dimension,
+    }
+    if data is None:
+        return Subject(e, judgements, model, dataset, *texts, tuple(warnings))
+    dataset |= {"fingerprint": data.fingerprint, **data.facts, **facts}
+    said = (*data.warnings, *(judgements.warnings if judgements else ()), *warnings)
+    return Subject(e, judgements, model, dataset, *texts, said)
 
 
 def _texts_of(ids: Sequence[str], known: Sequence[str], texts: Sequence[str] | None) -> list[str] | None:
@@ -300,8 +300,6 @@ def _from_texts(
     check: Callable[[int, int], None],
     progress: Progress,
 ) -> Subject:
-    from embgeo.encoders.resolve import resolve_encoder
-
     assert data.doc_texts is not None
     assert data.query_texts is not None
     for texts, what in ((data.doc_texts, "documents"), (data.query_texts, "queries")):
@@ -326,24 +324,14 @@ def _from_texts(
         tokens=encoder.token_embeddings() if tokens else None,
     )
     judgements = data.judgements if data.judgements.judged_queries else None
-    facts = {"name": model, **encoder.identity}
-    return Subject(
-        embeddings,
-        judgements,
-        facts,
-        # where the cache keeps the document vectors: what `embgeo compare` asks without encoding
-        {**_dataset_facts(data.name, embeddings, judgements, data), "encoding": doc_key},
-        data.doc_texts,
-        data.query_texts,
-        (*data.warnings, *(judgements.warnings if judgements else ()), *doc_warnings, *query_warnings),
-    )
+    # `encoding`: where the cache keeps the document vectors, which `embgeo compare` asks for without encoding
+    facts, warnings = {"name": model, **encoder.identity}, [*doc_warnings, *query_warnings]
+    texts = data.doc_texts, data.query_texts
+    return _subject(embeddings, judgements, facts, data, texts, warnings, encoding=doc_key)
 
 
 def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progress) -> tuple[Any, str, list[str]]:
     """The vectors, their key in the cache, warnings."""
-    from embgeo.encoders.cache import cache_key, encode_texts
-    from embgeo.files.cache_folder import cache_directory
-
     cut = count_truncated(encoder, texts, role)
     warnings = []
     if cut:
@@ -352,21 +340,6 @@ def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progre
             f"{cut} of {len(texts)} {what} are longer than the model's {encoder.max_length} tokens and were cut"
         )
     return encode_texts(encoder, texts, role, cache_directory(), progress), cache_key(encoder, texts, role), warnings
-
-
-def _dataset_facts(
-    name: str | None, embeddings: Embeddings, judgements: Judgements | None, data: Dataset | None = None
-) -> dict[str, Any]:
-    facts: dict[str, Any] = {
-        "name": name,
-        "documents": len(embeddings),
-        "queries": len(embeddings.query_ids),
-        "qrels": len(judgements) if judgements else 0,
-        "dimension": embeddings.dimension,
-    }
-    if data is not None:
-        facts |= {"fingerprint": data.fingerprint, **data.facts}
-    return facts
 
 
 def with_document_queries(embeddings: Embeddings, seed: int, most: int = 1000) -> Embeddings:

@@ -1,20 +1,67 @@
-"""Vectors made elsewhere: .npy, .npz and .safetensors (`vectors:PATH`)."""
+"""Vectors made elsewhere (`vectors:PATH`): the registry of readers, and what every file is held to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
 
-from embgeo.encoders.vector_file import read_npy, read_npz, read_safetensors
 from embgeo.errors import DataError
 from embgeo.files.digest import Digest
+from embgeo.plugins import load_plugins
 
-READERS = {".npy": read_npy, ".npz": read_npz, ".safetensors": read_safetensors}
-KEYS = ("docs", "queries", "doc_ids", "query_ids")
+ID_KEYS = ("doc_ids", "query_ids")
+KEYS = ("docs", "queries", *ID_KEYS)
+Read = Callable[[Path], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A reader of vector files: `read` gives the arrays of a file by name; `note` says what a user should know."""
+
+    suffix: str
+    read: Read
+    note: str
+
+
+_READERS: dict[str, Reader] = {}
+
+
+def vectors(suffix: str, note: str = "") -> Callable[[Read], Read]:
+    """Register the decorated function as the reader of files that end in `suffix`; a taken one is refused.
+
+    It takes the path and gives one matrix under any name, or arrays under `KEYS`. Whatever it raises is told the user
+    as a `DataError` about the file.
+    """
+
+    def register(read: Read) -> Read:
+        if suffix in _READERS:
+            raise ValueError(f"a reader of {suffix} files is registered already")
+        _READERS[suffix] = Reader(suffix, read, note)
+        return read
+
+    return register
+
+
+@cache
+def readers() -> Mapping[str, Reader]:
+    """Every reader by the suffix of its files."""
+    from embgeo.sources import vectors as folder
+
+    for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
+        importlib.import_module(module.name)
+    load_plugins()
+    return dict(_READERS)
+
+
+def in_words(names: Sequence[str]) -> str:
+    """a, b or c"""
+    return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 @dataclass(frozen=True)
@@ -79,7 +126,7 @@ def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
         source += f" + {queries_path}"
     docs = _checked(found["docs"], "docs", path)
     queries = _checked(found["queries"], "queries", queries_path or path) if "queries" in found else None
-    doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ("doc_ids", "query_ids"))
+    doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ID_KEYS)
     return Vectors(docs, queries, doc_ids, query_ids, source)
 
 
@@ -103,10 +150,19 @@ def _read(path: Path, only: str) -> dict[str, np.ndarray]:
         raise DataError(f"no vector file {path}; check the path")
     if not path.is_file():
         raise DataError(f"{path} must be a vector file; it is a folder or device")
-    reader = READERS.get(path.suffix.lower())
+    reader = readers().get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"a vector file must be .npy, .npz or .safetensors; got {path}")
-    arrays: Mapping[str, np.ndarray] = reader(path)
+        raise DataError(f"a vector file must be {in_words(list(readers()))}; got {path}")
+    try:
+        arrays = reader.read(path)
+    except DataError:
+        raise
+    except PermissionError:
+        raise DataError(f"{path} cannot be read: permission denied") from None
+    except Exception as error:
+        # broad on purpose: NumPy's header parser alone raises six kinds on damaged bytes (found by hypothesis)
+        line = (str(error).splitlines() or [type(error).__name__])[0]
+        raise DataError(f"{path} is not a whole {reader.suffix} file: {line[:200]}") from error
     if len(arrays) == 1 and not set(arrays) & set(KEYS):
         return {only: next(iter(arrays.values()))}
     unknown = sorted(set(arrays) - set(KEYS))

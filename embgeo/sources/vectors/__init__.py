@@ -1,0 +1,1 @@
+"""Readers of vector files, one a file; each registers itself with `@vectors(".suffix")`."""
