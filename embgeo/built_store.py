@@ -11,9 +11,10 @@ from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device
-from embgeo.encoders.resolve import VECTORS
+from embgeo.encoders.resolve import VECTORS, resolve_encoder
 from embgeo.errors import InputError, RunFormatError
 from embgeo.runs import Run, find_run
+from embgeo.sources.vector_files import load_queries, one_row
 from embgeo.targets.faiss import ExportReport, export_faiss
 from embgeo.threads import limited_threads
 
@@ -55,7 +56,10 @@ def search(
     run = _run_with_store(run, out)
     with limited_threads(threads):
         store = load_store(run.folder / STORE_FILE)
-        Q = _query_from_vector(vector) if vector is not None else _query_from_text(run, query or "", device)
+        if vector is None:
+            Q = _query_from_text(run, query or "", device)
+        else:
+            Q = (one_row(vector) if isinstance(vector, np.ndarray) else load_queries(vector))[:1]
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
         check_embeddings(as_stored, Q, similarity=store.codec.similarity)
         searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
@@ -84,15 +88,7 @@ def _run_with_store(run: Path | Run, out: Path | None) -> Run:
     return run
 
 
-def _query_from_vector(vector: Path | np.ndarray) -> np.ndarray:
-    from embgeo.sources.vector_files import load_queries, one_row
-
-    return one_row(vector)[:1] if isinstance(vector, np.ndarray) else load_queries(vector)[:1]
-
-
 def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
-    from embgeo.encoders.resolve import resolve_encoder
-
     asked = run.result["request"]
     name = str(asked["model"])
     if name.startswith(VECTORS):

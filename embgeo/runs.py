@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ from embgeo.errors import InputError, RunFormatError, StorageError, UnknownNameE
 from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
-from embgeo.results import AnyResult, read_result
+from embgeo.results import AnyResult, Named, read_result
 
 if TYPE_CHECKING:
     import pandas
@@ -94,16 +95,14 @@ class Run:
 
     def __repr__(self) -> str:
         """One line: command, model × dataset, headline, folder."""
-        named = " × ".join(filter(None, (_tail(_label(self.result.get(key))) for key in ("model", "dataset"))))
+        named = " × ".join(_tail(each.name) for each in (self.findings.model, self.findings.dataset) if each.name)
         facts = (f"{self.command} {named}".strip(), _headline(self.result), path_text(self.folder))
         return f"<Run {', '.join(filter(None, facts))}>"
 
     def _repr_html_(self) -> str:
         """The run in a notebook."""
-        # a drawing, which lives with the reports; they are imported only where one is asked for
-        from embgeo.reports.card import card
-
-        return card(self)
+        # a drawing, which lives with the reports; they stand above a run and are asked by name, where one is shown
+        return import_module("embgeo.reports.card").card(self)
 
 
 def identity(result: Mapping[str, Any]) -> str:
@@ -234,7 +233,8 @@ def find_run(name: str | Path, out: Path | None = None) -> Run:
 
 def folder_name(result: Mapping[str, Any]) -> str:
     """`analyze-minilm-pydocs-1a2b3c4d`: readable, and unique by the first 8 digits of the identity."""
-    parts = [str(result["command"]), _slug(_label(result.get("model"))), _slug(_label(result.get("dataset")))]
+    named = (Named.from_json(result.get(key)).name or "" for key in ("model", "dataset"))
+    parts = [str(result["command"]), *map(_slug, named)]
     return "-".join([part for part in parts if part] + [str(result["identity"])[:8]])
 
 
@@ -253,12 +253,6 @@ def _check_format(file: Path, result: Any) -> None:
         raise RunFormatError(
             f"{file} must state its command, one of {', '.join(COMMANDS)}; got {result.get('command')!r}"
         )
-
-
-def _label(entry: Any) -> str:
-    if isinstance(entry, Mapping):
-        return str(entry.get("name") or "")
-    return "" if entry is None else str(entry)
 
 
 def _headline(result: Mapping[str, Any]) -> str:

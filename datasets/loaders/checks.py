@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from embgeo.datasets.dataset import Dataset
 from embgeo.errors import DataError
+from embgeo.files.unicode import readable
 from embgeo.judgements import Judgements, check_judgements
 
 
@@ -96,7 +97,7 @@ def id_fault(name: str) -> str | None:
         return "is empty"
     if "\0" in name:
         return "holds a NUL character"
-    return "holds a lone surrogate" if _has_surrogate(name) else None
+    return "holds a lone surrogate" if readable(name) != name else None
 
 
 def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> tuple[list[str], list[str] | None, int]:
@@ -114,19 +115,9 @@ def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> t
         ids.append(name)
         if text is None:
             continue
-        if _has_surrogate(text):
-            broken += 1
-            text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        texts.append(text)
+        texts.append(readable(text))
+        broken += texts[-1] != text
     return ids, texts if len(texts) == len(ids) else None, broken
-
-
-def _has_surrogate(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _copies(ids: Sequence[str], texts: Sequence[str] | None) -> list[str]:

@@ -147,12 +147,3 @@ def device_facts(device: str) -> dict[str, str]:
         "transformers": transformers.__version__,
         "sentence_transformers": sentence_transformers.__version__,
     }
-
-
-def readable(text: str) -> str:
-    """The text with lone surrogates replaced by U+FFFD: tokenizers refuse them, and one must not stop a corpus."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

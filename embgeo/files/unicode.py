@@ -1,0 +1,12 @@
+"""Text that no encoding takes."""
+
+from __future__ import annotations
+
+
+def readable(text: str) -> str:
+    """The text with lone surrogates replaced by U+FFFD: tokenizers refuse them, and one must not stop a corpus."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
