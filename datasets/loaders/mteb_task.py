@@ -55,11 +55,8 @@ def fetch(task: Any) -> None:
     """`task.load_data()` with bounded waiting: where the hub does not answer a probe, only the cache is asked."""
     reachable = hub_answers()
     try:
-        if reachable:
+        with hub_offline(not reachable):
             task.load_data()
-        else:
-            with hub_offline():
-                task.load_data()
     except Exception as error:  # the hub's libraries raise a dozen unrelated types
         if reachable:
             reason = f"the hub did not give it: {_first_line(error)}"

@@ -45,7 +45,8 @@ class CacheEntry:
     def prepare(self, description: Mapping[str, Any]) -> None:
         """Create the folder, so that a place that cannot be written to is found out before any work is done."""
         make_entry(self.folder)
-        self._write_facts("entry.json", json.dumps(description, indent=1, sort_keys=True))
+        with cache_errors(self.folder):
+            write_text(self.folder / "entry.json", json.dumps(description, indent=1, sort_keys=True))
 
     def write_shard(self, first: int, vectors: np.ndarray) -> None:
         """Keep the vectors of whole batches from `first` on, in plan order."""
@@ -104,7 +105,7 @@ class CacheEntry:
             checksum = self._checksum(file)
             matrix = f"vectors-{checksum[:16]}.npy"
             publish(file, self.folder / matrix)
-        self._write_facts("finished.json", json.dumps({"matrix": matrix, "sha256": checksum}))
+            write_text(self.folder / "finished.json", json.dumps({"matrix": matrix, "sha256": checksum}))
         return True
 
     def drop_shards(self) -> None:
@@ -140,10 +141,6 @@ class CacheEntry:
 
     def _checksum(self, file: BinaryIO) -> str:
         return Digest(f"{self.folder.name}\n").add_file(file).hex()
-
-    def _write_facts(self, name: str, text: str) -> None:
-        with cache_errors(self.folder / name):
-            write_text(self.folder / name, text)
 
 
 def _write_at(descriptor: int, data: bytes, offset: int) -> None:

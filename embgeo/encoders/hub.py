@@ -32,10 +32,6 @@ class HubAnswer:
     commit: str | None
     offline: bool
 
-    def respected(self) -> contextlib.AbstractContextManager[None]:
-        """Keep the hub's client off the network inside, when the answer came from the local cache."""
-        return hub_offline() if self.offline else contextlib.nullcontext()
-
 
 def ask_hub(name: str, revision: str | None = None, hint: str = "") -> HubAnswer:
     """Find a model repository on the hub, or complete in the local hub cache when the hub does not answer.
@@ -98,12 +94,12 @@ def hub_answers() -> bool:
 
 
 @contextlib.contextmanager
-def hub_offline() -> Iterator[None]:
-    """The hub's libraries look at their cache only; without this each retries for over 20 seconds."""
+def hub_offline(on: bool = True) -> Iterator[None]:
+    """The hub's libraries look at their cache only, where `on`; without this each retries for over 20 seconds."""
     from huggingface_hub import constants
 
     # `datasets` keeps a copy of the switch from when it was loaded
-    loaded: list[Any] = [constants, *filter(None, [sys.modules.get("datasets.config")])]
+    loaded: list[Any] = [constants, *filter(None, [sys.modules.get("datasets.config")])] if on else []
     before = [module.HF_HUB_OFFLINE for module in loaded]
     for module in loaded:
         module.HF_HUB_OFFLINE = True

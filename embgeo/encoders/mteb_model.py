@@ -14,7 +14,7 @@ import numpy as np
 
 from embgeo.embeddings import SIMILARITIES
 from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts
-from embgeo.encoders.hub import HubAnswer, ask_hub, cached_folder
+from embgeo.encoders.hub import HubAnswer, ask_hub, cached_folder, hub_offline
 from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, folder_fingerprint, loading_failed
 from embgeo.encoders.silence import quiet_encoding, quiet_loading
 from embgeo.errors import EmbgeoError, InputError, MissingExtraError
@@ -127,7 +127,7 @@ def load_mteb(name: str, meta: Any, options: EncoderOptions, task: object | None
     on_hub = bool(meta.open_weights) and bool(meta.revision) and "API" not in meta.framework and "/" in name
     on_hub = on_hub and not name.startswith(("mteb/baseline-", "baseline/"))
     answer = ask_hub(name, meta.revision) if on_hub else HubAnswer(None, offline=False)
-    with quiet_loading(), answer.respected():
+    with quiet_loading(), hub_offline(answer.offline):
         try:
             wrapper = mteb.get_model(name, device=choose_device(options.device), **keywords)
             weights = cached_folder(name, meta.revision) if on_hub else None

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from embgeo.encoders.encoder import Encoder, EncoderOptions, check_options
-from embgeo.encoders.hub import ask_hub, cached_folder
+from embgeo.encoders.hub import ask_hub, cached_folder, hub_offline
 from embgeo.encoders.mteb_model import load_mteb
 from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, folder_fingerprint, load_folder, load_model
 from embgeo.errors import DataError, InputError, MissingExtraError, unknown_name
@@ -106,7 +106,7 @@ def _load_minilm(options: EncoderOptions) -> Encoder:
 def _load_from_hub(name: str, options: EncoderOptions) -> Encoder:
     near = difflib.get_close_matches(name, model_names(), n=2, cutoff=0.8)
     answer = ask_hub(name, options.revision, f" Did you mean {' or '.join(near)}?" if near else "")
-    with answer.respected():
+    with hub_offline(answer.offline):
         model = load_model(name, name, options, revision=answer.commit or options.revision)
         folder = cached_folder(name, answer.commit)
     weights = folder_fingerprint(folder) if folder else None

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
 TOKENIZER_BLOCK = 1024
-# of the files that can change a vector
 SUFFIXES = frozenset({".safetensors", ".bin", ".pt", ".json", ".txt", ".model", ".py", ".npy", ".npz"})
 OTHER_BACKENDS = frozenset({"onnx", "openvino"})
 
