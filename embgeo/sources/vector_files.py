@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -13,7 +11,7 @@ import numpy as np
 
 from embgeo.errors import DataError
 from embgeo.files.digest import Digest
-from embgeo.plugins import load_plugins
+from embgeo.plugins import import_modules, load_plugins
 
 ID_KEYS = ("doc_ids", "query_ids")
 KEYS = ("docs", "queries", *ID_KEYS)
@@ -51,10 +49,7 @@ def vectors(suffix: str, note: str = "") -> Callable[[Read], Read]:
 @cache
 def readers() -> Mapping[str, Reader]:
     """Every reader by the suffix of its files."""
-    from embgeo.sources import vectors as folder
-
-    for module in pkgutil.iter_modules(folder.__path__, f"{folder.__name__}."):
-        importlib.import_module(module.name)
+    import_modules("embgeo.sources.vectors")
     load_plugins()
     return dict(_READERS)
 
