@@ -326,8 +326,8 @@ def _from_texts(
     judgements = data.judgements if data.judgements.judged_queries else None
     # `encoding`: where the cache keeps the document vectors, which `embgeo compare` asks for without encoding
     facts, warnings = {"name": model, **encoder.identity}, [*doc_warnings, *query_warnings]
-    texts = data.doc_texts, data.query_texts
-    return _subject(embeddings, judgements, facts, data, texts, warnings, encoding=doc_key)
+    known = data.doc_texts, data.query_texts
+    return _subject(embeddings, judgements, facts, data, known, warnings, encoding=doc_key)
 
 
 def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progress) -> tuple[Any, str, list[str]]:
