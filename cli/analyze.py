@@ -36,9 +36,14 @@ def command(
     """
     from embgeo import api
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.tables import retrieval_table, signature_table, warning_lines
-    from embgeo.cli.words import PLAIN, plain, title
-    from embgeo.reports.summary import next_command, summary
+    from embgeo.cli.words import title, warning_lines
+    from embgeo.reports.numbers import PLAIN
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.sections.retrieval import retrieval_table
+    from embgeo.reports.sections.signature import signature_table
+    from embgeo.reports.sections.summary import next_command, summary
+    from embgeo.reports.terminal import draw
+    from embgeo.results import AnalyzeResult
 
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
     voice = common.voice
@@ -48,16 +53,17 @@ def command(
             model, dataset, measures=names, quick=quick, umap=umap, progress=progress, **common.arguments()
         ),
     )  # fmt: skip
-    voice.sentence(title(run.result))
-    for drawn in (retrieval_table(run.result), signature_table(run.result)):
-        if drawn is not None:
-            voice.show("", drawn)
+    found = AnalyzeResult.from_json(run.result)
+    voice.sentence(title(found))
+    for block in (retrieval_table(found), signature_table(found)):
+        if block is not None:
+            voice.show("", draw(block, gap=2))
     voice.line()
-    for warning in warning_lines(run.result):
+    for warning in warning_lines(found.warnings):
         voice.sentence(warning)
     finish(run, common)
-    if command := next_command(run.result):
+    if command := next_command(run):
         voice.line(f"next    {plain(command)}")
     voice.line()
-    for sentence in summary(run.result):
+    for sentence in summary(found):
         voice.sentence(plain(sentence.translate(PLAIN)))

@@ -45,11 +45,13 @@ def list_entries(voice: Voice) -> None:
     """List what is cached, newest first."""
     from dataclasses import asdict
 
-    from embgeo.cli.tables import table
-    from embgeo.cli.words import figure, plain, size
+    from embgeo.cli.words import size
     from embgeo.compression.judging.checkpoint import unfinished_sweeps
     from embgeo.encoders.cache import cache_entries
     from embgeo.files.cache_folder import cache_directory
+    from embgeo.reports.numbers import figure
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.terminal import table
 
     entries, sweeps = cache_entries(), unfinished_sweeps(cache_directory())
     held: list[CachedEncoding | UnfinishedSweep] = [*entries, *sweeps]

@@ -73,10 +73,12 @@ def command(
     check_html(html, no_html)
     from embgeo.cli.compare_tables import compare_tables, legend
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.tables import warning_lines
-    from embgeo.cli.words import PLAIN, condition_line, plain
+    from embgeo.cli.words import condition_line, warning_lines
     from embgeo.pipelines.compare import compare
     from embgeo.reports.compare_decision import decision
+    from embgeo.reports.numbers import PLAIN
+    from embgeo.reports.plaintext import plain
+    from embgeo.results import CompareResult
 
     config = used(click.get_current_context())
     run = follow(
@@ -91,15 +93,15 @@ def command(
     for drawn in compare_tables(run.result):
         voice.show("", drawn)
     voice.line()
-    for warning in warning_lines(run.result):
+    for warning in warning_lines(run.findings.warnings):
         voice.sentence(warning)
     finish(run, Common({}, {}, html, no_html, voice))
     voice.line()
     for sentence in decision(run.result):
         voice.sentence(plain(sentence.translate(PLAIN)))
-    checked = run.result.get("conditions") or []
+    checked = CompareResult.from_json(run.result).conditions or []
     for condition in checked:
-        voice.sentence(f"{'failed' if condition['fires'] else 'passed'}: {condition_line(condition)}")
-    fired = [condition_line(condition) for condition in checked if condition["fires"]]
+        voice.sentence(f"{'failed' if condition.fires else 'passed'}: {condition_line(condition)}")
+    fired = [condition_line(condition) for condition in checked if condition.fires]
     if fired:
         raise GateError(f"--fail-if: {'; '.join(fired)}")

@@ -7,9 +7,12 @@ from typing import Any
 
 from rich.table import Table
 
-from embgeo.cli.tables import table
-from embgeo.cli.words import figure, interval, name_of, plain, size
+from embgeo.cli.words import size
 from embgeo.reports.compare_decision import p_text, planned
+from embgeo.reports.numbers import dotted as interval
+from embgeo.reports.numbers import figure
+from embgeo.reports.plaintext import plain
+from embgeo.reports.terminal import table
 
 WIDEST = 6  # runs that fit beside a measure's name
 LIKENESS = {
@@ -26,7 +29,7 @@ def legend(result: Mapping[str, Any]) -> list[str]:
     """One line a run: its letter, what it is about, how it was made."""
     lines = []
     for run in result["runs"]:
-        what = " × ".join(part for part in (name_of(run["model"]), name_of(run["dataset"])) if part)
+        what = " × ".join(part for part in (plain(run[key] or "") for key in ("model", "dataset")) if part)
         what += f" ({plain(str(run['variant']))})" if run.get("variant") else ""
         count = f", {run['documents']:,} documents" if isinstance(run.get("documents"), int) else ""
         lines.append(f"{run['label']:<3} {run['command']:<8}  {what}{count}")

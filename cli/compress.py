@@ -75,10 +75,14 @@ def command(
         raise click.UsageError("--strict needs --keep")
     from embgeo import api
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.tables import left_out_line, tradeoff_table, warning_lines
-    from embgeo.cli.words import budget_meaning, meets_keep, plain, recommendation, title
+    from embgeo.cli.words import budget_meaning, left_out_line, recommendation, title, warning_lines
     from embgeo.reports.commands import search_command
+    from embgeo.reports.front import front_table
     from embgeo.reports.numbers import counted
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.price import price_sentence
+    from embgeo.reports.terminal import draw
+    from embgeo.results import CompressResult
 
     voice = common.voice
     run = follow(
@@ -88,28 +92,27 @@ def command(
             price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
         ),
     )  # fmt: skip
-    voice.sentence(title(run.result))
-    if meaning := budget_meaning(run.result):
+    found = CompressResult.from_json(run.result)
+    voice.sentence(title(found))
+    if meaning := budget_meaning(found):
         voice.sentence(meaning)
-    if resumed := (run.result.get("protocol") or {}).get("resumed"):
-        found = counted(len(resumed), "spec was", "specs were")
-        voice.sentence(f"{found} evaluated by an earlier command and taken from the cache")
-    voice.show("", tradeoff_table(run.result))
-    if skipped := left_out_line(run.result):
+    if resumed := found.protocol.resumed:
+        cached = counted(len(resumed), "spec was", "specs were")
+        voice.sentence(f"{cached} evaluated by an earlier command and taken from the cache")
+    voice.show("", draw(front_table(found)))
+    if skipped := left_out_line(found):
         voice.sentence(skipped)
     voice.line()
-    for warning in warning_lines(run.result):
+    for warning in warning_lines(found.warnings):
         voice.sentence(warning)
     finish(run, common)
     voice.line(f"search  {plain(search_command(run))}")
     voice.line()
-    if run.result.get("price"):
-        from embgeo.reports.price import price_sentence
-
-        voice.sentence(plain(price_sentence(run.result["price"])))
-    if grid is not None:
-        voice.sentence(run.result["float8_or_int8"]["sentence"])
-    for sentence in recommendation(run.result):
+    if price := price_sentence(found.price):
+        voice.sentence(plain(price))
+    if found.float8_or_int8:
+        voice.sentence(found.float8_or_int8.sentence)
+    for sentence in recommendation(found):
         voice.sentence(sentence)
-    if strict and not meets_keep(run.result):
+    if strict and found.recommendation.meets_keep is not True:
         raise GateError(f"--keep {keep} is not met (--strict); the run and its report are written")

@@ -31,8 +31,8 @@ def command(name: str | None, split: str, voice: Voice) -> None:
       embgeo datasets my-corpus/
       embgeo datasets nfcorpus
     """
-    from embgeo.cli.tables import table
     from embgeo.datasets.registry import list_datasets, resolve_dataset
+    from embgeo.reports.terminal import table
 
     built_in = list_datasets()
     if name is None:
@@ -62,7 +62,8 @@ def command(name: str | None, split: str, voice: Voice) -> None:
 
 def describe(dataset: Dataset, voice: Voice) -> None:
     """Counts and warnings of a dataset that was read."""
-    from embgeo.cli.words import figure, plain
+    from embgeo.reports.numbers import figure
+    from embgeo.reports.plaintext import plain
 
     judgements = dataset.judgements
     facts: dict[str, Any] = {

@@ -36,7 +36,7 @@ def command(name: str | None, voice: Voice) -> None:
     else:
         from rich.text import Text
 
-        from embgeo.cli.tables import table
+        from embgeo.reports.terminal import table
 
         columns = [("measure", "left"), ("--quick", "left"), ("meaning", "text")]
         rows: list[list[str | Text]] = []

@@ -22,7 +22,7 @@ def command(name: str | None, voice: Voice) -> None:
       embgeo models
       embgeo models bge-small
     """
-    from embgeo.cli.tables import table
+    from embgeo.reports.terminal import table
 
     if name is None:
         known = known_models()

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from embgeo.cli.progress_lines import ProgressLog
-from embgeo.cli.words import plain
 from embgeo.errors import StorageError
 from embgeo.progress import Progress
+from embgeo.reports.plaintext import plain
 from embgeo.runs import Run, folder_name, path_text
 
 if TYPE_CHECKING:

@@ -38,10 +38,10 @@ def command(
     """
     if html is not None:
         check_writable_file(html, "--html")
-    from embgeo.cli.words import plain
     from embgeo.reports import write_report
     from embgeo.reports.commands import compare_command
     from embgeo.reports.files import write_figures, write_tables
+    from embgeo.reports.plaintext import plain
     from embgeo.runs import find_run, path_text
 
     runs = [find_run(folder, out) for folder in folders]

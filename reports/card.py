@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from embgeo.reports.commands import title_of
-from embgeo.reports.numbers import byte_size, counted, estimate, finite, percent
+from embgeo.reports.heading import title_of
+from embgeo.reports.numbers import byte_size, counted, estimate, percent
 from embgeo.reports.plaintext import visible
+from embgeo.results import NDCG, AnalyzeResult, CompareResult, CompressResult
 from embgeo.runs import Run
 
 MEASURES = ("twonn_dim", "effective_rank", "iso_score", "avg_pair_sim_cosine", "hubness")
-LONGEST = 400
+MAX_CHARACTERS = 400
 
 
 def card(run: Run) -> str:
     """HTML without a script or a style sheet; every text in it is escaped, and a damaged part is left out."""
-    facts = {"compress": _compress, "analyze": _analyze, "compare": _compare}.get(run.command)
-    rows = [("Run", _title(run)), *(facts(run.result) if facts else ()), *_warned(run.result)]
+    rows = [("Run", _title(run)), *_facts(run)]
     cells = "".join(
         f'<tr><th scope="row" style="text-align:left;vertical-align:top">{_text(name)}</th>'
         f'<td style="text-align:left">{_text(value)}</td></tr>'
@@ -32,59 +32,58 @@ def card(run: Run) -> str:
 
 
 def _text(value: Any) -> str:
-    return escape(visible(str(value), LONGEST))
+    return escape(visible(str(value), MAX_CHARACTERS))
 
 
 def _title(run: Run) -> str:
-    dataset = _entry(run.result.get("dataset"))
-    names = [title_of(run.result.get("model")), title_of(dataset)]
-    words = {"document": "documents", "query": "queries"}
-    sizes = [counted(dataset[many], one, many) for one, many in words.items() if finite(dataset.get(many))]
+    found = run.findings
+    names = [title_of(found.model.name), title_of(found.dataset.name)]
+    counts = ((found.dataset.documents, "document", "documents"), (found.dataset.queries, "query", "queries"))
+    sizes = [counted(number, one, many) for number, one, many in counts if number is not None]
     return f"{run.command}: " + ", ".join([" × ".join(name for name in names if name), *sizes])
 
 
-def _compress(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    best, baseline = _entry(result.get("recommendation")), _entry(result.get("baseline"))
-    yield "Recommended", str(best.get("reason") or best.get("spec") or "nothing")
-    delivered = _entry(best.get("cross_fitted"))
-    if finite(delivered.get("difference")) is not None and finite(baseline.get("ndcg@10")):
-        change = estimate(delivered["difference"], delivered.get("difference_ci"), 4, signed=True)
+def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    found = run.findings
+    if isinstance(found, CompressResult):
+        yield from _compress(found)
+    elif isinstance(found, CompareResult):
+        yield from _compare(run, found)
+    else:
+        yield from _analyze(found)
+    if found.warnings:
+        yield "Warnings", "; ".join(found.warnings)
+
+
+def _compress(result: CompressResult) -> Iterator[tuple[str, str]]:
+    best, baseline = result.recommendation, result.baseline
+    yield "Recommended", best.reason or best.spec or "nothing"
+    delivered = best.cross_fitted
+    if delivered and delivered.difference is not None and baseline.ndcg is not None:
+        change = estimate(delivered.difference, delivered.difference_ci, 4, signed=True)
         yield "Expected on new queries", f"nDCG@10 changes by {change} against float32 (corrected for selection)"
-    sizes = [finite(row.get("store_bytes")) for row in (best, baseline)]
-    if None not in sizes:
-        yield "Store", f"{byte_size(sizes[0])} instead of {byte_size(sizes[1])}"
+    if best.store_bytes is not None and baseline.store_bytes is not None:
+        yield "Store", f"{byte_size(best.store_bytes)} instead of {byte_size(baseline.store_bytes)}"
 
 
-def _analyze(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, stored in _entry(result.get("retrieval")).items():
-        value = _entry(stored)
-        if name == "ndcg@10" and finite(value.get("value")) is not None:
-            yield name, estimate(value["value"], value.get("ci"), 4)
-    missed = _entry(result.get("retrievability")).get("never_retrieved")
-    if finite(missed) is not None:
-        yield "never retrieved", percent(missed)
-    signature = _entry(result.get("signature"))
+def _analyze(result: AnalyzeResult) -> Iterator[tuple[str, str]]:
+    quality = (result.retrieval or {}).get(NDCG)
+    if quality and quality.value is not None:
+        yield NDCG, estimate(quality.value, quality.ci, 4)
+    if result.retrievability and result.retrievability.never_retrieved is not None:
+        yield "never retrieved", percent(result.retrievability.never_retrieved)
+    signature = result.signature or {}
     for name in [name for name in MEASURES if name in signature] or list(signature)[: len(MEASURES)]:
-        value = _entry(signature[name])
-        if finite(value.get("value")) is not None:
-            yield name, estimate(value["value"], value.get("ci"))
+        if signature[name].value is not None:
+            yield name, estimate(signature[name].value, signature[name].ci)
 
 
-def _compare(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _compare(run: Run, result: CompareResult) -> Iterator[tuple[str, str]]:
     from embgeo.reports.compare_decision import decision
 
-    for run in result.get("runs") or []:
-        yield (
-            str(run.get("label")),
-            " × ".join(filter(None, (title_of(run.get("model")), title_of(run.get("dataset"))))),
-        )
-    yield "Decision", " ".join(decision(result)[:2])
-
-
-def _warned(result: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    warnings = result.get("warnings") or []
-    if warnings:
-        yield "Warnings", "; ".join(str(warning) for warning in warnings)
+    for item in result.runs:
+        yield item.label, " × ".join(filter(None, (title_of(item.model), title_of(item.dataset))))
+    yield "Decision", " ".join(decision(run.result)[:2])
 
 
 def _report(run: Run) -> str:
@@ -97,7 +96,3 @@ def _report(run: Run) -> str:
     else:
         said = f"<code>{_text(shlex.join(['embgeo', 'report', str(run.folder)]))}</code> creates it"
     return f'<tr><th scope="row" style="text-align:left">Report</th><td style="text-align:left">{said}</td></tr>'
-
-
-def _entry(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -4,95 +4,80 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from embgeo.runs import Run, path_text
+from embgeo.results import CompareResult, Named, Result
+from embgeo.runs import RUNS_FOLDER, Run, path_text
 from embgeo.sources.subject import IN_MEMORY
 
 # where results go is not part of what was asked, and a path would tell about someone's machine
-_LEFT_OUT = frozenset(
-    (
-        "command",
-        "model",
-        "dataset",
-        "out",
-        "json",
-        "html",
-        "quiet",
-        "verbose",
-        "debug",
-        "config",
-        "spec",
-        "specs",
-        "encoder",
-    )
-)
-RUNS = "embgeo-runs"
+_LEFT_OUT = ("command", "model", "dataset", "spec", "specs", "encoder", "config")
+_WHERE = ("out", "json", "html", "quiet", "verbose", "debug")
 # what chooses among several specs, and refuses a single one that it would not have chosen
 _CHOOSING = ("budget", "keep", "exhaustive", "grid")
 _DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0}
 
 
-def name_of(entry: Any) -> str:
-    """The name in a stored `model` or `dataset` entry, which is a text or an object with a name; "" without one."""
-    if isinstance(entry, Mapping):
-        entry = entry.get("name")
-    return "" if entry is None else str(entry)
-
-
-def title_of(entry: Any) -> str:
-    """The name for a heading: of a path, its last part alone."""
-    scheme, colon, path = name_of(entry).rpartition("vectors:")
-    tail = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
-    return f"{scheme}{colon}{tail}" if colon or path.startswith(("/", ".", "~")) else path
-
-
-def repeat_command(run: Run, specs: list[str] | None = None) -> str:
+def repeat_command(run: Run, specs: list[str] | None = None, command: str = "", without: Collection[str] = ()) -> str:
     """`embgeo compress MODEL DATASET --option …`; `specs` replaces those that were asked for and their limits.
 
+    `command` takes the place of the run's own, whose options `without` are left out.
     "" for a run on arrays, which no file holds.
     """
-    request = run.result.get("request")
-    request = request if isinstance(request, Mapping) else {}
-    model = _model(run)
+    found = run.findings
+    model = _asked(found, "model")
     if model == IN_MEMORY:
         return ""
-    dataset = name_of(request.get("dataset")) if "dataset" in request else name_of(run.result.get("dataset"))
-    words = ["embgeo", run.command, model, *([dataset] if dataset else [])]
-    encoder = request.get("encoder")
-    options = {**(encoder if isinstance(encoder, Mapping) else {}), **request}
-    left_out = _LEFT_OUT if specs is None else _LEFT_OUT.union(_CHOOSING)
-    for name, value in options.items():
+    dataset = _asked(found, "dataset")
+    words = ["embgeo", command or run.command, model, *([dataset] if dataset else [])]
+    encoder = found.asked("encoder")
+    left_out = {*_LEFT_OUT, *_WHERE, *without, *(() if specs is None else _CHOOSING)}
+    for name, value in {**(encoder if isinstance(encoder, Mapping) else {}), **found.request}.items():
         if name not in left_out and not (name in _DEFAULTS and value == _DEFAULTS[name]):
             words += _option(name, value)
-    asked = request.get("specs", request.get("spec"))
     if specs is None:
-        specs = [str(spec) for spec in asked] if isinstance(asked, list) else []
+        listed = found.asked("specs") or found.asked("spec")
+        specs = [str(spec) for spec in listed] if isinstance(listed, list) else []
     for spec in specs:
         words += ["--spec", spec]
     return shlex.join(words)
 
 
-def _model(run: Run) -> str:
-    request = run.result.get("request")
-    asked = name_of(request.get("model")) if isinstance(request, Mapping) else ""
-    return asked or name_of(run.result.get("model"))
+def _asked(found: Result, key: str) -> str:
+    """The model or dataset that the request names, or else what was found; no dataset where none was asked for."""
+    named = Named.from_json(found.asked(key)).name
+    if named is None and (key == "model" or key not in found.request):
+        named = found.at(key).name
+    return named or ""
 
 
 def commands(run: Run) -> list[tuple[str, str]]:
     """(what it does, command line) of everything a reader may want to repeat."""
-    again = repeat_command(run)
-    listed = [("Repeat this run", again)] if again else []
+    found = run.findings
+    again = _repeat_comparison(found) if isinstance(found, CompareResult) else repeat_command(run)
+    what = "comparison" if run.command == "compare" else "run"
+    listed = [(f"Repeat this {what}", again)] if again else []
     if run.command == "compress":
         listed.append(("Search the store it built", search_command(run)))
     listed.append(("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])))
     return listed
 
 
+def _repeat_comparison(found: CompareResult) -> str:
+    # comparisons of embgeo 0.1.0 name the folders alone
+    words = ["embgeo", "compare", *(item.path or f"{RUNS_FOLDER}/{item.folder}" for item in found.runs)]
+    for name, usual in {"vectors": None, "price_per_gb": None, "documents": 3000, "seed": 0}.items():
+        if found.asked(name) not in (None, usual):
+            words += _option(name, found.asked(name))
+    for condition in found.asked("fail_if") or ():
+        words += ["--fail-if", str(condition)]
+    return shlex.join(words)
+
+
 def search_command(run: Run) -> str:
     """`embgeo search RUN …` with a text where the run's model encodes texts, with a vector file where it cannot."""
-    asked = ["--vector", "query.npy"] if _model(run).startswith("vectors:") else ["your query"]
+    asked = ["--vector", "query.npy"] if _asked(run.findings, "model").startswith("vectors:") else ["your query"]
     return shlex.join(["embgeo", "search", run_path(run), *asked])
 
 
@@ -101,8 +86,8 @@ def compare_command(runs: Sequence[Run]) -> str:
 
     "" where no two are of one command and judged by one measure, so that there may be nothing to pair.
     """
-    different = list({str(run.result.get("identity") or run.folder): run for run in runs}.values())
-    kinds = Counter((run.command, run.result.get("quality")) for run in different)
+    different = list({str(run.findings.identity or run.folder): run for run in runs}.values())
+    kinds = Counter((run.command, run.findings.at("quality")) for run in different)
     if max(kinds.values(), default=0) < 2:
         return ""
     return shlex.join(["embgeo", "compare", *(run_path(run) for run in different)])

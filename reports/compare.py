@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from embgeo.metrics.registry import measures
-from embgeo.reports.commands import RUNS, run_path, title_of
+from embgeo.reports.blocks import Data as Table
+from embgeo.reports.blocks import Plot
 from embgeo.reports.compare_decision import decision, few_differ, names, p_text, planned
 from embgeo.reports.compare_fronts import front_figures
-from embgeo.reports.csvtext import Table
-from embgeo.reports.figures import Plot
+from embgeo.reports.heading import title_of
 from embgeo.reports.numbers import MISSING, byte_size, count, duration, finite, interval, number, percent
-from embgeo.reports.portrait import NAMES
-from embgeo.reports.sections import Section
+from embgeo.reports.page import RunView
+from embgeo.reports.sections.retrieval import NAMES
 from embgeo.reports.stored import Entry, entries, entry
+from embgeo.results.measures import measure_facts
 from embgeo.runs import Run
 
 LIKENESS = {
@@ -78,7 +77,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class CompareSection(Section):
+class CompareSection(RunView):
     sentences: list[str]
     runs: list[list[str]]
     heat: Heat | None
@@ -94,7 +93,7 @@ class CompareSection(Section):
     method: list[str]
 
 
-def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
+def compare_section(run: Run, shared: RunView) -> CompareSection:
     """The section of a comparison; missing or damaged parts of the result become empty, never an error."""
     result = run.result
     listed = entries(result.get("runs"))
@@ -106,14 +105,13 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
     tests = _pairs(retrieval, "Exact float32 search")
     return CompareSection(
         **{
-            **shared,
+            **vars(shared),
             "model": " and ".join([", ".join(models[:-1]), models[-1]]) if len(models) > 1 else "".join(models),
             "dataset": ", ".join(datasets),
             "corpus": f"{len(listed)} runs side by side, from stored results",
-            "commands": _commands(run, listed),
+            "tables": _tables(result),
+            "plots": _plots(result, named),
         },
-        tables=_tables(result),
-        plots=_plots(result, named),
         sentences=decision(result),
         runs=[_run(item) for item in listed],
         heat=_heat(entry(result.get("signatures"))),
@@ -128,24 +126,6 @@ def compare_section(run: Run, shared: dict[str, Any]) -> CompareSection:
         planned=planned(cost[0].get("vectors")) if cost else "",
         method=_method(result),
     )
-
-
-def _commands(run: Run, listed: Sequence[Entry]) -> list[tuple[str, str]]:
-    request = entry(run.result.get("request"))
-    # comparisons of embgeo 0.1.0 name the folders alone
-    words = ["embgeo", "compare", *(str(item.get("path") or f"{RUNS}/{item.get('folder')}") for item in listed)]
-    for name in ("vectors", "price_per_gb"):
-        if request.get(name) is not None:
-            words += [f"--{name.replace('_', '-')}", str(request[name])]
-    for name, usual in (("documents", 3000), ("seed", 0)):
-        if request.get(name) not in (None, usual):
-            words += [f"--{name}", str(request[name])]
-    for condition in request.get("fail_if") or ():
-        words += ["--fail-if", str(condition)]
-    return [
-        ("Repeat this comparison", shlex.join(words)),
-        ("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])),
-    ]
 
 
 def _model(item: Entry) -> str:
@@ -178,7 +158,8 @@ def _plots(result: Entry, named: Mapping[str, str]) -> dict[str, Plot]:
             "report holds the same numbers as a table."
         )
         if drawn:
-            plots["fronts-ndcg" if judged else "fronts-recall"] = Plot(title, described, drawn)
+            name = "fronts-ndcg" if judged else "fronts-recall"
+            plots[name] = Plot(name, title, described, drawn)
     return plots
 
 
@@ -189,7 +170,7 @@ def _heat(stored: Entry) -> Heat | None:
     if not by_name or len(labels) < 2 or sorted(order) != sorted(labels):
         return None
     places = [labels.index(label) for label in order]
-    known = measures()
+    known = measure_facts()
     rows = []
     for name in (str(name) for name in stored.get("measure_order") or by_name):
         if (row := by_name.get(name)) is None:
@@ -335,8 +316,9 @@ def _tables(result: Entry) -> dict[str, Table]:
     """The tables of the comparison as raw values, and the stores that its plots show."""
     retrieval, stores, signatures = (entry(result.get(name)) for name in ("retrieval", "stores", "signatures"))
     return {
-        "runs": Table("What is compared", entries(result.get("runs"))),
+        "runs": Table("runs", "What is compared", entries(result.get("runs"))),
         "retrieval": Table(
+            "retrieval",
             "Retrieval",
             [
                 {"run": run.get("label"), "measure": name, **entry(value)}
@@ -345,9 +327,12 @@ def _tables(result: Entry) -> dict[str, Table]:
             ],
         ),
         "differences": Table(
-            "Differences, paired by query", [*_tests(retrieval, "exact search"), *_tests(stores, "recommended store")]
+            "differences",
+            "Differences, paired by query",
+            [*_tests(retrieval, "exact search"), *_tests(stores, "recommended store")],
         ),
         "model-similarity": Table(
+            "model-similarity",
             "Model similarity",
             [
                 {
@@ -359,6 +344,7 @@ def _tables(result: Entry) -> dict[str, Table]:
             ],
         ),
         "signatures": Table(
+            "signatures",
             "Signatures",
             [
                 {"measure": row.get("name"), "run": label, **entry(value)}
@@ -367,6 +353,7 @@ def _tables(result: Entry) -> dict[str, Table]:
             ],
         ),
         "stores": Table(
+            "stores",
             "Stores",
             [
                 {"run": front.get("label"), **row}
@@ -375,7 +362,7 @@ def _tables(result: Entry) -> dict[str, Table]:
                 for row in entries(front.get("rows"))
             ],
         ),
-        "cost": Table("Cost", entries(result.get("cost"))),
+        "cost": Table("cost", "Cost", entries(result.get("cost"))),
     }
 
 

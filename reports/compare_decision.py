@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from embgeo.reports.commands import title_of
+from embgeo.reports.heading import title_of
 from embgeo.reports.numbers import bounds, byte_size, count, counted, estimate, finite, number, percent
 from embgeo.reports.stored import Entry, entries, entry
 

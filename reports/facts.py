@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from embgeo.reports.csvtext import file_names
+from embgeo.reports.blocks import Cell, Column, Data, Fact, Foreign, RowGroup, Table, TableRow
+from embgeo.reports.csv import file_names
 from embgeo.reports.numbers import MISSING, bare, byte_size, count, duration, finite
 from embgeo.reports.wording import LABELS
 
-LONGEST_TABLE = 50
-
-
-@dataclass(frozen=True)
-class Fact:
-    label: str
-    text: str
-
-
-@dataclass(frozen=True)
-class FactTable:
-    """Rows of a stored list of objects; `left_out` of them are not shown, `records` are all as they were stored."""
-
-    caption: str
-    header: list[str]
-    rows: list[list[str]]
-    left_out: int
-    records: list[Mapping[str, Any]]
-
-
-def by_file_name(tables: list[FactTable], prefix: str) -> dict[str, FactTable]:
-    """The tables under names for the page and for files, `prefix` and their captions."""
-    return dict(zip(file_names(f"{prefix} {table.caption}" for table in tables), tables, strict=True))
+MAX_ROWS = 50
+MAX_WORD = 16  # characters of a cell that is not broken
 
 
 def facts(entry: Any) -> list[Fact]:
@@ -44,11 +23,14 @@ def facts(entry: Any) -> list[Fact]:
     return [] if entry is None else [Fact("", str(entry))]
 
 
-def fact_tables(entry: Any) -> list[FactTable]:
-    """Each list of objects directly in `entry` (hubs, unretrieved documents) as a table of at most 50 rows."""
-    if not isinstance(entry, Mapping):
-        return []
-    return [_table(str(name), value) for name, value in entry.items() if _is_table(value)]
+def fact_tables(named: Iterable[tuple[str, Any]], prefix: str) -> list[Table]:
+    """Each list of objects (hubs, unretrieved documents) among named values as a table of at most 50 rows.
+
+    Their names on the page and as files are `prefix` and their captions.
+    """
+    found = [(label(str(name)), items) for name, items in named if _is_table(items)]
+    names = file_names(f"{prefix} {caption}" for caption, _ in found)
+    return [_table(name, *each) for name, each in zip(names, found, strict=True)]
 
 
 def leaf(name: str, value: Any) -> str:
@@ -87,16 +69,21 @@ def _walk(entry: Mapping[str, Any], prefix: str) -> Iterator[Fact]:
         if isinstance(value, Mapping):
             yield from _walk(value, f"{prefix}{label(str(name))}: ")
         elif not _is_table(value):
-            yield Fact(
-                prefix + (label(str(name)) if not prefix else str(name).replace("_", " ")), leaf(str(name), value)
-            )
+            words = str(name).replace("_", " ") if prefix else label(str(name))
+            yield Fact(prefix + words, leaf(str(name), value))
 
 
 def _is_table(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) > 0 and all(isinstance(item, Mapping) for item in value)
 
 
-def _table(name: str, items: list[Mapping[str, Any]]) -> FactTable:
-    keys = list(dict.fromkeys(str(key) for item in items[:LONGEST_TABLE] for key in item))
-    rows = [[leaf(key, item.get(key)) for key in keys] for item in items[:LONGEST_TABLE]]
-    return FactTable(label(name), [label(key) for key in keys], rows, max(0, len(items) - LONGEST_TABLE), items)
+def _table(name: str, caption: str, items: list[Mapping[str, Any]]) -> Table:
+    keys = list(dict.fromkeys(str(key) for item in items[:MAX_ROWS] for key in item))
+    rows = [TableRow([_cell(leaf(key, item.get(key))) for key in keys]) for item in items[:MAX_ROWS]]
+    more = max(0, len(items) - MAX_ROWS)
+    columns = [Column(label(key)) for key in keys]
+    return Table(name, f"{caption}, {name}", columns, [RowGroup(rows)], caption, Data(name, caption, items), more)
+
+
+def _cell(text: str) -> Cell:
+    return Cell(Foreign(text, 300), style="nowrap" if len(text) <= MAX_WORD else "")

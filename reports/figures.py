@@ -7,8 +7,7 @@ figure serves light, dark and print.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from embgeo.reports.numbers import finite
@@ -16,25 +15,19 @@ from embgeo.reports.numbers import finite
 INK, MUTED, GRID = "var(--ink)", "var(--muted)", "var(--rule)"
 ACCENT, SECOND, THIRD, FAINT = "var(--plot-1)", "var(--plot-2)", "var(--plot-3)", "var(--plot-faint)"
 SURFACE = "var(--surface)"
+COLORS = (ACCENT, SECOND, THIRD, "var(--plot-4)", "var(--plot-5)", "var(--plot-6)")
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x")
 
 # from 0 at the bottom to 1 at the top, whatever the reader zooms to
 EDGE_AXIS = {"overlaying": "y", "range": [0, 1], "visible": False, "fixedrange": True}
 
+# settings of a figure with its legend over the plot
+LEGEND_ABOVE: dict[str, Any] = {
+    "showlegend": True,
+    "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+}
+
 Figure = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A plot of the page: `description` is read out in its place, `figures` are what its switch chooses from."""
-
-    title: str
-    description: str
-    figures: Mapping[str, Figure]
-
-    @property
-    def height(self) -> int:
-        """Of the highest figure, in pixels."""
-        return max(int(each["layout"]["height"]) for each in self.figures.values())
 
 
 def figure(
@@ -56,6 +49,41 @@ def figure(
     for each in (style["xaxis"], style["yaxis"]):
         each["title"] = {"standoff": 10, **each.get("title", {}), "font": {"size": 13}}
     return {"data": data, "layout": {**style, **layout}}
+
+
+def style_of(place: int) -> tuple[str, str]:
+    """The colour and the symbol of the series at `place`."""
+    return COLORS[place % len(COLORS)], SYMBOLS[place % len(SYMBOLS)]
+
+
+def markers(
+    name: str, x: Sequence[Any], y: Sequence[Any], marker: dict[str, Any], hovers: Sequence[str], **more: Any
+) -> dict[str, Any]:
+    """Points as one trace; `hovers` are their texts in plotly's HTML, `more` whatever else its schema knows."""
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": list(x),
+        "y": list(y),
+        "marker": marker,
+        "text": list(hovers),
+        "hovertemplate": "%{text}<extra></extra>",
+        **more,
+    }
+
+
+def error_bars(below: Sequence[float], above: Sequence[float], color: str, thickness: float = 1) -> dict[str, Any]:
+    """Bars of these lengths without ends."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": list(above),
+        "arrayminus": list(below),
+        "color": color,
+        "thickness": thickness,
+        "width": 0,
+    }
 
 
 def off_scale(points: Sequence[tuple[float, str]], color: Any) -> list[dict[str, Any]]:

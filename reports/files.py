@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embgeo.files.atomic import storage_errors, write_text
-from embgeo.reports.csvtext import file_names
+from embgeo.reports.csv import csv_text, file_names
 from embgeo.reports.page import contents
 from embgeo.runs import Run
 
@@ -19,11 +19,11 @@ def write_tables(runs: Sequence[Run], folder: Path) -> list[Path]:
     StorageError
         A file cannot be written.
     """
-    sections, together = contents(runs)
-    named = [(part.file, part.tables) for part in sections] + [(together.file, together.tables)]
-    texts = {
-        f"{file}-{name}.csv": table.csv for file, tables in named for name, table in tables.items() if table.records
-    }
+    views, together = contents(runs)
+    tables = [(view.file, data) for view in views for data in view.tables.values()]
+    if together.table and together.table.data:
+        tables.append((together.file, together.table.data))
+    texts = {f"{file}-{data.name}.csv": csv_text(data.records) for file, data in tables if data.records}
     return _write(texts, folder)
 
 
@@ -39,13 +39,13 @@ def write_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
     """
     from embgeo.reports.svg import figure_svg
 
-    sections, _ = contents(runs)
+    views, _ = contents(runs)
     texts = {}
-    for section in sections:
-        for name, plot in section.plots.items():
+    for view in views:
+        for name, plot in view.plots.items():
             for key, figure in plot.figures.items():
                 chosen = f"-{file_names([key])[0]}" if len(plot.figures) > 1 else ""
-                texts[f"{section.file}-{name}{chosen}.svg"] = figure_svg(figure, plot.title)
+                texts[f"{view.file}-{name}{chosen}.svg"] = figure_svg(figure, plot.title)
     return _write(texts, folder)
 
 

@@ -21,8 +21,7 @@ class KeptDocuments:
     def of(cls, run: Run, shown: np.ndarray) -> KeptDocuments:
         """`shown` are the rows that a run of a large corpus keeps, in any order, −1 for none."""
         names = list(run.documents)
-        stored = run.result.get("dataset")
-        documents = stored.get("documents") if isinstance(stored, Mapping) else None
+        documents = run.findings.dataset.documents
         rows = np.unique(shown[shown >= 0]).tolist()
         if len(names) != documents and len(names) == len(rows):
             return cls(dict(zip(rows, names, strict=True)), run.documents)

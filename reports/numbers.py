@@ -9,29 +9,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from embgeo.results.stored import Shown, finite
+from embgeo.results.stored import interval as stored_interval
+
 MISSING = "—"
 MINUS = "\u2212"
 NARROW = "\u202f"  # narrow no-break space before a unit
+PLAIN = str.maketrans({MINUS: "-", NARROW: " "})  # for output that is parsed
 _BYTE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
-
-
-def finite(value: Any) -> float | None:
-    """`value` as a float, or None when it is no finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
 
 
 def bounds(ci: Any) -> tuple[float, float] | None:
     """A stored interval [lo, hi] as floats, or None when it is not one."""
-    if not isinstance(ci, list | tuple) or len(ci) != 2:
-        return None
-    low, high = finite(ci[0]), finite(ci[1])
-    return None if low is None or high is None else (low, high)
+    ends = stored_interval(ci)
+    return None if ends is None else (float(ends[0]), float(ends[1]))
 
 
 def decimals(value: Any, ci: Any = None) -> int:
@@ -88,6 +79,26 @@ def estimate(value: Any, ci: Any = None, places: int | None = None, signed: bool
     return f"{number(value, ci, places, signed)} {interval(ci, places, signed)}".rstrip()
 
 
+def figure(value: Any, ci: Any = None, places: int | None = None, signed: bool = False) -> str:
+    """A number as reports show it, with an ASCII minus so that piped output can be parsed."""
+    return number(value, ci, places, signed).translate(PLAIN)
+
+
+def dotted(ci: Any, places: int | None = None, signed: bool = False) -> str:
+    """An interval as the terminal shows it: `low…high`, "" where there is none."""
+    ends = bounds(ci)
+    return "…".join(figure(end, ends, places, signed) for end in ends) if ends else ""
+
+
+def three_digits(value: Any) -> str:
+    """A measured speed with at most three significant digits: 12,345 reads 12,300."""
+    x = finite(value)
+    if x is None or x == 0:
+        return figure(value)
+    places = 2 - math.floor(math.log10(abs(x)))
+    return figure(round(x, places), places=max(places, 0))
+
+
 def percent(value: Any, ci: Any = None, places: int = 1) -> str:
     """A share as `99.4 % (98.6–100.2)`."""
     x = finite(value)
@@ -126,6 +137,12 @@ def duration(seconds: Any) -> str:
     return f"{minutes // 60}{NARROW}h {minutes % 60:02d}{NARROW}min"
 
 
+def milliseconds(value: Any) -> str:
+    """Milliseconds as `duration` writes them."""
+    x = finite(value)
+    return MISSING if x is None else duration(x / 1e3)
+
+
 def times(ratio: Any) -> str:
     """A factor as `7.7×`."""
     x = finite(ratio)
@@ -152,3 +169,21 @@ def _power(x: float) -> str:
         mantissa, _, exponent = f"{x:.2e}".partition("e")
     digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"{mantissa.replace('-', MINUS)}{NARROW}×{NARROW}10{digits}"
+
+
+_BY_UNIT = {
+    "bytes": byte_size,
+    "seconds": duration,
+    "ms": milliseconds,
+    "float32 store / this store": times,
+    "share of float32": percent,
+}
+
+
+def shown(value: Any, how: Shown) -> str:
+    """The value of a declared field as reports show it."""
+    if isinstance(value, tuple):
+        return interval(value, 4).strip("()")
+    if how.unit in _BY_UNIT:
+        return _BY_UNIT[how.unit](value)
+    return number(value, places=how.digits, signed=how.signed)

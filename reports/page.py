@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -15,16 +15,56 @@ from markupsafe import Markup
 from embgeo import __version__
 from embgeo.errors import InputError
 from embgeo.files.atomic import storage_errors, write_text
+from embgeo.reports.blocks import Cell, Code, Column, Data, Plot, RowGroup, Table, TableRow
 from embgeo.reports.commands import compare_command
-from embgeo.reports.csvtext import Table
-from embgeo.reports.islands import content_security_policy, island, script_text
+from embgeo.reports.csv import csv_text
+from embgeo.reports.heading import corpus_line, title_of
+from embgeo.reports.inline_data import content_security_policy, island, script_text
 from embgeo.reports.plaintext import shown, visible
-from embgeo.reports.sections import Section, section
-from embgeo.reports.signature_table import side_by_side
-from embgeo.reports.stored import entry
+from embgeo.reports.section import Part, parts_of
+from embgeo.reports.sections.signature import side_by_side, signature_of
 from embgeo.runs import Run
 
-BESIDE = 4  # other runs in a signature table
+MAX_BESIDE = 4  # other runs in a signature table
+KICKERS = {"compress": "Compression", "compare": "Comparison"}
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What the page shows of one run. `id` is unique on the page, `file` begins the names of its files."""
+
+    id: str
+    command: str
+    model: str
+    dataset: str
+    corpus: str
+    file: str
+    warnings: list[str]
+    parts: list[Part]
+    plots: Mapping[str, Plot]
+    tables: Mapping[str, Data]
+
+    @property
+    def kicker(self) -> str:
+        return KICKERS.get(self.command, "Shape of the space")
+
+    @property
+    def lead(self) -> list[Part]:
+        """What stands above the contents and the warnings."""
+        return [part for part in self.parts if part.section.style == "lead"]
+
+    @property
+    def body(self) -> list[Part]:
+        return [part for part in self.parts if part.section.style != "lead"]
+
+
+@dataclass(frozen=True)
+class Together:
+    """What a page shows of several analyze runs at once."""
+
+    table: Table | None
+    id: str = "together"
+    file: str = "embgeo"
 
 
 def write_report(runs: Sequence[Run], path: Path) -> Path:
@@ -51,18 +91,16 @@ def report_html(runs: Sequence[Run]) -> str:
     """The page of `write_report` as text."""
     if not runs:
         raise InputError("a report needs at least one run; got none")
-    sections, together = contents(runs)
+    views, together = contents(runs)
     scripts, policy = _scripts()
-    first = sections[0]
-    title = f"{first.model} on {first.dataset}" if len(sections) == 1 else f"{len(sections)} runs"
+    first = views[0]
     page = (
         _templates()
         .get_template("page.html")
         .render(
-            title=title,
-            sections=sections,
+            title=f"{first.model} on {first.dataset}" if len(views) == 1 else f"{len(views)} runs",
+            views=views,
             together=together,
-            compared=[s for s in sections if s.command == "analyze"],
             pairing=compare_command([run for run in runs if run.command != "compare"]),
             policy=policy,
             style=_static("report.css"),
@@ -74,32 +112,52 @@ def report_html(runs: Sequence[Run]) -> str:
     return page.encode("utf-8", "replace").decode()
 
 
-@dataclass(frozen=True)
-class Together:
-    """What a page shows of several analyze runs at once: (measure, one value a run), and the same as a table."""
-
-    rows: list[tuple[str, list[str]]]
-    tables: dict[str, Table]
-    id: str = "together"
-    file: str = "embgeo"
-
-
-def contents(runs: Sequence[Run]) -> tuple[list[Section], Together]:
-    """All that a page of `runs` shows."""
+def contents(runs: Sequence[Run]) -> tuple[list[RunView], Together]:
+    """All that a page of `runs` shows; missing or damaged parts of a result are left out, never an error."""
     analyzed = [run for run in runs if run.command == "analyze"]
-    sections = [
-        section(run, f"run-{number}", [other for other in analyzed if other is not run][:BESIDE])
+    views = [
+        view(run, f"run-{number}", [other for other in analyzed if other is not run][:MAX_BESIDE])
         for number, run in enumerate(runs, 1)
     ]
-    rows = side_by_side(analyzed) if len(analyzed) > 1 else []
+    return views, Together(_signatures(analyzed, views) if len(analyzed) > 1 else None)
+
+
+def view(run: Run, id: str, beside: Sequence[Run] = ()) -> RunView:
+    """One run of the page; its signature has the values of the analyze runs `beside` it."""
+    found = run.findings
+    names = (title_of(found.model.name) or "unnamed model", title_of(found.dataset.name) or "unnamed vectors")
+    parts = parts_of(run, beside)
+    drawn = RunView(
+        id,
+        run.command,
+        *names,
+        corpus_line(found),
+        run.name,
+        found.warnings,
+        parts,
+        {plot.name: plot for part in parts for plot in part.plots},
+        {data.name: data for part in parts for data in part.tables},
+    )
+    if run.command == "compare":
+        from embgeo.reports.compare import compare_section  # it needs RunView
+
+        return compare_section(run, drawn)
+    return drawn
+
+
+def _signatures(runs: Sequence[Run], views: Sequence[RunView]) -> Table | None:
+    rows = side_by_side(runs)
+    if not rows:
+        return None
+    shown = [view for view in views if view.command == "analyze"]
+    columns = [Column("Measure"), *(Column(v.model, "number", note=v.dataset, anchor=v.id) for v in shown)]
     records = [
-        {
-            "measure": name,
-            **{run.name: entry(entry(run.result.get("signature")).get(name)).get("value") for run in analyzed},
-        }
+        {"measure": name, **{run.name: value.value if (value := signature_of(run).get(name)) else None for run in runs}}
         for name, _ in rows
     ]
-    return sections, Together(rows, {"signatures": Table("Signatures side by side", records)})
+    drawn = [TableRow([Cell(Code(name, 2000), head=True), *values]) for name, values in rows]
+    title = "Signatures side by side"
+    return Table("signatures", title, columns, [RowGroup(drawn)], data=Data("signatures", title, records))
 
 
 @cache
@@ -112,8 +170,12 @@ def _templates() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["csv"] = csv_text
     environment.filters["island"] = island
+    environment.filters["kind"] = lambda block: type(block).__name__
+    environment.filters["pieces"] = lambda line: line if isinstance(line, tuple) else (line,)
     environment.filters["short"] = _short
+    environment.filters["as_cell"] = lambda cell: cell if isinstance(cell, Cell) else Cell(cell)
     return environment
 
 

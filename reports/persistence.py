@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from embgeo.reports import figures
-from embgeo.reports.figures import Figure, figure, series
+from embgeo.reports.blocks import Plot
+from embgeo.reports.figures import figure
 from embgeo.reports.numbers import count
+from embgeo.results import Curve
 
 NOTE = (
     "A point is a component or a loop, by the distances at which it appears and disappears; far from the diagonal it "
@@ -15,8 +14,8 @@ NOTE = (
 )
 
 
-def diagram(h0: Mapping[str, Any] | None, h1: Mapping[str, Any] | None) -> tuple[str, str, str, Figure] | None:
-    """(title, note, description, figure) of the stored births and deaths; None where there are none."""
+def diagram(h0: Curve | None, h1: Curve | None) -> Plot | None:
+    """The stored births and deaths; None where there are none."""
     groups = [
         ("components (H0)", figures.SECOND, "line-ew-open", _bars(h0)),
         ("loops (H1)", figures.ACCENT, "circle", _bars(h1)),
@@ -51,11 +50,9 @@ def diagram(h0: Mapping[str, Any] | None, h1: Mapping[str, Any] | None) -> tuple
         legend={"x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom", "itemclick": False},
     )
     described = ", ".join(f"{count(len(bars))} {name}" for name, *_, bars in groups)
-    return "Persistence diagram", NOTE, f"Births and deaths of {described}.", drawn
+    return Plot("", "Persistence diagram", f"Births and deaths of {described}.", {"curve": drawn}, NOTE)
 
 
-def _bars(curve: Mapping[str, Any] | None) -> list[tuple[float, float]]:
-    if curve is None:
-        return []
-    pairs = zip(series(curve.get("x")), series(curve.get("y")), strict=False)
+def _bars(curve: Curve | None) -> list[tuple[float, float]]:
+    pairs = zip(curve.x, curve.y, strict=False) if curve else ()
     return [(birth, death) for birth, death in pairs if birth is not None and death is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any
 
 from markupsafe import Markup
@@ -26,6 +27,14 @@ def visible(text: str, longest: int = LONGEST) -> str:
     text = _BIDI.sub(lambda match: f"[U+{ord(match.group()):04X}]", text)
     text = _CONTROL.sub(lambda match: chr(0x2400 + ord(match.group())), text)
     return _OTHER.sub("\ufffd", text)
+
+
+def plain(text: str, limit: int | None = None) -> str:
+    """Text for a terminal, on one line: control and direction characters become spaces, at most `limit` long."""
+    # Cc, Cf: escape sequences and bidi overrides would act on the terminal; Cs cannot be written at all
+    harmless = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
+    line = " ".join(harmless.split())
+    return line if limit is None or len(line) <= limit else line[: limit - 1] + "…"
 
 
 def shown(value: Any) -> Any:

@@ -5,22 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.reports.numbers import bare, byte_size, count, finite, number
-from embgeo.reports.stored import entry
+from embgeo.results.compress import Price
 
 
-def price_sentence(stored: Any) -> str:
+def price_sentence(price: Price | None) -> str:
     """`At 0.25 per GB, 100 million vectors cost 5.00 instead of 38.40.`, and what it is computed from; "" without."""
-    price = entry(stored)
-    keys = ("per_gb", "vectors", "cost", "float32_cost", "ram_bytes", "float32_ram_bytes")
-    known = {key: finite(price.get(key)) for key in keys}
-    if any(value is None for value in known.values()):
+    if price is None or None in (price.per_gb, price.cost, price.float32_cost, price.vectors):
         return ""
-    measured = finite(price.get("measured_at"))
-    scaled = f", measured at {count(measured)} vectors and scaled" if measured and measured != known["vectors"] else ""
+    if price.ram_bytes is None or price.float32_ram_bytes is None:
+        return ""
+    measured = price.measured_at
+    scaled = f", measured at {count(measured)} vectors and scaled" if measured and measured != price.vectors else ""
     return (
-        f"At {bare(known['per_gb'])} per GB, {amount(known['vectors'])} vectors cost {money(known['cost'])} instead of "
-        f"{money(known['float32_cost'])}. That is the RAM that a search holds, {byte_size(known['ram_bytes'])} instead "
-        f"of {byte_size(known['float32_ram_bytes'])}{scaled}; GB = 10⁹ bytes, ids are not counted."
+        f"At {bare(price.per_gb)} per GB, {amount(price.vectors)} vectors cost {money(price.cost)} instead of "
+        f"{money(price.float32_cost)}. That is the RAM that a search holds, {byte_size(price.ram_bytes)} instead "
+        f"of {byte_size(price.float32_ram_bytes)}{scaled}; GB = 10⁹ bytes, ids are not counted."
     )
 
 

@@ -47,12 +47,17 @@ class Mark(Stored):
 
 @dataclass(frozen=True, kw_only=True)
 class Curve(Stored):
-    """A curve to be drawn: `lo` and `hi` a band around it, `fit` a fitted line, `log` its logarithmic axes."""
+    """A curve to be drawn: `lo` and `hi` a band around it, `fit` a fitted line, `log` its logarithmic axes.
+
+    `low` and `high` are names that the band had in early versions.
+    """
 
     x: list[float | None] = stored("x", numbers)
     y: list[float | None] = stored("y", numbers)
     lo: list[float | None] | None = stored("lo", some_numbers, optional=True)
     hi: list[float | None] | None = stored("hi", some_numbers, optional=True)
+    low: list[float | None] | None = stored("low", some_numbers, optional=True)
+    high: list[float | None] | None = stored("high", some_numbers, optional=True)
     fit: list[float | None] | None = stored("fit", some_numbers, optional=True)
     x_label: str | None = stored("x_label", some_text, optional=True)
     y_label: str | None = stored("y_label", some_text, optional=True)
@@ -117,10 +122,16 @@ class AnalyzeResult(Result):
     shared_seconds: Mapping[str, float] = stored("shared_seconds", amounts)
     duplicates: Duplicates | None = stored("duplicates", maybe(Duplicates))
     sampling: Sampling | None = stored("sampling", maybe(Sampling))
-    map: MapFacts | None = stored("map", maybe(MapFacts))
+    map: MapFacts | None = stored(
+        "map", lambda value: MapFacts.from_json(value) if isinstance(value, Mapping) else None
+    )
     retrieval: dict[str, Estimate] | None = stored("retrieval", named(Estimate))
     retrievability: Retrievability | None = stored("retrievability", maybe(Retrievability))
     warnings: list[str] = stored("warnings", texts)
+
+    def detail(self, measure: str, name: str) -> Any:
+        """A fact beside the value of a measure; None without it."""
+        return mapping(self.details.get(measure)).get(name)
 
     def each_curve(self) -> Iterator[tuple[tuple[str, ...], Curve]]:
         """Every curve with its key: (measure, name), in old runs (name,)."""

@@ -83,31 +83,31 @@ def tie_band(value: Any) -> Any:
     return interval(value) or number(value)
 
 
-def _bytes(title: str, explain: str) -> Shown:
-    return Shown(title, explain, "bytes", better="lower")
+def _bytes(title: str, explain: str, place: int = 0) -> Shown:
+    return Shown(title, explain, "bytes", better="lower", place=place)
 
 
-def _quality(title: str, explain: str, digits: int, short: str = "") -> Shown:
-    return Shown(title, explain, digits=digits, better="higher", short=short)
+def _time(title: str, explain: str, place: int, unit: str = "seconds") -> Shown:
+    return Shown(title, explain, unit, better="lower", place=place)
 
 
-BYTES = Shown("Bytes / vector", "Marginal bytes: what one more vector adds to the store", better="lower", short="B/vec")
-SHRUNK = "Float32 store divided by this store, constants included"
-RATIO = Shown("Whole store", SHRUNK, "float32 store / this store", 1, "higher", "ratio")
-DIFFERENCE = Shown(
-    "Difference", "This row minus float32, paired by query, with its 95 % interval", "", 4, "higher", signed=True
-)
-RETAINED = Shown("Retained", "This row's nDCG@10 divided by that of float32", "share of float32", 1, "higher", "kept %")
-OUT_OF_SAMPLE = "Quality on the judgements, out of sample"
-FOUND_TOO = "Share of float32's first ten that this store also returns"
+def _quality(title: str, explain: str, digits: int, place: int, **more: Any) -> Shown:
+    return Shown(title, explain, digits=digits, better="higher", place=place, **more)
+
+
+def _words(title: str, explain: str, place: int) -> Shown:
+    return Shown(title, explain, place=place, words=True)
+
+
+SIZE = "Marginal bytes: what one more vector adds to the store"
+RATIO = "Float32 store divided by this store, constants included"
+DIFFERENCE = "This row minus float32, paired by query, with its 95 % interval"
 IN_SAMPLE = "The same with the codec fitted on all documents: too optimistic where a codebook overfits"
+FOUND = "Share of float32's first ten that this store also returns"
 PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
-SPEED = Shown("Queries / s", "Searched in batches; see the protocol below", "queries/s", 0, "higher", "QPS")
-TIE_BAND = Shown("Tie band", "Range of nDCG@10 over the possible orders of equal scores", digits=4)
-ESTIMATOR = Shown("Estimator", "How quality out of sample was estimated; hover for the reason")
-CHANGED = Shown("Queries changed", "Queries whose quality differs from that of float32", digits=0)
-FIT = Shown("Fit", "Time to fit the codec", "seconds", better="lower")
-ENCODE = Shown("Encode", "Time to encode all documents", "seconds", better="lower")
+CHANGED = "Queries whose quality differs from that of float32"
+TIES = "Range of nDCG@10 over the possible orders of equal scores"
+SHARE, TIMES = "share of float32", "float32 store / this store"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,41 +117,74 @@ class Row(Stored):
     `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry.
     """
 
-    spec: str = stored("spec", text, Shown("Spec", "The codec: fit for --spec", short="spec"))
-    bytes_per_vector: float | None = stored("bytes_per_vector", number, BYTES)
+    spec: str = stored("spec", text, Shown("Spec", "The codec: fit for --spec", short="spec", words=True))
+    bytes_per_vector: float | None = stored(
+        "bytes_per_vector", number, Shown("Bytes / vector", SIZE, better="lower", short="B/vec", place=1)
+    )
     constant_bytes: int | None = stored(
-        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once")
+        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once", 11)
     )
     structure_bytes: int | None = stored("structure_bytes", number, _bytes("Index", "Links or lists of an index"))
-    ram_bytes: int | None = stored("ram_bytes", number, _bytes("RAM", "Memory while searching"))
-    disk_bytes: int | None = stored("disk_bytes", number, _bytes("Disk", "Size of the store's file, ids included"))
-    store_bytes: int | None = stored("store_bytes", number, _bytes("Store", "Codes and constants together"))
+    ram_bytes: int | None = stored("ram_bytes", number, _bytes("RAM", "Memory while searching", 13))
+    disk_bytes: int | None = stored("disk_bytes", number, _bytes("Disk", "Size of the store's file, ids included", 12))
+    store_bytes: int | None = stored("store_bytes", number, _bytes("Store", "Codes and constants together", 10))
     id_bytes: int | None = stored("id_bytes", number, _bytes("Ids, header", "What the store's file adds"))
-    ratio: float | None = stored("ratio", number, RATIO)
-    ndcg: float | None = stored(NDCG, number, _quality("nDCG@10", OUT_OF_SAMPLE, 4, "nDCG@10"))
+    ratio: float | None = stored("ratio", number, Shown("Whole store", RATIO, TIMES, 1, "higher", "ratio", 2))
+    ndcg: float | None = stored(
+        NDCG,
+        number,
+        _quality("nDCG@10", "Quality on the judgements, out of sample", 4, 3, short="nDCG@10", interval=f"{NDCG}_ci"),
+    )
     ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval)
-    difference: float | None = stored("difference", number, DIFFERENCE)
+    difference: float | None = stored(
+        "difference", number, _quality("Difference", DIFFERENCE, 4, 4, interval="difference_ci", signed=True)
+    )
     difference_ci: Interval | None = stored("difference_ci", interval)
-    retained: float | None = stored("retained", number, RETAINED)
+    retained: float | None = stored(
+        "retained",
+        number,
+        Shown(
+            "Retained", "This row's nDCG@10 divided by that of float32", SHARE, 1, "higher", "kept %", 5, "retained_ci"
+        ),
+    )
     retained_ci: Interval | None = stored("retained_ci", interval)
-    in_sample_ndcg: float | None = stored("in_sample_ndcg@10", number, _quality("nDCG@10 in sample", IN_SAMPLE, 4))
-    recall: float | None = stored(RECALL, number, _quality("Recall@10 of exact", FOUND_TOO, 3, "recall"))
+    in_sample_ndcg: float | None = stored("in_sample_ndcg@10", number, _quality("nDCG@10 in sample", IN_SAMPLE, 4, 6))
+    recall: float | None = stored(RECALL, number, _quality("Recall@10 of exact", FOUND, 3, 7, short="recall"))
     recall_ci: Interval | None = stored(f"{RECALL}_ci", interval)
-    qps: float | None = stored("qps", number, SPEED)
+    qps: float | None = stored(
+        "qps",
+        number,
+        Shown(
+            "Queries / s",
+            "Searched in batches; see the protocol below",
+            "queries/s",
+            0,
+            "higher",
+            "QPS",
+            14,
+            "qps_range",
+        ),
+    )
     qps_range: Interval | None = stored("qps_range", interval)
     single_query_ms: float | None = stored(
-        "single_query_ms", number, Shown("One query", "Time of a single query", "ms", better="lower")
+        "single_query_ms", number, _time("One query", "Time of a single query", 15, "ms")
     )
     single_query_ms_range: Interval | None = stored("single_query_ms_range", interval)
-    fit_seconds: float | None = stored("fit_seconds", number, FIT)
-    encode_seconds: float | None = stored("encode_seconds", number, ENCODE)
+    fit_seconds: float | None = stored("fit_seconds", number, _time("Fit", "Time to fit the codec", 16))
+    encode_seconds: float | None = stored("encode_seconds", number, _time("Encode", "Time to encode all documents", 17))
     query_side: str | None = stored(
-        "query_side", some_text, Shown("Query side", "How a query is compared with the codes")
+        "query_side", some_text, _words("Query side", "How a query is compared with the codes", 19)
     )
-    searcher: str | None = stored("searcher", some_text, Shown("Searched by", "The index that answers"))
-    tie_band: Interval | float | None = stored("tie_band", tie_band, TIE_BAND)
-    estimator: Estimator | None = stored("estimator", Estimator.some, ESTIMATOR)
-    changed_queries: int | None = stored("changed_queries", number, CHANGED)
+    searcher: str | None = stored("searcher", some_text, _words("Searched by", "The index that answers", 20))
+    tie_band: Interval | float | None = stored("tie_band", tie_band, Shown("Tie band", TIES, place=21))
+    estimator: Estimator | None = stored(
+        "estimator",
+        Estimator.some,
+        _words("Estimator", "How quality out of sample was estimated; hover for the reason", 18),
+    )
+    changed_queries: int | None = stored(
+        "changed_queries", number, Shown("Queries changed", CHANGED, digits=0, place=9)
+    )
     search_bytes_per_vector: float | None = stored("search_bytes_per_vector", number, optional=True)
     rescore_bytes_per_vector: float | None = stored("rescore_bytes_per_vector", number, optional=True)
     code_bytes_per_vector: float | None = stored("code_bytes_per_vector", number, optional=True)
@@ -161,7 +194,7 @@ class Row(Stored):
     changed_bound: float | None = stored("changed_bound", number, optional=True)
     planned: Planned | None = stored("planned", maybe(Planned), optional=True)
     predicted_recall: float | None = stored(
-        f"predicted_{RECALL}", number, _quality("Predicted recall", PREDICTED, 3), optional=True
+        f"predicted_{RECALL}", number, _quality("Predicted recall", PREDICTED, 3, 8), optional=True
     )
     pareto: bool | None = stored("pareto", flag, optional=True)
     fits_budget: bool | None = stored("fits_budget", flag, optional=True)

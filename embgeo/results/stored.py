@@ -23,11 +23,14 @@ class Shown:
 
     Attributes
     ----------
-    title : its heading; `short`, the one of a narrow terminal.
+    title : its heading; `short`, the one in the terminal's table, which has the fields with one.
     explain : a sentence on what it is.
     unit : "bytes", "share of float32"; "" for a plain number or a word.
     digits : decimals; None where the number itself, or its unit, decides. `signed` for a difference.
     better : "higher", "lower" or "".
+    place : which column of the full table it is, from 1; 0 for none.
+    interval : the key of the interval that stands beside it.
+    words : it is text, no number.
     """
 
     title: str = ""
@@ -36,7 +39,15 @@ class Shown:
     digits: int | None = None
     better: str = ""
     short: str = ""
+    place: int = 0
+    interval: str = ""
     signed: bool = False
+    words: bool = False
+
+    @property
+    def main(self) -> bool:
+        """Whether it is shown unasked: what the terminal shows too, or what has an interval."""
+        return bool(self.short or self.interval)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import pytest
 import embgeo
 from embgeo.cli.failures import run
 from embgeo.cli.words import title
-from embgeo.reports.portrait import corpus_line
+from embgeo.reports.heading import corpus_line
+from embgeo.results import Result
 from embgeo.runs import Run, save_run
 
 DATASET = {"name": "scifact", "documents": 5183, "queries": 300, "qrels": 339}
@@ -216,8 +217,9 @@ def test_specs_from_the_cache_are_counted_whether_or_not_the_earlier_command_was
 
 def test_one_query_is_counted_in_the_singular() -> None:
     dataset = {"name": "made up", "documents": 40, "queries": 1, "qrels": 1}
-    assert title({"model": "m", "dataset": dataset}) == "m × made up: 40 documents, 1 query"
-    assert corpus_line({"dataset": dataset}) == "40 documents · 1 query · 1 judgement"
+    found = Result.from_json({"model": "m", "dataset": dataset})
+    assert title(found) == "m × made up: 40 documents, 1 query"
+    assert corpus_line(found) == "40 documents · 1 query · 1 judgement"
 
 
 @pytest.mark.usefixtures("fake_api")

@@ -14,8 +14,11 @@ from rich.text import Text
 
 from embgeo.cli.compare_tables import compare_tables
 from embgeo.cli.failures import run
-from embgeo.cli.tables import retrieval_table, signature_table, table, tradeoff_table
 from embgeo.cli.voice import Voice
+from embgeo.reports.front import front_table
+from embgeo.reports.sections.retrieval import retrieval_table
+from embgeo.reports.sections.signature import signature_table
+from embgeo.reports.terminal import draw, table
 from embgeo.runs import load_run
 
 WIDTHS = (1, 12, *range(20, 81, 3))
@@ -32,11 +35,11 @@ class Stream(io.StringIO):
 
 
 def tables(repository: Path) -> Iterator[Table | None]:
-    stored = {name: load_run(repository / "tests" / "data" / "runs" / name).result for name in STORED}
-    yield retrieval_table(stored["analyze"])
-    yield signature_table(stored["analyze"])
-    yield tradeoff_table(stored["compress"])
-    yield from compare_tables(stored["compare"])
+    stored = {name: load_run(repository / "tests" / "data" / "runs" / name) for name in STORED}
+    analyzed, compressed = stored["analyze"].findings, stored["compress"].findings
+    for block in (retrieval_table(analyzed), signature_table(analyzed), front_table(compressed)):
+        yield draw(block)
+    yield from compare_tables(stored["compare"].result)
     rows = [["hnsw32ef128,pca192,rot,int4+int8@10", "1,234,567 rows of 12.5", "17"]]
     yield table("", [("spec", "text"), ("note", "text"), ("n", "right")], rows)
 

@@ -30,17 +30,17 @@ LIMITS = {
     "public functions over 6 parameters": (15, 0),
     "files beyond 15 in a folder": (33, 0),
     "files of a family that register nothing": (6, 0),
-    "keys read with get outside results": (728, 0),
-    "reports that import a registry": (2, 0),
+    "keys read with get outside results": (246, 0),
+    "reports that import a registry": (0, 0),
     "cli modules that import numpy": (0, 0),
     "documents cited that are not here": (16, 0),
-    "Pareto fronts": (3, 1),
+    "Pareto fronts": (1, 1),
     "k-means": (3, 1),
     "modules that swap a file in": (1, 1),
     "modules that ask whether the hub answers": (1, 1),
-    "lists of row fields": (4, 1),
-    "constants named MOST, LEAST or FEWEST": (16, 0),
-    "layout kept from the formatter": (94, 0),
+    "lists of row fields": (2, 1),
+    "constants named MOST, LEAST or FEWEST": (13, 0),
+    "layout kept from the formatter": (79, 0),
     "lines of the product": (33_300, 28_970),
 }
 
@@ -362,8 +362,9 @@ def guarded_keys(house: House) -> list[str]:
 
 
 def registries_in_reports(house: House) -> list[str]:
-    """Reports draw what a run holds and ask no registry: one is a module that loads the files of its family."""
-    loading = {path for path, node in house.nodes(ast.Call) if _called(node) == "iter_modules"}
+    """Reports draw what a run holds and ask no registry but their own, of sections: a module that loads a family."""
+    calls = house.nodes(ast.Call)
+    loading = {path for path, node in calls if _called(node) == "iter_modules" and not path.startswith("reports/")}
     registries = {name for name, path in house.modules.items() if path in loading}
     return [
         f"{house.modules[name]} imports {other}"

@@ -14,7 +14,7 @@ import pytest
 from embgeo.cli import main
 from embgeo.errors import MissingExtraError
 from embgeo.reports import report_html
-from embgeo.reports.csvtext import Table, file_names
+from embgeo.reports.csv import csv_text, file_names
 from embgeo.reports.figures import off_scale
 from embgeo.reports.files import write_figures, write_tables
 from embgeo.reports.page import contents
@@ -126,7 +126,7 @@ def test_the_command_writes_both(repository, tmp_path, monkeypatch, capsys):
 
 
 def test_the_header_names_the_units_that_names_do_not():
-    text = Table("t", [{"store_bytes": 3, "qps": 5.0, "retained_ci": [0.9, 1.0]}]).csv
+    text = csv_text([{"store_bytes": 3, "qps": 5.0, "retained_ci": [0.9, 1.0]}])
     assert text.splitlines()[0] == (
         "store_bytes,qps [queries/s],retained_ci_low [share of float32],retained_ci_high [share of float32]"
     )

@@ -11,12 +11,17 @@ import numpy as np
 import pytest
 
 from embgeo.reports import report_html
+from embgeo.reports.blocks import SpaceMap
 from embgeo.reports.files import write_figures
-from embgeo.reports.space_map import map_view
+from embgeo.reports.sections.space_map import map_of
 from embgeo.runs import Run, save_run
 
 STORED = {"points": 4, "documents": 4, "layouts": ["pca"], "explained_variance": [0.5, 0.25], "colours": {}}
 POINTS = np.array([[0, 0], [4, 0], [0, 2], [4, 2]], np.float32)
+
+
+def map_view(run: Run) -> SpaceMap | None:
+    return map_of(run, run.findings)
 
 
 def run_with(folder: Path, result: dict[str, Any] | None = None, **arrays: np.ndarray) -> Run:
@@ -117,7 +122,7 @@ def test_the_map_for_a_file_has_every_document_in_its_place_and_the_colour_of_it
     clusters = np.array([0, 2, np.nan, 9], np.float32)
     view = map_view(run_with(tmp_path, cluster=clusters))
     assert view is not None
-    (dots,) = view.figures["pca"]["data"]
+    (dots,) = view.plot.figures["pca"]["data"]
     assert list(zip(dots["x"], dots["y"], strict=True)) == [tuple(point) for point in POINTS.tolist()]
     assert dots["marker"]["color"] == ["var(--map-1)", "var(--map-3)", "var(--plot-faint)", "var(--map-2)"]
 

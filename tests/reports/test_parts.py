@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.drawn import cells, part, plot, sentences, table, words
 
 from embgeo.reports import report_html
-from embgeo.reports.byte_table import byte_table
-from embgeo.reports.csvtext import csv_text
-from embgeo.reports.decision import details
+from embgeo.reports.blocks import Cell, Plot, RowFilter, walk
+from embgeo.reports.csv import csv_text
 from embgeo.reports.figures import decade_ticks
-from embgeo.reports.float8 import float8_view
-from embgeo.reports.index_curves import index_view
 from embgeo.reports.numbers import bare
-from embgeo.reports.prediction import prediction_view
 from embgeo.reports.price import money, price_sentence
-from embgeo.reports.protocol_facts import budget_facts, estimator_sentence, protocol_facts
-from embgeo.reports.rescoring import rescoring_view
-from embgeo.reports.row_table import columns_of, remarks, table_rows
-from embgeo.reports.tradeoff import tradeoff_figures
+from embgeo.reports.section import parts_of
+from embgeo.reports.sections.codecs import remarks
+from embgeo.reports.sections.decision import details
+from embgeo.reports.sections.protocol import budget_facts, estimator_sentence, protocol_facts
+from embgeo.reports.sections.tradeoff import tradeoff_figures
+from embgeo.results import CompressResult, Row
+from embgeo.results.compress import Budget, Price, Protocol
 from embgeo.runs import Run, load_run
 
 HEADINGS = {
@@ -68,15 +68,7 @@ def test_a_run_of_the_first_version_shows_none_of_them(repository):
     assert not [heading for heading in HEADINGS.values() if heading in page]
 
 
-VIEWS: dict[str, tuple[str, Callable[[dict[str, Any]], Any]]] = {
-    "rescoring": ("rescoring", lambda result: rescoring_view(result["rescoring"])),
-    "float8": ("float8_or_int8", lambda result: float8_view(result["float8_or_int8"], 384)),
-    "prediction": ("prediction", lambda result: prediction_view(result["prediction"], result["tradeoffs"])),
-    "predicted": ("tradeoffs", lambda result: prediction_view(result["prediction"], result["tradeoffs"])),
-    "price": ("price", lambda result: price_sentence(result["price"])),
-    "index": ("tradeoffs", lambda result: index_view(result["tradeoffs"])),
-    "bytes": ("tradeoffs", lambda result: byte_table(result["tradeoffs"], {}, None)),
-}
+DAMAGED = ("rescoring", "float8_or_int8", "prediction", "price", "tradeoffs", "baseline", "recommendation", "protocol")
 
 
 def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -87,49 +79,51 @@ def paths(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
         yield from paths(item, (*above, key))
 
 
-@pytest.mark.parametrize("name", VIEWS)
+@pytest.mark.parametrize("name", DAMAGED)
 def test_any_damage_to_a_part_is_survived(run, name):
-    part, view_of = VIEWS[name]
     stored = {**run.result, "tradeoffs": [row for row in run.result["tradeoffs"] if row.get("index")]}
-    # rows that are none are left out before
-    places = [place for place in paths(stored[part]) if part != "tradeoffs" or len(place) > 1]
+    places = list(paths(stored[name]))
     assert len(places) > 5
-    for place in places:
-        for odd in ODD:
-            damaged = {**stored, part: copy.deepcopy(stored[part])}
-            target = damaged[part]
+    for number, place in enumerate(places):
+        for odd in (ODD + ODD)[number % len(ODD) :][:3]:
+            damaged = {**stored, name: copy.deepcopy(stored[name])}
+            target = damaged[name]
             for key in place[:-1]:
                 target = target[key]
             target[place[-1]] = odd
-            # plotly wants numbers: whatever is none must have been left out
-            json.dumps(getattr(view_of(damaged), "figures", {}), allow_nan=False)
+            for found in parts_of(Run(run.folder, damaged)):
+                # plotly wants numbers: whatever is none must have been left out
+                json.dumps([drawn.figures for drawn in walk(found.blocks, Plot)], allow_nan=False)
 
 
 def test_the_prediction_says_how_far_off_it_was(run):
-    view = prediction_view(run.result["prediction"], [run.result["baseline"], *run.result["tradeoffs"]])
+    found = part(run.result, "prediction")
     account = run.result["prediction"]
-    assert view is not None
-    said = " ".join(view.sentences)
+    said = " ".join(sentences(found))
     assert f"Recall@10 of {account['specs']} codecs was predicted" in said
     assert f"off by {account['mean_absolute_error_high_recall']:.3f} on average where the measured" in said
     assert f"Worst: {account['worst']['spec']}, {abs(account['worst']['error']):.3f} too low." in said
-    assert [float(value) for _, value in view.passed_over] == sorted(
-        (round(value, 3) for value in account["passed_over"].values()), reverse=True
-    )
-    dots = [trace for trace in view.figures["recall"]["data"] if trace["mode"] == "markers"]
+    passed = [float(text.rsplit(" ", 1)[1]) for text in sentences(found)[1:]]
+    assert passed == sorted((round(value, 3) for value in account["passed_over"].values()), reverse=True)
+    dots = [trace for trace in plot(found).figures["recall"]["data"] if trace["mode"] == "markers"]
     drawn = {point for trace in dots for point in zip(trace["x"], trace["y"], strict=True)}
     rows = [row for row in run.result["tradeoffs"] if row["spec"] != "f32"]
     assert drawn == {(row["predicted_recall@10_exact"], row["recall@10_exact"]) for row in rows}
     assert {trace["name"] for trace in dots} == {"codec", "farthest off", "with an index, predicted as its codes"}
 
 
+def column_of(rows: list[dict[str, Any]], title: str) -> list[Cell]:
+    """The cells of one column of the table of all codecs."""
+    drawn = table(part({"tradeoffs": rows}, "table"))
+    place = [column.title for column in drawn.columns].index(title)
+    return [row.cells[place] for row in drawn.rows]
+
+
 def test_the_prediction_is_a_column_that_waits_to_be_asked_for(run):
-    columns = {column.key: column for column in columns_of(run.result["tradeoffs"])}
-    assert not columns["predicted_recall@10_exact"].main
-    (row,) = table_rows(
-        [{"spec": "a", "predicted_recall@10_exact": 0.98765}], [columns["predicted_recall@10_exact"]], None
-    )
-    assert row.cells[0].text == "0.988"
+    drawn = table(part(run.result, "table"))
+    assert next(column for column in drawn.columns if column.title == "Predicted recall").extra
+    (cell,) = column_of([{"spec": "a", "predicted_recall@10_exact": 0.98765}], "Predicted recall")
+    assert cell.line == "0.988"
 
 
 def rescored(*recalls: float, whole: float | None = 0.9, alone: float | None = 0.5) -> dict[str, Any]:
@@ -144,22 +138,22 @@ def rescored(*recalls: float, whole: float | None = 0.9, alone: float | None = 0
 
 
 def test_the_least_factor_that_finds_99_percent_is_named():
-    view = rescoring_view([rescored(0.8, 0.895, 0.9)])
-    assert view is not None
+    found = part({"rescoring": [rescored(0.8, 0.895, 0.9)]}, "rescoring")
+    said = sentences(found)[-1]
     # 99 % of .9 is .891
-    assert view.sentences[0].endswith("4× is enough for 99 % of what int8 finds alone (0.900).")
-    assert "from 0.500 without rescoring to 0.900 with 8× the candidates" in view.sentences[0]
-    assert [row.what for row in view.rows] == ["binary alone", "2×", "4×", "8×", "int8 alone"]
-    assert list(view.figures) == ["recall@10_exact"]
-    assert view.figures["recall@10_exact"]["data"][0]["y"] == [0.5, 0.8, 0.895, 0.9, 0.9]
+    assert said.endswith("4× is enough for 99 % of what int8 finds alone (0.900).")
+    assert "from 0.500 without rescoring to 0.900 with 8× the candidates" in said
+    assert [row[1] for row in cells(table(found))] == ["binary alone", "2×", "4×", "8×", "int8 alone"]
+    assert list(plot(found).figures) == ["recall@10_exact"]
+    assert plot(found).figures["recall@10_exact"]["data"][0]["y"] == [0.5, 0.8, 0.895, 0.9, 0.9]
 
 
 def test_a_factor_that_was_not_reached_is_not_claimed():
-    (sentence,) = rescoring_view([rescored(0.6, 0.7)]).sentences
-    assert "no factor that was tried reaches 99 %" in sentence
-    (sentence,) = rescoring_view([rescored(0.6, whole=None, alone=None)]).sentences
-    assert sentence == "binary, rescored by int8: recall rises to 0.600 with 2× the candidates."
-    assert rescoring_view([]) is None
+    said = sentences(part({"rescoring": [rescored(0.6, 0.7)]}, "rescoring"))[-1]
+    assert "no factor that was tried reaches 99 %" in said
+    said = sentences(part({"rescoring": [rescored(0.6, whole=None, alone=None)]}, "rescoring"))[-1]
+    assert said == "binary, rescored by int8: recall rises to 0.600 with 2× the candidates."
+    assert part({"rescoring": []}, "rescoring") is None
 
 
 def indexed(**index: Any) -> dict[str, Any]:
@@ -176,61 +170,63 @@ def indexed(**index: Any) -> dict[str, Any]:
 
 
 def test_indices_are_compared_at_equal_recall():
-    view = index_view([{"spec": "int8"}, indexed()])
-    assert view is not None
-    assert view.sentences == [
+    found = part({"tradeoffs": [{"spec": "int8"}, indexed()]}, "indices")
+    assert sentences(found)[1:] == [
         "hnsw8,int8 finds 95\u202f% at 4.0× the speed of flat search (effort 16), for 66\u202fB more per vector."
     ]
-    assert view.shares == ["95\u202f%", "99\u202f%"]
-    assert view.rows[0][-2:] == ["2,000 (4.0×) at effort 16", "not reached"]
-    line, star = view.figures["index"]["data"]
+    assert [column.title for column in table(found).columns[-2:]] == [
+        "95\u202f% of flat's results", "99\u202f% of flat's results",
+    ]  # fmt: skip
+    assert next(cells(table(found)))[-2:] == ["2,000 (4.0×) at effort 16", "not reached"]
+    line, star = plot(found).figures["index"]["data"]
     assert (line["x"], line["y"]) == ([0.9, 0.96], [4000.0, 2000.0])
     assert (star["x"], star["y"]) == ([1.0], [500.0])
-    assert view.figures["index"]["layout"]["yaxis"]["type"] == "log"
-    assert index_view([{"spec": "int8"}]) is None
+    assert plot(found).figures["index"]["layout"]["yaxis"]["type"] == "log"
+    assert part({"tradeoffs": [{"spec": "int8"}]}, "indices") is None
 
 
 def test_the_bytes_of_links_and_tiers_stand_apart(run):
-    table = byte_table(run.result["tradeoffs"], run.result["baseline"], run.result["recommendation"]["spec"])
-    parts = {row.spec: row.parts for row in table.rows}
-    assert "Index" in table.header
-    assert parts["hnsw32,int8"] == "384\u202fB codes + 262\u202fB index"
-    assert parts["binary+int8@2"] == "48\u202fB searched + 384\u202fB rescored"
-    assert parts["int8"] == ""
-    assert "Index" not in byte_table([{"spec": "int8", "pareto": True, "structure_bytes": 0}], {}, None).header
+    drawn = table(part(run.result, "bytes"))
+    sizes = {row[0]: row[1] for row in cells(drawn)}
+    assert "Index" in [column.title for column in drawn.columns]
+    assert sizes["hnsw32,int8"].endswith("384\u202fB codes + 262\u202fB index")
+    assert sizes["binary+int8@2"].endswith("48\u202fB searched + 384\u202fB rescored")
+    assert sizes["int8"] == "384\u202fB"
+    flat = table(part({"tradeoffs": [{"spec": "int8", "pareto": True, "structure_bytes": 0}]}, "bytes"))
+    assert "Index" not in [column.title for column in flat.columns]
 
 
 @pytest.mark.parametrize("difference", [0.0, -0.001])
 def test_a_difference_of_float8_and_int8_without_an_interval_says_why(difference: float):
     """A mean of 0 is none: one query may gain what another loses."""
     few = {"difference": difference, "difference_ci": None}
-    view = float8_view({"published": {**few, "widths": [few]}})
-    assert view is not None
-    assert view.groups[0].rows[0].difference[1] == view.groups[0].mean[1] == "too few queries differ for an interval"
+    drawn = table(part({"float8_or_int8": {"published": {**few, "widths": [few]}}}, "float8"))
+    assert [row[3].partition(" ")[2] for row in cells(drawn)] == ["too few queries differ for an interval"] * 2
 
 
 def test_float8_and_int8_stand_side_by_side_at_each_width(run):
-    view = float8_view(run.result["float8_or_int8"], 384)
-    assert view is not None
-    assert not view.sentence.startswith("float8 or int8?")
-    assert not [word for word in view.sentence.split() if word.startswith(("-", "(-"))]
-    assert [[row.width for row in group.rows] for group in view.groups] == [["384", "346", "288", "192", "96"]] * 2
+    found = part(run.result, "float8")
+    said = sentences(found)[0]
+    assert not said.startswith("float8 or int8?")
+    assert not [word for word in said.split() if word.startswith(("-", "(-"))]
+    rows = list(cells(table(found)))
+    assert [row[0] for row in rows] == ["384", "346", "288", "192", "96", "Mean"] * 2
     stored = run.result["float8_or_int8"]["published"]["widths"][1]
-    assert view.groups[0].rows[1].specs == (stored["float8"], stored["int8"])
-    assert view.groups[0].rows[1].values[0] == f"{stored['float8_value']:.4f}"
-    assert [trace["y"] for trace in view.figures["float8"]["data"]] == [
+    assert rows[1][-1] == f"{stored['float8']} − {stored['int8']}"
+    assert rows[1][1] == f"{stored['float8_value']:.4f}"
+    assert [trace["y"] for trace in plot(found).figures["float8"]["data"]] == [
         [width["difference"] for width in run.result["float8_or_int8"][key]["widths"]]
         for key in ("published", "correct")
     ]
 
 
 def test_money_is_named_in_the_decision_and_says_what_it_rests_on(run):
-    sentence = price_sentence(run.result["price"])
+    sentence = price_sentence(Price.from_json(run.result["price"]))
     assert sentence.startswith("At 0.25 per GB, 100 million vectors cost 9.60 instead of 38.40. ")
     assert "the RAM that a search holds, 38.4\u202fGB instead of 154\u202fGB, measured at 5,183 vectors" in sentence
     page = report_html([run])
     assert page.index("The decision") < page.index("cost 9.60 instead of 38.40") < page.index("What would change it")
-    assert price_sentence(None) == price_sentence({"per_gb": 0.25}) == ""
+    assert price_sentence(None) == price_sentence(Price(per_gb=0.25)) == ""
 
 
 @pytest.mark.parametrize(
@@ -255,23 +251,25 @@ def test_a_note_is_explained_once():
         {"spec": name, "note": f"only {n} of 300 queries change: the interval rests on these"}
         for n, name in ((6, "a"), (8, "b"))
     ]
-    assert remarks(rows) == ["a: only 6 of 300 queries change: the interval rests on these (likewise 1 more)"]
-    assert [row.reason for row in table_rows(rows, [], None)] == [
+    told = "a: only 6 of 300 queries change: the interval rests on these (likewise 1 more)"
+    assert remarks([Row.from_json(row) for row in rows]) == [told]
+    assert [words(cell.notes[0]) for cell in column_of(rows, "Spec")] == [
         "only 6 of 300 queries change", "only 8 of 300 queries change",
     ]  # fmt: skip
 
 
 def test_no_row_is_over_a_budget_that_nobody_set():
-    rows = [{"spec": "f32", "fits_budget": False}]
-    assert table_rows(rows, [], None, budgeted=True)[0].marks == ["over budget"]
-    assert table_rows(rows, [], None, budgeted=False)[0].marks == []
+    for budget, marks in (({"text": "8B", "per_vector": 8}, ["over budget"]), (None, [])):
+        found = part({"tradeoffs": [{"spec": "f32", "fits_budget": False}], "budget": budget}, "table")
+        assert table(found).rows[0].cells[0].marks == marks
+        assert bool(next(walk(found.blocks, RowFilter)).without) == bool(marks)
 
 
 def test_the_protocol_is_listed_without_what_stands_elsewhere():
     stored = {"folds": 5, "selection": "the best", "resumed": [], "left_out": {"pq48": 12.4}, "fit_budget": "30 s"}
-    assert [fact.label for fact in protocol_facts(stored)] == ["Folds", "Fit budget"]
-    assert [fact.text for fact in protocol_facts({"left_out": {"pq48": 12.4}})] == ["12.4"]
-    assert [(fact.label, fact.text) for fact in budget_facts({"text": "4GB", "store": 4e9, "vectors": 1000})] == [
+    assert [fact.label for fact in protocol_facts(Protocol.from_json(stored))] == ["Folds", "Fit budget"]
+    assert [fact.text for fact in protocol_facts(Protocol.from_json({"left_out": {"pq48": 12.4}}))] == ["12.4"]
+    assert [(fact.label, fact.text) for fact in budget_facts(Budget(text="4GB", store=4e9, vectors=1000))] == [
         ("Asked for", "4GB"), ("Whole store, at most", "4.00\u202fGB"), ("Vectors planned for", "1,000"),
     ]  # fmt: skip
     assert budget_facts(None) == []
@@ -289,10 +287,7 @@ def estimated(name: str, reason: str, spec: str = "a") -> dict[str, Any]:
 
 def test_the_estimator_of_a_row_stands_in_the_table_with_its_reason_on_hover():
     rows = [estimated("one codec", "it does not overfit"), estimated("pairwise folds", "codebooks overfit", "pq48")]
-    columns = columns_of(rows)
-    place = next(place for place, column in enumerate(columns) if column.key == "estimator")
-    cells = [row.cells[place] for row in table_rows(rows, columns, None)]
-    assert {(cell.text, cell.hover, cell.sort) for cell in cells} == {
+    assert {(cell.line, cell.hover, cell.sort) for cell in column_of(rows, "Estimator")} == {
         ("one codec", "it does not overfit", "one codec"), ("pairwise folds", "codebooks overfit", "pairwise folds"),
     }  # fmt: skip
     assert csv_text(rows).splitlines()[1].endswith(",one codec,it does not overfit")
@@ -301,8 +296,8 @@ def test_the_estimator_of_a_row_stands_in_the_table_with_its_reason_on_hover():
 def test_the_protocol_says_how_quality_was_estimated_for_how_many(run):
     rows = [estimated("folds", "they overfit."), estimated("one codec", "why not"), estimated("one codec", "why not")]
     said = "Quality out of sample is estimated by one codec for 2 codecs (why not); folds for 1 codec (they overfit)."
-    assert estimator_sentence(rows) == said
-    assert estimator_sentence([{"spec": "a"}]) == ""
+    assert estimator_sentence([Row.from_json(row) for row in rows]) == said
+    assert estimator_sentence([Row(spec="a")]) == ""
     result = copy.deepcopy(run.result)
     assert "Quality out of sample is estimated by" not in report_html([run])
     for row in result["tradeoffs"]:
@@ -327,14 +322,13 @@ def test_the_first_sentence_says_that_keep_is_not_met(run, met, first):
 def test_the_reason_stands_where_an_interval_is_missing():
     note = "only 3 of 300 queries change: an interval would rest on these"
     row = {"spec": "a", "difference": 0.001, "difference_ci": None, "retained": 1.0, "retained_ci": None, "note": note}
-    columns = columns_of([row])
-    drawn = table_rows([row], columns, None)[0]
-    notes = {column.key: cell.note for column, cell in zip(columns, drawn.cells, strict=True)}
-    assert notes == {"difference": "only 3 of 300 queries change", "retained": ""}, "once is enough"
-    assert drawn.reason == ""
+    (change,), (kept,), (head,) = (column_of([row], title) for title in ("Difference", "Retained", "Spec"))
+    assert (change.notes, kept.notes) == (["only 3 of 300 queries change"], []), "once is enough"
+    assert head.notes == []
     best = {**row, "ndcg@10": 0.6, "bytes_per_vector": 4}
-    assert any("without an interval (only 3 of 300 queries change)" in said for said in details(best, {}, {}))
-    hover = tradeoff_figures([best], {}, None, None, {})["ndcg@10"]["data"][1]["text"][0]
+    result = CompressResult.from_json({"recommendation": best, "tradeoffs": [best]})
+    assert any("without an interval (only 3 of 300 queries change)" in said for said in details(result))
+    hover = tradeoff_figures(result, {})["ndcg@10"]["data"][1]["text"][0]
     assert "+0.0010 only 3 of 300 queries change" in hover
 
 
@@ -343,7 +337,6 @@ def test_codecs_without_a_prediction_are_counted():
         {"spec": "a", "predicted_recall@10_exact": 0.9, "recall@10_exact": 0.91},
         {"spec": "pq48", "predicted_recall@10_exact": None, "recall@10_exact": 0.7},
     ]
-    view = prediction_view({}, rows)
-    assert view is not None
-    assert view.sentences[0].startswith("Recall@10 of 1 of 2 codecs was predicted")
-    assert view.sentences[1] == "1 codec has no prediction: slow to train, or fitted on queries."
+    (said,) = sentences(part({"tradeoffs": rows}, "prediction"))
+    assert said.startswith("Recall@10 of 1 of 2 codecs was predicted")
+    assert said.endswith("1 codec has no prediction: slow to train, or fitted on queries.")

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from embgeo.reports import report_html
-from embgeo.reports.per_query import MovedDocument, per_query
+from embgeo.reports.sections.queries import MovedDocument, per_query
 from embgeo.runs import Run, save_run
 
 RESULT = {

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from embgeo.reports.blocks import Plot
 from embgeo.reports.compare_fronts import front_figures
-from embgeo.reports.curves import curve_plots
 from embgeo.reports.figures import Figure
-from embgeo.reports.prediction import prediction_view
-from embgeo.reports.tradeoff import tradeoff_figures
-from embgeo.runs import load_run
+from embgeo.reports.section import parts_of
+from embgeo.reports.sections import tradeoff
+from embgeo.reports.sections.curves import curve_plots
+from embgeo.results import AnalyzeResult, CompressResult
+from embgeo.runs import Run, load_run
 
 KEY = "ndcg@10"
 ROWS = [
@@ -22,6 +24,18 @@ ROWS = [
     {"spec": "ruined", "bytes_per_vector": 384, KEY: 0.3, "recall@10_exact": 0.2, "fits_budget": True},
     {"spec": "tiny", "bytes_per_vector": 4, KEY: 0.18, "recall@10_exact": 0.12, "fits_budget": True},
 ]
+
+
+def tradeoff_figures(
+    rows: list[dict[str, Any]], baseline: dict[str, Any], best: str | None, limit: float | None = None, key: str = KEY
+) -> dict[str, Figure]:
+    budget = {"text": f"{limit}B", "per_vector": limit} if limit else None
+    stored = {"quality": key, "tradeoffs": rows, "baseline": baseline, "recommendation": {"spec": best}}
+    return tradeoff.tradeoff_figures(CompressResult.from_json({**stored, "budget": budget}), {})
+
+
+def curves(stored: dict[str, Any]) -> list[Plot]:
+    return curve_plots(AnalyzeResult.from_json({"curves": stored}))
 
 
 def inside(figure: Figure) -> list[dict[str, Any]]:
@@ -39,7 +53,7 @@ def points(traces: list[dict[str, Any]]) -> set[tuple[float, float]]:
 
 @pytest.mark.parametrize("key", [KEY, "recall@10_exact"])
 def test_every_store_stands_at_its_own_height_or_on_the_edge_with_its_value(key):
-    figure = tradeoff_figures(ROWS, ROWS[0], "int8", 200.0, {}, key)[key]
+    figure = tradeoff_figures(ROWS, ROWS[0], "int8", 200.0, key)[key]
     low, high = figure["layout"]["yaxis"]["range"]
     measured = {(row["bytes_per_vector"], row[key]) for row in ROWS}
     assert points(inside(figure)) == {point for point in measured if point[1] >= low}
@@ -56,12 +70,12 @@ def test_every_store_stands_at_its_own_height_or_on_the_edge_with_its_value(key)
 
 
 def test_a_ruined_store_does_not_squash_the_others():
-    low, high = tradeoff_figures(ROWS, ROWS[0], "int8", 200.0, {})[KEY]["layout"]["yaxis"]["range"]
+    low, high = tradeoff_figures(ROWS, ROWS[0], "int8", 200.0)[KEY]["layout"]["yaxis"]["range"]
     assert 0.6 < low < 0.645 < 0.647 < high < 0.7
 
 
 def test_the_recommended_store_and_float32_are_never_off_the_axis():
-    figure = tradeoff_figures(ROWS, ROWS[0], "tiny", None, {})[KEY]
+    figure = tradeoff_figures(ROWS, ROWS[0], "tiny")[KEY]
     low, high = figure["layout"]["yaxis"]["range"]
     assert low < 0.18
     assert high > 0.647
@@ -70,7 +84,7 @@ def test_the_recommended_store_and_float32_are_never_off_the_axis():
 
 def test_the_axis_holds_the_intervals_of_what_it_shows():
     rows = [{**ROWS[0]}, {**ROWS[1], "difference": -0.002, "difference_ci": [-0.2, 0.1]}]
-    low, high = tradeoff_figures(rows, rows[0], "int8", None, {})[KEY]["layout"]["yaxis"]["range"]
+    low, high = tradeoff_figures(rows, rows[0], "int8")[KEY]["layout"]["yaxis"]["range"]
     assert low < 0.447
     assert high > 0.747
 
@@ -106,21 +120,17 @@ def test_the_fronts_of_two_corpora_both_stand_on_the_axis():
     assert [trace["x"] for trace in lines] == [[1, 4, 8], [4, 8]]
 
 
-def every_figure(result: dict[str, Any]) -> list[Figure]:
-    if "fronts" in result:
-        return [drawn for each in result["fronts"] for drawn in front_figures(each, {}).values()]
-    if "tradeoffs" in result:
-        drawn = tradeoff_figures(result["tradeoffs"], result["baseline"], result["recommendation"]["spec"], 96, {})
-        view = prediction_view(result.get("prediction"), result["tradeoffs"])
-        return [*drawn.values(), *(view.figures.values() if view else ())]
-    return [plot.figure for plot in curve_plots(result["curves"], result["signature"])]
+def every_figure(run: Run) -> list[Figure]:
+    if run.command == "compare":
+        return [drawn for each in run.result["fronts"] for drawn in front_figures(each, {}).values()]
+    return [figure for part in parts_of(run) for plot in part.plots for figure in plot.figures.values()]
 
 
 @pytest.mark.parametrize("name", ["analyze", "compare", "compress", "compress-parts"])
 def test_no_point_of_a_stored_run_lies_outside_the_axes_it_is_drawn_on(repository: Path, name: str):
     from math import log10
 
-    figures = every_figure(load_run(repository / "tests" / "data" / "runs" / name).result)
+    figures = every_figure(load_run(repository / "tests" / "data" / "runs" / name))
     assert figures
     for figure in figures:
         for trace in inside(figure):
@@ -135,14 +145,14 @@ def test_no_point_of_a_stored_run_lies_outside_the_axes_it_is_drawn_on(repositor
 
 def test_what_a_log_axis_leaves_out_is_counted_in_words():
     curve = {"x": [1, 2, 3, 4], "y": [1.0, 0.5, 1e-9, 1e-12], "log": "xy"}
-    (plot,) = curve_plots({"spectrum": curve})
-    assert points(plot.figure["data"]) == {(1, 1.0), (2, 0.5), (3, None), (4, None)}
-    assert "2 values under a millionth of the largest are not drawn" in plot.note
+    (plot,) = curves({"spectrum": curve})
+    assert points(plot.figures["curve"]["data"]) == {(1, 1.0), (2, 0.5), (3, None), (4, None)}
+    assert "2 values under a millionth of the largest are not drawn" in plot.caption
 
 
 def test_a_band_and_a_fit_lie_inside_an_axis_that_marks_have_set():
     curve = {"x": [1, 2], "y": [1.0, 2.0], "lo": [0.5, -1.0], "hi": [1.5, 5.0], "marks": [{"x": 1.5, "label": "here"}]}
-    (plot,) = curve_plots({"one": copy.deepcopy(curve)})
-    low, high = plot.figure["layout"]["yaxis"]["range"]
+    (plot,) = curves({"one": copy.deepcopy(curve)})
+    low, high = plot.figures["curve"]["layout"]["yaxis"]["range"]
     assert low <= -1.0
     assert high >= 5.0

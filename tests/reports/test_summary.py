@@ -10,10 +10,19 @@ from typing import Any
 import pytest
 
 from embgeo.reports import report_html
-from embgeo.reports.summary import next_command, summary
+from embgeo.reports.sections import summary as sentences
+from embgeo.results import AnalyzeResult
 from embgeo.runs import Run
 
 D, N = 100, 10_000
+
+
+def summary(stored: dict[str, Any]) -> list[str]:
+    return sentences.summary(AnalyzeResult.from_json(stored))
+
+
+def next_command(stored: dict[str, Any]) -> str:
+    return sentences.next_command(Run(Path("x"), stored))
 
 
 def result(**more: Any) -> dict[str, Any]:

@@ -10,15 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from embgeo.reports.commands import commands, repeat_command, title_of
-from embgeo.reports.csvtext import csv_text
-from embgeo.reports.curves import curve_plots
-from embgeo.reports.decision import details
+from embgeo.reports.blocks import Plot
+from embgeo.reports.commands import commands, repeat_command
+from embgeo.reports.csv import csv_text
 from embgeo.reports.facts import fact_tables, facts
-from embgeo.reports.islands import content_security_policy, island, script_text
+from embgeo.reports.figures import Figure
+from embgeo.reports.front import front_of
+from embgeo.reports.heading import title_of
+from embgeo.reports.inline_data import content_security_policy, island, script_text
 from embgeo.reports.plaintext import plot_text, visible
-from embgeo.reports.row_table import columns_of, shared_facts
-from embgeo.reports.tradeoff import pareto, tradeoff_figures
+from embgeo.reports.sections.codecs import fields_of, shared_facts
+from embgeo.reports.sections.curves import curve_plots
+from embgeo.reports.sections.decision import details
+from embgeo.reports.sections.tradeoff import tradeoff_figures
+from embgeo.results import AnalyzeResult, CompressResult, Row
 from embgeo.runs import Run
 
 HOSTILE = ["</script><script>alert(1)</script>", "<!--", "a & b", "\u2028\u2029", "\x00\ud800", "\u202eevil"]
@@ -117,7 +122,7 @@ def test_a_run_without_a_request_still_has_a_command():
 
 def test_headings_show_no_folders():
     assert title_of("vectors:/home/me/x/docs.npy") == "vectors:docs.npy"
-    assert title_of({"name": "/data/scifact/"}) == "scifact"
+    assert title_of("/data/scifact/") == "scifact"
     assert title_of("sentence-transformers/all-MiniLM-L6-v2") == "sentence-transformers/all-MiniLM-L6-v2"
 
 
@@ -131,23 +136,28 @@ def test_facts_flatten_any_shape():
     }  # fmt: skip
     assert [fact.text for fact in facts(["x", 1])] == ["x", "1"]
     assert facts(None) == []
-    (table,) = fact_tables({"hubs": [{"id": i, "text": "t"} for i in range(60)], "k": 1})
-    assert (table.header, len(table.rows), table.left_out) == (["ID", "Text"], 50, 10)
+    (table,) = fact_tables([("hubs", [{"id": i, "text": "t"} for i in range(60)]), ("k", 1)], "documents")
+    assert ([column.title for column in table.columns], len(table.rows), table.more) == (["ID", "Text"], 50, 10)
+    assert (table.name, table.data.name, len(table.data.records)) == ("documents-hubs", "documents-hubs", 60)
+
+
+def curves(stored: object) -> list[Plot]:
+    return curve_plots(AnalyzeResult.from_json({"curves": stored}))
 
 
 def test_curves_are_drawn_by_name_or_by_measure_and_name():
     line = {"x": [1, 2, 4], "y": [3, 2, None], "log": "x", "lo": [1, 1, 1], "hi": [4, 4, 4]}
-    plots = curve_plots({"spectrum": line, "lid": {"distribution": line}, "bad": {"x": [1], "y": [2]}, "odd": 3})
+    plots = curves({"spectrum": line, "lid": {"distribution": line}, "bad": {"x": [1], "y": [2]}, "odd": 3})
     # a curve with words of its own comes first, the others under their keys
     assert [plot.title for plot in plots] == ["Local dimension", "Spectrum"]
-    assert plots[0].figure["layout"]["xaxis"]["type"] == "log"
-    assert [trace["type"] for trace in plots[0].figure["data"]] == ["scatter", "scatter"]
-    assert curve_plots(None) == []
+    assert plots[0].figures["curve"]["layout"]["xaxis"]["type"] == "log"
+    assert [trace["type"] for trace in plots[0].figures["curve"]["data"]] == ["scatter", "scatter"]
+    assert curves(None) == []
 
 
 def test_points_in_no_order_are_drawn_as_points():
-    (plot,) = curve_plots({"diagram": {"x": [0.5, 0.2, 0.9], "y": [1, 2, 3]}})
-    assert plot.figure["data"][0]["mode"] == "markers"
+    (plot,) = curves({"diagram": {"x": [0.5, 0.2, 0.9], "y": [1, 2, 3]}})
+    assert plot.figures["curve"]["data"][0]["mode"] == "markers"
 
 
 ROWS = [
@@ -159,9 +169,17 @@ ROWS = [
 ]
 
 
+def pareto(rows: list[dict], key: str) -> list[Row]:
+    return front_of([Row.from_json(row) for row in rows], key)
+
+
+def figures(rows: list[dict]) -> dict[str, Figure]:
+    return tradeoff_figures(CompressResult.from_json({"tradeoffs": rows}), {})
+
+
 def test_the_front_keeps_rows_that_nothing_smaller_beats():
-    assert [row["spec"] for row in pareto(ROWS[:4], "ndcg@10")] == ["zero", "int8"]
-    assert [row["spec"] for row in pareto(ROWS[:4], "recall@10_exact")] == ["zero", "int8", "f32"]
+    assert [row.spec for row in pareto(ROWS[:4], "ndcg@10")] == ["zero", "int8"]
+    assert [row.spec for row in pareto(ROWS[:4], "recall@10_exact")] == ["zero", "int8", "f32"]
 
 
 def test_the_line_never_falls_although_the_store_counts_constants():
@@ -171,7 +189,7 @@ def test_the_line_never_falls_although_the_store_counts_constants():
         {"spec": "few constants", "bytes_per_vector": 24, "ndcg@10": 0.434, "pareto": True},
         {"spec": "half", "bytes_per_vector": 12, "ndcg@10": 0.403, "pareto": True},
     ]
-    line = tradeoff_figures(flagged, {}, None, None, {})["ndcg@10"]["data"][0]
+    line = figures(flagged)["ndcg@10"]["data"][0]
     assert line["mode"] == "lines"
     assert (line["x"], line["y"]) == ([12, 24], [0.403, 0.473])
 
@@ -179,7 +197,7 @@ def test_the_line_never_falls_although_the_store_counts_constants():
 @pytest.mark.parametrize(("quality", "tickformat"), [((1.0, 1.0), ".3f"), ((0.5, 0.7), ".2f")])
 def test_the_marks_of_a_narrow_axis_differ(quality, tickformat):
     rows = [{"spec": str(n), "bytes_per_vector": 4 + n, "ndcg@10": value} for n, value in enumerate(quality)]
-    assert tradeoff_figures(rows, {}, None, None, {})["ndcg@10"]["layout"]["yaxis"]["tickformat"] == tickformat
+    assert figures(rows)["ndcg@10"]["layout"]["yaxis"]["tickformat"] == tickformat
 
 
 @pytest.mark.parametrize(
@@ -193,10 +211,14 @@ def test_the_marks_of_a_narrow_axis_differ(quality, tickformat):
 )
 def test_the_decision_says_whether_the_share_asked_for_is_shown(shown, said):
     best = {"spec": "int8", "bytes_per_vector": 4, "ndcg@10": 0.5, "keep": {"shown": shown}}
-    told = [line for line in details(best, {}, {"keep": 0.995}) if "99.5" in line]
+
+    def said_of(keep: float | None) -> list[str]:
+        return list(details(CompressResult.from_json({"recommendation": best, "keep": keep})))
+
+    told = [line for line in said_of(0.995) if "99.5" in line]
     assert len(told) == 1
     assert said in told[0]
-    assert not [line for line in details(best, {}, {"keep": None}) if "is kept" in line]
+    assert not [line for line in said_of(None) if "is kept" in line]
 
 
 def test_what_all_rows_share_is_said_once():
@@ -204,11 +226,12 @@ def test_what_all_rows_share_is_said_once():
         {"spec": "a", "query_side": "float32", "searcher": "x"},
         {"spec": "b", "query_side": "float32", "searcher": "y"},
     ]
-    assert [column.key for column in columns_of(rows)] == ["searcher"]
-    assert [(fact.label, fact.text) for fact in shared_facts(rows)] == [("Query side", "float32")]
+    read = [Row.from_json(row) for row in rows]
+    assert [field.key for field in fields_of(read)] == ["searcher"]
+    assert [(fact.label, fact.text) for fact in shared_facts(read)] == [("Query side", "float32")]
 
 
 def test_a_quality_that_no_row_has_is_not_offered():
     rows = [{"spec": "a", "bytes_per_vector": 4, "recall@10_exact": 0.5}]
-    assert list(tradeoff_figures(rows, {}, None, None, {})) == ["recall@10_exact"]
-    assert tradeoff_figures([], {}, None, None, {}) == {}
+    assert list(figures(rows)) == ["recall@10_exact"]
+    assert figures([]) == {}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 from embgeo.reports import figures
-from embgeo.reports.figures import Figure, figure, log_range, log_ticks, series
-from embgeo.reports.numbers import finite, number
+from embgeo.reports.blocks import Block, Gallery, Plot
+from embgeo.reports.csv import file_names
+from embgeo.reports.figures import Figure, figure, log_range, log_ticks
+from embgeo.reports.numbers import number
 from embgeo.reports.persistence import diagram
 from embgeo.reports.plaintext import plot_text
-from embgeo.reports.stored import entries, entry
+from embgeo.reports.section import Shown, section
 from embgeo.reports.wording import CURVES, CurveWords
+from embgeo.results import AnalyzeResult, Curve, MeasuredValue
 
 PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
 MARK_LINE = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
@@ -22,98 +25,91 @@ SMALLEST_SHOWN = 1e-6  # of the largest value, on a log axis
 AXES = {"x": (True, False), "y": (False, True), "xy": (True, True), True: (False, True)}
 
 
-@dataclass(frozen=True)
-class CurvePlot:
-    """One drawn curve: title, note and description are text (the description is read out in place of the plot)."""
-
-    title: str
-    note: str
-    description: str
-    figure: Figure
+@section("curves", "Curves", of=AnalyzeResult, order=400)
+def curves(shown: Shown[AnalyzeResult]) -> list[Block]:
+    drawn = curve_plots(shown.result)
+    names = file_names(f"curve {plot.title}" for plot in drawn)
+    plots = [replace(plot, name=name) for plot, name in zip(drawn, names, strict=True)]
+    return [Gallery(plots)] if plots else []
 
 
-def curve_plots(curves: Any, signature: Any = None) -> list[CurvePlot]:
-    """A plot for each drawable entry of result["curves"] (by name, or by measure and name).
+def curve_plots(result: AnalyzeResult) -> list[Plot]:
+    """A plot for each curve that can be drawn.
 
-    Curves that have words come in the order of the words, then the others as stored; what cannot be drawn is left out.
-    The values of `signature` (result["signature"]) are marked where the words ask for it.
+    Curves that have words come in the order of the words, then the others as stored. The values of the signature are
+    marked where the words ask for it.
     """
     order = {key: place for place, key in enumerate(CURVES)}
-    flat = sorted(_flat(curves), key=lambda item: order.get(item[0], len(order)))
-    values = signature if isinstance(signature, Mapping) else {}
-    bars = {key[-1]: curve for key, curve in flat if key[-1] in PERSISTENCE}
-    plots = [_plot(key, curve, values) for key, curve in flat if key[-1] not in PERSISTENCE]
-    drawn = [plot for plot in plots if plot is not None]
-    both = diagram(*(bars.get(name) for name in PERSISTENCE))
-    if both is not None:
-        drawn.append(CurvePlot(*both))
-    return drawn
+    found = sorted(result.each_curve(), key=lambda item: order.get(item[0], len(order)))
+    bars = {key[-1]: curve for key, curve in found if key[-1] in PERSISTENCE}
+    values = result.signature or {}
+    drawn = [_plot(key, curve, values) for key, curve in found if key[-1] not in PERSISTENCE]
+    return [plot for plot in (*drawn, diagram(*(bars.get(name) for name in PERSISTENCE))) if plot is not None]
 
 
-def _flat(curves: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    for name, stored in entry(curves).items():
-        key = (*above, str(name))
-        if isinstance(stored, Mapping) and "x" in stored:
-            yield key, stored
-        elif isinstance(stored, Mapping):
-            yield from _flat(stored, key)
-
-
-def _words(key: tuple[str, ...], curve: Mapping[str, Any]) -> CurveWords:
-    known = CURVES.get(key[-2:])
-    stored = curve.get("title")
-    if known is not None:
-        return replace(known, title=str(stored)) if stored else known
-    title = str(stored) if stored else ": ".join(part.replace("_", " ") for part in key)
+def _words(key: tuple[str, ...], curve: Curve) -> CurveWords:
+    if (known := CURVES.get(key)) is not None:
+        return replace(known, title=curve.title) if curve.title else known
+    title = curve.title or ": ".join(part.replace("_", " ") for part in key)
     return CurveWords(title[:1].upper() + title[1:])
 
 
-def _plot(key: tuple[str, ...], curve: Mapping[str, Any], values: Mapping[str, Any]) -> CurvePlot | None:
-    name, words = ": ".join(key), _words(key, curve)
-    x, y = series(curve.get("x")), series(curve.get("y"))
-    points = [(a, b) for a, b in zip(x, y, strict=False) if a is not None and b is not None]
+def _plot(key: tuple[str, ...], curve: Curve, values: Mapping[str, MeasuredValue]) -> Plot | None:
+    words = _words(key, curve)
+    points = [(a, b) for a, b in zip(curve.x, curve.y, strict=False) if a is not None and b is not None]
     if len(points) < 2:
         return None
-    log = curve.get("log") or words.log or False
-    log_x, log_y = AXES.get(log if isinstance(log, str | bool) else False, (False, False))
-    log_x, log_y = log_x and all(a > 0 for a, _ in points), log_y and all(b > 0 for _, b in points)
-    fit, note = series(curve.get("fit")), words.note
-    least = -math.inf
+    log_x, log_y = _log_axes(curve, words, points)
+    note, least = words.note, -math.inf
+    y, fit = curve.y, curve.fit or []
     if log_y:
         # rounding noise around zero (the last eigenvalue of a centred spectrum) would take most of the axis
         least = SMALLEST_SHOWN * max(b for _, b in points)
-        shown = [(a, b) for a, b in points if b >= least]
-        if len(shown) < len(points):
-            note = f"{note} {len(points) - len(shown)} values under a millionth of the largest are not drawn.".lstrip()
-        points = shown
+        kept = [(a, b) for a, b in points if b >= least]
+        if len(kept) < len(points):
+            note = f"{note} {len(points) - len(kept)} values under a millionth of the largest are not drawn.".lstrip()
+        points = kept
         y, fit = ([b if b is not None and b >= least else None for b in values] for values in (y, fit))
-    x_label, y_label = str(curve.get("x_label") or "x"), str(curve.get("y_label") or "y")
+    x_label, y_label = curve.x_label or "x", curve.y_label or "y"
+    main = _bars(curve.x, y) if curve.kind == "bars" else _line(curve.x, y, ": ".join(key))
     drawn = figure(
-        [*_band(x, curve), *_fit(x, fit), _bars(x, y) if curve.get("kind") == "bars" else _line(x, y, name)],
+        [*_band(curve), *_fit(curve.x, fit), main],
         {"title": {"text": plot_text(x_label)}, "type": "log" if log_x else "linear"},
         {"title": {"text": plot_text(y_label)}, "type": "log" if log_y else "linear"},
         height=280,
     )
-    layout = drawn["layout"]
-    if layout["xaxis"]["type"] == "log":
-        ticks = log_ticks([a for a, _ in points], gap=0.14)
-        layout["xaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks], "tickangle": 0}
-    if layout["yaxis"]["type"] == "log":
-        heights = [height for height in _heights(drawn["data"]) if height >= least]
-        layout["yaxis"] |= {"range": log_range(heights), "dtick": 1, "exponentformat": "power"}
-        if max(heights) < 100 * min(heights):  # too few powers of ten to label
-            ticks = log_ticks(heights, gap=0.15)
-            layout["yaxis"] |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
+    _tick(drawn, [a for a, _ in points], least)
     marks = _marks(curve, words, values)
-    _draw_marks(layout, marks, points, _heights(drawn["data"]))
-    if curve.get("kind") == "bars":
-        layout["bargap"] = 0
+    _draw_marks(drawn["layout"], marks, points, _heights(drawn["data"]))
+    if curve.kind == "bars":
+        drawn["layout"]["bargap"] = 0
     (first_x, first_y), (last_x, last_y) = points[0], points[-1]
-    description = (
+    described = (
         f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "
         f"{len(points)} points." + "".join(f" {label}: {number(at)}." for at, label in marks)
     )
-    return CurvePlot(words.title, note, description, drawn)
+    return Plot("", words.title, described, {"curve": drawn}, note)
+
+
+def _log_axes(curve: Curve, words: CurveWords, points: list[tuple[float, float]]) -> tuple[bool, bool]:
+    """Whether x and y are logarithmic: as the curve or its words ask, where all values are positive."""
+    log = curve.log or words.log or False
+    log_x, log_y = AXES.get(log if isinstance(log, str | bool) else False, (False, False))
+    return log_x and all(a > 0 for a, _ in points), log_y and all(b > 0 for _, b in points)
+
+
+def _tick(drawn: Figure, x: list[float], least: float) -> None:
+    """Range and ticks of logarithmic axes."""
+    across, up = drawn["layout"]["xaxis"], drawn["layout"]["yaxis"]
+    if across["type"] == "log":
+        ticks = log_ticks(x, gap=0.14)
+        across |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks], "tickangle": 0}
+    if up["type"] == "log":
+        heights = [height for height in _heights(drawn["data"]) if height >= least]
+        up |= {"range": log_range(heights), "dtick": 1, "exponentformat": "power"}
+        if max(heights) < 100 * min(heights):  # too few powers of ten to label
+            ticks = log_ticks(heights, gap=0.15)
+            up |= {"tickvals": ticks, "ticktext": [number(tick) for tick in ticks]}
 
 
 def _heights(data: list[dict[str, Any]]) -> list[float]:
@@ -141,11 +137,11 @@ def _draw_marks(
         layout["yaxis"]["range"] = [low, high + (high - low) * (0.04 + 0.09 * len(marks))]
 
 
-def _marks(curve: Mapping[str, Any], words: CurveWords, values: Mapping[str, Any]) -> list[tuple[float, str]]:
+def _marks(curve: Curve, words: CurveWords, values: Mapping[str, MeasuredValue]) -> list[tuple[float, str]]:
     """(x, label) of vertical lines: values of the signature, so that a page has one of each; else the stored ones."""
-    measured = [(finite(entry(values.get(measure)).get("value")), label) for measure, label in words.marks]
-    stored = [(finite(mark.get("x")), str(mark.get("label") or "")) for mark in entries(curve.get("marks"))]
-    found = measured if any(at is not None for at, _ in measured) else stored
+    measured = [(values[name].value if name in values else None, label) for name, label in words.marks]
+    own = [(mark.x, mark.label) for mark in curve.marks]
+    found = measured if any(at is not None for at, _ in measured) else own
     return sorted((at, label) for at, label in found if at is not None and (at > 0 or "x" not in words.log))
 
 
@@ -181,11 +177,11 @@ def _fit(x: list[float | None], fit: list[float | None]) -> list[dict[str, Any]]
     return [{"type": "scatter", "mode": "lines", "x": x, "y": fit, "line": line, "hoverinfo": "skip"}]
 
 
-def _band(x: list[float | None], curve: Mapping[str, Any]) -> list[dict[str, Any]]:
-    low, high = series(curve.get("lo", curve.get("low"))), series(curve.get("hi", curve.get("high")))
+def _band(curve: Curve) -> list[dict[str, Any]]:
+    low, high = curve.lo or curve.low or [], curve.hi or curve.high or []
     rows = [
         (a, lo, hi)
-        for a, lo, hi in zip(x, low, high, strict=False)
+        for a, lo, hi in zip(curve.x, low, high, strict=False)
         if a is not None and lo is not None and hi is not None
     ]
     if len(rows) < 2:

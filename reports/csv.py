@@ -1,4 +1,4 @@
-"""The tables of a page as data: rows of raw values, and their CSV for a spreadsheet."""
+"""The tables of a page as CSV for a spreadsheet: rows of raw values, in the order of the page."""
 
 from __future__ import annotations
 
@@ -7,32 +7,18 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-# of numbers whose name does not say it (…_bytes, …_seconds, …_ms do)
+from embgeo.results import Row
+
+# of what is no field of a row
 UNITS = {
-    "qps": "queries/s",
     "flat_qps": "queries/s",
     "qps_range": "queries/s",
-    "ratio": "float32 store / this store",
-    "retained": "share of float32",
     "relative_bytes": "share of float32",
     "relative_quality": "share of float32",
 }
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-
-
-@dataclass(frozen=True)
-class Table:
-    """What a table of the page holds, as raw values: `records` are its rows, in the order of the page."""
-
-    title: str
-    records: Sequence[Mapping[str, Any]]
-
-    @property
-    def csv(self) -> str:
-        return csv_text(self.records)
 
 
 def file_names(titles: Iterable[str]) -> list[str]:
@@ -63,8 +49,10 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _header(column: str) -> str:
+    """The column's name, with its unit where it does not say it itself (…_bytes, …_seconds, …_ms do)."""
     name = re.sub("_(ci_)?(low|high)$", "", column)
-    return f"{column} [{UNITS[name]}]" if name in UNITS else column
+    unit = UNITS.get(name) or (known[name].shown.unit if name in (known := Row.declared()) else "")
+    return f"{column} [{unit}]" if unit and unit not in name else column
 
 
 def _flat(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,56 +3,50 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from embgeo.reports import figures
+from embgeo.reports import figures as drawing
+from embgeo.reports.blocks import Block, Plot, SpaceMap
 from embgeo.reports.figures import Figure
-from embgeo.reports.islands import island
+from embgeo.reports.inline_data import island
 from embgeo.reports.kept_documents import KeptDocuments, one_line
-from embgeo.reports.numbers import count, finite, number, percent
+from embgeo.reports.numbers import count, number, percent
 from embgeo.reports.plaintext import visible
+from embgeo.reports.section import Shown, section
+from embgeo.results import AnalyzeResult
+from embgeo.results.analyze import MapFacts
 from embgeo.runs import Run
 
 CHARACTERS = 80
 ID_CHARACTERS = 32
 PALETTE = 8  # colours of clusters, as in the page's script
-MOST_TEXT_BYTES = 3_000_000  # the page must stay under 6 MB, plotly takes 1.2
+MAX_TEXT_BYTES = 3_000_000  # the page must stay under 6 MB, plotly takes 1.2
 REACH = 32_767
 CATEGORY = "cluster"
 LAYOUTS = {"pca": "PCA", "umap": "UMAP"}
 
 
-@dataclass(frozen=True)
-class MapView:
-    """`data` goes into the page's island; `notes` says by layout what the reader sees."""
-
-    points: int
-    layouts: list[tuple[str, str]]
-    colours: list[tuple[str, str]]
-    notes: dict[str, str]
-    description: str
-    data: dict[str, Any]
-    figures: dict[str, Figure]
+@section("map", "Map of the space", of=AnalyzeResult, order=300)
+def space_map(shown: Shown[AnalyzeResult]) -> list[Block]:
+    """None where the run holds no map, or a damaged one."""
+    drawn = map_of(shown.run, shown.result)
+    return [drawn] if drawn else []
 
 
-def map_view(run: Run) -> MapView | None:
-    """The map of an analyze run; None where the run holds none, or a damaged one."""
-    stored = run.result.get("map")
-    if not isinstance(stored, Mapping) or "map/rows" not in run.arrays:
+def map_of(run: Run, result: AnalyzeResult) -> SpaceMap | None:
+    stored = result.map
+    if stored is None or "map/rows" not in run.arrays:
         return None
     rows = run.arrays["map/rows"]
     points = len(rows)
     layouts = {name: array for name, array in _arrays(run, "layout") if array.shape == (points, 2)}
     if not points or not layouts:
         return None
-    known = stored.get("colours")
-    known = known if isinstance(known, Mapping) else {}
+    known = stored.colours or {}
     colours = {
-        name: {"label": _label(known.get(name), name), **_colour(name, array)}
+        name: {"label": visible(known[name].label or name if name in known else name, 120), **_colour(name, array)}
         for name, array in _arrays(run, "colour")
         if array.shape == (points,) and np.isfinite(array).any()
     }
@@ -65,14 +59,14 @@ def map_view(run: Run) -> MapView | None:
         "texts": texts,
     }
     described = f"Map of {count(points)} documents; those with similar vectors lie close together."
-    return MapView(
-        points=points,
+    clusters = run.arrays.get(f"map/colour/{CATEGORY}")
+    figures = {name: _figure(array, clusters) for name, array in layouts.items()}
+    return SpaceMap(
+        Plot("map", "Map of the space", described, figures),
         layouts=[(name, LAYOUTS.get(name, name)) for name in layouts],
         colours=[(name, str(entry["label"])) for name, entry in colours.items()],
         notes=notes,
-        description=described,
         data=data,
-        figures={name: _figure(array, run.arrays.get(f"map/colour/{CATEGORY}")) for name, array in layouts.items()},
     )
 
 
@@ -80,22 +74,18 @@ def _figure(points: np.ndarray, clusters: np.ndarray | None) -> Figure:
     """A layout for a file, by cluster where there are any; the page draws its own, which answers to the pointer."""
     levels = np.zeros(len(points)) if clusters is None or clusters.shape != points.shape[:1] else clusters
     shown = np.isfinite(points).all(axis=1)
-    colors = [f"var(--map-{int(level) % PALETTE + 1})" if level >= 0 else figures.FAINT for level in levels[shown]]
+    colors = [f"var(--map-{int(level) % PALETTE + 1})" if level >= 0 else drawing.FAINT for level in levels[shown]]
     axis = {"showgrid": False, "tickvals": [], "ticktext": []}
     dots = {
         "type": "scatter", "mode": "markers", "x": points[shown, 0].tolist(), "y": points[shown, 1].tolist(),
         "marker": {"size": 4, "color": colors, "opacity": 0.85},
     }  # fmt: skip
-    return figures.figure([dots], dict(axis), {**axis, "scaleanchor": "x"}, height=540)
+    return drawing.figure([dots], dict(axis), {**axis, "scaleanchor": "x"}, height=540)
 
 
 def _arrays(run: Run, kind: str) -> list[tuple[str, np.ndarray]]:
     prefix = f"map/{kind}/"
     return [(name.removeprefix(prefix), run.arrays[name]) for name in run.arrays if name.startswith(prefix)]
-
-
-def _label(entry: Any, name: str) -> str:
-    return visible(str(entry.get("label") or name) if isinstance(entry, Mapping) else name, 120)
 
 
 def _grid(points: np.ndarray) -> np.ndarray:
@@ -141,16 +131,14 @@ def _packed(array: np.ndarray) -> str:
     return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")
 
 
-def _note(layout: str, stored: Mapping[str, Any], points: int) -> str:
-    documents = finite(stored.get("documents"))
+def _note(layout: str, stored: MapFacts, points: int) -> str:
     drawn = f"{count(points)} documents"
-    if documents is not None and documents > points:
-        drawn = f"{count(points)} of {count(documents)} documents, drawn at random"
+    if stored.documents is not None and stored.documents > points:
+        drawn = f"{count(points)} of {count(stored.documents)} documents, drawn at random"
     if layout == "umap":
         return f"{drawn}, laid out by UMAP: neighbours stay together; distances between groups are not meaningful."
-    shares = stored.get("explained_variance")
-    shares = shares if isinstance(shares, list | tuple) and len(shares) == 2 else (None, None)
-    if finite(shares[0]) is None:
+    shares = stored.explained_variance if len(stored.explained_variance) == 2 else (None, None)
+    if shares[0] is None:
         return f"{drawn} on the first two principal components."
     return (
         f"{drawn}. Horizontal axis: first principal component ({percent(shares[0])} of variance); vertical axis: the "
@@ -165,7 +153,7 @@ def _texts(run: Run, rows: np.ndarray) -> tuple[list[str], list[str]]:
     lengths = np.array([len(text) for text in texts])
     sizes = np.array([len(island(text, True).encode("utf-8", "replace")) for text in texts])
     longest = min(CHARACTERS, int(lengths.max()))
-    while longest > 10 and (sizes * np.minimum(1, longest / np.maximum(lengths, 1))).sum() > MOST_TEXT_BYTES:
+    while longest > 10 and (sizes * np.minimum(1, longest / np.maximum(lengths, 1))).sum() > MAX_TEXT_BYTES:
         longest -= 1
     cut = [one_line(text, longest) for text in texts]
     return [visible(kept.id(row), ID_CHARACTERS) for row in rows.tolist()], cut if any(cut) else []

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from embgeo.reports.blocks import (
+    Block,
+    Cell,
+    Code,
+    Column,
+    Data,
+    Fold,
+    Foreign,
+    Paragraph,
+    RowGroup,
+    Table,
+    TableRow,
+)
 from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import MISSING, count, number
+from embgeo.reports.section import Shown, section
+from embgeo.results import NDCG, CompressResult
 from embgeo.runs import Run
 
 LOSERS = 15
@@ -65,6 +80,38 @@ class PerQuery:
         return records
 
 
+@section("queries", "Query by query", of=CompressResult, order=800)
+def queries(shown: Shown[CompressResult]) -> Iterator[Block]:
+    """Only for a run that holds the quality of single queries."""
+    spec = shown.result.recommendation.spec
+    found = per_query(shown.run, spec, shown.result.measure) if spec else None
+    if found is None:
+        return
+    worst = " Those that lose most:" if found.losses else ""
+    yield Paragraph((f"{found.summary} when ", Code(spec), f" replaces float32, out of sample.{worst}"))
+    for place, loss in enumerate(found.losses, 1):
+        blocks = list(_query(loss, place, found.label))
+        yield Fold(Foreign(loss.text or loss.id, 2000), blocks, "query", loss.change, place == 1)
+    yield Data("queries", "Queries that lose most", found.records)
+
+
+def _query(loss: QueryLoss, place: int, label: str) -> Iterator[Block]:
+    change = f": {label} {loss.before} with float32, {loss.after} with the store."
+    yield Paragraph(("Query ", Foreign(loss.id, 60), change), "note")
+    if loss.documents:
+        columns = [*(Column(title, "word") for title in ("Top 10", "Relevance", "Rank")), Column("Document")]
+        rows = [
+            TableRow([document.what, document.relevance, f"{document.before} → {document.after}", _document(document)])
+            for document in loss.documents
+        ]
+        yield Table("queries", f"Documents of query {place}", columns, [RowGroup(rows)])
+
+
+def _document(document: MovedDocument) -> Cell:
+    notes = [Foreign(document.id, 60)] if document.text else []
+    return Cell(Foreign(document.text or document.id, 2000), notes)
+
+
 def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
     """What changes for single queries when `spec` replaces float32; None where the run holds no values of both.
 
@@ -79,11 +126,11 @@ def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
     worse, better = int((change < 0).sum()), int((change > 0).sum())
     worst = [int(place) for place in np.argsort(change, kind="stable")[:LOSERS] if change[place] < 0]
     rankings = _Rankings.of(run, spec, len(rows))
-    queries = list(run.queries.items())
+    asked = list(run.queries.items())
     losses = []
     for place in worst:
         row = int(rows[place])
-        name, text = queries[row] if row < len(queries) else (str(row), "")
+        name, text = asked[row] if row < len(asked) else (str(row), "")
         losses.append(
             QueryLoss(
                 id=name,
@@ -98,7 +145,7 @@ def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
         f"{count(worse)} of {count(len(change))} queries lose, {count(better)} gain, "
         f"{count(len(change) - worse - better)} keep their value"
     )
-    return PerQuery(summary, "nDCG@10" if quality == "ndcg@10" else "Recall@10", losses)
+    return PerQuery(summary, "nDCG@10" if quality == NDCG else "Recall@10", losses)
 
 
 @dataclass(frozen=True)

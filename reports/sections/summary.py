@@ -7,13 +7,14 @@ needs. Numbers without a consequence stay in the table.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
+from embgeo.reports.blocks import Block, Code, Paragraph, Strong
 from embgeo.reports.commands import repeat_command
-from embgeo.reports.numbers import bounds, count, counted, estimate, finite, percent
-from embgeo.reports.stored import Entry, entry
+from embgeo.reports.numbers import count, counted, estimate, finite, percent
+from embgeo.reports.section import Shown, section
+from embgeo.results import AnalyzeResult, Estimate
 from embgeo.runs import Run
 
 # share of the principal directions that hold 95 % of the variance: .95 where the spectrum is even
@@ -37,68 +38,76 @@ class _Value:
     text: str
 
 
-def summary(result: Entry) -> list[str]:
+@section("summary", "What follows for a vector store", of=AnalyzeResult, order=0, style="lead")
+def lead(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
+    for sentence in summary(shown.result):
+        yield Paragraph(sentence)
+    if command := next_command(shown.run):
+        named = "measures what these stores keep; without --spec it compares all codecs and recommends one."
+        every = "compares all codecs and recommends one."
+        text = f" {named if '--spec' in command else every}"
+        yield Paragraph((Strong("Next:"), " ", Code(command, 400), text))
+
+
+def summary(result: AnalyzeResult) -> list[str]:
     """Sentences about retrieval, compression, copies, documents out of reach, hubs; without values fewer, or none."""
     says = (_retrieval, _compression, _copies, _outliers, _mean, _reach, _hubs)
     return [sentence for say in says if (sentence := say(result))]
 
 
-def next_command(result: Entry) -> str:
+def next_command(run: Run) -> str:
     """`embgeo compress …` on what was analyzed, with the specs to try first; without a spectrum, with all codecs.
 
     "" for arrays, which no command finds.
     """
-    asked = entry(result.get("request"))
-    request = {name: value for name, value in asked.items() if name not in ("measures", "quick", "umap")}
-    run = Run(Path(), {**result, "command": "compress", "request": request})
-    return repeat_command(run, _first_specs(result))
+    result = run.findings
+    specs = _first_specs(result) if isinstance(result, AnalyzeResult) else []
+    return repeat_command(run, specs, "compress", without=("measures", "quick", "umap"))
 
 
-def _first_specs(result: Entry) -> list[str]:
-    share, dimension = _share_of_directions(result), finite(entry(result.get("dataset")).get("dimension"))
+def _first_specs(result: AnalyzeResult) -> list[str]:
+    share, dimension = _share_of_directions(result), result.dataset.dimension
     if share is None or dimension is None or dimension < 8:
         return []
     return ["int8", "rot,int4"] if share.low >= EVEN else ["int8", f"adaptive@{int(dimension) // 4}B"]
 
 
-def _measured(result: Entry, name: str) -> _Value | None:
-    stored = entry(entry(result.get("signature")).get(name))
-    value = finite(stored.get("value"))
-    if value is None:
+def _measured(result: AnalyzeResult, name: str) -> _Value | None:
+    found = (result.signature or {}).get(name)
+    if found is None or found.value is None:
         return None
-    low, high = bounds(stored.get("ci")) or (value, value)
-    return _Value(value, low, high, finite(stored.get("n")), estimate(value, stored.get("ci")))
+    low, high = found.ci or (found.value, found.value)
+    return _Value(found.value, low, high, found.n, estimate(found.value, found.ci))
 
 
-def _retrieval(result: Entry) -> str:
-    stored = result.get("retrieval")
-    if not isinstance(stored, Mapping):
+def _retrieval(result: AnalyzeResult) -> str:
+    if result.retrieval is None:
         return "There are no relevance judgements, so what users would find cannot be measured here."
-    ndcg, found = entry(stored.get("ndcg@10")), finite(entry(stored.get("recall@100")).get("value"))
+    ndcg, found = (result.retrieval.get(name, Estimate()) for name in ("ndcg@10", "recall@100"))
     said = []
-    if finite(ndcg.get("value")) is not None:
-        quality = estimate(ndcg["value"], ndcg.get("ci"), 4)
+    if ndcg.value is not None:
+        quality = estimate(ndcg.value, ndcg.ci, 4)
         said.append(
             f"Exact search has a search quality (nDCG@10) of {quality}; a compressed store is measured against that."
         )
-    if found is not None and found <= 0.99:
+    if found.value is not None and found.value <= 0.99:
         said.append(
-            f"{percent(1 - found)} of the relevant documents are not among the first 100 results, where no reranker "
-            "of those results can bring them back."
+            f"{percent(1 - found.value)} of the relevant documents are not among the first 100 results, where no "
+            "reranker of those results can bring them back."
         )
     return " ".join(said)
 
 
-def _share_of_directions(result: Entry) -> _Value | None:
+def _share_of_directions(result: AnalyzeResult) -> _Value | None:
     """pca_dim_95 over the dimension; None where there are too few documents to know a spectrum."""
-    held, dimension = _measured(result, "pca_dim_95"), finite(entry(result.get("dataset")).get("dimension"))
+    held, dimension = _measured(result, "pca_dim_95"), result.dataset.dimension
     if held is None or not dimension or held.n is None or held.n < ROWS_PER_DIMENSION * dimension:
         return None
     ends = (held.value / dimension, held.low / dimension, held.high / dimension)
     return _Value(*ends, held.n, f"{count(held.value)} of {count(dimension)}")
 
 
-def _compression(result: Entry) -> str:
+def _compression(result: AnalyzeResult) -> str:
     share = _share_of_directions(result)
     if share is None:
         return ""
@@ -116,12 +125,11 @@ def _compression(result: Entry) -> str:
     return f"The space should compress moderately by dropping dimensions: {fact}."
 
 
-def _copies(result: Entry) -> str:
-    found = finite(entry(result.get("duplicates")).get("rows"))
-    total = finite(entry(result.get("dataset")).get("documents"))
+def _copies(result: AnalyzeResult) -> str:
+    found, total = result.duplicates and result.duplicates.rows, result.dataset.documents
     if not found or not total or not COPIED <= found / total < 1:
         return ""
-    cap = finite(entry(result.get("sampling")).get("cap"))
+    cap = result.sampling.cap if result.sampling else None
     least = "At least " if cap is not None and cap < total else ""  # copies were looked for in a sample
     return (
         f"{least}{count(found)} of {count(total)} documents ({percent(found / total)}) repeat the vector of another: "
@@ -129,7 +137,7 @@ def _copies(result: Entry) -> str:
     )
 
 
-def _outliers(result: Entry) -> str:
+def _outliers(result: AnalyzeResult) -> str:
     found = _measured(result, "outlier_dimensions")
     if found is None or found.low < 1:
         return ""
@@ -141,7 +149,7 @@ def _outliers(result: Entry) -> str:
     )
 
 
-def _mean(result: Entry) -> str:
+def _mean(result: AnalyzeResult) -> str:
     norm = _measured(result, "mean_vector_norm")
     if norm is None or norm.low < math.sqrt(COMMON):
         return ""
@@ -151,14 +159,13 @@ def _mean(result: Entry) -> str:
     )
 
 
-def _reach(result: Entry) -> str:
-    stored = entry(result.get("retrievability"))
-    keys = ("never_retrieved", "never_retrieved_random", "k", "queries")
-    known = [finite(stored.get(key)) for key in keys]
-    documents = finite(entry(result.get("dataset")).get("documents"))
-    if None in known or not documents:
+def _reach(result: AnalyzeResult) -> str:
+    stored, documents = result.retrievability, result.dataset.documents
+    if stored is None or not documents:
         return ""
-    missed, by_chance, k, queries = (value or 0.0 for value in known)
+    missed, by_chance, k, queries = stored.never_retrieved, stored.never_retrieved_random, stored.k, stored.queries
+    if missed is None or by_chance is None or k is None or queries is None:
+        return ""
     if by_chance > COVERED:
         return (
             f"{counted(queries, 'query is', 'queries are')} too few to tell whether documents are out of reach: random "
@@ -179,11 +186,11 @@ def _reach(result: Entry) -> str:
     )
 
 
-def _hubs(result: Entry) -> str:
+def _hubs(result: AnalyzeResult) -> str:
     skew = _measured(result, "hubness")
     if skew is None:
         return ""
-    largest = finite(entry(entry(result.get("details")).get("hubness")).get("largest_count"))
+    largest = finite(result.detail("hubness", "largest_count"))
     most = (
         f", and one document is among the ten nearest of {count(largest)}, where 10 is the mean"
         if largest is not None

@@ -1,0 +1,93 @@
+"""The rows of a run that no smaller one beats, by the one rule of the code base; in the terminal, as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from embgeo.compression.choosing.front import pareto_front
+from embgeo.reports.blocks import Column, RowGroup, Table, TableRow
+from embgeo.reports.numbers import dotted, number, three_digits
+from embgeo.results import NDCG, RECALL, CompressResult, Row
+from embgeo.results.stored import Field
+
+FIELDS = [field for field in Row.declared().values() if field.shown.short and field.key != "spec"]
+
+
+def front_of(rows: Sequence[Row], key: str) -> list[Row]:
+    """Rows that no smaller or equal row beats in `key`, by rising bytes per vector; of equal ones the first.
+
+    The stored "pareto" flag knows one quality, and under a budget on the whole store it counts the constants too: a
+    line through its rows would fall where bytes per vector rise.
+    """
+    sizes, quality = np.array([_point(row, key) for row in rows]).reshape(-1, 2).T
+    front = pareto_front(sizes, quality)
+    return sorted((row for row, on in zip(rows, front, strict=True) if on), key=lambda row: _point(row, key)[0])
+
+
+def front_table(result: CompressResult, width: int = 80) -> Table:
+    """The baseline and the rows that no other row beats in both bytes and quality, largest first; all that were named.
+
+    `kept` is the share of float32's quality, its interval paired by query; without judgements the interval is that of
+    the recall. The range of the QPS over the repeats is shown where `width` has room for it.
+    """
+    named = bool(result.asked("specs"))
+    rows = sorted(result.tradeoffs, key=lambda row: -(row.bytes_per_vector or 0))
+    if not named:
+        rows = _front(rows, NDCG if result.baseline.ndcg is not None else RECALL, result.recommendation.spec)
+    if result.baseline.keys:
+        rows = [result.baseline, *rows]
+    title = "The specs that were asked for" if named else "Pareto front: the smallest store for each quality"
+    fields = [field for field in FIELDS if result.baseline.ndcg is not None or field.key not in (NDCG, "retained")]
+    full = any(row.qps_range for row in rows)
+    drawn = [_row(row, result, fields, full) for row in rows]
+    return Table("front", title, list(_columns(fields, full)), [RowGroup(drawn)], title)
+
+
+def _columns(fields: Sequence[Field], ranges: bool) -> Iterator[Column]:
+    yield Column("", "word")
+    yield Column("spec")
+    for field in fields:
+        yield Column(field.shown.short, "number")
+        if field.key == _with_interval(fields):
+            yield Column("95 % interval", "word")
+    if ranges:
+        yield Column("QPS range", "word", extra=True)
+
+
+def _with_interval(fields: Sequence[Field]) -> str:
+    return "retained" if any(field.key == "retained" for field in fields) else RECALL
+
+
+def _row(row: Row, result: CompressResult, fields: Sequence[Field], ranges: bool) -> TableRow:
+    chosen = bool(row.spec) and row.spec == result.recommendation.spec
+    paired = row is not result.baseline
+    cells = ["→" if chosen else "", row.spec]
+    for field in fields:
+        cells.append(_value(row, field) if paired or field.key != "retained" else "")
+        if field.key == _with_interval(fields):
+            share = field.key == "retained"
+            ends = row.retained_ci if share else row.recall_ci
+            shown = dotted([100 * end for end in ends], 1) if share and ends else dotted(ends, 3)
+            cells.append(shown if paired else "")
+    return TableRow([*cells, *(["…".join(map(three_digits, row.qps_range or ()))] if ranges else [])])
+
+
+def _value(row: Row, field: Field) -> str:
+    value, how = row.at(field.key), field.shown
+    if how.unit == "queries/s":
+        return three_digits(value)
+    return number(100 * value if value is not None and "share" in how.unit else value, places=how.digits)
+
+
+def _front(rows: Sequence[Row], key: str, always: str) -> list[Row]:
+    """Rows on the front, equal ones all, and the one whose spec is `always`; most bytes first."""
+    known = [row for row in rows if row.at(key) is not None and row.bytes_per_vector is not None]
+    front = {_point(row, key) for row in front_of(known, key)}
+    kept = [row for row in known if _point(row, key) in front or (always and row.spec == always)]
+    return sorted(kept, key=lambda row: (-_point(row, key)[0], -_point(row, key)[1]))
+
+
+def _point(row: Row, key: str) -> tuple[float, float]:
+    return float(row.bytes_per_vector or 0.0), float(row.at(key) or 0.0)

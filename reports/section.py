@@ -1,0 +1,101 @@
+"""Sections of a report: functions from a run to blocks, registered with the kind of result that they are about."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from embgeo.reports.blocks import Block, Data, Plot, walk
+from embgeo.results import Result
+from embgeo.runs import Run
+
+Found = TypeVar("Found", bound=Result)
+
+
+@dataclass(frozen=True)
+class Shown(Generic[Found]):
+    """What a section is drawn from: the run, what it found, and the analyze runs that stand `beside` it."""
+
+    run: Run
+    result: Found
+    beside: Sequence[Run] = ()
+
+
+Draw = Callable[[Any], Iterable[Block]]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A registered section. It is left out where it has no blocks.
+
+    Attributes
+    ----------
+    name : unique among the sections of a kind of result; the anchor on the page.
+    label : its entry in the contents, by default the title.
+    order : sections come by rising order; those below `LEAD` stand above the contents and the warnings.
+    style : "lead", "wide" or "".
+    """
+
+    name: str
+    title: str
+    draw: Draw
+    of: type[Result]
+    order: int
+    label: str
+    style: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section as drawn for one run."""
+
+    section: Section
+    blocks: list[Block]
+
+    @property
+    def plots(self) -> Iterator[Plot]:
+        return walk(self.blocks, Plot)
+
+    @property
+    def tables(self) -> Iterator[Data]:
+        return walk(self.blocks, Data)
+
+
+_SECTIONS: dict[tuple[type[Result], str], Section] = {}
+
+
+def section(
+    name: str, title: str, *, of: type[Result], order: int = 500, label: str = "", style: str = ""
+) -> Callable[[Draw], Draw]:
+    """Register a function from `Shown` to blocks as a section of reports of `of` (all results of that kind).
+
+    Raises ValueError where the name is taken.
+    """
+
+    def register(draw: Draw) -> Draw:
+        if (of, name) in _SECTIONS:
+            raise ValueError(f"a section {name!r} of {of.__name__} is registered already")
+        _SECTIONS[of, name] = Section(name, title, draw, of, order, label or title, style)
+        return draw
+
+    return register
+
+
+def parts_of(run: Run, beside: Sequence[Run] = ()) -> list[Part]:
+    """The sections of one run that have something to say, in their order."""
+    _load()
+    found = run.findings
+    chosen = sorted((one for one in _SECTIONS.values() if isinstance(found, one.of)), key=lambda one: one.order)
+    drawn = [Part(one, list(one.draw(Shown(run, found, beside)))) for one in chosen]
+    return [part for part in drawn if part.blocks]
+
+
+@cache
+def _load() -> None:
+    folder = importlib.import_module("embgeo.reports.sections")
+    for module in pkgutil.iter_modules(folder.__path__):
+        importlib.import_module(f"{folder.__name__}.{module.name}")

@@ -1,0 +1,63 @@
+"""Where each byte goes: codes, constants, index, ids, on disk and in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from embgeo.reports.blocks import Block, Cell, Code, Column, Data, Fold, Paragraph, RowGroup, Table, TableRow
+from embgeo.reports.facts import fact_tables
+from embgeo.reports.numbers import byte_size
+from embgeo.reports.section import Shown, section
+from embgeo.results import CompressResult, Row
+
+TITLE = "Where each byte goes"
+COLUMNS = {
+    "bytes_per_vector": "Per vector",
+    "constant_bytes": "Constants",
+    "structure_bytes": "Index",
+    "store_bytes": "Store",
+    "id_bytes": "Ids, header",
+    "disk_bytes": "Disk",
+    "ram_bytes": "RAM",
+}
+PARTS = {
+    "search_bytes_per_vector": "searched",
+    "rescore_bytes_per_vector": "rescored",
+    "code_bytes_per_vector": "codes",
+    "structure_bytes_per_vector": "index",
+}
+
+
+@section("bytes", TITLE, of=CompressResult, order=400)
+def byte_table(shown: Shown[CompressResult]) -> Iterator[Block]:
+    """float32, the recommendation, the front and every row with an index; the index column only where one has it."""
+    result = shown.result
+    best = result.recommendation.spec
+    named = {spec for spec in (result.baseline.spec, best) if spec}
+    rows = [row for row in result.rows if row.spec in named or row.pareto or row.index]
+    if not rows:
+        return
+    rows.sort(key=lambda row: row.bytes_per_vector or 0.0)
+    indexed = any(row.structure_bytes for row in rows)
+    keys = [key for key in COLUMNS if indexed or key != "structure_bytes"]
+    links = " An index adds links or lists; its centroids are among the constants." if indexed else ""
+    yield Paragraph(
+        f"Bytes per vector are stored for each document, constants (rotations, ranges, codebooks) once.{links} The "
+        "store is the sum; its file adds ids and a header; RAM is what a search needs.",
+        "note",
+    )
+    columns = [Column("Codec"), *(Column(COLUMNS[key], "number") for key in keys)]
+    drawn = [TableRow(_cells(row, keys), best=bool(best) and row.spec == best) for row in rows]
+    held = ("spec", *keys, *PARTS)
+    records = [{key: record[key] for key in held if key in record} for record in map(Row.to_json, rows)]
+    yield Table("bytes", TITLE, columns, [RowGroup(drawn)], data=Data("bytes", TITLE, records))
+    for table in fact_tables([("Constant bytes, array by array", result.recommendation.state)], "store"):
+        yield Fold(table.caption, [table])
+
+
+def _cells(row: Row, keys: list[str]) -> list[Cell]:
+    """The first is what the bytes per vector are made of, where it is more than one thing."""
+    parts = [f"{byte_size(row.at(key))} {word}" for key, word in PARTS.items() if row.at(key)]
+    first, *rest = (byte_size(row.at(key)) for key in keys)
+    notes = [" + ".join(parts)] if len(parts) > 1 else []
+    return [Cell(Code(row.spec), head=True), Cell(first, notes), *map(Cell, rest)]

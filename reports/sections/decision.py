@@ -1,0 +1,170 @@
+"""The decision of a compress run in plain words: how much is kept, how sure that is, why, what would change it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from embgeo.reports.blocks import Block, Bullets, Code, Foreign, Paragraph, Strong
+from embgeo.reports.front import front_of
+from embgeo.reports.numbers import NARROW, bare, byte_size, count, counted, estimate, number, percent, times
+from embgeo.reports.price import amount, price_sentence
+from embgeo.reports.section import Shown, section
+from embgeo.reports.sections.codecs import why_none
+from embgeo.results import NDCG, CompressResult, Recommendation, Row
+from embgeo.results.compress import CrossFitted
+
+PLANNED = 100_000_000
+# what a stored row's `keep` says of the share that was asked for
+KEPT = {
+    "yes": "Statistically confirmed: at least {} is kept.",
+    "no": "Refuted: on these queries less than {} is kept.",
+    "not shown": "Not confirmed that at least {} is kept: the test is stricter than the interval, since it corrects "
+    "for all rows and counts one unseen query as lost.",
+    "not enough queries": "Not confirmed: there are too few queries to tell whether at least {} is kept.",
+}
+
+
+@section("decision", "The decision", of=CompressResult, order=0, style="lead")
+def decision(shown: Shown[CompressResult]) -> Iterator[Block]:
+    result = shown.result
+    best = result.recommendation
+    if missed := unmet(result):
+        yield Paragraph(missed, "decision")
+    if best.spec:
+        yield Paragraph((Code(best.spec, 80), " ", headline(result)), "decision")
+        yield Paragraph(" ".join(details(result)))
+    else:
+        yield Paragraph("No codec could be recommended.", "decision")
+    if best.spec and (price := price_sentence(result.price)):
+        yield Paragraph((Strong("What it costs."), f" {price}"))
+    if reason := result.protocol.selection or best.reason:
+        end = "" if reason.endswith(".") else "."
+        yield Paragraph((Strong("Why this one."), " ", Foreign(reason[:1].upper() + reason[1:], 2000), end))
+    if other := alternatives(best, result.rows, result.measure):
+        yield Paragraph(Strong("What would change it."))
+        yield Bullets(other)
+
+
+def headline(result: CompressResult) -> str:
+    """`keeps 99.4 % (98.6–100.2) of the search quality (nDCG@10) at 192 B per vector …`, to follow the spec."""
+    best, before = result.recommendation, result.baseline.bytes_per_vector
+    instead = "" if before is None else f" instead of {byte_size(before)}"
+    size = f"at {byte_size(best.bytes_per_vector)} per vector{instead}"
+    if result.measure == NDCG and best.retained is not None:
+        return f"keeps {percent(best.retained, best.retained_ci)} of the search quality (nDCG@10) {size}."
+    if best.recall is not None:
+        share = percent(best.recall, best.recall_ci)
+        return f"returns {share} of the ten documents that exact search returns, {size}."
+    return f"stores a vector {size}."
+
+
+def share_asked(value: float | None) -> str:
+    """A share that was asked for: `99 %`, `99.5 %`."""
+    return "—" if value is None else f"{bare(round(100 * value, 6))}{NARROW}%"
+
+
+def unmet(result: CompressResult) -> str:
+    """The first sentence of what is said of a run whose --keep is not met; "" where it is, or none was asked for."""
+    if result.recommendation.meets_keep is not False:
+        return ""
+    within = "within the budget and " if result.budget else ""
+    return (
+        f"--keep {share_asked(result.keep)} is not met: no store {within}smaller than float32 is confirmed to keep it."
+    )
+
+
+def details(result: CompressResult) -> Iterator[str]:
+    """Sentences under the headline: absolute quality, confidence, whole-store sizes, the planned size."""
+    best, baseline = result.recommendation, result.baseline
+    if best.ndcg is not None:
+        yield _quality(best, baseline, result.protocol.queries)
+        yield from _verdict(best)
+        yield from _delivered(best.cross_fitted)
+    else:
+        yield (
+            "There are no relevance judgements: quality here is agreement with exact float32 search, which is weaker "
+            "evidence."
+        )
+    if best.store_bytes is not None and baseline.store_bytes is not None:
+        factor = f", {times(best.ratio)} smaller" if best.ratio else ""
+        sizes = f"{byte_size(best.store_bytes)} instead of {byte_size(baseline.store_bytes)}"
+        yield f"The whole store takes {sizes}{factor}."
+    vectors = (best.planned and best.planned.vectors) or PLANNED
+    new, old = (_at(row, vectors) for row in (best, baseline))
+    if new is not None and old is not None:
+        yield f"At {amount(vectors)} vectors: {byte_size(new)} instead of {byte_size(old)}, ids not counted."
+    itself = best.spec == baseline.spec  # float32, which keeps everything by definition
+    if not itself and result.keep is not None and best.keep and best.keep.shown in KEPT:
+        yield KEPT[best.keep.shown].format(share_asked(result.keep))
+        needed = best.keep.queries_for_80_percent_power
+        if best.keep.shown == "not shown" and needed is not None:
+            yield f"About {counted(needed, 'query', 'queries')} would confirm it, if it keeps what it kept here."
+
+
+def alternatives(best: Row, rows: Sequence[Row], quality: str) -> list[str]:
+    """What would change the decision: the tied rows, the next cheaper and the next better step of the front."""
+    size = best.bytes_per_vector
+    usable = [row for row in rows if row.bytes_per_vector is not None and row.at(quality) is not None]
+    if size is None or not usable:
+        return []
+    said = []
+    tied = [row.spec for row in rows if row.tied and row.spec != best.spec]
+    if tied:
+        # specs hold commas
+        more = f" and {len(tied) - 6} more" if len(tied) > 6 else ""
+        said.append(f"Statistically tied with it: {' · '.join(tied[:6])}{more}.")
+    front = front_of(usable, quality)
+    smaller = [row for row in front if (row.bytes_per_vector or 0.0) < size]
+    larger = [row for row in front if (row.bytes_per_vector or 0.0) > size]
+    if smaller:
+        said.append(f"Smaller: {_step(smaller[-1])}.")
+    if larger:
+        said.append(f"Better: {_step(larger[0])}.")
+    return said
+
+
+def _quality(best: Recommendation, baseline: Row, queries: float | None) -> str:
+    over = f" over {count(queries)} queries" if queries is not None else ""
+    sentence = f"nDCG@10 is {number(best.ndcg, places=4)}"
+    if baseline.ndcg is not None:
+        sentence += f" against {number(baseline.ndcg, places=4)} for float32"
+    if best.difference is not None:
+        sentence += f": a difference of {estimate(best.difference, best.difference_ci, 4, signed=True)}"
+        if best.difference_ci:
+            sentence += f", 95 % interval paired by query{over}"
+        elif reason := why_none(best):
+            sentence += f", without an interval ({reason})"
+    return sentence + ", out of sample: as on documents that the codec was not fitted on."
+
+
+def _verdict(best: Row) -> Iterator[str]:
+    ci = best.difference_ci
+    if best.changed_bound is not None:
+        yield f"No query changed; with 95 % confidence fewer than {percent(best.changed_bound)} of queries would."
+    elif ci is None:
+        return
+    elif ci[1] < 0:
+        yield "The loss is real: the whole interval lies below zero."
+    elif ci[0] > 0:
+        yield "The interval lies above zero: no loss on these queries."
+    else:
+        yield f"The interval includes zero; a loss of up to {number(-ci[0], places=4)} cannot be excluded."
+
+
+def _delivered(choice: CrossFitted | None) -> Iterator[str]:
+    if choice and choice.value is not None:
+        value = estimate(choice.value, choice.ci, 4)
+        change = estimate(choice.difference, choice.difference_ci, 4, signed=True)
+        yield f"Expected on new queries (corrected for selection): {value}, {change} against float32."
+
+
+def _at(row: Row, vectors: float) -> float | None:
+    marginal = row.bytes_per_vector
+    return None if marginal is None else marginal * vectors + (row.constant_bytes or 0.0)
+
+
+def _step(row: Row) -> str:
+    text = f"{row.spec} at {byte_size(row.bytes_per_vector)} per vector"
+    if row.difference is None:
+        return text
+    return f"{text}, {estimate(row.difference, row.difference_ci, 4, signed=True)} against float32"
