@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -17,11 +16,13 @@ from embgeo.writable import check_writable_file
 @click.command(short_help="The built store as a FAISS file.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
+@click.option("--to", default="faiss", show_default=True, metavar="TARGET", help="The target to write for.")
+@click.option("--file", type=FILE, metavar="FILE", help="Where to write, for any target.")
 @find_option
 @config_option
 @with_voice
-def command(run: Path, target: Path | None, out: Path, voice: Voice) -> None:
-    """Write the store in the run folder RUN as a file that plain FAISS reads and searches.
+def command(run: Path, target: Path | None, to: str, file: Path | None, out: Path, voice: Voice) -> None:
+    """Write the store in the run folder RUN as a file that plain FAISS reads and searches, or for another target.
 
     It holds the same codes and gives the same scores, under cosine for queries of unit length; row i of FAISS is
     document i of the store. A codec that FAISS has no format for (adaptive bits, a factor for each vector, rescoring)
@@ -32,19 +33,20 @@ def command(run: Path, target: Path | None, out: Path, voice: Voice) -> None:
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
     """
-    if target is not None:
-        check_writable_file(target, "--faiss")
+    for path, option in ((target, "--faiss"), (file, "--file")):
+        if path is not None:
+            check_writable_file(path, option)
     from embgeo import api
     from embgeo.cli.words import size
     from embgeo.runs import path_text
 
-    report = api.export(run, target, out=out)
+    report = api.export(run, target or file, to=to, out=out)
+    parts = ", ".join(f"{size(count)} {name}" for name, count in report.parts.items())
     voice.sentence(
-        f"{report.faiss_type}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)} "
-        f"({size(report.code_bytes)} codes, {size(report.structure_bytes)} links or lists, "
-        f"{size(report.state_bytes)} constants)"
+        f"{report.format}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)}"
+        + (f" ({parts})" if parts else "")
     )
     for note in report.notes[1:]:
         voice.sentence(note)
     voice.line(path_text(report.path))
-    voice.json({**asdict(report), "path": str(report.path)})
+    voice.json(report.to_json())

@@ -15,11 +15,10 @@ from embgeo.encoders.resolve import VECTORS, resolve_encoder
 from embgeo.errors import InputError, RunFormatError
 from embgeo.runs import Run, find_run
 from embgeo.sources.vector_files import load_queries, one_row
-from embgeo.targets.faiss import ExportReport, export_faiss
+from embgeo.targets import Exported, find_target
 from embgeo.threads import limited_threads
 
 STORE_FILE = "store.safetensors"
-FAISS_FILE = "store.faiss"
 
 
 @dataclass(frozen=True)
@@ -73,12 +72,15 @@ def search(
     ]
 
 
-def export(run: Path | Run, target: Path | None = None, *, out: Path | None = None) -> ExportReport:
-    """Write the store of a run (named as in `search`) as a FAISS file, by default `store.faiss` beside it; see
-    `export_faiss`."""
+def export(run: Path | Run, target: Path | None = None, *, to: str = "faiss", out: Path | None = None) -> Exported:
+    """Write the store of a run (named as in `search`) to the file `target`, in the format of the target `to`.
+
+    By default a FAISS file, `store.faiss` beside the store. Raises InputError for a codec that `to` cannot hold.
+    """
+    goal = find_target(to)
     run = _run_with_store(run, out)
     store = load_store(run.folder / STORE_FILE)
-    return export_faiss(store, Path(target or run.folder / FAISS_FILE), int(run.result["dataset"]["dimension"]))
+    return goal.write(store, Path(target or run.folder / goal.file), int(run.result["dataset"]["dimension"]))
 
 
 def _run_with_store(run: Path | Run, out: Path | None) -> Run:

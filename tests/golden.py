@@ -159,7 +159,14 @@ def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any
         return [
             one for at, pair in enumerate(zip(old, new, strict=True)) for one in differences(*pair, f"{where}[{at}]")
         ]
-    return [] if old == new else [(where, old, new)]
+    return [] if same(old, new) else [(where, old, new)]
+
+
+def same(old: Any, new: Any) -> bool:
+    """Equal but for where the repository lies, which a report names in the command that draws it again."""
+    if isinstance(old, str) and isinstance(new, str):
+        old, new = (re.sub(r"\S+/tests/data/runs/", "", word) for word in (old, new))
+    return bool(old == new)
 
 
 def main() -> int:

@@ -1,0 +1,90 @@
+"""Where a store goes: each file here writes it in the format of another search library."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from embgeo.compression.search.store import Store
+from embgeo.errors import InputError
+from embgeo.plugins import import_modules, load_plugins
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What a target wrote.
+
+    Attributes
+    ----------
+    rows : documents.
+    predicted_bytes, written_bytes : the file's size, told before and measured after.
+    notes : what a user of the file has to know.
+    """
+
+    path: Path
+    rows: int
+    predicted_bytes: int
+    written_bytes: int
+    notes: tuple[str, ...]
+
+    @property
+    def format(self) -> str:
+        """What was written, in the target's words."""
+        raise NotImplementedError
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """Bytes by what they hold."""
+        return {}
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "path": str(self.path)}
+
+
+Write = Callable[[Store, Path, int | None], Exported]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A registered target: its name, the file it writes beside a store by default, and the function that writes it."""
+
+    name: str
+    file: str
+    summary: str
+    write: Write
+
+
+TARGETS: dict[str, Target] = {}
+
+
+def target(name: str, *, file: str, summary: str) -> Callable[[Write], Write]:
+    """Register a function (store, path, dimension or None) → Exported that writes whole files or nothing."""
+
+    def add(write: Write) -> Write:
+        if name in TARGETS:
+            raise ValueError(f"target {name!r} is registered already")
+        TARGETS[name] = Target(name, file, summary, write)
+        return write
+
+    return add
+
+
+@cache
+def load_targets() -> None:
+    """Import every target and plug-in, which registers them."""
+    import_modules("embgeo.targets")
+    load_plugins()
+
+
+def find_target(name: str) -> Target:
+    """The registered target of that name; raises InputError that suggests near ones."""
+    load_targets()
+    if name not in TARGETS:
+        near = difflib.get_close_matches(name, TARGETS, 1)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        raise InputError(f"unknown target {name!r}; there are {', '.join(sorted(TARGETS))}.{meant}")
+    return TARGETS[name]

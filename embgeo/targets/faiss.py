@@ -18,34 +18,37 @@ from embgeo.compression.search.on_faiss import add_codes, code_index, faiss_avai
 from embgeo.compression.search.store import Store
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.files.atomic import replacing, storage_errors
+from embgeo.targets import Exported, target
 
 PROBES = 16
 
 
 @dataclass(frozen=True)
-class ExportReport:
+class FaissExport(Exported):
     """What was written.
 
     Attributes
     ----------
     faiss_type : the classes from the outside in, such as `IndexPreTransform(IndexHNSW(IndexScalarQuantizer))`.
-    predicted_bytes, written_bytes : the file's size, told before and measured after.
     code_bytes, structure_bytes, state_bytes : codes, links or lists with ids, and everything else, as FAISS holds them.
-    notes : what a user of the file has to know.
     """
 
-    path: Path
-    rows: int
     faiss_type: str
-    predicted_bytes: int
-    written_bytes: int
     code_bytes: int
     structure_bytes: int
     state_bytes: int
-    notes: tuple[str, ...]
+
+    @property
+    def format(self) -> str:
+        return self.faiss_type
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return {"codes": self.code_bytes, "links or lists": self.structure_bytes, "constants": self.state_bytes}
 
 
-def export_faiss(store: Store, path: Path, dimension: int | None = None) -> ExportReport:
+@target("faiss", file="store.faiss", summary="a FAISS index file: plain FAISS reads and searches it")
+def export_faiss(store: Store, path: Path, dimension: int | None = None) -> FaissExport:
     """Write `store` as a FAISS index file to `path`, whole or not at all.
 
     `dimension` of the vectors is needed only where no reducer shows it. Raises InputError for a codec that FAISS cannot
@@ -74,10 +77,8 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Expo
     index = _wrapped(flat, matrix, offset)
     kind = _kind(index)
     written = _write(index, path)
-    return ExportReport(
-        path, len(store), kind, predicted, written, codes, structure, bare,
-        ("row i of FAISS is document i of the store", *notes),
-    )  # fmt: skip
+    notes = ("row i of FAISS is document i of the store", *notes)
+    return FaissExport(path, len(store), predicted, written, notes, kind, codes, structure, bare)
 
 
 def _only_tier(store: Store) -> Tier:

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from embgeo import api
-from embgeo.built_store import FAISS_FILE
 from embgeo.cli import main
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, load_parts
@@ -19,7 +18,7 @@ from embgeo.compression.search.on_faiss import faiss_available
 from embgeo.compression.search.store import Store, load_store, write_store
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError, StorageError
-from embgeo.targets.faiss import ExportReport, export_faiss
+from embgeo.targets.faiss import FaissExport, export_faiss
 
 load_parts()
 pytestmark = pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
@@ -58,7 +57,7 @@ def stored(text: str, folder: Path, similarity: str = "cosine") -> Store:
     return load_store(path)
 
 
-def exported(store: Store, folder: Path) -> tuple[ExportReport, object]:
+def exported(store: Store, folder: Path) -> tuple[FaissExport, object]:
     import faiss
 
     report = export_faiss(store, folder / "store.faiss", D)
@@ -199,7 +198,7 @@ def test_the_command_writes_beside_the_store(tmp_path: Path, capsys: pytest.Capt
     assert done.value.code in (0, None)
     said = " ".join(capsys.readouterr().out.split())
     assert "IndexHNSW(IndexScalarQuantizer), 60 rows in the order of the store" in said
-    index = faiss.read_index(str(run.folder / FAISS_FILE))
+    index = faiss.read_index(str(run.folder / "store.faiss"))
     np.save(tmp_path / "q.npy", vectors(1, seed=1))
     hits = api.search(run, vector=tmp_path / "q.npy", k=5, threads=1)
     rows = index.search(vectors(1, seed=1), 5)[1][0]
