@@ -27,7 +27,7 @@ from embgeo.embeddings import check_embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score
 from embgeo.retrieval.significance import LEVEL, QueryBootstrap
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 from embgeo.sources.subject import load_subject
 
 DRAWS = 200

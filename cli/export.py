@@ -38,7 +38,7 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
             check_writable_file(path, option)
     from embgeo import api
     from embgeo.cli.words import size
-    from embgeo.runs import path_text
+    from embgeo.run import path_text
 
     report = api.export(run, target or file, to=to, out=out)
     parts = ", ".join(f"{size(count)} {name}" for name, count in report.parts.items())

@@ -12,7 +12,7 @@ from embgeo.cli.progress_lines import ProgressLog
 from embgeo.errors import StorageError
 from embgeo.progress import Progress
 from embgeo.reports.plaintext import plain
-from embgeo.runs import Run, folder_name, path_text
+from embgeo.run import Run, folder_name, path_text
 
 if TYPE_CHECKING:
     from embgeo.cli.options import Common

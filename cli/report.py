@@ -42,7 +42,7 @@ def command(
     from embgeo.reports.commands import compare_command
     from embgeo.reports.files import write_figures, write_tables
     from embgeo.reports.plaintext import plain
-    from embgeo.runs import find_run, path_text
+    from embgeo.run import find_run, path_text
 
     runs = [find_run(folder, out) for folder in folders]
     path = write_report(runs, html or runs[0].folder / "report.html")

@@ -121,7 +121,7 @@ class Voice:
         """Write the JSON that `--json` asked for, if it did."""
         if self.json_target is None:
             return
-        from embgeo.runs import to_json_text
+        from embgeo.files.jsontext import to_json_text
 
         text = to_json_text(result) + "\n"
         if self.json_target == "-":

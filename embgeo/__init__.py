@@ -28,7 +28,7 @@ _HOMES = {
     "compress": "embgeo.api",
     "export": "embgeo.built_store",
     "fit_codec": "embgeo.pipelines.codec",
-    "load_run": "embgeo.runs",
+    "load_run": "embgeo.run",
     "search": "embgeo.built_store",
 }
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.pipelines.codec import VectorCodec, fit_codec
     from embgeo.pipelines.compare import compare
-    from embgeo.runs import load_run
+    from embgeo.run import load_run
 
 
 def __dir__() -> list[str]:

@@ -47,7 +47,7 @@ from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
-from embgeo.runs import Run, save_run
+from embgeo.run import Run, save_run
 from embgeo.sources.subject import Subject, load_subject, named_or_arrays, with_document_queries
 from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space_map import require_umap, space_map

@@ -13,7 +13,7 @@ from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import EncoderOptions, choose_device
 from embgeo.encoders.resolve import VECTORS, resolve_encoder
 from embgeo.errors import InputError, RunFormatError
-from embgeo.runs import Run, find_run
+from embgeo.run import Run, find_run
 from embgeo.sources.vector_files import load_queries, one_row
 from embgeo.targets import Exported, find_target
 from embgeo.threads import limited_threads

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 
-def frame(result: Mapping[str, Any], part: str | None = None) -> pandas.DataFrame:
+def run_frame(result: Mapping[str, Any], part: str | None = None) -> pandas.DataFrame:
     """One table of `result`, by default its main one; see `Run.frame`."""
     known = PARTS[str(result.get("command"))]
     if part is not None and part not in known:

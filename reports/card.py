@@ -14,7 +14,7 @@ from embgeo.reports.heading import title_of
 from embgeo.reports.numbers import byte_size, counted, estimate, percent
 from embgeo.reports.plaintext import visible
 from embgeo.results import NDCG, AnalyzeResult, CompareResult, CompressResult
-from embgeo.runs import Run
+from embgeo.run import Run
 
 MEASURES = ("twonn_dim", "effective_rank", "iso_score", "avg_pair_sim_cosine", "hubness")
 MAX_CHARACTERS = 400

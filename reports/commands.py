@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from embgeo.results import CompareResult, Named, Result
-from embgeo.runs import RUNS_FOLDER, Run, path_text
+from embgeo.run import RUNS_FOLDER, Run, path_text
 from embgeo.sources.subject import IN_MEMORY
 
 # where results go is not part of what was asked, and a path would tell about someone's machine

@@ -16,7 +16,7 @@ from embgeo.reports.page import RunView
 from embgeo.reports.sections.retrieval import NAMES
 from embgeo.reports.stored import Entry, entries, entry
 from embgeo.results.measures import measure_facts
-from embgeo.runs import Run
+from embgeo.run import Run
 
 LIKENESS = {
     "linear_cka": ("Linear CKA", "1: the same similarities between documents; dominated by the strongest directions"),

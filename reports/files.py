@@ -8,7 +8,7 @@ from pathlib import Path
 from embgeo.files.atomic import storage_errors, write_text
 from embgeo.reports.csv import csv_text, file_names
 from embgeo.reports.page import contents
-from embgeo.runs import Run
+from embgeo.run import Run
 
 
 def write_tables(runs: Sequence[Run], folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embgeo.runs import Run
+from embgeo.run import Run
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from embgeo.reports.inline_data import content_security_policy, island, script_t
 from embgeo.reports.plaintext import shown, visible
 from embgeo.reports.section import Part, parts_of
 from embgeo.reports.sections.signature import side_by_side, signature_of
-from embgeo.runs import Run
+from embgeo.run import Run
 
 MAX_BESIDE = 4  # other runs in a signature table
 KICKERS = {"compress": "Compression", "compare": "Comparison"}

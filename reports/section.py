@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from embgeo.reports.blocks import Block, Data, Plot, walk
 from embgeo.results import Result
-from embgeo.runs import Run
+from embgeo.run import Run
 
 Found = TypeVar("Found", bound=Result)
 

@@ -89,14 +89,15 @@ def _every_run_fits_the_schema() -> Iterator[None]:
     """What the library stores has all that the shipped JSON schema requires; what tests store by hand has its types."""
     from jsonschema import Draft202012Validator
 
-    from embgeo import api, runs
+    from embgeo import api
+    from embgeo import run as run_module
     from embgeo.pipelines import compare as comparison
 
     schema = json.loads((REPOSITORY / "embgeo" / "result.schema.json").read_text(encoding="utf-8"))
     whole, typed = Draft202012Validator(schema), Draft202012Validator(_nothing_required(schema))
-    save_run, replacing_folder = runs.save_run, runs.replacing_folder
+    save_run, replacing_folder = run_module.save_run, run_module.replacing_folder
 
-    def save_whole(*args: Any, **kwargs: Any) -> runs.Run:
+    def save_whole(*args: Any, **kwargs: Any) -> run_module.Run:
         made = save_run(*args, **kwargs)
         whole.validate(made.result)
         return made
@@ -110,7 +111,7 @@ def _every_run_fits_the_schema() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(api, "save_run", save_whole)
         patch.setattr(comparison, "save_run", save_whole)
-        patch.setattr(runs, "replacing_folder", replacing_typed)
+        patch.setattr(run_module, "replacing_folder", replacing_typed)
         yield
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from embgeo.errors import InputError, MissingExtraError, UnknownNameError
-from embgeo.runs import Run, load_run, save_run
+from embgeo.run import Run, load_run, save_run
 
 STORED = Path(__file__).parent / "data" / "runs"
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>\u202egnp\x00\x1b[31m&amp;"

@@ -12,7 +12,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from embgeo.cli.failures import run
-from embgeo.runs import load_run
+from embgeo.run import load_run
 
 COMMANDS = ("analyze", "compress", "compare")
 

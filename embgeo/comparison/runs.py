@@ -12,7 +12,7 @@ from embgeo.errors import InputError
 from embgeo.files.jsontext import canonical_json
 from embgeo.results import AnyResult, Corpus, Named, read_result
 from embgeo.results.compare import ComparedFacts
-from embgeo.runs import RUNS_FOLDER, Run, find_run, path_text
+from embgeo.run import RUNS_FOLDER, Run, find_run, path_text
 
 KINDS = ("analyze", "compress")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

@@ -20,7 +20,7 @@ from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
 from embgeo.results import AnalyzeResult, CompareResult, Corpus, Named
-from embgeo.runs import RUNS_FOLDER, Run, save_run
+from embgeo.run import RUNS_FOLDER, Run, save_run
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 

@@ -99,7 +99,7 @@ def load_subject(
     arrays: Arrays | None = None,
     progress: Progress = silent,
 ) -> Subject:
-    """Resolve MODEL and DATASET as DESIGN says and encode what has to be encoded.
+    """Resolve MODEL and DATASET, and encode what has to be encoded.
 
     `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
     the encoder's token-embedding matrix too; `arrays` are the vectors where `model` is `IN_MEMORY`. Raises the typed

@@ -12,7 +12,7 @@ from embgeo.reports.section import Shown, section
 from embgeo.reports.wording import DOCUMENT_MEASURES
 from embgeo.results import AnalyzeResult
 from embgeo.results.stored import objects
-from embgeo.runs import Run
+from embgeo.run import Run
 
 MAX_CHARACTERS = 90
 

@@ -24,7 +24,7 @@ from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import MISSING, count, number
 from embgeo.reports.section import Shown, section
 from embgeo.results import NDCG, CompressResult
-from embgeo.runs import Run
+from embgeo.run import Run
 
 LOSERS = 15
 TOP = 10

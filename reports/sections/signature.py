@@ -13,7 +13,7 @@ from embgeo.reports.plaintext import visible
 from embgeo.reports.section import Shown, section
 from embgeo.results import AnalyzeResult, MeasuredValue
 from embgeo.results.measures import MeasureFacts, measure_facts
-from embgeo.runs import Run
+from embgeo.run import Run
 
 FAMILIES = {
     "dimension": "How many dimensions the data use",

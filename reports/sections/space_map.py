@@ -17,7 +17,7 @@ from embgeo.reports.plaintext import visible
 from embgeo.reports.section import Shown, section
 from embgeo.results import AnalyzeResult
 from embgeo.results.analyze import MapFacts
-from embgeo.runs import Run
+from embgeo.run import Run
 
 CHARACTERS = 80
 ID_CHARACTERS = 32

@@ -15,7 +15,7 @@ from embgeo.reports.commands import repeat_command
 from embgeo.reports.numbers import count, counted, estimate, finite, percent
 from embgeo.reports.section import Shown, section
 from embgeo.results import AnalyzeResult, Estimate
-from embgeo.runs import Run
+from embgeo.run import Run
 
 # share of the principal directions that hold 95 % of the variance: .95 where the spectrum is even
 UNEVEN = 2 / 3  # below, a third of the directions hold 5 % together: leaving them out saves a third at any bit width

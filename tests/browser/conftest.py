@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from embgeo.reports import write_report
-from embgeo.runs import Run
+from embgeo.run import Run
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 HOSTILE = (
     "<script>window.hacked=1</script>",

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from examples.hostile import HOSTILE
 
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 PLOTS = tuple(f"{name}-plot" for name in ("float8", "tradeoff", "rescoring", "indices", "prediction"))
 

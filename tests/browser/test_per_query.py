@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from examples.hostile import HOSTILE
 
-from embgeo.runs import Run, load_run, save_run
+from embgeo.run import Run, load_run, save_run
 
 
 def losing(repository: Path, out: Path) -> Run:

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from examples.hostile import HOSTILE
 
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 
 def stored(repository: Path, command: str) -> Run:

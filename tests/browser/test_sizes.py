@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from examples.mapped import mapped
 
-from embgeo.runs import load_run
+from embgeo.run import load_run
 
 OVERLAPS = """() => {
     const found = [];

@@ -123,7 +123,7 @@ def test_completing_imports_nothing_heavy(line: str) -> None:
     )
     *answers, modules = done.stdout.splitlines()
     assert line.startswith("search") or any(answer.startswith("plain,") for answer in answers)
-    # the rest of what DESIGN calls heavy comes with numpy or later
+    # the rest of what is heavy comes with numpy or later
     assert not HEAVY & set(modules.split())
 
 

@@ -18,7 +18,7 @@ from embgeo.cli.configuration import COMMANDS, parameters
 from embgeo.cli.failures import run
 from embgeo.errors import InputError
 from embgeo.reports.commands import repeat_command
-from embgeo.runs import load_run
+from embgeo.run import load_run
 
 Asked = Callable[..., dict[str, Any]]
 

@@ -13,7 +13,7 @@ from embgeo.cli.group import COMMANDS
 
 OWN = {
     "embgeo.api",
-    "embgeo.runs",
+    "embgeo.run",
     "embgeo.embeddings",
     "embgeo.space",
     "embgeo.metrics",

@@ -16,7 +16,7 @@ from embgeo.cli.failures import run
 from embgeo.cli.words import title
 from embgeo.reports.heading import corpus_line
 from embgeo.results import Result
-from embgeo.runs import Run, save_run
+from embgeo.run import Run, save_run
 
 DATASET = {"name": "scifact", "documents": 5183, "queries": 300, "qrels": 339}
 Call = Callable[..., Run]

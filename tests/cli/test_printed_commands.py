@@ -16,7 +16,7 @@ from embgeo.cli.failures import run
 from embgeo.cli.group import COMMANDS, embgeo
 from embgeo.reports import report_html
 from embgeo.reports.commands import commands, repeat_command
-from embgeo.runs import load_run
+from embgeo.run import load_run
 
 PRINTED = re.compile(r"^(?:\w+ +)?(embgeo (?:" + "|".join(COMMANDS) + r") .*)$", re.MULTILINE)
 

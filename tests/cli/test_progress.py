@@ -16,7 +16,7 @@ from embgeo.cli.progress_lines import LOG_FILE, Lines, ProgressLog, duration_tex
 from embgeo.cli.voice import Voice, fitted_note
 from embgeo.errors import InputError
 from embgeo.progress import Progress
-from embgeo.runs import Run
+from embgeo.run import Run
 
 
 class Terminal(io.StringIO):

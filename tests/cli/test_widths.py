@@ -19,7 +19,7 @@ from embgeo.reports.front import front_table
 from embgeo.reports.sections.retrieval import retrieval_table
 from embgeo.reports.sections.signature import signature_table
 from embgeo.reports.terminal import draw, table
-from embgeo.runs import load_run
+from embgeo.run import load_run
 
 WIDTHS = (1, 12, *range(20, 81, 3))
 NUMBER = re.compile(r"[-+]?\d[\d.,]*")

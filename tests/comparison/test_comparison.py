@@ -19,7 +19,7 @@ from embgeo.errors import InputError, RunFormatError, UnknownNameError
 from embgeo.pipelines.compare import compare
 from embgeo.retrieval.paired_test import holm, sign_flip_p
 from embgeo.retrieval.significance import RESAMPLES
-from embgeo.runs import Run, load_run, save_run
+from embgeo.run import Run, load_run, save_run
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from embgeo.cli.failures import run
 from embgeo.comparison.conditions import OPERATORS, parse_condition
 from embgeo.errors import InputError, UnknownNameError
 from embgeo.pipelines.compare import compare
-from embgeo.runs import load_run
+from embgeo.run import load_run
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from embgeo.cli.failures import run
 from embgeo.reports import report_html
 from embgeo.reports.compare_decision import decision, p_text, verdict
 from embgeo.reports.compare_fronts import COLOURS, SYMBOLS, front_figures
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 TEST = {"difference": 0.05, "difference_ci": [0.02, 0.08], "p_holm": 0.004}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.runs import Run, save_run
+from embgeo.run import Run, save_run
 from embgeo.sources.vector_files import load_vectors
 
 DOCUMENTS, QUERIES, D = 120, 40, 8

@@ -8,7 +8,7 @@ from typing import Any
 
 from embgeo.reports.blocks import Bullets, Cell, Paragraph, Plot, Table, walk
 from embgeo.reports.section import Part, parts_of
-from embgeo.runs import Run
+from embgeo.run import Run
 
 
 def part(result: Mapping[str, Any], name: str) -> Part | None:

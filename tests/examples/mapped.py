@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from embgeo.runs import Run, save_run
+from embgeo.run import Run, save_run
 
 COLOURS = ("cluster", "local_dimension", "outlier_weight", "retrievability")
 

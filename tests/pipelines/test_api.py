@@ -20,7 +20,7 @@ from embgeo.compression.search.store import load_store
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.errors import BudgetError, EmbgeoError, InputError, RunFormatError, SpecError, StorageError
 from embgeo.reports import write_report
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 TINY = resolve_dataset("tiny")
 D = 16

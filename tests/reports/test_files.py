@@ -18,7 +18,7 @@ from embgeo.reports.csv import csv_text, file_names
 from embgeo.reports.figures import off_scale
 from embgeo.reports.files import write_figures, write_tables
 from embgeo.reports.page import contents
-from embgeo.runs import Run, load_run, save_run
+from embgeo.run import Run, load_run, save_run
 
 COMMANDS = ("analyze", "compare", "compress", "compress-parts")
 

@@ -14,7 +14,7 @@ from embgeo.reports import report_html
 from embgeo.reports.blocks import SpaceMap
 from embgeo.reports.files import write_figures
 from embgeo.reports.sections.space_map import map_of
-from embgeo.runs import Run, save_run
+from embgeo.run import Run, save_run
 
 STORED = {"points": 4, "documents": 4, "layouts": ["pca"], "explained_variance": [0.5, 0.25], "colours": {}}
 POINTS = np.array([[0, 0], [4, 0], [0, 2], [4, 2]], np.float32)

@@ -24,7 +24,7 @@ from embgeo.reports.sections.protocol import budget_facts, estimator_sentence, p
 from embgeo.reports.sections.tradeoff import tradeoff_figures
 from embgeo.results import CompressResult, Row
 from embgeo.results.compress import Budget, Price, Protocol
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 HEADINGS = {
     "float8_or_int8": "float8 or int8?",

@@ -8,7 +8,7 @@ import numpy as np
 
 from embgeo.reports import report_html
 from embgeo.reports.sections.queries import MovedDocument, per_query
-from embgeo.runs import Run, save_run
+from embgeo.run import Run, save_run
 
 RESULT = {
     "command": "compress",

@@ -15,7 +15,7 @@ from embgeo.reports.section import parts_of
 from embgeo.reports.sections import tradeoff
 from embgeo.reports.sections.curves import curve_plots
 from embgeo.results import AnalyzeResult, CompressResult
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 KEY = "ndcg@10"
 ROWS = [

@@ -13,7 +13,7 @@ import pytest
 
 from embgeo.errors import InputError, StorageError
 from embgeo.reports import report_html, write_report
-from embgeo.runs import Run, load_run
+from embgeo.run import Run, load_run
 
 MOST_BYTES = 6_000_000
 

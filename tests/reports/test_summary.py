@@ -12,7 +12,7 @@ import pytest
 from embgeo.reports import report_html
 from embgeo.reports.sections import summary as sentences
 from embgeo.results import AnalyzeResult
-from embgeo.runs import Run
+from embgeo.run import Run
 
 D, N = 100, 10_000
 

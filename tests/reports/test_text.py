@@ -24,7 +24,7 @@ from embgeo.reports.sections.curves import curve_plots
 from embgeo.reports.sections.decision import details
 from embgeo.reports.sections.tradeoff import tradeoff_figures
 from embgeo.results import AnalyzeResult, CompressResult, Row
-from embgeo.runs import Run
+from embgeo.run import Run
 
 HOSTILE = ["</script><script>alert(1)</script>", "<!--", "a & b", "\u2028\u2029", "\x00\ud800", "\u202eevil"]
 

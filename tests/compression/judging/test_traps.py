@@ -28,7 +28,7 @@ from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.significance import QueryBootstrap
-from embgeo.runs import identity
+from embgeo.run import identity
 
 N, M, D = 240, 40, 16
 

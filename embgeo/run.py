@@ -1,6 +1,6 @@
 """Run: one stored result. A folder that is there whole or not at all; reports are drawn from it alone.
 
-    run.json          the JSON contract (DESIGN) plus command, request, environment, created, identity
+    run.json          the result (`embgeo schema`): command, request, environment, created, identity, what was found
     arrays.npz        raw arrays by name (ids, distances, …), never pickled; optional
     documents.jsonl   {"id", "text"}: the first 200 characters of each document; optional
     queries.jsonl     the same for queries; optional
@@ -33,11 +33,10 @@ from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
 from embgeo.results import AnyResult, Named, read_result
+from embgeo.run_frames import run_frame
 
 if TYPE_CHECKING:
     import pandas
-
-__all__ = ["FORMAT_VERSION", "Run", "environment", "find_run", "identity", "load_run", "save_run", "to_json_text"]
 
 FORMAT_VERSION = 1
 SNIPPET_CHARACTERS = 200
@@ -89,9 +88,7 @@ class Run:
 
         Raises MissingExtraError without pandas, UnknownNameError, and InputError for a part that was not measured.
         """
-        from embgeo.run_frames import frame
-
-        return frame(self.result, part)
+        return run_frame(self.result, part)
 
     def __repr__(self) -> str:
         """One line: command, model × dataset, headline, folder."""

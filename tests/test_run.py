@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from embgeo import runs
+from embgeo.environment import environment
 from embgeo.errors import InputError, RunFormatError, StorageError
 from embgeo.files.jsontext import canonical_json, to_json_text
-from embgeo.runs import FORMAT_VERSION, Run, environment, identity, load_run, save_run
+from embgeo.run import FORMAT_VERSION, Run, identity, load_run, save_run
 
 RESULT = {
     "command": "analyze",
@@ -234,7 +234,7 @@ def test_environment_is_json_and_imports_nothing_heavy():
     assert facts["threads"] == 2
     assert facts["versions"]["numpy"] == np.__version__
     assert json.loads(to_json_text(facts)) == facts
-    assert runs.environment()["threads"] >= 1
+    assert environment()["threads"] >= 1
 
 
 def test_a_run_prints_as_one_line(tmp_path: Path, repository: Path) -> None:
