@@ -20,7 +20,7 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.build import build_searcher
 from embgeo.embeddings import check_embeddings, normalise
-from embgeo.metrics.signature import compute_signature
+from embgeo.metrics.signature import SignatureRequest, compute_signature
 
 SPECS = ("f32", "f16", "fp8", "int8", "rot,int4", "binary", "adaptive@96B")
 MEASURES = ["spread_euclidean", "avg_pair_sim_euclidean", "uniformity", "twonn_dim", "mag_area", "silhouette"]
@@ -50,9 +50,13 @@ def geometry(X: np.ndarray) -> None:
         embeddings = check_embeddings(X[:n])
         taken, values = [], []
         for device in ("cpu", "cuda"):
-            compute_signature(check_embeddings(X[:400]), names=MEASURES, intervals=False, device=device)
+            compute_signature(
+                check_embeddings(X[:400]), SignatureRequest(names=MEASURES, intervals=False, device=device)
+            )
             started = time.perf_counter()
-            signature = compute_signature(embeddings, names=MEASURES, intervals=False, cap=n, device=device)
+            signature = compute_signature(
+                embeddings, SignatureRequest(names=MEASURES, intervals=False, cap=n, device=device)
+            )
             taken.append(time.perf_counter() - started)
             values.append({name: value.value for name, value in signature.values.items()})
         gaps = {

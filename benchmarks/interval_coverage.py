@@ -15,7 +15,7 @@ import numpy as np
 
 from embgeo import check_embeddings
 from embgeo.metrics.registry import measures
-from embgeo.metrics.signature import compute_signature
+from embgeo.metrics.signature import SignatureRequest, compute_signature
 
 
 def main() -> None:
@@ -36,7 +36,9 @@ def main() -> None:
     intervals: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for sample in range(2 * options.samples):
         fresh = sample >= options.samples
-        found = compute_signature(check_embeddings(draw()), names=names, seed=sample, intervals=not fresh).values
+        found = compute_signature(
+            check_embeddings(draw()), SignatureRequest(names=names, seed=sample, intervals=not fresh)
+        ).values
         for name in names:
             value, ci = found[name].value, found[name].ci
             if fresh and value is not None:

@@ -30,7 +30,7 @@ import numpy as np
 
 from embgeo.embeddings import check_embeddings
 from embgeo.metrics.registry import measures
-from embgeo.metrics.signature import compute_signature, evaluate
+from embgeo.metrics.signature import SignatureRequest, compute_signature, evaluate
 from embgeo.space.space import Space
 
 ROWS, CAP, SAMPLE_SEED = 5182, 5000, 1234
@@ -153,10 +153,12 @@ def synthetic(n: int, d: int) -> np.ndarray:
 
 def measure_one(n: int, d: int) -> None:
     """One size, in this process, so that its peak memory is its own; one JSON line."""
-    compute_signature(check_embeddings(synthetic(300, 32)), intervals=False)  # imports and compiled kernels
+    compute_signature(
+        check_embeddings(synthetic(300, 32)), SignatureRequest(intervals=False)
+    )  # imports and compiled kernels
     embeddings = check_embeddings(synthetic(n, d))
     start = time.perf_counter()
-    signature = compute_signature(embeddings, intervals=False, cap=n)
+    signature = compute_signature(embeddings, SignatureRequest(intervals=False, cap=n))
     seconds = time.perf_counter() - start
     slowest = {name: value.seconds for name, value in signature.values.items()} | dict(signature.shared_seconds)
     top = dict(sorted(slowest.items(), key=lambda item: -item[1])[:4])

@@ -39,8 +39,7 @@ from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.metrics.registry import select
-from embgeo.metrics.signature import Signature, compute_signature
-from embgeo.metrics.standouts import standout_documents
+from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
 from embgeo.pipelines.compare import compare
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
@@ -50,7 +49,7 @@ from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.run import Run, save_run
 from embgeo.sources.subject import Subject, load_subject, named_or_arrays, with_document_queries
 from embgeo.space.pair_histogram import pair_histogram
-from embgeo.space_map import require_umap, space_map
+from embgeo.space.space_map import require_umap, space_map
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
@@ -110,14 +109,14 @@ def analyze(
             tokens=any("tokens" in m.needs for m in chosen),
         )  # fmt: skip
         retrieval, retrieved, arrays = _baseline(subject, seed, progress)
+        asked = SignatureRequest(names=measures, quick=quick, seed=seed, device=place)
         signature = compute_signature(
-            subject.embeddings, judgements=subject.judgements, retrieved=retrieved, names=measures, quick=quick,
-            seed=seed, device=place, progress=progress,
-        )  # fmt: skip
+            subject.embeddings, asked, judgements=subject.judgements, retrieved=retrieved, progress=progress
+        )
         for name, rows in signature.rows.items():
             arrays[f"rows/{name}/sample"] = signature.samples[name]
             arrays |= {f"rows/{name}/{key}": np.asarray(values) for key, values in rows.items()}
-        laid_out = space_map(subject.embeddings, signature, retrieved, seed, umap, progress)
+        laid_out = space_map(subject.embeddings, signature.colours(), retrieved, seed, umap, progress)
         arrays |= laid_out.arrays()
         request = {
             "model": model, "dataset": dataset, "measures": measures, "quick": quick, "seed": seed, "device": device,
@@ -127,7 +126,7 @@ def analyze(
         result = {
             "command": "analyze",
             **_facts(subject, request, used, config),
-            **_with_documents(signature, subject.embeddings.doc_ids),
+            **signature.to_json(subject.embeddings.doc_ids),
             "map": laid_out.to_json(),
             "retrieval": retrieval,
             "retrievability": (
@@ -337,14 +336,6 @@ def _facts(
         "request": request,
         "environment": environment(threads),
     }
-
-
-def _with_documents(signature: Signature, doc_ids: Sequence[str]) -> dict[str, Any]:
-    """The signature as JSON, the documents that stand out among the details of their measures."""
-    result = signature.to_json()
-    for name, lists in standout_documents(signature, doc_ids).items():
-        result["details"][name] = {**result["details"].get(name, {}), **lists}
-    return result
 
 
 def _add_pair_histogram(curves: dict[str, Any], subject: Subject, signature: Signature, seed: int) -> None:

@@ -11,15 +11,13 @@ import numpy as np
 from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.comparison.vectors import RunVectors, Unavailable, vectors_of
 from embgeo.embeddings import Embeddings
-from embgeo.metrics.comparison import COMPARISONS, compare_spaces
+from embgeo.metrics.pairwise.registry import compare_spaces, comparisons
 from embgeo.progress import Progress, silent
 from embgeo.results.compare import SimilarPair
 from embgeo.space.space import Space
 
 DOCUMENTS = 3_000
 MIN_DOCUMENTS = 20
-NEIGHBOURS = 10
-SHUFFLED = ("linear_cka", "svcca", "procrustes_error")
 BY_NUMBER = (
     "rows were matched by their number, because neither file has ids: their similarity means something only if row i "
     "is the same document in both"
@@ -132,8 +130,5 @@ def _space(spaces: dict[tuple[str, bytes], Space], label: str, vectors: Embeddin
 
 def _chance(a: Space, b: Space, seed: int) -> dict[str, float | None]:
     shuffled = Space(b.X[np.random.default_rng([seed, 0xC4A2]).permutation(b.n)], similarity=b.similarity)
-    known = compare_spaces(a, shuffled, SHUFFLED)
-    return {
-        name: known[name] if name in known else NEIGHBOURS / (a.n - 1) if name.startswith("neighbour") else 1.0
-        for name in COMPARISONS
-    }
+    known = compare_spaces(a, shuffled, [one.name for one in comparisons().values() if one.chance is None])
+    return {name: one.chance(a.n) if one.chance else known[name] for name, one in comparisons().items()}

@@ -74,10 +74,7 @@ def representational_capacity(dimension: int, epsilon: float) -> float:
     >>> round(representational_capacity(4096, 0.0645) / 1e6)  # Llama 2 7B: 3.99e7
     40
     """
-    _check(dimension, epsilon)
-    if epsilon >= NEAR_ORTHOGONAL:
-        return math.nan
-    room = (max(epsilon, 0.0) ** 2 * dimension**FULL_D / FULL_C) ** (1 / FULL_B)
+    room = (_square(dimension, epsilon) * dimension**FULL_D / FULL_C) ** (1 / FULL_B)
     return _exp((math.log(dimension) + room) / FULL_A)
 
 
@@ -87,10 +84,7 @@ def one_parameter_capacity(dimension: int, epsilon: float) -> float:
     >>> round(one_parameter_capacity(100, 0.0))  # no overlap allowed: an orthogonal basis
     100
     """
-    _check(dimension, epsilon)
-    if epsilon >= NEAR_ORTHOGONAL:
-        return math.nan
-    return dimension * _exp(max(epsilon, 0.0) ** 2 * dimension / ONE_PARAMETER_C)
+    return dimension * _exp(_square(dimension, epsilon) * dimension / ONE_PARAMETER_C)
 
 
 def random_capacity(dimension: int, epsilon: float) -> float:
@@ -99,38 +93,17 @@ def random_capacity(dimension: int, epsilon: float) -> float:
     >>> random_capacity(100, 0.0)
     1.0
     """
-    _check(dimension, epsilon)
-    if epsilon >= NEAR_ORTHOGONAL:
-        return math.nan
-    return _exp(max(epsilon, 0.0) ** 2 * dimension / RANDOM_C)
+    return _exp(_square(dimension, epsilon) * dimension / RANDOM_C)
 
 
-def packing_overlap(dimension: int, vectors: float) -> float:
-    """The overlap √(C ln(k/d) / d) that the best packings of k `vectors` reach; 0 for k ≤ d, an orthogonal set.
-
-    >>> packing_overlap(64, 64)
-    0.0
-    """
-    _check(dimension, 0.0)
-    return math.sqrt(ONE_PARAMETER_C * math.log(max(vectors / dimension, 1.0)) / dimension)
-
-
-def random_overlap(dimension: int, vectors: float) -> float:
-    """The overlap √(C ln(k) / d) of k random `vectors`.
-
-    >>> random_overlap(64, 1)
-    0.0
-    """
-    _check(dimension, 0.0)
-    return math.sqrt(RANDOM_C * math.log(max(vectors, 1.0)) / dimension)
-
-
-def _check(dimension: int, epsilon: float) -> None:
+def _square(dimension: int, epsilon: float) -> float:
+    """ε², 0 below 0 and NaN from 0.1 on, where no formula was fitted; raises `InputError` for what is no overlap."""
     if dimension < 1:
         raise InputError(f"the dimension must be at least 1; got {dimension}")
     if not math.isfinite(epsilon):
         raise InputError(f"epsilon must be finite; got {epsilon}")
+    return max(epsilon, 0.0) ** 2 if epsilon < NEAR_ORTHOGONAL else math.nan
 
 
 def _exp(x: float) -> float:
-    return math.exp(x) if x < 709 else math.inf
+    return math.inf if x >= 709 else math.exp(x)

@@ -16,7 +16,7 @@ from embgeo.limits.capacity import (
     random_capacity,
     representational_capacity,
 )
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.space import Space
 
 
@@ -52,6 +52,14 @@ _FACTS: dict[str, Any] = {
     "epsilon_corpus",
     summary="How much documents overlap: below 0.1 they are nearly orthogonal and there is room for more directions.",
     quick=True,
+    curve=CurveFacts(
+        "pair_histogram",
+        title="Similarity of pairs of documents",
+        note="Cosine of two documents: ε, the mean plus two standard deviations, is the overlap that capacity follows "
+        "from.",
+        marks=(("avg_pair_sim_cosine", "mean"), ("epsilon_corpus", "ε")),
+        place=4,
+    ),
     **_FACTS,
 )
 def epsilon_corpus(space: Space) -> Reading:

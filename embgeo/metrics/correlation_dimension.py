@@ -7,13 +7,13 @@ import math
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.blocks import in_threads, row_blocks
 from embgeo.space.space import Space
 
 SHARE = 0.01
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-FEWEST = 20  # pairs that an estimate may rest on
+MIN_PAIRS = 20  # that an estimate rests on
 SHIFT = 12  # float32 bits dropped: bins are 1/2048 of their radius wide
 
 
@@ -22,10 +22,17 @@ SHIFT = 12  # float32 bits dropped: bins are 1/2048 of their radius wide
     family="dimension",
     summary="How fast the number of documents within a radius grows with it; low means tight neighbourhoods.",
     range=(0.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",
     source="Grassberger & Procaccia 1983; Takens 1985",
+    curve=CurveFacts(
+        "share",
+        x="share of pairs",
+        y="dimension",
+        title="Correlation dimension against scale",
+        note="Growth rate of the number of pairs within a radius, by the share of all pairs that the radius holds.",
+        place=5,
+    ),
 )
 def correlation_dimension(space: Space) -> Reading:
     """Takens' estimator 1 / mean log(R / r_ij) over the closest 1 % of pairs, R the largest of their distances.
@@ -41,8 +48,8 @@ def correlation_dimension(space: Space) -> Reading:
     """
     distinct = space.distinct
     pairs = distinct.n * (distinct.n - 1) // 2
-    if pairs < FEWEST:
-        raise Undefined(f"the correlation dimension needs {FEWEST} pairs of distinct rows; got {pairs}")
+    if pairs < MIN_PAIRS:
+        raise Undefined(f"the correlation dimension needs {MIN_PAIRS} pairs of distinct rows; got {pairs}")
     edges, counts = _histogram(distinct)
     curve = [_takens(edges, counts, share) for share in SHARES]
     value = _takens(edges, counts, SHARE)
@@ -50,8 +57,8 @@ def correlation_dimension(space: Space) -> Reading:
         raise Undefined("the closest pairs are all equally far, as on a lattice or simplex")
     return Reading(
         value,
-        curves={"share": {"x": SHARES, "y": curve, "x_label": "share of pairs", "y_label": "dimension"}},
-        details={"share_of_pairs": max(SHARE, FEWEST / pairs)},
+        curves={"share": {"x": SHARES, "y": curve}},
+        details={"share_of_pairs": max(SHARE, MIN_PAIRS / pairs)},
     )
 
 
@@ -61,7 +68,7 @@ def _takens(edges: np.ndarray, counts: np.ndarray, share: float) -> float | None
     Were R the end of its bin, it would move with the scale by a bin; in many dimensions all close pairs lie in a few.
     """
     below = np.cumsum(counts)
-    wanted = np.ceil(max(share * below[-1], min(FEWEST, below[-1])))
+    wanted = np.ceil(max(share * below[-1], min(MIN_PAIRS, below[-1])))
     last = int(np.searchsorted(below, wanted))
     if last == 0:
         return None

@@ -17,7 +17,6 @@ from embgeo.threads import one_blas_thread
     family="spectrum",
     summary="Entropy of a random walk over nearby documents, in bits: 0 is one cluster, more is more regions.",
     range=(0.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order"},
     cost="n³ at the cap of 1,000 rows",
     source="Liao et al. 2023, definition 3.1 (t = 1)",
@@ -39,11 +38,11 @@ def diffusion_spectral_entropy(space: Space) -> float:
     """
     if space.distinct.n < 12:
         raise Undefined(f"the diffusion needs at least 12 distinct rows; got {space.distinct.n}")
-    between = space.distinct.euclidean
+    between = space.distinct.distances()
     sigma = float(np.median(between[np.triu_indices(len(between), 1)].astype(np.float64))) / 2
     if not (0 < sigma < math.inf):
         raise Undefined(f"the distances have no usable scale ({sigma})")
-    scaled = space.euclidean / sigma if sigma > 1e-30 else space.euclidean.astype(np.float64) / sigma
+    scaled = space.distances() / sigma if sigma > 1e-30 else space.distances().astype(np.float64) / sigma
     kernel = np.exp(-(np.minimum(scaled.astype(np.float64), 1e3) ** 2))
     degree = kernel.sum(axis=1)
     kernel /= np.outer(degree, degree)

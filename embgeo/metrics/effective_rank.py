@@ -16,7 +16,6 @@ from embgeo.space.space import Space
     family="spectrum",
     summary="How many directions the vectors really use; far below the dimension, PCA can shrink the store.",
     range=(1.0, math.inf),
-    better="neither",
     invariances={"rotation", "scale", "row_order", "duplicates"},
     cost="n d² + d³",
     source="Roy & Vetterli 2007, eq. 4",

@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import DocumentFacts, Reading, measure
 from embgeo.space.blocks import in_threads
 from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.space.space import Space
@@ -20,8 +20,8 @@ from embgeo.space.space import Space
 NEIGHBOURS = 60  # the outer rim of the annulus
 HOLE = 10  # nearest neighbours left out: the inner rim
 MODELS = 20  # Euclidean annuli averaged into one reference
-FEWEST = 2 * NEIGHBOURS
-LARGEST_DIMENSION = 50
+MIN_ROWS = 2 * NEIGHBOURS
+MAX_DIMENSION = 50
 
 
 def local_dimensions(nearest: np.ndarray) -> np.ndarray:
@@ -60,12 +60,14 @@ def flat_deaths(dimension: int, points: int, inner: float) -> np.ndarray:
     family="topology",
     summary="How unlike flat space the surroundings of a document are, on average: high where topics meet or end.",
     range=(0.0, 2.0),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² + n k²",
     source="after von Rohrscheidt & Rieck 2023, with H0 diagrams",
     cap=5000,
     interval=False,
+    documents=DocumentFacts(
+        "score", value="score", largest="singular documents: neighbourhood least like a flat piece of space"
+    ),
 )
 def euclidicity(space: Space) -> Reading:
     """Mean over documents of the distance between the H0 diagram of their annulus and that of flat space.
@@ -85,18 +87,18 @@ def euclidicity(space: Space) -> Reading:
     True
     """
     first = space.duplicates.first
-    if len(first) < FEWEST:
-        raise Undefined(f"needs at least {FEWEST} distinct documents; got {len(first)}")
+    if len(first) < MIN_ROWS:
+        raise Undefined(f"needs at least {MIN_ROWS} distinct documents; got {len(first)}")
     points = space if len(first) == space.n else space.subset(first)
     distances, nearest = points.neighbours(NEIGHBOURS)
-    D = points.euclidean
+    D = points.distances()
     dimensions = local_dimensions(distances.astype(np.float64))
     scores = np.empty(points.n)
     minimum_spanning_tree(D, np.arange(2))  # compiled before the threads start
 
     def score(block: slice) -> None:
         for i in range(block.start, block.stop):
-            dimension = int(np.clip(np.rint(dimensions[i]), 1, LARGEST_DIMENSION))
+            dimension = int(np.clip(np.rint(dimensions[i]), 1, MAX_DIMENSION))
             radius = distances[i, -1]
             inner = float(np.rint(20 * distances[i, HOLE - 1] / radius) / 20)
             flat = flat_deaths(dimension, NEIGHBOURS - HOLE, min(inner, 0.95))

@@ -38,7 +38,6 @@ def count_bars(D: np.ndarray) -> tuple[int, int, dict[str, object]]:
     summary="Pieces minus loops in the cloud of documents, over all scales: the more negative per document, the more "
     "webbed the space.",
     range=(-float("inf"), float("inf")),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n², n³ at worst",
     source="Rottach et al. 2025 (UTS), as published: rows(H0) − rows(H1) of Ripser",

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.space import Space
 
 SOURCE = "share of ‖X‖² kept by the best approximation of each rank (Eckart & Young 1936), monotone interpolation"
-FACTS = {
+FACTS: dict[str, Any] = {
     "family": "spectrum",
     "range": (0.0, math.inf),
-    "better": "neither",
     "invariances": {"rotation", "scale", "row_order", "duplicates"},
     "cost": "n d² + d³",
     "source": SOURCE,
@@ -80,6 +80,15 @@ def effective_rank_95(space: Space) -> float:
 @measure(
     "effective_rank_knee",
     summary="The rank from which each further dimension adds less than average: where shortening starts to pay.",
+    curve=CurveFacts(
+        "rank",
+        x="rank",
+        y="explained similarity",
+        title="Rank region",
+        note="Share of the similarities that the first components explain, with the 85 % and 95 % points and the knee.",
+        marks=(("effective_rank_knee", "knee"), ("effective_rank_85", "85 %"), ("effective_rank_95", "95 %")),
+        place=1,
+    ),
     **FACTS,
 )
 def effective_rank_knee(space: Space) -> Reading:
@@ -99,6 +108,6 @@ def effective_rank_knee(space: Space) -> Reading:
     knee = full if above.max() < 1e-9 else int(np.argmax(above))
     return Reading(
         float(knee),
-        curves={"rank": {"x": ranks, "y": share, "x_label": "rank", "y_label": "explained similarity"}},
+        curves={"rank": {"x": ranks, "y": share}},
         details={"explained_at_knee": float(share[knee])},
     )

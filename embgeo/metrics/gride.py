@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.space import Space
 
 LARGEST = 64  # of the nearer neighbour; the farther is at twice the rank
@@ -18,12 +18,19 @@ LARGEST = 64  # of the nearer neighbour; the farther is at twice the rank
     family="dimension",
     summary="Degrees of freedom among about a hundred neighbours; the curve has the smaller scales.",
     range=(0.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",
     source="Denti et al. 2022, eq. 5",
     interval=False,
-)  # fmt: skip
+    curve=CurveFacts(
+        "scale",
+        x="mean distance of the neighbour at rank 2m",
+        y="dimension",
+        title="Dimension against scale",
+        note="Dimension estimate by scale; a plateau indicates a stable dimension.",
+        place=2,
+    ),
+)
 def gride_dim(space: Space) -> Reading:
     """Maximum-likelihood dimension from μ = r_2m / r_m, the ratio of neighbour distances at ranks 2m and m.
 
@@ -53,8 +60,6 @@ def gride_dim(space: Space) -> Reading:
                 "x": [float(r[:, 2 * m - 1].mean()) for m in ranks],
                 "y": dimensions,
                 "rank": [2 * m for m in ranks],
-                "x_label": "mean distance of the neighbour at rank 2m",
-                "y_label": "dimension",
             }
         },
         details={"rank": 2 * ranks[max(i for i, d in enumerate(dimensions) if d is not None)]},

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import DocumentFacts, Reading, measure
 from embgeo.space.space import Space
 
 K = 10
@@ -23,7 +23,14 @@ K = 10
     cost="n² d",
     source="Radovanović et al. 2010, eq. 1 (k = 10)",
     quick=True,
-)  # fmt: skip
+    documents=DocumentFacts(
+        "count",
+        value="neighbour of",
+        largest="hubs: most often among the neighbours of others",
+        colour="hub_count",
+        label="hub count (neighbour of how many)",
+    ),
+)
 def hubness(space: Space) -> Reading:
     """Skewness of N_10, the number of documents that have a document among their 10 nearest.
 

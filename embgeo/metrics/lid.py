@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, DocumentFacts, Reading, measure
 from embgeo.space.space import Space
 
 K = 20
@@ -18,10 +18,25 @@ K = 20
     family="dimension",
     summary="Degrees of freedom around a document, harmonic mean: many make its neighbours hard to tell apart.",
     range=(0.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",
     source="Levina & Bickel 2004, eq. 8; averaged as MacKay & Ghahramani 2005",
+    curve=CurveFacts(
+        "distribution",
+        x="local dimension",
+        y="documents",
+        title="Local dimension",
+        note="Number of documents by their local dimension.",
+        marks=(("lid", "harmonic mean"),),
+        place=3,
+    ),
+    documents=DocumentFacts(
+        "local_dimension",
+        value="local dimension",
+        largest="highest local dimension",
+        colour="local_dimension",
+        label="local dimension",
+    ),
 )
 def lid(space: Space) -> Reading:
     """Harmonic mean over documents of (1/(k−1) Σ_{j<k} log(r_k / r_j))⁻¹, r_j the distance of neighbour j, k = 20.
@@ -48,14 +63,7 @@ def lid(space: Space) -> Reading:
     counts, edges = np.histogram(np.log2(local), bins=24)
     return Reading(
         float(1 / inverse.mean()),
-        curves={
-            "distribution": {
-                "x": 2 ** ((edges[1:] + edges[:-1]) / 2),
-                "y": counts,
-                "x_label": "local dimension",
-                "y_label": "documents",
-            }
-        },
+        curves={"distribution": {"x": 2 ** ((edges[1:] + edges[:-1]) / 2), "y": counts}},
         details={"k": K, "quantiles": {"5%": low, "25%": first, "50%": middle, "75%": third, "95%": high}},
         rows={"local_dimension": local[space.duplicates.group]},
     )

@@ -12,7 +12,6 @@ from embgeo.space.space import Metric, Space
 FACTS: dict[str, Any] = {
     "family": "topology",
     "range": (0.0, float("inf")),
-    "better": "neither",
     "invariances": {"rotation", "row_order", "duplicates"},
     "cost": "n²",
     "cap": 5000,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.magnitude import magnitude_of
 from embgeo.space.space import Space
 
@@ -15,12 +15,19 @@ from embgeo.space.space import Space
     summary="The effective number of different documents, averaged over how closely one looks: higher means more "
     "diverse.",
     range=(1.0, float("inf")),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² · about 200 products",
     source="Limbeck et al. 2024, MagArea: trapezoid area under M(t) divided by the convergence scale",
     cap=5000,
     interval=False,
+    curve=CurveFacts(
+        "magnitude_function",
+        x="scale t",
+        y="effective number of documents",
+        title="Magnitude against scale",
+        note="Effective number of documents by scale: 1 at the coarsest, all of them at the finest.",
+        place=7,
+    ),
 )
 def mag_area(space: Space) -> Reading:
     """∫ M(t) dt / T by the trapezoid rule over 30 equally spaced scales from 0 (M = 1) to T, where M = 0.95 n.
@@ -34,9 +41,6 @@ def mag_area(space: Space) -> Reading:
     """
     magnitude = magnitude_of(space)
     area = float(np.trapezoid(magnitude.values, magnitude.scales) / magnitude.scales[-1])
-    curve = {
-        "x": magnitude.scales.tolist(), "y": magnitude.values.tolist(), "x_label": "scale t",
-        "y_label": "effective number of documents",
-    }  # fmt: skip
+    curve = {"x": magnitude.scales.tolist(), "y": magnitude.values.tolist()}
     details = {"per_document": area / len(space.duplicates.first), "convergence_scale": float(magnitude.scales[-1])}
     return Reading(area, curves={"magnitude_function": curve}, details=details)

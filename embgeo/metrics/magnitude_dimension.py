@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, DocumentFacts, Reading, measure
 from embgeo.space.magnitude import magnitude_of
 from embgeo.space.space import Space
 
@@ -14,12 +14,26 @@ from embgeo.space.space import Space
     family="magnitude",
     summary="How fast documents become distinguishable as you look closer, as a dimension; its weights mark outliers.",
     range=(0.0, float("inf")),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² · about 200 products",
     source="Meckes 2015; Andreeva et al. 2023: max slope of log magnitude against log scale",
     cap=5000,
     interval=False,
+    curve=CurveFacts(
+        "magnitude_dimension_profile",
+        x="scale t",
+        y="slope of log magnitude",
+        title="Magnitude dimension against scale",
+        note="Slope of the magnitude on log axes; mag_dim is its peak.",
+        place=8,
+    ),
+    documents=DocumentFacts(
+        "weight",
+        value="weight",
+        largest="boundary documents: largest magnitude weight",
+        colour="outlier_weight",
+        label="outlier weight (magnitude)",
+    ),
 )
 def mag_dim(space: Space) -> Reading:
     """Largest secant slope of log M(t) over log t between 29 equally spaced scales up to where M = 0.95 n.
@@ -43,11 +57,7 @@ def mag_dim(space: Space) -> Reading:
     shared = (weights / groups.counts)[groups.group]
     return Reading(
         float(slopes[steepest]),
-        curves={
-            "magnitude_dimension_profile": {
-                "x": scales.tolist(), "y": slopes.tolist(), "x_label": "scale t", "y_label": "slope of log magnitude",
-            },
-        },
+        curves={"magnitude_dimension_profile": {"x": scales.tolist(), "y": slopes.tolist()}},
         details={
             "scale": float(magnitude.scales[steepest + 2]),
             "largest_residual": float(magnitude.residuals.max()),
@@ -55,4 +65,4 @@ def mag_dim(space: Space) -> Reading:
             "direct_solves": magnitude.direct,
         },
         rows={"weight": shared},
-    )  # fmt: skip
+    )

@@ -47,7 +47,7 @@ def nuclear_norm(space: Space) -> float:
     invariances={"scale", "row_order", "duplicates"},
     cost="n d",
     source=SOURCE,
-)  # fmt: skip
+)
 def nuclear_norm_l12(space: Space) -> float:
     """Σ_j ‖column j‖ / ‖X‖_F, the L1,2 norm in place of the nuclear norm; an upper bound of `nuclear_norm`.
 

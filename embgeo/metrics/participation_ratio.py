@@ -14,7 +14,6 @@ from embgeo.space.space import Space
     family="dimension",
     summary="How many directions share the variance, as one number; small beside the dimension, PCA loses little.",
     range=(1.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n d² + d³",
     source="Gao et al. 2017, eq. 5",

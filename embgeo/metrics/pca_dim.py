@@ -18,7 +18,6 @@ SHARE_OF_LARGEST = 0.05
     family="dimension",
     summary="How many principal components stand out: a first guess at how far PCA can cut the vectors.",
     range=(1.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n d² + d³",
     source="Fukunaga & Olsen 1971 (α = 0.05)",

@@ -17,7 +17,6 @@ def _register(percent: int) -> None:
         family="dimension",
         summary=f"How many principal components keep {percent} % of the variance: what PCA to that length would keep.",
         range=(1.0, math.inf),
-        better="neither",
         invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
         cost="n d² + d³",
         source="Jolliffe 2002, §6.1.1",

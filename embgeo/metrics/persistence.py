@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.space import Space
 
 ROWS = 500  # H1 diagrams cost about n³: 0.2 s at 500 points, 1 s at 1,000, 7 s at 2,000
 POINTS_DRAWN = 1000  # the longest bars are what a reader looks at
-LABELS = {"x_label": "birth", "y_label": "death"}
 
 
 def rips_bars(D: np.ndarray, dimension: int) -> list[np.ndarray]:
@@ -35,12 +34,15 @@ def rips_bars(D: np.ndarray, dimension: int) -> list[np.ndarray]:
     family="topology",
     summary="Size of the largest hole in the cloud of documents: near 0 there is none.",
     range=(0.0, 1.0),
-    better="neither",
     invariances={"rotation", "translation", "scale", "duplicates"},
     cost="n³ at 500 rows",
     source="Edelsbrunner & Harer 2010, ch. VII; bars by gudhi",
     cap=5000,
     interval=False,
+    curve=(
+        CurveFacts("persistence_diagram_h0", x="birth", y="death"),
+        CurveFacts("persistence_diagram_h1", x="birth", y="death"),
+    ),
 )
 def h1_persistence(space: Space) -> Reading:
     """Largest (death − birth) / death over the H1 bars of at most 500 distinct rows, with both diagrams as curves.
@@ -60,8 +62,8 @@ def h1_persistence(space: Space) -> Reading:
     deaths = space.positive_deaths("euclidean")
     drawn = deaths[np.unique(np.linspace(0, len(deaths) - 1, POINTS_DRAWN).astype(int))]
     curves = {
-        "persistence_diagram_h0": {"x": [0.0] * len(drawn), "y": drawn.tolist(), **LABELS},
-        "persistence_diagram_h1": {"x": bars[:, 0].tolist(), "y": bars[:, 1].tolist(), **LABELS},
+        "persistence_diagram_h0": {"x": [0.0] * len(drawn), "y": drawn.tolist()},
+        "persistence_diagram_h1": {"x": bars[:, 0].tolist(), "y": bars[:, 1].tolist()},
     }
     value = float(share.max()) if len(share) else 0.0
     return Reading(value, curves=curves, details={"h1_bars": len(share), "h1_rows": len(rows), "h0_bars": len(deaths)})

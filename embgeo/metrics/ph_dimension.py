@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure_of_distances
+from embgeo.metrics.registry import CurveFacts, Reading, measure_of_distances
 from embgeo.space.blocks import in_threads
 from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.space.space import Metric, Space
@@ -17,20 +17,7 @@ FRACTIONS = 10  # sizes m/10, 2m/10, …, 9m/10: 500, 1000, …, 4500 at the pub
 MIN_ROWS = 100
 
 
-def published_ph_dimension(D: np.ndarray, cap: int = 5000, seed: int = 24) -> float:
-    """The published estimate: one legacy-seeded draw at each of the sizes 500, 1000, … below `cap`.
-
-    D is (n, n) with n ≥ cap − 500. One draw a size leaves a seed-to-seed spread of several percent.
-    """
-    draw = np.random.RandomState(seed)
-    sizes = range(500, cap, 500)
-    members = [draw.choice(len(D), size, replace=False) for size in sizes]
-    sums = _total_lengths(D, members)
-    slope = float(np.polyfit(np.log10(list(sizes)), np.log10(sums), 1)[0])
-    return 1 / (1 - slope)
-
-
-def _total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
+def total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     """(len(members),) float64 total spanning tree length of each subsample."""
     minimum_spanning_tree(D[:2, :2])  # compiled before the threads start
     blocks = [slice(i, i + 1) for i in range(len(members))][::-1]  # the largest trees first
@@ -43,18 +30,25 @@ def _total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
     family="dimension",
     summary="The number of directions the corpus spreads in, judged by how gaps close as documents are added.",
     range=(-float("inf"), float("inf")),
-    better="neither",
     invariances={"rotation", "scale", "duplicates"},
     cost="n²",
     source="Adams et al. 2020; Birdal et al. 2021, α = 1: 1 / (1 − slope of log Σ lifetimes against log n)",
     cap=5000,
     interval=False,
+    curve=CurveFacts(
+        "total_length",
+        x="documents",
+        y="total H0 length",
+        title="Persistent-homology dimension, {metric}",
+        note="Total length of the H0 bars by sample size, with the fitted line.",
+        place=9,
+    ),
 )
 def ph_dim(space: Space, metric: Metric) -> Reading:
     """Steadier than the published estimate: log total lengths averaged over 5 draws at each of 9 sizes, then one fit.
 
     Subsamples are drawn from the distinct rows (m of them) at m/10, …, 9m/10, without replacement; the size schedule
-    is the published one at m = 5,000. `published_ph_dimension` gives the published single-draw value. Under 1 − cos,
+    is the published one at m = 5,000. The published value is that of a single draw. Under 1 − cos,
     a squared distance, the value is about half of that under Euclidean distance.
     Raises `Undefined` below 100 distinct rows, or when the length grows faster than the points.
 
@@ -68,7 +62,7 @@ def ph_dim(space: Space, metric: Metric) -> Reading:
     D = space.distinct_distances(metric, at_least=MIN_ROWS)
     sizes = [len(D) * part // FRACTIONS for part in range(1, FRACTIONS)]
     members = [space.rng.choice(len(D), size, replace=False) for _ in range(REPEATS) for size in sizes]
-    sums = _total_lengths(D, members).reshape(REPEATS, len(sizes))
+    sums = total_lengths(D, members).reshape(REPEATS, len(sizes))
     x, y = np.log10(sizes), np.log10(sums)
     slopes = np.array([np.polyfit(x, row, 1)[0] for row in y])
     slope, intercept = np.polyfit(x, y.mean(axis=0), 1)
@@ -80,8 +74,6 @@ def ph_dim(space: Space, metric: Metric) -> Reading:
         "fit": (10 ** (intercept + slope * x)).tolist(),
         "low": sums.min(axis=0).tolist(),
         "high": sums.max(axis=0).tolist(),
-        "x_label": "documents",
-        "y_label": "total H0 length",
         "log": "xy",
     }
     singles = 1 / (1 - slopes)

@@ -29,7 +29,6 @@ def persistent_entropy(lifetimes: np.ndarray) -> float:
     summary="How alike the gaps between neighbouring documents are: log2(n) when all are of one size, lower with "
     "tight groups and wide gaps.",
     range=(0.0, float("inf")),
-    better="neither",
     invariances={"rotation", "scale", "row_order", "duplicates"},
     cost="n²",
     source="Atienza et al. 2020, eq. 1; H0 bars as minimum spanning tree edges",

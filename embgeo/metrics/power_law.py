@@ -7,14 +7,14 @@ import math
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.space import Space
 from embgeo.threads import one_blas_thread
 
 ASPECT = 2  # rows over columns of every submatrix
-WIDEST = 128
+MAX_COLUMNS = 128
 SUBMATRICES = 16
-FEWEST = 8
+MIN_COLUMNS = 8
 
 
 @measure(
@@ -22,11 +22,19 @@ FEWEST = 8
     family="spectrum",
     summary="How heavy the tail of strong directions is: low means a few directions dominate the rest.",
     range=(1.0, math.inf),
-    better="neither",
     invariances={"scale"},
     cost="16 submatrices of 256 × 128",
     source="Hu et al. 2025 (fixed-aspect-ratio subsampling); Hill 1975",
     interval=False,
+    curve=CurveFacts(
+        "spectrum",
+        x="principal component",
+        y="variance",
+        title="Spectrum",
+        note="Variance along each principal component; a straight line indicates a power law.",
+        log="xy",
+        place=0,
+    ),
 )
 def power_law_exponent(space: Space) -> Reading:
     """Hill estimate of α in the density λ^−α of the larger half of the eigenvalues, over submatrices of one shape.
@@ -42,9 +50,9 @@ def power_law_exponent(space: Space) -> Reading:
     >>> 2 < power_law_exponent(Space(X)).value < 5  # no heavy tail: the Marchenko–Pastur bulk
     True
     """
-    m = min(space.d, space.n // ASPECT, WIDEST)
-    if m < FEWEST:
-        raise Undefined(f"needs {FEWEST} dimensions and {ASPECT * FEWEST} rows; got {space.d} and {space.n}")
+    m = min(space.d, space.n // ASPECT, MAX_COLUMNS)
+    if m < MIN_COLUMNS:
+        raise Undefined(f"needs {MIN_COLUMNS} dimensions and {ASPECT * MIN_COLUMNS} rows; got {space.d} and {space.n}")
     pooled = []
     X, _ = space.rows_for("euclidean")
     with one_blas_thread():
@@ -68,13 +76,6 @@ def power_law_exponent(space: Space) -> Reading:
     slope = float(np.polyfit(np.log(np.arange(1, len(spectrum) + 1)), np.log(spectrum), 1)[0])
     return Reading(
         1 + 1 / excess,
-        curves={
-            "spectrum": {
-                "x": np.arange(1, len(spectrum) + 1),
-                "y": spectrum,
-                "x_label": "principal component",
-                "y_label": "variance",
-            }
-        },
+        curves={"spectrum": {"x": np.arange(1, len(spectrum) + 1), "y": spectrum}},
         details={"columns": m, "rank_slope": slope},
     )

@@ -1,11 +1,11 @@
 """The registry of measures: a measure is a function of a `Space` plus declared facts.
 
-To add one, write one small file in this folder:
+To add one, write one small file in this folder, or a module that is loaded as a plug-in (`embgeo.plugins`):
 
     @measure(
         "participation_ratio", family="spectrum",
         summary="How many directions carry the variance, as one number.",
-        range=(1.0, math.inf), better="neither", invariances={"rotation", "translation", "scale", "row_order"},
+        range=(1.0, math.inf), invariances={"rotation", "translation", "scale", "row_order"},
         cost="n d² + d³", source="Gao et al. 2017, eq. 2",
     )
     def participation_ratio(space: Space) -> float: ...
@@ -15,14 +15,13 @@ The loop (`signature.py`) does sampling, seeds, intervals, timing and errors; th
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial, wraps
 from typing import Any, Literal, TypeVar
 
 from embgeo.errors import unknown_name
+from embgeo.plugins import import_modules, load_plugins
 from embgeo.space.space import Space
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,14 +34,60 @@ NEEDS = frozenset({"queries", "judgements", "tokens"})
 class Reading:
     """What a measure may return instead of a bare float.
 
-    `curves` are named {"x": [...], "y": [...], ...} for the report; `details` are JSON facts (the route taken, the
-    chosen k); `rows` are per-document arrays of length n of the sample (kept in the run, never in the JSON).
+    `curves` are named {"x": [...], "y": [...], ...}, with titles declared as `CurveFacts`; `details` are JSON facts
+    (the route taken, the chosen k); `rows` are per-document arrays of length n of the sample (kept in the run, never in
+    the JSON).
     """
 
     value: float
     curves: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
     rows: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CurveFacts:
+    """How a curve of a measure is drawn.
+
+    Attributes
+    ----------
+    name : its key in `Reading.curves`.
+    x, y : titles of its axes; empty where the reading itself holds `x_label` and `y_label`.
+    title, note : its heading, by default made of its names, and a sentence below it.
+    log : the axes that are logarithmic: "", "x", "y" or "xy".
+    marks : (measure, label) whose values are marked on the x axis.
+    place : a report draws its curves in ascending order of it.
+    """
+
+    name: str
+    x: str = ""
+    y: str = ""
+    title: str = ""
+    note: str = ""
+    log: str = ""
+    marks: tuple[tuple[str, str], ...] = ()
+    place: int = 100
+
+
+@dataclass(frozen=True)
+class DocumentFacts:
+    """What a measure says of single documents.
+
+    Attributes
+    ----------
+    rows : its key in `Reading.rows`.
+    value : what the numbers are, as the head of a column.
+    largest : what the documents of the largest values are: the ten largest are listed under it. Empty: no list.
+    colour, label : name and title of the numbers as a colour of the space map. Empty: no colour.
+    clusters : the numbers are those of clusters, which the map extends to documents that were not measured.
+    """
+
+    rows: str
+    value: str = "value"
+    largest: str = ""
+    colour: str = ""
+    label: str = ""
+    clusters: bool = False
 
 
 Compute = Callable[[Space], float | Reading]
@@ -60,14 +105,16 @@ class Measure:
     compute : Space → float or Reading. Raises `Undefined` with a reason where the measure has no value.
     summary : one sentence on what it means for someone who runs a vector store.
     range : (lowest, highest) possible value.
-    better : which end is better for retrieval, or "neither".
     invariances : subset of INVARIANCES; each is tested as a law.
     cost : in n and d, "n² d".
     source : author, year, equation.
+    better : which end is better for retrieval, or "neither".
     cap : largest sample; None takes the loop's default.
     interval : False for a measure that moves with n: its `ci` is null.
     quick : part of `--quick`.
     needs : subset of NEEDS beyond the documents.
+    curve : how its curve is drawn, one or several.
+    documents : what it says of single documents.
     """
 
     name: str
@@ -75,19 +122,27 @@ class Measure:
     compute: Compute
     summary: str
     range: tuple[float, float]
-    better: Better
     cost: str
     source: str
+    better: Better = "neither"
     invariances: Set[str] = frozenset()
     cap: int | None = None
     interval: bool = True
     quick: bool = False
     needs: Set[str] = frozenset()
+    curve: CurveFacts | tuple[CurveFacts, ...] = ()
+    documents: DocumentFacts | None = None
 
     def __post_init__(self) -> None:
         for said, known in (("invariances", INVARIANCES), ("needs", NEEDS)):
             if unknown := set(getattr(self, said)) - known:
                 raise ValueError(f"unknown {said} of {self.name}: {sorted(unknown)}")
+
+    @property
+    def curves(self) -> Mapping[str, CurveFacts]:
+        """The declared curves by name."""
+        declared = self.curve if isinstance(self.curve, tuple) else (self.curve,)
+        return {one.name: one for one in declared}
 
 
 _REGISTRY: dict[str, Measure] = {}
@@ -105,19 +160,21 @@ def measure(name: str, **facts: Any) -> Callable[[Compute], Compute]:
     return register
 
 
-NOT_MEASURES = frozenset({"kmeans", "registry", "signature"})
-
-
-def measure_of_distances(name: str, *, summary: str, invariances: Set[str], **facts: Any) -> Callable[[F], F]:
+def measure_of_distances(
+    name: str, *, summary: str, invariances: Set[str], curve: CurveFacts | None = None, **facts: Any
+) -> Callable[[F], F]:
     """Register a function of a space and a metric as two measures, `{name}_euclidean` and `{name}_cosine`.
 
     Euclidean distances do not change with translation, nor cosine ones with scale, beside the `invariances` given;
-    "{kind}" in the summary becomes "distance" or "angle".
+    "{kind}" in the summary becomes "distance" or "angle", "{metric}" in the title of a curve "Euclidean" or "cosine".
     """
 
     def register(compute: F) -> F:
         for metric, kind, invariance in (("euclidean", "distance", "translation"), ("cosine", "angle", "scale")):
             declared = {**facts, "summary": summary.format(kind=kind), "invariances": invariances | {invariance}}
+            if curve is not None:
+                title = curve.title.format(metric=metric.replace("euclidean", "Euclidean"))
+                declared["curve"] = replace(curve, title=title, place=curve.place + (metric == "cosine"))
             measure(f"{name}_{metric}", **declared)(wraps(compute)(partial(compute, metric=metric)))
         return compute
 
@@ -126,12 +183,9 @@ def measure_of_distances(name: str, *, summary: str, invariances: Set[str], **fa
 
 @cache
 def measures() -> Mapping[str, Measure]:
-    """Every registered measure by name; importing the files of this folder registers them."""
-    import embgeo.metrics as folder
-
-    for module in sorted(pkgutil.iter_modules(folder.__path__), key=lambda module: module.name):
-        if not module.ispkg and module.name not in NOT_MEASURES:
-            importlib.import_module(f"{folder.__name__}.{module.name}")
+    """Every registered measure by name; importing the files of this folder and the plug-ins registers them."""
+    import_modules("embgeo.metrics")
+    load_plugins()
     return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].family, item[0])))
 
 

@@ -37,15 +37,14 @@ def retrievability_gini(space: Space) -> Reading:
     >>> gini(np.array([0, 0, 0, 4]))  # one document takes all: 1 − 1/n
     0.75
     """
-    counts, k = retrieval_counts(space)
-    m = 0 if space.queries is None else len(space.queries)
+    counts, m = retrieval_counts(space)
     return Reading(
         gini(counts),
         details={
-            "k": k,
+            "k": K,
             "queries": m,
             "gini_found": gini(counts[counts > 0]),
-            "gini_of_random_retrieval": gini_of_random_retrieval(m, k / space.n),
+            "gini_of_random_retrieval": gini_of_random_retrieval(m, K / space.n),
             "largest_count": int(counts.max()),
         },
         rows={"retrievability": counts},
@@ -73,13 +72,12 @@ def never_retrieved_share(space: Space) -> Reading:
     >>> never_retrieved_share(Space(X, queries=X[:1])).value  # one query finds 100 of 200
     0.5
     """
-    counts, k = retrieval_counts(space)
-    m = 0 if space.queries is None else len(space.queries)
-    return Reading(float((counts == 0).mean()), details={"k": k, "of_random_retrieval": (1 - k / space.n) ** m})
+    counts, m = retrieval_counts(space)
+    return Reading(float((counts == 0).mean()), details={"k": K, "of_random_retrieval": (1 - K / space.n) ** m})
 
 
 def retrieval_counts(space: Space) -> tuple[np.ndarray, int]:
-    """(n,) int64 r(d) and k; from the given results where they reach 100 deep, searched otherwise."""
+    """(n,) int64 r(d) and the number of queries; from the given results where they reach 100 deep, else searched."""
     if space.queries is None or len(space.queries) == 0:
         raise Undefined("retrievability needs queries")
     if space.n <= K:
@@ -89,7 +87,7 @@ def retrieval_counts(space: Space) -> tuple[np.ndarray, int]:
         found = given[:, :K]
     else:
         found = space.shared("query_results", lambda: _top(space, K))
-    return np.bincount(found[found >= 0], minlength=space.n).astype(np.int64), K
+    return np.bincount(found[found >= 0], minlength=space.n).astype(np.int64), len(space.queries)
 
 
 def _top(space: Space, k: int) -> np.ndarray:

@@ -2,30 +2,64 @@
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
 from embgeo.embeddings import Embeddings
 from embgeo.errors import InputError, Undefined
+from embgeo.files.jsontext import to_plain
 from embgeo.judgements import Judgements
-from embgeo.metrics.registry import Measure, Reading, select
+from embgeo.metrics.registry import CurveFacts, DocumentFacts, Measure, Reading, select
 from embgeo.progress import Progress, silent
 from embgeo.space.jackknife import MINIMUM_REPLICATES, jackknife_interval
-from embgeo.space.space import Space
+from embgeo.space.space import Space, renumbered
+from embgeo.space.space_map import Colour
 
 Status = Literal["ok", "undefined", "skipped", "failed"]
 CAP = 10_000
 REPLICATES = 12
+LISTED = 10
 _MISSING = {
     "queries": "needs query vectors; none were given",
     "judgements": "needs query vectors and relevance judgements; none were given",
     "tokens": "needs the encoder's token-embedding matrix; this source has none",
 }
+
+
+@dataclass(frozen=True)
+class SignatureRequest:
+    """What is measured, and how.
+
+    Attributes
+    ----------
+    names : measures or families; all (or the quick ones) when None.
+    seed : of the samples and of the measures that draw.
+    cap : largest sample, in rows.
+    intervals : compute them; `replicates` half samples each, at least 5.
+    growth : for measures without an interval, a curve "growth" of the value over n/8, n/4, n/2 and n rows.
+    device : "cpu", "cuda", "cuda:N".
+    """
+
+    names: Sequence[str] | None = None
+    quick: bool = False
+    seed: int = 0
+    cap: int = CAP
+    intervals: bool = True
+    replicates: int = REPLICATES
+    growth: bool = False
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.cap < 2:
+            raise InputError(f"cap must be at least 2 rows; got {self.cap}")
+        if self.intervals and self.replicates < MINIMUM_REPLICATES:
+            raise InputError(f"an interval needs at least {MINIMUM_REPLICATES} replicates; got {self.replicates}")
 
 
 @dataclass(frozen=True)
@@ -36,7 +70,6 @@ class Value:
     `seconds` leave out what the space shares; `reason` explains every status but "ok".
     """
 
-    name: str
     value: float | None
     ci: tuple[float, float] | None
     ci_method: str | None
@@ -47,16 +80,7 @@ class Value:
     reason: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "value": self.value,
-            "ci": None if self.ci is None else list(self.ci),
-            "ci_method": self.ci_method,
-            "n": self.n,
-            "seeds": list(self.seeds),
-            "seconds": round(self.seconds, 6),
-            "status": self.status,
-            "reason": self.reason,
-        }
+        return to_plain({**asdict(self), "seconds": round(self.seconds, 6)})
 
 
 @dataclass(frozen=True)
@@ -70,9 +94,10 @@ class Signature:
     details : {measure: JSON facts}.
     rows : {measure: {name: per-document array}}; entry i belongs to document `samples[measure][i]`. Not in the JSON.
     samples : {measure: document rows measured}. Not in the JSON.
+    documents : {measure: what its array in `rows` says of documents}.
     shared_seconds : {quantity: seconds} of what measures shared, over the sample and its subsamples.
     duplicates : {"rows": repeated rows, "groups": groups of more than one} of the largest sample.
-    seed, cap : as given.
+    request : as given.
     """
 
     values: Mapping[str, Value]
@@ -80,36 +105,57 @@ class Signature:
     details: Mapping[str, Mapping[str, Any]]
     rows: Mapping[str, Mapping[str, np.ndarray]]
     samples: Mapping[str, np.ndarray]
+    documents: Mapping[str, DocumentFacts]
     shared_seconds: Mapping[str, float]
     duplicates: Mapping[str, int]
-    seed: int
-    cap: int
+    request: SignatureRequest
 
-    def to_json(self) -> dict[str, Any]:
-        """The keys of the JSON contract and what explains them; plain Python, NaN and infinities as None."""
+    def to_json(self, doc_ids: Sequence[str] | None = None) -> dict[str, Any]:
+        """The keys of the JSON contract and what explains them; plain Python, NaN and infinities as None.
+
+        With `doc_ids` the details hold the documents of the largest values by their ids.
+        """
+        details = {name: to_plain(facts) for name, facts in self.details.items()}
+        for name, listed in (self.largest_documents(doc_ids) if doc_ids is not None else {}).items():
+            details[name] = {**details.get(name, {}), **listed}
         return {
-            "signature": {name: plain_json(value.to_json()) for name, value in self.values.items()},
-            "curves": plain_json(self.curves),
-            "details": plain_json(self.details),
+            "signature": {name: value.to_json() for name, value in self.values.items()},
+            "curves": to_plain(self.curves),
+            "details": details,
             "shared_seconds": {name: round(seconds, 6) for name, seconds in self.shared_seconds.items()},
             "duplicates": dict(self.duplicates),
-            "sampling": {"seed": self.seed, "cap": self.cap},
+            "sampling": {"seed": self.request.seed, "cap": self.request.cap},
         }
+
+    def largest_documents(self, doc_ids: Sequence[str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
+        """{measure: {meaning: [{"id", "value"}, …]}}: the ten largest of each per-document array, largest first.
+
+        Values that are not finite are left out; equal values stand in row order.
+        """
+        found = {}
+        for name, facts in self.documents.items():
+            if facts.largest:
+                values, rows = self.rows[name][facts.rows], self.samples[name]
+                ranked = np.where(np.isfinite(values), values, -np.inf)
+                top = [row for row in np.argsort(-ranked, kind="stable")[:LISTED] if np.isfinite(ranked[row])]
+                found[name] = {facts.largest: [{"id": doc_ids[rows[at]], "value": float(values[at])} for at in top]}
+        return found
+
+    def colours(self) -> list[Colour]:
+        """The per-document arrays that measures declare as colours of the space map."""
+        return [
+            Colour(facts.colour, facts.label, self.samples[name], self.rows[name][facts.rows], facts.clusters)
+            for name, facts in self.documents.items()
+            if facts.colour
+        ]
 
 
 def compute_signature(
     embeddings: Embeddings,
+    request: SignatureRequest | None = None,
     *,
     judgements: Judgements | None = None,
     retrieved: np.ndarray | None = None,
-    names: list[str] | None = None,
-    quick: bool = False,
-    seed: int = 0,
-    intervals: bool = True,
-    replicates: int = REPLICATES,
-    cap: int = CAP,
-    growth: bool = False,
-    device: str = "cpu",
     progress: Progress = silent,
 ) -> Signature:
     """Measure the shape of a space.
@@ -119,27 +165,22 @@ def compute_signature(
 
     Parameters
     ----------
+    request : what is measured, and how; everything by default.
     judgements : for the measures that need them.
     retrieved : (m, k) document rows that each query finds, best first; searched in the sample when absent.
-    names : measures or families; all (or the quick ones) when None.
-    intervals : compute them; `replicates` half samples each, at least 5.
-    growth : for measures without an interval, a curve "growth" of the value over n/8, n/4, n/2 and n rows.
 
     Notes
     -----
     A measure that is undefined, fails, or lacks what it needs says so in its own row and leaves the others alone.
-    Raises `UnknownNameError` for unknown measures and `InputError` for a cap below 2 or too few replicates.
+    Raises `UnknownNameError` for unknown measures.
     """
-    if cap < 2:
-        raise InputError(f"cap must be at least 2 rows; got {cap}")
-    if intervals and replicates < MINIMUM_REPLICATES:
-        raise InputError(f"an interval needs at least {MINIMUM_REPLICATES} replicates; got {replicates}")
-    chosen = select(names, quick)
-    loop = _Loop(embeddings, judgements, retrieved, seed, cap, device, progress)
+    request = request or SignatureRequest()
+    chosen = select(request.names, request.quick)
+    loop = _Loop(embeddings, judgements, retrieved, request, progress)
     outcomes = loop.measure_all(chosen)
-    spread = loop.measure_halves(chosen, outcomes, replicates) if intervals else {}
-    grown = loop.measure_growth(chosen, outcomes) if growth else {}
-    return loop.signature(chosen, outcomes, spread, grown, intervals)
+    halves = loop.measure_halves(chosen, outcomes) if request.intervals else {}
+    grown = loop.measure_growth(chosen, outcomes) if request.growth else {}
+    return loop.signature(chosen, outcomes, halves, grown)
 
 
 @dataclass(frozen=True)
@@ -158,9 +199,7 @@ class _Loop:
     embeddings: Embeddings
     judgements: Judgements | None
     retrieved: np.ndarray | None
-    seed: int
-    cap: int
-    device: str
+    request: SignatureRequest
     progress: Progress
     spaces: dict[int, tuple[Space, np.ndarray]] = field(default_factory=dict)
     shared: dict[str, float] = field(default_factory=dict)
@@ -176,14 +215,13 @@ class _Loop:
             if missing:
                 outcomes[m.name] = _Outcome("skipped", 0.0, 0, reason=_MISSING[missing[0]])
             else:
-                outcomes[m.name] = evaluate(m, self.spaces[sizes[m.name]][0], self.seed)
+                outcomes[m.name] = evaluate(m, self.spaces[sizes[m.name]][0], self.request.seed)
         self.progress("measures", len(chosen), len(chosen))
         return outcomes
 
-    def measure_halves(
-        self, chosen: list[Measure], outcomes: Mapping[str, _Outcome], replicates: int
-    ) -> dict[str, list[float]]:
+    def measure_halves(self, chosen: list[Measure], outcomes: Mapping[str, _Outcome]) -> dict[str, list[float]]:
         """Each measure's values on the same half samples; one space a half sample, shared by all measures of a cap."""
+        replicates = self.request.replicates
         values: dict[str, list[float]] = {m.name: [] for m in chosen}
         groups: dict[int, list[Measure]] = {}
         for m in chosen:
@@ -196,13 +234,13 @@ class _Loop:
                 continue
             for r in range(replicates):
                 self.progress("intervals", g * replicates + r, total)
-                half = np.random.default_rng([self.seed, 1, r]).permutation(space.n)[: space.n // 2]
+                half = np.random.default_rng([self.request.seed, 1, r]).permutation(space.n)[: space.n // 2]
                 part = space.subset(np.sort(half))
                 for m in members:
-                    outcome = evaluate(m, part, self.seed)
+                    outcome = evaluate(m, part, self.request.seed)
                     if outcome.reading is not None:
                         values[m.name].append(outcome.reading.value)
-                self._book(part)
+                self._add_seconds(part)
         self.progress("intervals", total, total)
         return values
 
@@ -213,11 +251,11 @@ class _Loop:
             if m.interval or outcomes[m.name].status != "ok":
                 continue
             space, _ = self.spaces[self._size(m)]
-            order = np.random.default_rng([self.seed, 2]).permutation(space.n)
+            order = np.random.default_rng([self.request.seed, 2]).permutation(space.n)
             x, y = [], []
             for size in (space.n // 8, space.n // 4, space.n // 2, space.n):
                 part = space if size == space.n else space.subset(np.sort(order[:size])) if size else None
-                outcome = outcomes[m.name] if part is space else evaluate(m, part, self.seed) if part else None
+                outcome = outcomes[m.name] if part is space else evaluate(m, part, self.request.seed) if part else None
                 if outcome is not None and outcome.reading is not None:
                     x.append(size)
                     y.append(outcome.reading.value)
@@ -230,45 +268,64 @@ class _Loop:
         outcomes: Mapping[str, _Outcome],
         halves: Mapping[str, list[float]],
         grown: Mapping[str, dict[str, Any]],
-        intervals: bool,
     ) -> Signature:
-        values, curves, details, rows, samples = {}, {}, {}, {}, {}
+        """What was measured, put together by measure."""
+        values: dict[str, Value] = {}
+        curves: dict[str, dict[str, Any]] = {}
+        details: dict[str, dict[str, Any]] = {}
+        rows: dict[str, Mapping[str, np.ndarray]] = {}
         for m in chosen:
-            outcome, reading = outcomes[m.name], outcomes[m.name].reading
-            ci, method = None, None
-            facts = dict(reading.details) if reading else {}
-            if reading is not None and intervals and not m.interval:
-                method = "none: moves with n; see the growth curve"
-            elif reading is not None and intervals:
-                ci, method, drift = jackknife_interval(reading.value, outcome.n, halves[m.name], m.range)
-                if drift is not None:
-                    facts["half_sample_difference"] = drift
-            values[m.name] = Value(
-                m.name, reading.value if reading else None, ci, method, outcome.n, (self.seed,), outcome.seconds,
-                outcome.status, outcome.reason,
-            )  # fmt: skip
-            drawn = {**(reading.curves if reading else {}), **({"growth": grown[m.name]} if m.name in grown else {})}
-            if drawn:
-                curves[m.name] = drawn
-            if facts:
-                details[m.name] = facts
-            if reading and reading.rows:
-                rows[m.name] = dict(reading.rows)
-                samples[m.name] = self.spaces[self._size(m)][1]
+            outcome = outcomes[m.name]
+            reading = outcome.reading or Reading(math.nan)
+            values[m.name], drift = self._value(m, outcome, halves)
+            details[m.name] = {**reading.details, **drift}
+            drawn = {name: _titled(curve, m.curves.get(name)) for name, curve in reading.curves.items()}
+            curves[m.name] = drawn | ({"growth": grown[m.name]} if m.name in grown else {})
+            rows[m.name] = dict(reading.rows)
         for space, _ in self.spaces.values():
-            self._book(space)
+            self._add_seconds(space)
         return Signature(
-            values, curves, details, rows, samples, dict(sorted(self.shared.items())), self._duplicates(), self.seed,
-            self.cap,
-        )  # fmt: skip
+            values=values,
+            curves={name: drawn for name, drawn in curves.items() if drawn},
+            details={name: facts for name, facts in details.items() if facts},
+            rows={name: arrays for name, arrays in rows.items() if arrays},
+            samples={m.name: self.spaces[self._size(m)][1] for m in chosen if rows[m.name]},
+            documents={m.name: m.documents for m in chosen if m.documents and m.documents.rows in rows[m.name]},
+            shared_seconds=dict(sorted(self.shared.items())),
+            duplicates=self._duplicates(),
+            request=self.request,
+        )
+
+    def _value(
+        self, m: Measure, outcome: _Outcome, halves: Mapping[str, list[float]]
+    ) -> tuple[Value, dict[str, float]]:
+        """The row of a measure, and how far half samples lie from it on average, where that is known."""
+        ci, method, drift = None, None, None
+        value = None if outcome.reading is None else outcome.reading.value
+        if value is not None and self.request.intervals:
+            if m.interval:
+                ci, method, drift = jackknife_interval(value, outcome.n, halves[m.name], m.range)
+            else:
+                method = "none: moves with n; see the growth curve"
+        row = Value(
+            value=value,
+            ci=ci,
+            ci_method=method,
+            n=outcome.n,
+            seeds=(self.request.seed,),
+            seconds=outcome.seconds,
+            status=outcome.status,
+            reason=outcome.reason,
+        )
+        return row, {} if drift is None else {"half_sample_difference": drift}
 
     def _size(self, m: Measure) -> int:
-        return min(len(self.embeddings), self.cap if m.cap is None else min(self.cap, m.cap))
+        return min(len(self.embeddings), self.request.cap if m.cap is None else min(self.request.cap, m.cap))
 
     def _build_spaces(self, sizes: list[int]) -> None:
         """One space a sample size, the smaller cut out of the largest."""
         n = len(self.embeddings)
-        order = np.random.default_rng([self.seed, 0]).permutation(n)
+        order = np.random.default_rng([self.request.seed, 0]).permutation(n)
         for size in sizes:
             rows = np.arange(n) if size == n else np.sort(order[:size])
             if not self.spaces:
@@ -280,23 +337,21 @@ class _Loop:
 
     def _space(self, rows: np.ndarray) -> Space:
         e, n = self.embeddings, len(self.embeddings)
-        positions = np.full(n, -1, np.int64)
-        positions[rows] = np.arange(len(rows))
-        retrieved = None if self.retrieved is None else np.asarray(self.retrieved)
-        if retrieved is not None:
-            retrieved = np.where(retrieved >= 0, positions[retrieved], -1)
+        given = None if self.retrieved is None else np.asarray(self.retrieved)
+        relevant, retrieved = renumbered(rows, n, self._relevant(), given)
         X = e.matrix() if len(rows) == n else e.rows(rows)
         return Space(
             np.ldexp(X, e.exponent) if e.exponent else X,
             similarity=e.similarity,
             queries=e.query_matrix() if e.queries is not None and len(e.queries) else None,
-            relevant=self._relevant(positions),
+            relevant=relevant,
             retrieved=retrieved,
             tokens=e.tokens,
-            device=self.device,
+            device=self.request.device,
         )
 
-    def _relevant(self, positions: np.ndarray) -> np.ndarray | None:
+    def _relevant(self) -> np.ndarray | None:
+        """(pairs, 2) query row and document row of every relevant pair."""
         if self.judgements is None or self.embeddings.queries is None:
             return None
         qrels = self.judgements.qrels
@@ -304,10 +359,10 @@ class _Loop:
         docs = {name: i for i, name in enumerate(self.embeddings.doc_ids) if name in wanted}
         queries = {name: i for i, name in enumerate(self.embeddings.query_ids)}
         pairs = [
-            (queries[query], positions[docs[doc]])
+            (queries[query], docs[doc])
             for query, judged in qrels.items()
             for doc, grade in judged.items()
-            if grade > 0 and query in queries and doc in docs and positions[docs[doc]] >= 0
+            if grade > 0 and query in queries and doc in docs
         ]
         return np.array(pairs, np.int64).reshape(-1, 2)
 
@@ -321,7 +376,7 @@ class _Loop:
             present.add("tokens")
         return present
 
-    def _book(self, space: Space) -> None:
+    def _add_seconds(self, space: Space) -> None:
         for name, seconds in space.ledger.items():
             self.shared[name] = self.shared.get(name, 0.0) + seconds
 
@@ -330,6 +385,11 @@ class _Loop:
             return {"rows": 0, "groups": 0}
         found = next(iter(self.spaces.values()))[0].duplicates
         return {"rows": found.copies, "groups": int((found.counts > 1).sum())}
+
+
+def _titled(curve: Mapping[str, Any], facts: CurveFacts | None) -> dict[str, Any]:
+    """A curve with the titles of its axes, where the measure declares them."""
+    return {**curve, "x_label": facts.x, "y_label": facts.y} if facts is not None and facts.x else dict(curve)
 
 
 def evaluate(m: Measure, space: Space, seed: int) -> _Outcome:
@@ -353,20 +413,3 @@ def evaluate(m: Measure, space: Space, seed: int) -> _Outcome:
     if not np.isfinite(reading.value):
         return _Outcome("undefined", seconds(), space.n, reason=f"the value is not finite ({reading.value})")
     return _Outcome("ok", seconds(), space.n, reading=reading)
-
-
-def plain_json(value: Any) -> Any:
-    """NumPy out, NaN and infinities to None, keys to strings."""
-    if isinstance(value, Mapping):
-        return {str(key): plain_json(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain_json(value.tolist())
-    if isinstance(value, (list, tuple, Iterator)):
-        return [plain_json(item) for item in value]
-    if isinstance(value, (np.bool_, bool)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if np.isfinite(value) else None
-    return value

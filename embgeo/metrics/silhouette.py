@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import Undefined
-from embgeo.metrics.kmeans import kmeans_labels
-from embgeo.metrics.registry import Reading, measure
+from embgeo.metrics.registry import CurveFacts, DocumentFacts, Reading, measure
+from embgeo.numeric.kmeans import cluster_labels
 from embgeo.space.space import Space
 
 CLUSTER_COUNTS = (3, 5, 10, 20, 50, 99)
@@ -20,11 +20,19 @@ KMEANS_SEED = 42  # of the published table
     family="clustering",
     summary="How clearly documents fall into clusters: near 0 there are none, so cluster-based indexes gain little.",
     range=(-1.0, 1.0),
-    better="neither",
     invariances={"rotation", "translation", "scale"},
     cost="n² k + n d k per k-means step",
     source="Rousseeuw 1987; UTS table (best of k = 3, 5, 10, 20, 50, 99, k-means seed 42)",
     interval=False,
+    curve=CurveFacts(
+        "clusters",
+        x="clusters",
+        y="silhouette",
+        title="Silhouette against the number of clusters",
+        note="Higher means clearer clusters; near 0 there are none.",
+        place=6,
+    ),
+    documents=DocumentFacts("cluster", colour="cluster", label="cluster ({count}, k-means)", clusters=True),
 )
 def silhouette(space: Space) -> Reading:
     """Largest mean silhouette over k-means clusterings with 3, 5, 10, 20, 50 and 99 clusters, Euclidean.
@@ -45,17 +53,17 @@ def silhouette(space: Space) -> Reading:
         raise Undefined(f"a silhouette of 3 clusters needs at least 4 distinct rows; got {distinct}")
     D = space.distance_handle("euclidean")
     X, factor = space.rows_for("euclidean")  # the same rows up to shift and a power of two: safe at any norm
-    distances = space.euclidean if factor == 1 else space.euclidean / np.float32(factor)
+    distances = space.distances() if factor == 1 else space.distances() / np.float32(factor)
     counts = [k for k in CLUSTER_COUNTS if k < distinct]
     scores, clusters = [], []
     for k in counts:
-        labels = kmeans_labels(X, distances, k, KMEANS_SEED)
+        labels = cluster_labels(X, distances, k, KMEANS_SEED)
         scores.append(mean_silhouette(space, D, labels))
         clusters.append(labels)
     best = int(np.argmax(scores))
     return Reading(
         scores[best],
-        curves={"clusters": {"x": counts, "y": scores, "x_label": "clusters", "y_label": "silhouette"}},
+        curves={"clusters": {"x": counts, "y": scores}},
         details={"clusters": counts[best]},
         rows={"cluster": clusters[best].astype(np.int64)},
     )

@@ -18,12 +18,11 @@ KEPT = 0.5  # the share of points with the smallest ratios that is fitted: the r
     family="dimension",
     summary="How many degrees of freedom documents have at the scale of their nearest neighbours.",
     range=(0.0, math.inf),
-    better="neither",
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",
     source="Facco et al. 2017",
     quick=True,
-)  # fmt: skip
+)
 def twonn_dim(space: Space) -> Reading:
     """Slope through the origin of −log(1 − F(μ)) against log μ, μ = second over first neighbour distance.
 

@@ -19,7 +19,7 @@ from embgeo.space.space import Space
     cost="n d² + d³",
     source="Friedman & Dieng 2023, eq. 1",
     quick=True,
-)  # fmt: skip
+)
 def vendi_score(space: Space) -> float:
     """exp of the entropy of the eigenvalues of K / n, K the cosine similarity matrix (unit diagonal).
 

@@ -17,13 +17,11 @@ from embgeo.space.blocks import in_threads, row_blocks
 
 Reduction = Literal["exp_minus", "inverse_one_plus"]
 CANCELLED = 1e-3  # below this share of |x|² + |y|² a squared distance has lost more than half its float32 digits
-MEND_PER_ROW = 20  # more cancelled pairs than this a row: one float64 product is cheaper than pair by pair
+MAX_PAIRS_PER_ROW = 20  # more cancelled pairs than this a row: one float64 product is cheaper than pair by pair
 
 
 class Kernels(Protocol):
     """Kernels of one device. A handle is whatever matrix the device works on; `get` turns it into NumPy."""
-
-    name: str
 
     def get(self, handle: Any) -> np.ndarray: ...
 
@@ -63,8 +61,6 @@ class Kernels(Protocol):
 class NumpyKernels:
     """The reference path: BLAS products, NumPy row blocks in threads."""
 
-    name = "cpu"
-
     def get(self, handle: Any) -> np.ndarray:
         return handle
 
@@ -98,8 +94,8 @@ class NumpyKernels:
         same = groups[low] == groups[high]
         D[low[same], high[same]] = D[high[same], low[same]] = 0
         low, high = low[~same], high[~same]
-        if len(low) > MEND_PER_ROW * n:
-            _mend_all(D, V, groups)
+        if len(low) > MAX_PAIRS_PER_ROW * n:
+            _recompute_all(D, V, groups)
         else:
             for start in range(0, len(low), 8192):
                 i, j = low[start : start + 8192], high[start : start + 8192]
@@ -176,7 +172,7 @@ _ROW_FUNCTIONS: dict[Reduction, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def _mend_all(D: np.ndarray, V: np.ndarray, groups: np.ndarray) -> None:
+def _recompute_all(D: np.ndarray, V: np.ndarray, groups: np.ndarray) -> None:
     """Every squared distance again by a float64 product, block by block over the upper triangle."""
     n = V.shape[0]
     wide = V.astype(np.float64)

@@ -8,7 +8,7 @@ import numpy as np
 
 from embgeo.embeddings import Embeddings, normalise
 
-MOST_ROWS = 5_000
+MAX_ROWS = 5_000
 BINS = 200  # over [−1, 1]
 BLOCK = 1024
 
@@ -23,10 +23,10 @@ def pair_histogram(
     direction and are left out; None with fewer than two others. Cost: n² d / 2 (0.25 s for 5,000 × 384).
     """
     n = len(embeddings)
-    if n <= MOST_ROWS:
+    if n <= MAX_ROWS:
         X = embeddings.matrix()
     else:
-        X = embeddings.rows(np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MOST_ROWS]))
+        X = embeddings.rows(np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MAX_ROWS]))
     X = np.asarray(X, np.float32)
     U = normalise(X[X.any(axis=1)])
     if len(U) < 2:

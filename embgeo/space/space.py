@@ -115,12 +115,17 @@ class Space:
 
     def subset(self, rows: np.ndarray) -> Space:
         """The space of some rows; distances that this one holds are cut out of it instead of computed again."""
+        relevant, retrieved = renumbered(rows, self.n, self.relevant, self.retrieved)
         child = Space(
-            self.X[rows], similarity=self.similarity, rng=self.rng, queries=self.queries,
-            relevant=None if self.relevant is None else _rows_of_subset(self.relevant, rows, self.n),
-            retrieved=None if self.retrieved is None else _ids_of_subset(self.retrieved, rows, self.n),
-            tokens=self.tokens, device=self.device,
-        )  # fmt: skip
+            self.X[rows],
+            similarity=self.similarity,
+            rng=self.rng,
+            queries=self.queries,
+            relevant=relevant,
+            retrieved=retrieved,
+            tokens=self.tokens,
+            device=self.device,
+        )
         child._parent, child._rows = self, np.asarray(rows)
         return child
 
@@ -170,7 +175,6 @@ class Space:
     @property
     def covariance(self) -> np.ndarray:
         """(d, d) float64 covariance, divided by n − 1; raises `Undefined` for one row."""
-
         if self.n < 2:
             raise Undefined("a covariance needs at least 2 rows; got 1")
         return _read_only(self.scatter / (self.n - 1))
@@ -178,38 +182,27 @@ class Space:
     @property
     def gram_spectrum(self) -> np.ndarray:
         """(min(n, d),) float64 eigenvalues of XᵀX, descending: the squared singular values of X, 0 below rounding."""
-
-        smaller = self.gram if self.d <= self.n else self.X.astype(np.float64) @ self.X.astype(np.float64).T
-        return self.shared("gram_spectrum", lambda: _spectrum(smaller))
+        if self.d > self.n:
+            return self.shared("gram_spectrum", lambda: _wide_spectrum(self.X))
+        gram = self.gram
+        return self.shared("gram_spectrum", lambda: _spectrum(gram))
 
     @property
     def unit_gram_spectrum(self) -> np.ndarray:
         """(min(n, d),) float64 eigenvalues of UᵀU with unit rows U, descending."""
-
         if self.has_unit_rows:
             return self.gram_spectrum
-
-        def compute() -> np.ndarray:
-            if self.d <= self.n:
-                return _spectrum(self.kernels.scatter(self.unit, np.zeros(self.d)))
-            wide = self.unit.astype(np.float64)
-            return _spectrum(wide @ wide.T)
-
-        return self.shared("unit_gram_spectrum", compute)
+        if self.d > self.n:
+            return self.shared("unit_gram_spectrum", lambda: _wide_spectrum(self.unit))
+        return self.shared("unit_gram_spectrum", lambda: _spectrum(self.kernels.scatter(self.unit, np.zeros(self.d))))
 
     @property
     def covariance_spectrum(self) -> np.ndarray:
         """(min(n, d),) float64 eigenvalues of the covariance, descending; raises `Undefined` for one row."""
-
-        if self.d <= self.n or self.n < 2:
-            covariance = self.covariance
-            return self.shared("covariance_spectrum", lambda: _spectrum(covariance))
-
-        def compute() -> np.ndarray:
-            centred = self.X - self.mean
-            return _spectrum(centred @ centred.T / (self.n - 1))
-
-        return self.shared("covariance_spectrum", compute)
+        if self.d > self.n > 1:
+            return self.shared("covariance_spectrum", lambda: _wide_spectrum(self.X - self.mean, self.n - 1))
+        covariance = self.covariance
+        return self.shared("covariance_spectrum", lambda: _spectrum(covariance))
 
     # -- distances ---------------------------------------------------------------------------------------------------
 
@@ -252,16 +245,6 @@ class Space:
         if isinstance(handle, np.ndarray):
             return _read_only(handle)
         return self.shared(("distances", metric, "to_host"), lambda: _read_only(self.kernels.get(handle)))
-
-    @property
-    def euclidean(self) -> np.ndarray:
-        """(n, n) float32 Euclidean distances."""
-        return self.distances("euclidean")
-
-    @property
-    def cosine(self) -> np.ndarray:
-        """(n, n) float32 cosine distances 1 − cos, in [0, 2]."""
-        return self.distances("cosine")
 
     def distinct_distances(self, metric: Metric = "euclidean", at_least: int = 2) -> np.ndarray:
         """(m, m) float32 distances between the first rows of each group of rows that `metric` cannot tell apart.
@@ -399,6 +382,12 @@ def _spectrum(symmetric: np.ndarray) -> np.ndarray:
     return _read_only(np.where(eigenvalues > noise, eigenvalues, 0.0))
 
 
+def _wide_spectrum(X: np.ndarray, divisor: int = 1) -> np.ndarray:
+    """The spectrum of XᵀX / divisor by way of the smaller XXᵀ."""
+    wide = X.astype(np.float64)
+    return _spectrum(wide @ wide.T / divisor)
+
+
 def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
     assert rows is not None
     out = np.empty((len(rows), len(rows)), np.float32)
@@ -410,20 +399,19 @@ def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
     return out
 
 
-def _positions(rows: np.ndarray, n: int) -> np.ndarray:
-    positions = np.full(n, -1, np.int64)
-    positions[rows] = np.arange(len(rows))
-    return positions
+def renumbered(
+    rows: np.ndarray, n: int, relevant: np.ndarray | None, retrieved: np.ndarray | None
+) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Relevant pairs (pairs, 2) and retrieved documents (m, k) of n rows, by place among `rows`.
 
-
-def _rows_of_subset(relevant: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    moved = relevant.copy()
-    moved[:, 1] = _positions(rows, n)[relevant[:, 1]]
-    return moved[moved[:, 1] >= 0]
-
-
-def _ids_of_subset(retrieved: np.ndarray, rows: np.ndarray, n: int) -> np.ndarray:
-    return np.where(retrieved >= 0, _positions(rows, n)[retrieved], -1)
+    Of the others, pairs are left out and retrieved ones become −1.
+    """
+    places = np.full(n + 1, -1, np.int64)  # −1 points to the last
+    places[rows] = np.arange(len(rows))
+    if relevant is not None:
+        relevant = np.stack([relevant[:, 0], places[relevant[:, 1]]], axis=1)
+        relevant = relevant[relevant[:, 1] >= 0]
+    return relevant, None if retrieved is None else places[retrieved]
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-MOST_RELATIONS = 500_000
+MAX_RELATIONS = 500_000
 
 
 def tied_relations_rank(D: np.ndarray, tied: np.ndarray) -> int | None:
@@ -35,7 +35,7 @@ def tied_relations_rank(D: np.ndarray, tied: np.ndarray) -> int | None:
         boundary[[i, j]] = False
         points = np.flatnonzero(boundary)
         seen += len(points)
-        if seen > MOST_RELATIONS:
+        if seen > MAX_RELATIONS:
             return None
         for k in points.tolist():
             # an edge of length d that is not tied has a point in its open lune: it is 0

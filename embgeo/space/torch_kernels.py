@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from embgeo.errors import InputError
-from embgeo.space.kernels import CANCELLED, MEND_PER_ROW, Reduction
+from embgeo.space.kernels import CANCELLED, MAX_PAIRS_PER_ROW, Reduction
 
 ROWS_AT_ONCE = 2048
 
@@ -20,7 +20,6 @@ class TorchKernels:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise InputError(f"device {device!r} needs a CUDA device and a CUDA build of torch; none found. Use cpu.")
         self.device = torch.device(device)
-        self.name = f"torch:{self.device}"
 
     def get(self, handle: torch.Tensor) -> np.ndarray:
         return handle.cpu().numpy()
@@ -54,8 +53,8 @@ class TorchKernels:
             D[rows].masked_fill_(ids[rows, None] == ids[None, :], 0)
         low = torch.cat([pair[0] for pair in cancelled])
         high = torch.cat([pair[1] for pair in cancelled])
-        if len(low) > MEND_PER_ROW * n:
-            self._mend_all(D, X, ids)
+        if len(low) > MAX_PAIRS_PER_ROW * n:
+            self._recompute_all(D, X, ids)
         else:
             for start in range(0, len(low), 8192):
                 i, j = low[start : start + 8192], high[start : start + 8192]
@@ -107,7 +106,7 @@ class TorchKernels:
     def _blocks(self, n: int) -> list[slice]:
         return [slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(0, n, ROWS_AT_ONCE)]
 
-    def _mend_all(self, D: Any, X: Any, ids: Any) -> None:
+    def _recompute_all(self, D: Any, X: Any, ids: Any) -> None:
         wide = X.double()
         norms = wide.square().sum(1)
         for rows in self._blocks(len(X)):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from embgeo.reports import figures
 from embgeo.reports.blocks import Block, Gallery, Plot
@@ -16,8 +16,11 @@ from embgeo.reports.numbers import number
 from embgeo.reports.persistence import diagram
 from embgeo.reports.plaintext import plot_text
 from embgeo.reports.section import Shown, section
-from embgeo.reports.wording import CURVES, CurveWords
 from embgeo.results import AnalyzeResult, Curve, MeasuredValue
+from embgeo.results.measures import curve_facts
+
+if TYPE_CHECKING:
+    from embgeo.metrics.registry import CurveFacts
 
 PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
 MARK_LINE = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
@@ -36,31 +39,30 @@ def curves(shown: Shown[AnalyzeResult]) -> list[Block]:
 def curve_plots(result: AnalyzeResult) -> list[Plot]:
     """A plot for each curve that can be drawn.
 
-    Curves that have words come in the order of the words, then the others as stored. The values of the signature are
-    marked where the words ask for it.
+    Curves come in the order of the places that their measures declare, then as stored. The values of the signature are
+    marked where a measure asks for it.
     """
-    order = {key: place for place, key in enumerate(CURVES)}
-    found = sorted(result.each_curve(), key=lambda item: order.get(item[0], len(order)))
+    found = sorted(result.each_curve(), key=lambda item: _facts(*item).place)
     bars = {key[-1]: curve for key, curve in found if key[-1] in PERSISTENCE}
     values = result.signature or {}
     drawn = [_plot(key, curve, values) for key, curve in found if key[-1] not in PERSISTENCE]
     return [plot for plot in (*drawn, diagram(*(bars.get(name) for name in PERSISTENCE))) if plot is not None]
 
 
-def _words(key: tuple[str, ...], curve: Curve) -> CurveWords:
-    if (known := CURVES.get(key)) is not None:
-        return replace(known, title=curve.title) if curve.title else known
-    title = curve.title or ": ".join(part.replace("_", " ") for part in key)
-    return CurveWords(title[:1].upper() + title[1:])
+def _facts(key: tuple[str, ...], curve: Curve) -> CurveFacts:
+    """How the curve is drawn, its title the stored one, the declared one, or made of its key."""
+    known = curve_facts(*key) if len(key) == 2 else curve_facts("", key[-1])
+    title = curve.title or known.title or ": ".join(part.replace("_", " ") for part in key)
+    return replace(known, title=title if known.title else title[:1].upper() + title[1:])
 
 
 def _plot(key: tuple[str, ...], curve: Curve, values: Mapping[str, MeasuredValue]) -> Plot | None:
-    words = _words(key, curve)
+    facts = _facts(key, curve)
     points = [(a, b) for a, b in zip(curve.x, curve.y, strict=False) if a is not None and b is not None]
     if len(points) < 2:
         return None
-    log_x, log_y = _log_axes(curve, words, points)
-    note, least = words.note, -math.inf
+    log_x, log_y = _log_axes(curve, facts, points)
+    note, least = facts.note, -math.inf
     y, fit = curve.y, curve.fit or []
     if log_y:
         # rounding noise around zero (the last eigenvalue of a centred spectrum) would take most of the axis
@@ -79,7 +81,7 @@ def _plot(key: tuple[str, ...], curve: Curve, values: Mapping[str, MeasuredValue
         height=280,
     )
     _tick(drawn, [a for a, _ in points], least)
-    marks = _marks(curve, words, values)
+    marks = _marks(curve, facts, values)
     _draw_marks(drawn["layout"], marks, points, _heights(drawn["data"]))
     if curve.kind == "bars":
         drawn["layout"]["bargap"] = 0
@@ -88,12 +90,12 @@ def _plot(key: tuple[str, ...], curve: Curve, values: Mapping[str, MeasuredValue
         f"{y_label} against {x_label}: {number(first_y)} at {number(first_x)}, {number(last_y)} at {number(last_x)}, "
         f"{len(points)} points." + "".join(f" {label}: {number(at)}." for at, label in marks)
     )
-    return Plot("", words.title, described, {"curve": drawn}, note)
+    return Plot("", facts.title, described, {"curve": drawn}, note)
 
 
-def _log_axes(curve: Curve, words: CurveWords, points: list[tuple[float, float]]) -> tuple[bool, bool]:
-    """Whether x and y are logarithmic: as the curve or its words ask, where all values are positive."""
-    log = curve.log or words.log or False
+def _log_axes(curve: Curve, facts: CurveFacts, points: list[tuple[float, float]]) -> tuple[bool, bool]:
+    """Whether x and y are logarithmic: as the curve or its measure asks, where all values are positive."""
+    log = curve.log or facts.log or False
     log_x, log_y = AXES.get(log if isinstance(log, str | bool) else False, (False, False))
     return log_x and all(a > 0 for a, _ in points), log_y and all(b > 0 for _, b in points)
 
@@ -137,12 +139,12 @@ def _draw_marks(
         layout["yaxis"]["range"] = [low, high + (high - low) * (0.04 + 0.09 * len(marks))]
 
 
-def _marks(curve: Curve, words: CurveWords, values: Mapping[str, MeasuredValue]) -> list[tuple[float, str]]:
+def _marks(curve: Curve, facts: CurveFacts, values: Mapping[str, MeasuredValue]) -> list[tuple[float, str]]:
     """(x, label) of vertical lines: values of the signature, so that a page has one of each; else the stored ones."""
-    measured = [(values[name].value if name in values else None, label) for name, label in words.marks]
+    measured = [(values[name].value if name in values else None, label) for name, label in facts.marks]
     own = [(mark.x, mark.label) for mark in curve.marks]
     found = measured if any(at is not None for at, _ in measured) else own
-    return sorted((at, label) for at, label in found if at is not None and (at > 0 or "x" not in words.log))
+    return sorted((at, label) for at, label in found if at is not None and (at > 0 or "x" not in facts.log))
 
 
 def _bars(x: list[float | None], y: list[float | None]) -> dict[str, Any]:

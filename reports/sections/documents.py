@@ -9,8 +9,8 @@ from embgeo.reports.blocks import Block, Facts, Paragraph
 from embgeo.reports.facts import fact_tables, facts
 from embgeo.reports.kept_documents import one_line
 from embgeo.reports.section import Shown, section
-from embgeo.reports.wording import DOCUMENT_MEASURES
 from embgeo.results import AnalyzeResult
+from embgeo.results.measures import MeasureFacts, measure_facts
 from embgeo.results.stored import objects
 from embgeo.run import Run
 
@@ -18,14 +18,15 @@ MAX_CHARACTERS = 90
 
 
 @section("documents", "Documents that stand out", of=AnalyzeResult, order=500)
-def standouts(shown: Shown[AnalyzeResult]) -> list[Block]:
+def largest_values(shown: Shown[AnalyzeResult]) -> list[Block]:
     """The lists among the details of the measures; the heading says what they hold, the column what is counted."""
     titled = []
     for measure, details in shown.result.details.items():
-        value = DOCUMENT_MEASURES.get(str(measure), "value")
+        known = measure_facts().get(str(measure), MeasureFacts()).documents
+        value = known.value if known else "value"
         for name, items in details.items() if isinstance(details, Mapping) else ():
             if isinstance(items, list) and items and all(isinstance(item, Mapping) for item in items):
-                title = str(name) if measure in DOCUMENT_MEASURES else f"{measure}: {name}"
+                title = str(name) if known else f"{measure}: {name}"
                 renamed = [{value if key == "value" else key: part for key, part in item.items()} for item in items]
                 titled.append((title[:1].upper() + title[1:], [with_text(item, shown.run) for item in renamed]))
     return [*fact_tables(titled, "documents")]

@@ -275,8 +275,8 @@ def test_measure_declares_its_facts(m: Measure) -> None:
 def planted(compute, **facts) -> Measure:
     """A wrong measure that claims everything a right one may claim."""
     claims = Measure(
-        "planted", "dimension", compute, "Wrong on purpose.", (-math.inf, math.inf), "neither",
-        "n", "nobody", frozenset(INVARIANCE_LAWS),
+        "planted", "dimension", compute, "Wrong on purpose.", (-math.inf, math.inf), "n", "nobody",
+        invariances=frozenset(INVARIANCE_LAWS),
     )  # fmt: skip
     return replace(claims, **facts)
 

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from oracles.packing_overlaps import packing_overlap, random_overlap
 
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError, Undefined
 from embgeo.limits.capacity import (
     one_parameter_capacity,
-    packing_overlap,
     pair_similarity,
     random_capacity,
-    random_overlap,
     representational_capacity,
 )
 from embgeo.metrics.avg_pair_sim import avg_pair_sim_cosine

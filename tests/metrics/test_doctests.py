@@ -10,13 +10,13 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import embgeo.metrics
-import embgeo.metrics.comparison
+import embgeo.metrics.pairwise
 import embgeo.space
 from embgeo.metrics.registry import measures
 
 MODULES = [
     f"{package.__name__}.{module.name}"
-    for package in (embgeo.metrics, embgeo.metrics.comparison, embgeo.space)
+    for package in (embgeo.metrics, embgeo.metrics.pairwise, embgeo.space)
     for module in pkgutil.iter_modules(package.__path__)
     if module.name != "torch_kernels"
 ]

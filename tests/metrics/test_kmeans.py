@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.metrics.kmeans import kmeans_labels
+from embgeo.numeric.kmeans import cluster_labels
 from embgeo.space.space import Space
 
 
 def run(X: np.ndarray, k: int, seed: int = 42) -> np.ndarray:
     space = Space(X.astype(np.float32))
     rows, factor = space.rows_for("euclidean")
-    return kmeans_labels(rows, space.euclidean / np.float32(factor), k, seed)
+    return cluster_labels(rows, space.distances() / np.float32(factor), k, seed)
 
 
 @pytest.mark.parametrize("k", [2, 3, 7, 20])
@@ -47,6 +47,6 @@ def test_inputs_are_not_written_to() -> None:
     X = np.random.default_rng(3).standard_normal((50, 4)).astype(np.float32)
     D = np.linalg.norm(X[:, None] - X[None], axis=2)
     before = X.copy(), D.copy()
-    kmeans_labels(X, D, 5, 0)
+    cluster_labels(X, D, 5, 0)
     assert np.array_equal(X, before[0])
     assert np.array_equal(D, before[1])

@@ -10,10 +10,11 @@ import pytest
 
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import InputError, Undefined, UnknownNameError
+from embgeo.files.jsontext import to_plain
 from embgeo.judgements import check_judgements
 from embgeo.metrics import registry, signature
 from embgeo.metrics.registry import Measure, Reading
-from embgeo.metrics.signature import compute_signature, plain_json
+from embgeo.metrics.signature import SignatureRequest, compute_signature
 from embgeo.space.jackknife import jackknife_interval
 from embgeo.space.space import Space
 
@@ -51,7 +52,7 @@ def only(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_first_signature_has_every_fact_of_the_contract() -> None:
-    result = compute_signature(embeddings(), names=FIRST).to_json()
+    result = compute_signature(embeddings(), SignatureRequest(names=FIRST)).to_json()
     assert set(result["signature"]) == set(FIRST)
     for name, row in result["signature"].items():
         assert set(row) == {"value", "ci", "ci_method", "n", "seeds", "seconds", "status", "reason"}, name
@@ -69,7 +70,7 @@ def test_the_first_signature_has_every_fact_of_the_contract() -> None:
 def test_a_corpus_that_fits_is_measured_whole_and_in_order(only) -> None:
     seen = []
     only(measure_of(lambda space: seen.append(space.X) or 1.0, interval=False))
-    compute_signature(embeddings(50), cap=50)
+    compute_signature(embeddings(50), SignatureRequest(cap=50))
     assert np.array_equal(seen[0], cloud(50))
 
 
@@ -83,7 +84,7 @@ def test_samples_are_nested_subsets_of_the_corpus(only) -> None:
         )  # fmt: skip
 
     only(remember("small", 30), remember("middle", 100), remember("large", None))
-    result = compute_signature(embeddings(), cap=200, seed=3)
+    result = compute_signature(embeddings(), SignatureRequest(cap=200, seed=3))
     samples = {name: set(result.samples[name].tolist()) for name in seen}
     assert [len(samples[name]) for name in ("small", "middle", "large")] == [30, 100, 200]
     assert samples["small"] < samples["middle"] < samples["large"]
@@ -94,7 +95,7 @@ def test_samples_are_nested_subsets_of_the_corpus(only) -> None:
 
 def test_another_seed_draws_another_sample_and_the_same_seed_the_same(only) -> None:
     only(measure_of(lambda space: Reading(0.0, rows={"first": space.X[:, 0]}), interval=False))
-    draws = [compute_signature(embeddings(), cap=100, seed=s).samples["planted"] for s in (1, 1, 2)]
+    draws = [compute_signature(embeddings(), SignatureRequest(cap=100, seed=s)).samples["planted"] for s in (1, 1, 2)]
     assert np.array_equal(draws[0], draws[1])
     assert not np.array_equal(draws[0], draws[2])
 
@@ -165,7 +166,9 @@ def test_queries_judgements_and_results_reach_the_measure_by_row(only) -> None:
     assert seen[0].relevant.tolist() == [[3, 7], [5, 399]]
     assert seen[0].queries is not None
     assert seen[0].queries.shape == (20, 10)
-    rows = compute_signature(e, judgements=judged, retrieved=np.tile(np.arange(400), (20, 1)), cap=100).samples
+    rows = compute_signature(
+        e, SignatureRequest(cap=100), judgements=judged, retrieved=np.tile(np.arange(400), (20, 1))
+    ).samples
     sampled = seen[1]
     assert sampled.retrieved is not None
     assert sorted(set(sampled.retrieved[0].tolist())) == [-1, *range(100)]
@@ -187,14 +190,14 @@ def test_shared_work_is_timed_apart_from_the_measures(only) -> None:
 
 def test_intervals_can_be_left_out(only) -> None:
     only(measure_of(lambda space: float(space.norms.mean())))
-    value = compute_signature(embeddings(), intervals=False).values["planted"]
+    value = compute_signature(embeddings(), SignatureRequest(intervals=False)).values["planted"]
     assert value.ci is None
     assert value.ci_method is None
 
 
 def test_a_measure_that_moves_with_n_gets_a_curve_instead_of_an_interval(only) -> None:
     only(measure_of(lambda space: float(space.n), interval=False))
-    result = compute_signature(embeddings(), growth=True)
+    result = compute_signature(embeddings(), SignatureRequest(growth=True))
     assert result.values["planted"].ci is None
     assert "moves with n" in str(result.values["planted"].ci_method)
     assert result.curves["planted"]["growth"]["x"] == [50, 100, 200, 400]
@@ -204,14 +207,14 @@ def test_a_measure_that_moves_with_n_gets_a_curve_instead_of_an_interval(only) -
 def test_halves_are_drawn_without_replacement(only) -> None:
     copies = []
     only(measure_of(lambda space: copies.append((space.n, space.duplicates.copies)) or float(space.norms.mean())))
-    compute_signature(embeddings(), replicates=6)
+    compute_signature(embeddings(), SignatureRequest(replicates=6))
     assert copies == [(400, 0)] + [(200, 0)] * 6
 
 
 def test_one_space_serves_all_measures_of_a_half(only) -> None:
     seen: dict[str, list[int]] = {"a": [], "b": []}
     only(*(measure_of(lambda s, name=name: seen[name].append(id(s)) or s.norms.mean(), name=name) for name in seen))
-    compute_signature(embeddings(), replicates=5)
+    compute_signature(embeddings(), SignatureRequest(replicates=5))
     assert seen["a"] == seen["b"]
 
 
@@ -248,7 +251,7 @@ def test_intervals_cover_the_value_of_the_population(name: str) -> None:
     held = 0
     for i in range(40):
         sample = check_embeddings(X[i * 300 : (i + 1) * 300], similarity="euclidean")
-        ci = compute_signature(sample, names=[name], seed=i).values[name].ci
+        ci = compute_signature(sample, SignatureRequest(names=[name], seed=i)).values[name].ci
         assert ci is not None
         held += ci[0] <= truth <= ci[1]
     assert held >= 32
@@ -256,37 +259,39 @@ def test_intervals_cover_the_value_of_the_population(name: str) -> None:
 
 def test_too_few_halves_or_rows_are_refused() -> None:
     with pytest.raises(InputError, match="at least 5 replicates; got 3"):
-        compute_signature(embeddings(), replicates=3)
+        compute_signature(embeddings(), SignatureRequest(replicates=3))
     with pytest.raises(InputError, match="cap must be at least 2"):
-        compute_signature(embeddings(), cap=1)
+        compute_signature(embeddings(), SignatureRequest(cap=1))
 
 
 def test_an_unknown_measure_is_named_with_near_matches() -> None:
     with pytest.raises(UnknownNameError, match="twonn_dim"):
-        compute_signature(embeddings(), names=["twonn"])
+        compute_signature(embeddings(), SignatureRequest(names=["twonn"]))
 
 
 def test_a_family_selects_its_measures() -> None:
-    values = compute_signature(embeddings(), names=["hubs"], intervals=False).values
+    values = compute_signature(embeddings(), SignatureRequest(names=["hubs"], intervals=False)).values
     assert list(values) == [m.name for m in registry.measures().values() if m.family == "hubs"]
 
 
 def test_quick_runs_the_cheap_ones() -> None:
-    values = compute_signature(embeddings(), quick=True, intervals=False).values
+    values = compute_signature(embeddings(), SignatureRequest(quick=True, intervals=False)).values
     assert set(FIRST) <= set(values)
     assert len(values) < len(registry.measures())
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 5, 11])
 def test_tiny_corpora_give_reasons_not_failures(n: int) -> None:
-    result = compute_signature(check_embeddings(cloud(n), similarity="euclidean"), quick=True)
+    result = compute_signature(check_embeddings(cloud(n), similarity="euclidean"), SignatureRequest(quick=True))
     assert {v.status for v in result.values.values()} <= {"ok", "undefined", "skipped"}
     json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_duplicates_are_counted_in_the_result() -> None:
     X = np.r_[cloud(50), cloud(50)[:10]]
-    result = compute_signature(check_embeddings(X, similarity="euclidean"), names=["pca_dim"], intervals=False)
+    result = compute_signature(
+        check_embeddings(X, similarity="euclidean"), SignatureRequest(names=["pca_dim"], intervals=False)
+    )
     assert result.duplicates == {"rows": 10, "groups": 10}
 
 
@@ -296,11 +301,11 @@ def test_progress_ends_every_stage_it_begins() -> None:
     def note(stage: str, done: int, total: int) -> None:
         seen.setdefault(stage, []).append((done, total))
 
-    compute_signature(embeddings(), names=["pca_dim", "hubness"], progress=note)
+    compute_signature(embeddings(), SignatureRequest(names=["pca_dim", "hubness"]), progress=note)
     assert set(seen) == {"measures", "intervals"}
     assert all(steps[-1][0] == steps[-1][1] > 0 for steps in seen.values())
 
 
 def test_plain_json_has_no_numpy_and_no_nan() -> None:
     value = {1: np.array([1.0, np.nan]), "a": (np.int64(3), np.bool_(True), np.float32(np.inf)), "s": "text", "n": None}
-    assert plain_json(value) == {"1": [1.0, None], "a": [3, True, None], "s": "text", "n": None}
+    assert to_plain(value) == {"1": [1.0, None], "a": [3, True, None], "s": "text", "n": None}

@@ -43,7 +43,7 @@ def test_points_on_a_line_have_the_closed_form() -> None:
 @pytest.mark.parametrize(("n", "d"), [(3, 2), (60, 3), (200, 40)])
 def test_dimension_and_area_agree_with_dense_solves(n: int, d: int) -> None:
     space = Space(gaussian(n, d))
-    dimension, area = slow.magnitude_summaries(space.euclidean)
+    dimension, area = slow.magnitude_summaries(space.distances())
     assert mag_dim(space).value == pytest.approx(dimension, rel=1e-4)
     assert mag_area(space).value == pytest.approx(area, rel=1e-4)
 
@@ -59,7 +59,7 @@ def test_weights_solve_the_system_at_every_scale() -> None:
     space = Space(gaussian(250, 5))
     magnitude = magnitude_of(space)
     for t, w, claimed in zip(magnitude.scales[1:], magnitude.weights[1:], magnitude.residuals[1:], strict=True):
-        residual = np.exp(-t * space.euclidean.astype(np.float64)) @ w - 1
+        residual = np.exp(-t * space.distances().astype(np.float64)) @ w - 1
         assert np.linalg.norm(residual) / np.sqrt(250) <= TOLERANCE * 1.05
         # the claim is of float32 products: good to about 1e-6
         assert claimed == pytest.approx(np.linalg.norm(residual) / np.sqrt(250), abs=3e-6)
@@ -94,11 +94,11 @@ def test_near_duplicates_are_solved_or_refused_but_never_wrong() -> None:
         value = mag_area(Space(near)).value
     except Undefined:
         return
-    assert value == pytest.approx(slow.magnitude_summaries(Space(near).distinct.euclidean)[1], rel=1e-3)
+    assert value == pytest.approx(slow.magnitude_summaries(Space(near).distinct.distances())[1], rel=1e-3)
 
 
 def test_the_direct_route_gives_what_the_iteration_gives() -> None:
-    solver = _Solver(HostSimilarity(np.array(Space(gaussian(90, 2)).euclidean)))
+    solver = _Solver(HostSimilarity(np.array(Space(gaussian(90, 2)).distances())))
     iterated = solver.solve(1.5, np.ones(90, np.float32))
     direct = solver._solve_directly(1.5)
     assert direct[1] == pytest.approx(iterated[1], rel=1e-6)
@@ -107,7 +107,7 @@ def test_the_direct_route_gives_what_the_iteration_gives() -> None:
 
 def test_torch_gives_what_numpy_gives() -> None:
     torch = pytest.importorskip("torch")
-    D = np.array(Space(gaussian(200, 6)).euclidean)
+    D = np.array(Space(gaussian(200, 6)).distances())
     device = "cuda" if torch.cuda.is_available() else "cpu"
     host = magnitude_function(HostSimilarity(D), 1.0)
     there = magnitude_function(TorchSimilarity(torch.from_numpy(D).to(device)), 1.0)

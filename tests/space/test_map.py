@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import embgeo.space_map as module
+import embgeo.space.space_map as module
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import MissingExtraError
 from embgeo.limits.capacity import pair_similarity
-from embgeo.metrics.signature import compute_signature
+from embgeo.metrics.signature import SignatureRequest, compute_signature
 from embgeo.space import pair_histogram as histogram_module
 from embgeo.space.pair_histogram import pair_histogram
-from embgeo.space_map import principal_plane, require_umap, space_map
+from embgeo.space.space_map import principal_plane, require_umap, space_map
 
 
 def cloud(n: int = 200, d: int = 12, seed: int = 0) -> np.ndarray:
@@ -90,10 +90,12 @@ def test_degenerate_rows_have_a_finite_map(X: np.ndarray) -> None:
 
 def test_colours_are_what_was_measured() -> None:
     e = embedded(cloud())
-    signature = compute_signature(e, names=["lid", "mag_dim", "hubness", "silhouette"], intervals=False)
+    signature = compute_signature(
+        e, SignatureRequest(names=["lid", "mag_dim", "hubness", "silhouette"], intervals=False)
+    )
     retrieved = np.random.default_rng(1).permuted(np.tile(np.arange(200), (7, 1)), axis=1)[:, :100]
-    drawn = space_map(e, signature, retrieved)
-    assert list(drawn.colours) == ["cluster", "local_dimension", "outlier_weight", "hub_count", "retrievability"]
+    drawn = space_map(e, signature.colours(), retrieved)
+    assert list(drawn.colours) == ["cluster", "local_dimension", "hub_count", "outlier_weight", "retrievability"]
     np.testing.assert_allclose(drawn.colours["local_dimension"], signature.rows["lid"]["local_dimension"], rtol=1e-6)
     expected = [(retrieved == row).sum() for row in range(200)]
     assert drawn.colours["retrievability"].tolist() == expected
@@ -104,11 +106,11 @@ def test_colours_are_what_was_measured() -> None:
 
 
 def test_a_large_corpus_is_sampled_and_unmeasured_documents_have_no_colour(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_POINTS", 120)
+    monkeypatch.setattr(module, "MAX_POINTS", 120)
     X = np.concatenate([cloud(150, 6, 1) + 9, cloud(150, 6, 2) - 9])
     e = embedded(X)
-    signature = compute_signature(e, names=["lid", "silhouette"], intervals=False, cap=60, seed=4)
-    drawn = space_map(e, signature, seed=4)
+    signature = compute_signature(e, SignatureRequest(names=["lid", "silhouette"], intervals=False, cap=60, seed=4))
+    drawn = space_map(e, signature.colours(), seed=4)
     assert len(drawn.rows) == 120
     assert (np.diff(drawn.rows) > 0).all()
     measured = np.isin(drawn.rows, signature.samples["lid"])
@@ -119,7 +121,7 @@ def test_a_large_corpus_is_sampled_and_unmeasured_documents_have_no_colour(monke
     clusters = drawn.colours["cluster"]
     assert np.isfinite(clusters).all()
     assert not set(clusters[side]) & set(clusters[~side])
-    again = space_map(e, signature, seed=4)
+    again = space_map(e, signature.colours(), seed=4)
     assert np.array_equal(again.rows, drawn.rows)
     assert np.array_equal(again.layouts["pca"], drawn.layouts["pca"])
 
@@ -134,7 +136,7 @@ def test_umap_lays_groups_apart() -> None:
     pytest.importorskip("umap", reason="needs umap-learn")
     X = np.concatenate([cloud(60, 6, 1) + 9, cloud(60, 6, 2) - 9])
     e = embedded(X)
-    drawn = space_map(e, compute_signature(e, names=["iso_score"], intervals=False), umap=True)
+    drawn = space_map(e, umap=True)
     points = drawn.layouts["umap"]
     near = np.linalg.norm(points[:, None] - points[None], axis=2).argsort(axis=1)[:, 1]
     assert ((near < 60) == (np.arange(120) < 60)).all()
@@ -143,9 +145,9 @@ def test_umap_lays_groups_apart() -> None:
 def test_scifact_is_laid_out_quickly(shared_data: Path) -> None:
     X = np.load(shared_data / "scifact" / "minilm-docs.npy")
     e = embedded(X, "cosine")
-    signature = compute_signature(e, names=["iso_score"], intervals=False)
+    signature = compute_signature(e, SignatureRequest(names=["iso_score"], intervals=False))
     started = time.perf_counter()
-    drawn = space_map(e, signature)
+    drawn = space_map(e, signature.colours())
     curve = pair_histogram(e)
     assert time.perf_counter() - started < 5  # 0.4 s on a quiet machine
     _, shares = slow_plane(X)

@@ -61,7 +61,7 @@ def test_a_tight_far_cluster_keeps_its_distances(device: str) -> None:
     """Most pairs cancel: the float64 route for all of them."""
     X = cloud(200) * np.float32(1e-3)
     X[0] += 100
-    D = Space(X, device=device).euclidean
+    D = Space(X, device=device).distances()
     np.testing.assert_allclose(D, exact_distances(X, "euclidean"), rtol=1e-3)
     assert np.array_equal(D, D.T)
 
@@ -79,15 +79,15 @@ def test_exact_duplicates_have_distance_zero(device: str, metric: str) -> None:
 def test_copies_of_two_lengths_have_cosine_distance_zero(device: str) -> None:
     X = np.stack([cloud(40), np.float32(3.7) * cloud(40)], axis=1).reshape(80, -1)
     space, groups = Space(X, device=device), np.repeat(np.arange(40), 2)
-    assert np.array_equal(space.cosine == 0, groups[:, None] == groups[None, :])
-    assert (space.euclidean > 0).sum() == 80 * 79
+    assert np.array_equal(space.distances("cosine") == 0, groups[:, None] == groups[None, :])
+    assert (space.distances() > 0).sum() == 80 * 79
 
 
 @pytest.mark.parametrize("exponent", [-30, 25])
 def test_distances_of_extreme_norms_neither_vanish_nor_overflow(exponent: int) -> None:
     X = cloud()
     scaled = (X * 10.0**exponent).astype(np.float32)
-    ratio = Space(scaled).euclidean.astype(np.float64) / 10.0**exponent
+    ratio = Space(scaled).distances().astype(np.float64) / 10.0**exponent
     np.testing.assert_allclose(ratio, exact_distances(X, "euclidean"), rtol=1e-3)
 
 
@@ -211,11 +211,11 @@ def test_a_subset_has_the_distances_of_its_rows() -> None:
     X = np.repeat(cloud(60), 2, axis=0)
     whole = Space(X)
     rows = np.random.default_rng(0).permutation(120)[:50]
-    whole.euclidean  # noqa: B018 - from here on a subset cuts instead of computing
+    whole.distances()
     assert whole.duplicates.copies == 60
     part, fresh = whole.subset(rows), Space(X[rows])
-    assert np.array_equal(part.euclidean, whole.euclidean[np.ix_(rows, rows)])
-    np.testing.assert_allclose(part.cosine, fresh.cosine, rtol=1e-4, atol=1e-6)
+    assert np.array_equal(part.distances(), whole.distances()[np.ix_(rows, rows)])
+    np.testing.assert_allclose(part.distances("cosine"), fresh.distances("cosine"), rtol=1e-4, atol=1e-6)
     assert part.duplicates.first.tolist() == fresh.duplicates.first.tolist()
     assert np.array_equal(part.duplicates.group, fresh.duplicates.group)
 
@@ -257,7 +257,7 @@ def test_a_quantity_does_not_count_the_one_inside_it() -> None:
 
 def test_what_a_space_hands_out_cannot_be_written_to() -> None:
     space = Space(cloud(30), queries=cloud(4))
-    for array in (space.X, space.queries, space.unit, space.mean, space.gram, space.euclidean, space.gram_spectrum):
+    for array in (space.X, space.queries, space.unit, space.mean, space.gram, space.distances(), space.gram_spectrum):
         assert array is not None
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
@@ -277,8 +277,8 @@ def test_cosine_of_a_zero_row_is_undefined() -> None:
     X = cloud(10)
     X[3] = 0
     with pytest.raises(Undefined, match="1 of 10 are zero"):
-        Space(X, similarity="dot").cosine  # noqa: B018
-    assert Space(X, similarity="dot").euclidean.shape == (10, 10)
+        Space(X, similarity="dot").distances("cosine")
+    assert Space(X, similarity="dot").distances().shape == (10, 10)
 
 
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,)])

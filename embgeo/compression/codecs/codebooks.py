@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import InputError
+from embgeo.numeric.kmeans import kmeans
 
 POINTS_PER_CENTROID = 39  # below this k-means centroids follow single documents: the threshold FAISS warns at
-MOST_ROWS = 65_536  # 256 a centroid of an 8-bit codebook; more rows do not move the centroids
+MAX_ROWS = 65_536  # 256 a centroid of an 8-bit codebook; more rows do not move the centroids
 ITERATIONS = 12
 
 
@@ -40,14 +41,14 @@ def check_divides(name: str, parts: int, width: int) -> None:
         )
 
 
-def training_rows(Z: np.ndarray, rng: np.random.Generator, most: int = MOST_ROWS) -> np.ndarray:
-    """Z, or a sample of `most` of its rows without replacement, in order."""
-    if len(Z) <= most:
+def training_rows(Z: np.ndarray, rng: np.random.Generator, limit: int = MAX_ROWS) -> np.ndarray:
+    """Z, or a sample of `limit` of its rows without replacement, in order."""
+    if len(Z) <= limit:
         return Z
-    return Z[np.sort(rng.choice(len(Z), most, replace=False))]
+    return Z[np.sort(rng.choice(len(Z), limit, replace=False))]
 
 
-def subspace_kmeans(
+def subspace_centroids(
     Z: np.ndarray, parts: int, centroids: int, rng: np.random.Generator, iterations: int = ITERATIONS
 ) -> np.ndarray:
     """Lloyd's k-means in each of `parts` subspaces of neighbouring coordinates: (parts, centroids, r/parts) float32.
@@ -64,15 +65,18 @@ def subspace_kmeans(
 def improve(Z: np.ndarray, centroids: np.ndarray, iterations: int) -> np.ndarray:
     """At most `iterations` passes of Lloyd's k-means on Z (n, r) from given centroids (parts, K, r/parts)."""
     across = np.array(centroids.transpose(0, 2, 1), np.float32, order="C")
-    before = np.empty((0, 0), np.uint8)
-    for _ in range(iterations):
+
+    def assign(across: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         levels = np.empty((len(Z), len(centroids)), np.uint8)
         gaps = np.empty(levels.shape, np.float32)
         _nearest_kernel()(Z, across, levels, gaps)
-        if np.array_equal(levels, before):
-            break
+        return levels, gaps
+
+    def move(across: np.ndarray, levels: np.ndarray, gaps: np.ndarray) -> np.ndarray:
         _means_kernel()(Z, levels, gaps, across)
-        before = levels
+        return across
+
+    across, _ = kmeans(across, assign, move, iterations)
     return np.ascontiguousarray(across.transpose(0, 2, 1))
 
 

@@ -17,7 +17,7 @@ from embgeo.compression.search.build import build_searcher
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import BudgetError
-from embgeo.metrics.signature import compute_signature
+from embgeo.metrics.signature import SignatureRequest, compute_signature
 from embgeo.retrieval.significance import MIN_CHANGED
 from embgeo.sources.subject import load_subject
 
@@ -136,8 +136,10 @@ def test_vectors_of_a_part_of_the_dataset_say_that_it_is_easier(tmp_path: Path) 
 
 def test_an_interval_smaller_than_what_half_the_rows_change_says_that_it_is_for_this_n() -> None:
     """Duplicates aside, the rank of 60 Gaussian rows in 64 dimensions is limited by the rows themselves."""
-    moving = compute_signature(check_embeddings(normal(60, 64)), names=["effective_rank"]).values["effective_rank"]
-    still = compute_signature(check_embeddings(normal(4000, 4)), names=["avg_pair_sim_cosine"]).values
+    moving = compute_signature(check_embeddings(normal(60, 64)), SignatureRequest(names=["effective_rank"])).values[
+        "effective_rank"
+    ]
+    still = compute_signature(check_embeddings(normal(4000, 4)), SignatureRequest(names=["avg_pair_sim_cosine"])).values
     assert "for this n alone" in str(moving.ci_method)
     assert "for this n alone" not in str(still["avg_pair_sim_cosine"].ci_method)
 

@@ -9,7 +9,7 @@ import pytest
 from oracles import slow_codebooks as oracle
 from oracles.codec_makers import searcher_of
 
-from embgeo.compression.codecs.codebooks import improve, nearest, subspace_kmeans
+from embgeo.compression.codecs.codebooks import improve, nearest, subspace_centroids
 from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.quantizers.opq import balanced
 from embgeo.compression.codecs.quantizers.pq import FittedProduct
@@ -82,7 +82,7 @@ def test_kmeans_finds_planted_clusters_and_leaves_no_centroid_unused() -> None:
     rng = np.random.default_rng(0)
     planted = (np.arange(16) * 10).astype(np.float32)
     X = (planted[rng.integers(0, 16, 800)] + rng.normal(0, 0.01, 800)).astype(np.float32)[:, None]
-    found = subspace_kmeans(X, 1, 16, np.random.default_rng(1), iterations=100)
+    found = subspace_centroids(X, 1, 16, np.random.default_rng(1), iterations=100)
     used = np.unique(nearest(X, found))
     assert len(used) == 16
     # squared error far below that of one missed cluster (10² / 16 over 16 clusters)

@@ -9,12 +9,12 @@ import numpy as np
 
 from embgeo.compression.codecs.codebooks import (
     ITERATIONS,
-    MOST_ROWS,
+    MAX_ROWS,
     POINTS_PER_CENTROID,
     check_divides,
     check_rows,
     nearest,
-    subspace_kmeans,
+    subspace_centroids,
     table_lookup,
 )
 from embgeo.compression.codecs.cost import CENTROID, LOOP_PRODUCT, Cost
@@ -79,11 +79,11 @@ class ProductCode(Quantizer):
         """Learn the codebooks of all parts; raises InputError for fewer rows than centroids."""
         check_rows(self.name, len(Z), self.centroids)
         rng = np.random.default_rng([training.seed, self.parts, self.bits, 0x90])
-        return FittedProduct(self.bits, subspace_kmeans(Z, self.parts, self.centroids, rng))
+        return FittedProduct(self.bits, subspace_centroids(Z, self.parts, self.centroids, rng))
 
     def cost(self, documents: int, rows: int, width: int) -> Cost:
         a_part = PART + self.centroids * (width / self.parts * LOOP_PRODUCT + CENTROID)
-        fit = ITERATIONS * min(rows, MOST_ROWS) * self.parts * a_part
+        fit = ITERATIONS * min(rows, MAX_ROWS) * self.parts * a_part
         return Cost(fit, documents * self.parts * a_part)
 
 

@@ -13,6 +13,7 @@ from embgeo.compression.codecs.cost import CENTROID, LOOP_PRODUCT, PRODUCT, Cost
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
+from embgeo.numeric.kmeans import kmeans
 
 CENTROIDS = 256
 PASSES = 10
@@ -99,7 +100,7 @@ class ResidualQuantizer(Quantizer):
         centroids = np.empty((self.stages, CENTROIDS, Z.shape[1]), np.float32)
         for stage in range(self.stages):
             left = rest.reshape(-1, Z.shape[1])
-            centroids[stage] = whole_kmeans(training_rows(left, rng, FIT_ROWS), rng)
+            centroids[stage] = whole_centroids(training_rows(left, rng, FIT_ROWS), rng)
             rest = best_rests(rest, centroids[stage])
         return FittedResidual(centroids)
 
@@ -115,23 +116,29 @@ def best_rests(rest: np.ndarray, centroids: np.ndarray) -> np.ndarray:
     return left
 
 
-def whole_kmeans(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def whole_centroids(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Lloyd's k-means with 256 centroids of whole rows: (256, r) float32."""
-    found = X[np.sort(rng.choice(len(X), CENTROIDS, replace=False))].copy()
     squared = np.einsum("ij,ij->i", X, X)
-    for _ in range(PASSES):
-        gaps = np.einsum("ij,ij->i", found, found) - 2 * (X @ found.T)
+    rows = np.arange(len(X))
+
+    def assign(centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        gaps = np.einsum("ij,ij->i", centroids, centroids) - 2 * (X @ centroids.T)
         own = gaps.argmin(axis=1)
+        return own, gaps[rows, own] + squared
+
+    def move(centroids: np.ndarray, own: np.ndarray, distances: np.ndarray) -> np.ndarray:
         members = np.bincount(own, minlength=CENTROIDS)
         order = np.argsort(own, kind="stable")
-        filled = np.flatnonzero(members)
+        filled, empty = np.flatnonzero(members), np.flatnonzero(members == 0)
         starts = np.concatenate([[0], np.cumsum(members)[:-1]])[filled]
-        found[filled] = np.add.reduceat(X[order], starts, axis=0, dtype=np.float64) / members[filled, None]
-        # a centroid without rows takes a row that is far from its own
-        empty = np.flatnonzero(members == 0)
-        far = np.argsort(-(gaps[np.arange(len(X)), own] + squared), kind="stable")
-        found[empty] = X[far[: len(empty)]]
-    return found
+        centroids[filled] = np.add.reduceat(X[order], starts, axis=0, dtype=np.float64) / members[filled, None]
+        # a centroid without rows takes a row that is far from its own, which then is nobody's until the next pass
+        far = np.argsort(-distances, kind="stable")[: len(empty)]
+        centroids[empty], own[far] = X[far], -1
+        return centroids
+
+    found = X[np.sort(rng.choice(len(X), CENTROIDS, replace=False))].copy()
+    return kmeans(found, assign, move, PASSES)[0]
 
 
 @cache

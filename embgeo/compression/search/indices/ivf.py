@@ -15,6 +15,7 @@ from embgeo.compression.search.flat import own_scorer
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
 from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_length, metric_of
 from embgeo.errors import InputError
+from embgeo.numeric.kmeans import fill_empty, kmeans
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK
 from embgeo.threads import one_numba_thread
@@ -211,25 +212,20 @@ def coarse_centroids(Z: np.ndarray, lists: int, metric: str, rng: np.random.Gene
     from scipy.sparse import csr_matrix
 
     Z = np.ascontiguousarray(Z, np.float32)
-    centroids = _sized(Z[rng.choice(len(Z), lists, replace=False)], metric)
-    before = np.full(len(Z), -1)
-    for _ in range(PASSES):
+    rows = np.arange(len(Z))
+
+    def assign(centroids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         scores = list_scores(Z, centroids, metric)
         labels = scores.argmax(axis=1)
-        if np.array_equal(labels, before):
-            break
-        before, nearness = labels.copy(), scores[np.arange(len(Z)), labels]
-        counts = np.bincount(labels, minlength=lists)
-        farthest = iter(np.argsort(nearness, kind="stable"))
-        for empty in np.flatnonzero(counts == 0):
-            row = next((row for row in farthest if counts[labels[row]] > 1), None)
-            if row is None:
-                break
-            counts[labels[row]] -= 1
-            labels[row], counts[empty] = empty, 1
-        member = csr_matrix((np.ones(len(Z), np.float32), (labels, np.arange(len(Z)))), shape=(lists, len(Z)))
-        centroids = _sized((member @ Z) / np.maximum(counts, 1)[:, None].astype(np.float32), metric)
-    return centroids
+        return labels, scores[rows, labels]
+
+    def move(centroids: np.ndarray, labels: np.ndarray, nearness: np.ndarray) -> np.ndarray:
+        labels, counts = labels.copy(), np.bincount(labels, minlength=lists)
+        fill_empty(labels, counts, np.argsort(nearness, kind="stable"))
+        member = csr_matrix((np.ones(len(Z), np.float32), (labels, rows)), shape=(lists, len(Z)))
+        return _sized((member @ Z) / np.maximum(counts, 1)[:, None].astype(np.float32), metric)
+
+    return kmeans(_sized(Z[rng.choice(len(Z), lists, replace=False)], metric), assign, move, PASSES)[0]
 
 
 def _sized(centroids: np.ndarray, metric: str) -> np.ndarray:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.comparison.pairing import check_pairing
+from embgeo.metrics.pairwise.registry import pairwise
+from embgeo.space.pairs import check_pairing
 from embgeo.space.space import Metric, Space
 
 
+@pairwise("neighbourhood_overlap@10", place=2, chance=lambda n: 10 / (n - 1))
 def neighbourhood_overlap(a: Space, b: Space, k: int = 10, metric: Metric | None = None) -> float:
     """Mean share of a document's k nearest neighbours in one space that are among its k nearest in the other.
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.comparison.pairing import centred_pair
+from embgeo.metrics.pairwise.registry import pairwise
+from embgeo.space.pairs import centred_pair
 from embgeo.space.space import Space
 
 
+@pairwise("linear_cka", place=0)
 def linear_cka(a: Space, b: Space) -> float:
     """‖YᵀX‖²_F / (‖XᵀX‖_F ‖YᵀY‖_F) of the centred rows: 1 the same up to rotation and scale, 0 unrelated.
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.metrics.comparison.pairing import centred_pair
+from embgeo.metrics.pairwise.registry import pairwise
+from embgeo.space.pairs import centred_pair
 from embgeo.space.space import Space
 from embgeo.threads import one_blas_thread
 
 
+@pairwise("procrustes_error", place=5)
 def procrustes_error(a: Space, b: Space) -> float:
     """1 − ‖XᵀY‖²_* of the rows centred and scaled to Frobenius norm 1: the share of squared length left unexplained.
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from embgeo.errors import InputError
-from embgeo.metrics.comparison.pairing import centred_pair
+from embgeo.metrics.pairwise.registry import pairwise
+from embgeo.space.pairs import centred_pair
 from embgeo.space.space import Space
 from embgeo.threads import one_blas_thread
 
 
+@pairwise("svcca", place=1)
 def svcca(a: Space, b: Space, keep: float = 0.99) -> float:
     """Mean canonical correlation of the principal components that keep 99 % of the variance on each side.
 

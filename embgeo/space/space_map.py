@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +10,27 @@ import numpy as np
 
 from embgeo.embeddings import Embeddings
 from embgeo.errors import MissingExtraError
-from embgeo.metrics.signature import Signature
 from embgeo.progress import Progress, silent
 from embgeo.threads import one_blas_thread
 
-MOST_POINTS = 20_000
+MAX_POINTS = 20_000
 EXACT_SIZE = 1024  # up to this many rows or dimensions the axes come from a full eigendecomposition
 SUBSPACE, PASSES = 16, 8  # beyond that from a subspace iteration: directions wanted and to spare, passes over the rows
-REACH = 100  # retrievability counts the queries that bring a document into their first 100
+DEPTH = 100  # retrievability counts the queries that bring a document into their first 100
 
-# which per-document arrays of the signature colour the map, and what the reader is told they are
-COLOURS = {
-    "local_dimension": ("lid", "local_dimension", "local dimension"),
-    "outlier_weight": ("mag_dim", "weight", "outlier weight (magnitude)"),
-    "hub_count": ("hubness", "count", "hub count (neighbour of how many)"),
-}
+
+@dataclass(frozen=True)
+class Colour:
+    """A number for each of some documents: `values[i]` is that of document `rows[i]`, rows ascending.
+
+    `label` names it for readers; where the numbers are those of `clusters`, "{count}" in it becomes how many there are.
+    """
+
+    name: str
+    label: str
+    rows: np.ndarray
+    values: np.ndarray
+    clusters: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +78,7 @@ class SpaceMap:
 
 def space_map(
     embeddings: Embeddings,
-    signature: Signature,
+    measured: Sequence[Colour] = (),
     retrieved: np.ndarray | None = None,
     seed: int = 0,
     umap: bool = False,
@@ -80,32 +86,31 @@ def space_map(
 ) -> SpaceMap:
     """Lay out the documents by their two main directions, and by UMAP where asked for.
 
-    Above 20,000 documents a seeded sample is drawn; it holds the documents that the signature measured. Colours are
-    what was measured anyway: k-means clusters of the best silhouette (documents outside its sample go to the nearest
-    centre), how many queries find a document in their top 100 (`retrieved`, (m, k) rows, −1 where empty), local
-    dimension, magnitude weight, hub count. Cost: n d² for small d, about 20 passes over the rows otherwise (0.1 s for
-    5,183 × 384). Raises `MissingExtraError` for `umap` without the package.
+    Above 20,000 documents a sample is drawn by `seed`; it holds the documents of a signature of that seed. Colours are
+    what was `measured`, clusters first (documents outside their sample go to the nearest centre), and how many queries
+    find a document in their top 100 (`retrieved`, (m, k) rows, −1 where empty). Cost: n d² for small d, about 20 passes
+    over the rows otherwise (0.1 s for 5,183 × 384). Raises `MissingExtraError` for `umap` without the package.
     """
     n = len(embeddings)
     rows = np.arange(n)
-    if n > MOST_POINTS:  # the permutation that the signature's samples are the beginning of
-        rows = np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MOST_POINTS])
-    X = np.asarray(embeddings.matrix() if n <= MOST_POINTS else embeddings.rows(rows), dtype=np.float32)
+    if n > MAX_POINTS:  # the permutation that the signature's samples are the beginning of
+        rows = np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MAX_POINTS])
+    X = np.asarray(embeddings.matrix() if n <= MAX_POINTS else embeddings.rows(rows), dtype=np.float32)
     progress("space map", 0, 1)
     points, explained = principal_plane(X, seed)
     layouts = {"pca": points}
     if umap:
         layouts["umap"] = _umap_plane(X, "euclidean" if embeddings.similarity == "euclidean" else "cosine", seed)
-    colours, labels = _measured(signature, rows, n)
-    clusters = _clusters(signature, X, rows)
-    if clusters is not None:
-        found = int(clusters.max()) + 1
-        colours, labels = {"cluster": clusters, **colours}, {"cluster": f"cluster ({found}, k-means)", **labels}
-    if retrieved is not None and n > REACH <= retrieved.shape[1]:
-        found_rows = retrieved[:, :REACH]
+    colours, labels = {}, {}
+    for colour in sorted(measured, key=lambda one: not one.clusters):
+        values = _extended_clusters(colour, X, rows) if colour.clusters else _on_map(colour, rows, n)
+        colours[colour.name] = values
+        labels[colour.name] = colour.label.format(count=int(values.max()) + 1) if colour.clusters else colour.label
+    if retrieved is not None and n > DEPTH <= retrieved.shape[1]:
+        found_rows = retrieved[:, :DEPTH]
         counts = np.bincount(found_rows[found_rows >= 0], minlength=n)
         colours["retrievability"] = counts[rows].astype(np.float32)
-        labels["retrievability"] = f"retrievability (queries that find it in their top {REACH})"
+        labels["retrievability"] = f"retrievability (queries that find it in their top {DEPTH})"
     progress("space map", 1, 1)
     return SpaceMap(rows, layouts, explained, colours, labels, n)
 
@@ -176,25 +181,17 @@ def _umap_plane(X: np.ndarray, metric: str, seed: int) -> np.ndarray:
         return np.asarray(reducer.fit_transform(X), dtype=np.float32)
 
 
-def _measured(signature: Signature, rows: np.ndarray, n: int) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """Colours that are arrays of the signature, NaN for documents outside a measure's sample."""
-    colours, labels = {}, {}
-    for name, (measure, key, label) in COLOURS.items():
-        values = signature.rows.get(measure, {}).get(key)
-        if values is not None:
-            whole = np.full(n, np.nan, np.float32)
-            whole[signature.samples[measure]] = values
-            colours[name], labels[name] = whole[rows], label
-    return colours, labels
+def _on_map(colour: Colour, rows: np.ndarray, n: int) -> np.ndarray:
+    """(p,) float32 values of the mapped rows, NaN for documents that were not measured."""
+    whole = np.full(n, np.nan, np.float32)
+    whole[colour.rows] = colour.values
+    return whole[rows]
 
 
-def _clusters(signature: Signature, X: np.ndarray, rows: np.ndarray) -> np.ndarray | None:
-    """(p,) float32 cluster of each row: that of the silhouette's sample, the nearest centre for the others."""
-    labels = signature.rows.get("silhouette", {}).get("cluster")
-    if labels is None:
-        return None
-    at = np.searchsorted(rows, signature.samples["silhouette"])  # the map holds every measured document
-    clusters = np.empty(len(rows), np.float32)
+def _extended_clusters(colour: Colour, X: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(p,) float32 cluster of each mapped row: as measured, and the nearest centre for documents that were not."""
+    at = np.searchsorted(rows, colour.rows)  # the map holds every measured document
+    labels, clusters = colour.values, np.empty(len(rows), np.float32)
     clusters[at] = labels
     others = np.ones(len(rows), bool)
     others[at] = False
