@@ -15,7 +15,7 @@ The loop (`signature.py`) does sampling, seeds, intervals, timing and errors; th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cache, partial, wraps
 from typing import Any, Literal, TypeVar
@@ -189,7 +189,7 @@ def measures() -> Mapping[str, Measure]:
     return dict(sorted(_REGISTRY.items(), key=lambda item: (item[1].family, item[0])))
 
 
-def select(names: list[str] | None = None, quick: bool = False) -> list[Measure]:
+def select(names: Sequence[str] | None = None, quick: bool = False) -> list[Measure]:
     """Measures by name or family, in registry order; all of them (or the quick ones) when no name is given.
 
     Raises `UnknownNameError` with near matches.

@@ -48,7 +48,7 @@ def fill_empty(labels: np.ndarray, sizes: np.ndarray, farthest: Iterable[int]) -
     rows = (row for row in farthest if sizes[labels[row]] > 1)
     moves = []
     for cluster, row in zip(np.flatnonzero(sizes == 0), rows, strict=False):
-        moves.append((row, labels[row], cluster))
+        moves.append((int(row), int(labels[row]), int(cluster)))
         sizes[labels[row]] -= 1
         labels[row], sizes[cluster] = cluster, 1
     return moves
