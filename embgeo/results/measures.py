@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MeasureFacts:
-    """Family, a sentence, the ends of the possible values, which of them is better ("neither" for none), its drawings."""
+    """Family, a sentence, the possible values, their better end ("neither" for none), its curves and documents."""
 
     family: str = "other"
     summary: str = ""
