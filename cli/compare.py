@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +13,11 @@ from embgeo.cli.configuration import config_option, used
 from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_voice
 from embgeo.cli.voice import Voice
 from embgeo.errors import GateError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from embgeo.results import CompareResult
 
 _places = stacked(
     out_option,
@@ -71,13 +78,13 @@ def command(
       embgeo compare reference/ 5e6f --fail-if 'ndcg@10 < -1%' --fail-if 'bytes_per_vector > 0'
     """
     check_html(html, no_html)
-    from embgeo.cli.compare_tables import compare_tables, legend
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import condition_line, warning_lines
     from embgeo.pipelines.compare import compare
-    from embgeo.reports.compare_decision import decision
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
+    from embgeo.reports.sections.compare_decision import decision
+    from embgeo.reports.sections.compare_runs import legend
     from embgeo.results import CompareResult
 
     config = used(click.get_current_context())
@@ -88,20 +95,42 @@ def command(
             fail_if=list(fail_if), out=out, progress=progress, **kept_config(config),
         ),
     )  # fmt: skip
-    for line in legend(run.result):
+    found = CompareResult.from_json(run.result)
+    for line in legend(found):
         voice.line(line)
-    for drawn in compare_tables(run.result):
+    for drawn in compare_tables(found):
         voice.show("", drawn)
     voice.line()
-    for warning in warning_lines(run.findings.warnings):
+    for warning in warning_lines(found.warnings):
         voice.sentence(warning)
     finish(run, Common({}, {}, html, no_html, voice))
     voice.line()
-    for sentence in decision(run.result):
+    for sentence in decision(found):
         voice.sentence(plain(sentence.translate(PLAIN)))
-    checked = CompareResult.from_json(run.result).conditions or []
+    checked = found.conditions or []
     for condition in checked:
         voice.sentence(f"{'failed' if condition.fires else 'passed'}: {condition_line(condition)}")
     fired = [condition_line(condition) for condition in checked if condition.fires]
     if fired:
         raise GateError(f"--fail-if: {'; '.join(fired)}")
+
+
+def compare_tables(found: CompareResult) -> Iterator[Table]:
+    """Retrieval, its pairs, stores, similarity, signatures, cost: those that the result has."""
+    from embgeo.reports.sections.compare_cost import cost_table
+    from embgeo.reports.sections.compare_retrieval import pairs_table, quality_table
+    from embgeo.reports.sections.compare_signatures import signatures_table
+    from embgeo.reports.sections.compare_similarity import similarity_table
+    from embgeo.reports.terminal import draw
+
+    many = found.signatures is not None and len(found.signatures.runs) > 3
+    for table, gap in (
+        (quality_table(found), 2),
+        (pairs_table("Differences in nDCG@10, exact float32 search", found.retrieval), 2),
+        (pairs_table("Differences in nDCG@10, recommended stores", found.stores), 2),
+        (similarity_table(found), 1),
+        (signatures_table(found), 1 if many else 2),
+        (cost_table(found), 2),
+    ):
+        if table is not None:
+            yield draw(table, gap=gap)

@@ -26,6 +26,14 @@ class Strong:
 
 
 @dataclass(frozen=True)
+class Swatch:
+    """A word on the colour that it explains."""
+
+    text: str
+    style: str
+
+
+@dataclass(frozen=True)
 class Foreign:
     """Text of strangers: a stored sentence, a name, a document; cut at `longest` characters."""
 
@@ -33,7 +41,7 @@ class Foreign:
     longest: int = 400
 
 
-Piece = str | Code | Strong | Foreign
+Piece = str | Code | Strong | Swatch | Foreign
 Line = Piece | tuple[Piece, ...]
 
 
@@ -128,7 +136,8 @@ class Column:
 class Cell:
     """`notes` stand small under the text; `hover` explains it; `sort` is the raw value, "" for a missing one.
 
-    `folded` notes wait until all columns are asked for; `head` names the row, `marks` are short words on it.
+    `folded` notes wait until all columns are asked for; `head` names the row, `marks` are short words on it; it takes
+    `span` columns.
     """
 
     line: Line
@@ -139,6 +148,7 @@ class Cell:
     head: bool = False
     style: str = ""
     marks: Sequence[str] = ()
+    span: int = 1
 
 
 @dataclass(frozen=True)
@@ -202,6 +212,7 @@ class Plot:
     switch: str = ""
     hint: str = ""
     choices: Mapping[str, str] = field(default_factory=dict)
+    data: Data | None = None
 
     @property
     def height(self) -> int:
@@ -273,6 +284,6 @@ def walk(blocks: Iterable[Block], kind: type[ShownAs]) -> Iterator[ShownAs]:
             inside = block.plots
         elif isinstance(block, SpaceMap):
             inside = [block.plot]
-        elif isinstance(block, Table) and block.data is not None:
+        elif isinstance(block, Table | Plot) and block.data is not None:
             inside = [block.data]
         yield from walk(inside, kind)

@@ -79,11 +79,11 @@ def _analyze(result: AnalyzeResult) -> Iterator[tuple[str, str]]:
 
 
 def _compare(run: Run, result: CompareResult) -> Iterator[tuple[str, str]]:
-    from embgeo.reports.compare_decision import decision
+    from embgeo.reports.sections.compare_decision import decision
 
     for item in result.runs:
         yield item.label, " × ".join(filter(None, (title_of(item.model), title_of(item.dataset))))
-    yield "Decision", " ".join(decision(run.result)[:2])
+    yield "Decision", " ".join(decision(result)[:2])
 
 
 def _report(run: Run) -> str:

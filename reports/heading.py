@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from embgeo.reports.numbers import counted
-from embgeo.results import Result
+from embgeo.results import CompareResult, Result
+from embgeo.results.compare import ComparedFacts
 
 
 def title_of(name: object) -> str:
@@ -25,3 +26,34 @@ def corpus_line(result: Result) -> str:
     if result.similarity:
         parts.append(f"compared by {result.similarity}")
     return " · ".join(parts)
+
+
+def heading(found: Result) -> tuple[str, str, str]:
+    """Model and dataset, and a line about the corpus; of a comparison those of all its runs."""
+    if not isinstance(found, CompareResult):
+        model, dataset = title_of(found.model.name), title_of(found.dataset.name)
+        return model or "unnamed model", dataset or "unnamed vectors", corpus_line(found)
+    models = list(dict.fromkeys(map(model_of, found.runs)))
+    datasets = dict.fromkeys(title_of(run.dataset) or "unnamed vectors" for run in found.runs)
+    listed = " and ".join(filter(None, (", ".join(models[:-1]), *models[-1:])))
+    return listed, ", ".join(datasets), f"{len(found.runs)} runs side by side, from stored results"
+
+
+def model_of(run: ComparedFacts) -> str:
+    """The model of a compared run, with what sets it apart from others of its name."""
+    return _with_variant(run, " ({})")
+
+
+def run_names(result: CompareResult) -> dict[str, str]:
+    """What the label of each compared run stands for; the dataset is named where they differ."""
+    several = len({run.dataset for run in result.runs}) > 1
+    named: dict[str, str] = {}
+    for run in result.runs:
+        data = f" on {title_of(run.dataset) or 'no dataset'}" if several else ""
+        named.setdefault(run.label, _with_variant(run, ", {}") + data)
+    return named
+
+
+def _with_variant(run: ComparedFacts, variant: str) -> str:
+    name = title_of(run.model).removeprefix("vectors:") or "vectors"
+    return name + (variant.format(run.variant) if run.variant else "")

@@ -18,7 +18,7 @@ from embgeo.files.atomic import storage_errors, write_text
 from embgeo.reports.blocks import Cell, Code, Column, Data, Plot, RowGroup, Table, TableRow
 from embgeo.reports.commands import compare_command
 from embgeo.reports.csv import csv_text
-from embgeo.reports.heading import corpus_line, title_of
+from embgeo.reports.heading import heading
 from embgeo.reports.inline_data import content_security_policy, island, script_text
 from embgeo.reports.plaintext import shown, visible
 from embgeo.reports.section import Part, parts_of
@@ -124,25 +124,17 @@ def contents(runs: Sequence[Run]) -> tuple[list[RunView], Together]:
 
 def view(run: Run, id: str, beside: Sequence[Run] = ()) -> RunView:
     """One run of the page; its signature has the values of the analyze runs `beside` it."""
-    found = run.findings
-    names = (title_of(found.model.name) or "unnamed model", title_of(found.dataset.name) or "unnamed vectors")
-    parts = parts_of(run, beside)
-    drawn = RunView(
+    found, parts = run.findings, parts_of(run, beside)
+    return RunView(
         id,
         run.command,
-        *names,
-        corpus_line(found),
+        *heading(found),
         run.name,
         found.warnings,
         parts,
         {plot.name: plot for part in parts for plot in part.plots},
         {data.name: data for part in parts for data in part.tables},
     )
-    if run.command == "compare":
-        from embgeo.reports.compare import compare_section  # it needs RunView
-
-        return compare_section(run, drawn)
-    return drawn
 
 
 def _signatures(runs: Sequence[Run], views: Sequence[RunView]) -> Table | None:

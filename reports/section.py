@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
 
+from embgeo.plugins import import_modules, load_plugins
 from embgeo.reports.blocks import Block, Data, Plot, walk
 from embgeo.results import Result
 from embgeo.run import Run
@@ -26,6 +25,7 @@ class Shown(Generic[Found]):
 
 
 Draw = Callable[[Any], Iterable[Block]]
+Title = str | Callable[[Any], str]
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,14 @@ class Section:
     Attributes
     ----------
     name : unique among the sections of a kind of result; the anchor on the page.
+    title : its heading, or what makes one of the result.
     label : its entry in the contents, by default the title.
     order : sections come by rising order; those below `LEAD` stand above the contents and the warnings.
     style : "lead", "wide" or "".
     """
 
     name: str
-    title: str
+    title: Title
     draw: Draw
     of: type[Result]
     order: int
@@ -54,6 +55,7 @@ class Part:
     """A section as drawn for one run."""
 
     section: Section
+    title: str
     blocks: list[Block]
 
     @property
@@ -69,7 +71,7 @@ _SECTIONS: dict[tuple[type[Result], str], Section] = {}
 
 
 def section(
-    name: str, title: str, *, of: type[Result], order: int = 500, label: str = "", style: str = ""
+    name: str, title: Title, *, of: type[Result], order: int = 500, label: str = "", style: str = ""
 ) -> Callable[[Draw], Draw]:
     """Register a function from `Shown` to blocks as a section of reports of `of` (all results of that kind).
 
@@ -79,7 +81,7 @@ def section(
     def register(draw: Draw) -> Draw:
         if (of, name) in _SECTIONS:
             raise ValueError(f"a section {name!r} of {of.__name__} is registered already")
-        _SECTIONS[of, name] = Section(name, title, draw, of, order, label or title, style)
+        _SECTIONS[of, name] = Section(name, title, draw, of, order, label or str(title), style)
         return draw
 
     return register
@@ -90,12 +92,18 @@ def parts_of(run: Run, beside: Sequence[Run] = ()) -> list[Part]:
     _load()
     found = run.findings
     chosen = sorted((one for one in _SECTIONS.values() if isinstance(found, one.of)), key=lambda one: one.order)
-    drawn = [Part(one, list(one.draw(Shown(run, found, beside)))) for one in chosen]
+    drawn = [
+        Part(
+            one,
+            one.title if isinstance(one.title, str) else one.title(found),
+            list(one.draw(Shown(run, found, beside))),
+        )
+        for one in chosen
+    ]
     return [part for part in drawn if part.blocks]
 
 
 @cache
 def _load() -> None:
-    folder = importlib.import_module("embgeo.reports.sections")
-    for module in pkgutil.iter_modules(folder.__path__):
-        importlib.import_module(f"{folder.__name__}.{module.name}")
+    import_modules("embgeo.reports.sections")
+    load_plugins()

@@ -12,7 +12,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from embgeo.cli.compare_tables import compare_tables
+from embgeo.cli.compare import compare_tables
 from embgeo.cli.failures import run
 from embgeo.cli.voice import Voice
 from embgeo.reports.front import front_table
@@ -39,7 +39,7 @@ def tables(repository: Path) -> Iterator[Table | None]:
     analyzed, compressed = stored["analyze"].findings, stored["compress"].findings
     for block in (retrieval_table(analyzed), signature_table(analyzed), front_table(compressed)):
         yield draw(block)
-    yield from compare_tables(stored["compare"].result)
+    yield from compare_tables(stored["compare"].findings)
     rows = [["hnsw32ef128,pca192,rot,int4+int8@10", "1,234,567 rows of 12.5", "17"]]
     yield table("", [("spec", "text"), ("note", "text"), ("n", "right")], rows)
 

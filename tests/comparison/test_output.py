@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ from examples.comparison import analyzed, compressed, few_changed
 import embgeo.pipelines.compare
 from embgeo.cli.failures import run
 from embgeo.reports import report_html
-from embgeo.reports.compare_decision import decision, p_text, verdict
-from embgeo.reports.compare_fronts import COLOURS, SYMBOLS, front_figures
+from embgeo.reports.figures import COLORS
+from embgeo.reports.sections.compare_decision import decision, p_text, verdict
+from embgeo.reports.sections.compare_fronts import SYMBOLS, front_figures
+from embgeo.results import CompareResult
+from embgeo.results.compare import PairedTest
 from embgeo.run import Run, load_run
 
-TEST = {"difference": 0.05, "difference_ci": [0.02, 0.08], "p_holm": 0.004}
+TEST = PairedTest(difference=0.05, difference_ci=(0.02, 0.08), p_holm=0.004)
 
 
 @pytest.fixture
@@ -58,14 +62,14 @@ def test_tables_fit_80_columns(printed: Callable[..., str]) -> None:
 def test_two_runs_show_their_difference_and_a_missing_similarity_its_reason(tmp_path: Path) -> None:
     from rich.console import Console
 
-    from embgeo.cli.compare_tables import compare_tables
+    from embgeo.cli.compare import compare_tables
 
     runs = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random")]
     (tmp_path / "random.npy").unlink()
     result = embgeo.pipelines.compare.compare(runs, out=tmp_path).result
     console = Console(width=80, no_color=True)
     with console.capture() as captured:
-        console.print(*compare_tables(result))
+        console.print(*compare_tables(CompareResult.from_json(result)))
     text = re.sub(" +", " ", captured.get())
     assert "twonn_dim 5.00 7.00 -2.00 apart" in text
     assert "A, B" in text
@@ -123,13 +127,13 @@ def test_wrong_use_is_one_line_and_exit_2(
 def test_a_verdict_names_the_better_one_whichever_stands_first() -> None:
     said = verdict("A", "B", TEST, 300, "nDCG@10")
     assert said.startswith("A is better than B by 0.0500 (0.0200–0.0800) nDCG@10 over 300 shared queries")
-    turned = {**TEST, "difference": -0.05, "difference_ci": [-0.08, -0.02]}
+    turned = replace(TEST, difference=-0.05, difference_ci=(-0.08, -0.02))
     assert verdict("A", "B", turned, 300, "nDCG@10").startswith("B is better than A by 0.0500 (0.0200–0.0800)")
 
 
 def test_no_verdict_without_evidence() -> None:
-    assert "cannot be told apart" in verdict("A", "B", {**TEST, "p_holm": 0.06}, 300, "nDCG@10")
-    same = {"difference": 0.0, "difference_ci": None, "p_holm": 1.0, "changed_bound": 0.01, "wins": 0, "losses": 0}
+    assert "cannot be told apart" in verdict("A", "B", replace(TEST, p_holm=0.06), 300, "nDCG@10")
+    same = PairedTest(difference=0.0, p_holm=1.0, changed_bound=0.01, wins=0, losses=0)
     assert "the same nDCG@10 on every one of 300 queries" in verdict("A", "B", same, 300, "nDCG@10")
 
 
@@ -138,8 +142,8 @@ def test_no_verdict_without_evidence() -> None:
     [(1, "only 1 query differs"), (3, "only 3 queries differ"), (None, "too few queries differ")],
 )
 def test_a_missing_interval_is_not_read_as_equality(losses: int | None, said: str) -> None:
-    few = {"difference": -0.0012, "difference_ci": None, "p_holm": 0.25, "changed_bound": 0.026, "wins": 0}
-    told = verdict("A", "B", {**few, "losses": losses}, 300, "nDCG@10")
+    few = PairedTest(difference=-0.0012, p_holm=0.25, changed_bound=0.026, wins=0, losses=losses)
+    told = verdict("A", "B", few, 300, "nDCG@10")
     assert "the same" not in told
     assert "difference \u22120.0012 nDCG@10" in told
     assert f"without an interval, for {said}." in told
@@ -157,12 +161,13 @@ def test_p_values_never_read_as_zero() -> None:
 
 
 def test_a_decision_without_anything_shared_says_so() -> None:
-    assert "share no judged queries" in decision({"runs": [], "cost": []})[0]
+    assert "share no judged queries" in decision(CompareResult())[0]
 
 
 def test_the_relative_plot_is_each_run_divided_by_its_own_float32(stored: Run) -> None:
+    found = CompareResult.from_json(stored.result)
     (group,) = stored.result["fronts"]
-    drawn = front_figures(group, {})
+    drawn = front_figures(found.fronts[0], {})
     lines = [trace for trace in drawn["relative"]["data"] if trace["mode"] == "lines+markers"]
     front = group["fronts"][2]
     base = front["baseline"]
@@ -174,7 +179,7 @@ def test_the_relative_plot_is_each_run_divided_by_its_own_float32(stored: Run) -
     symbols = {trace["marker"]["symbol"] for trace in lines}
     assert len(symbols) == len({trace["line"]["color"] for trace in lines}) == 3
     # where colours come round again, marker shapes still differ
-    assert len(SYMBOLS) != len(COLOURS)
+    assert len(SYMBOLS) != len(COLORS)
 
 
 # -- the page

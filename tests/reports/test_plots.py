@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from embgeo.reports.blocks import Plot
-from embgeo.reports.compare_fronts import front_figures
 from embgeo.reports.figures import Figure
 from embgeo.reports.section import parts_of
 from embgeo.reports.sections import tradeoff
+from embgeo.reports.sections.compare_fronts import front_figures
 from embgeo.reports.sections.curves import curve_plots
-from embgeo.results import AnalyzeResult, CompressResult
+from embgeo.results import AnalyzeResult, CompareResult, CompressResult
+from embgeo.results.compare import FrontGroup
 from embgeo.run import Run, load_run
 
 KEY = "ndcg@10"
@@ -89,24 +90,26 @@ def test_the_axis_holds_the_intervals_of_what_it_shows():
     assert high > 0.747
 
 
-def group(*heights: tuple[float, float]) -> dict[str, Any]:
+def group(*heights: tuple[float, float]) -> FrontGroup:
     """Fronts of two stores each, the second of each run at the given heights; the last store of a run is ruined."""
-    return {
-        "measure": KEY,
-        "fronts": [
-            {
-                "label": label,
-                "recommended": "b",
-                "baseline": {KEY: top},
-                "rows": [
-                    {"spec": "a", "bytes_per_vector": 8, "quality": top, KEY: top, "front": True},
-                    {"spec": "b", "bytes_per_vector": 4, "quality": top - 0.01, KEY: top - 0.01, "front": True},
-                    {"spec": "c", "bytes_per_vector": 1, "quality": ruined, KEY: ruined, "front": True},
-                ],
-            }
-            for label, (top, ruined) in zip("AB", heights, strict=True)
-        ],
-    }
+    return FrontGroup.from_json(
+        {
+            "measure": KEY,
+            "fronts": [
+                {
+                    "label": label,
+                    "recommended": "b",
+                    "baseline": {KEY: top},
+                    "rows": [
+                        {"spec": "a", "bytes_per_vector": 8, "quality": top, KEY: top, "front": True},
+                        {"spec": "b", "bytes_per_vector": 4, "quality": top - 0.01, KEY: top - 0.01, "front": True},
+                        {"spec": "c", "bytes_per_vector": 1, "quality": ruined, KEY: ruined, "front": True},
+                    ],
+                }
+                for label, (top, ruined) in zip("AB", heights, strict=True)
+            ],
+        }
+    )
 
 
 def test_the_fronts_of_two_corpora_both_stand_on_the_axis():
@@ -121,8 +124,8 @@ def test_the_fronts_of_two_corpora_both_stand_on_the_axis():
 
 
 def every_figure(run: Run) -> list[Figure]:
-    if run.command == "compare":
-        return [drawn for each in run.result["fronts"] for drawn in front_figures(each, {}).values()]
+    if isinstance(found := run.findings, CompareResult):
+        return [drawn for each in found.fronts for drawn in front_figures(each, {}).values()]
     return [figure for part in parts_of(run) for plot in part.plots for figure in plot.figures.values()]
 
 
