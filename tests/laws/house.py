@@ -363,8 +363,9 @@ def guarded_keys(house: House) -> list[str]:
 
 def registries_in_reports(house: House) -> list[str]:
     """Reports draw what a run holds and ask no registry but their own, of sections: a module that loads a family."""
-    calls = house.nodes(ast.Call)
-    loading = {path for path, node in calls if _called(node) == "iter_modules" and not path.startswith("reports/")}
+    calls = ((path, _called(node)) for path, node in house.nodes(ast.Call))
+    loading = {path for path, called in calls if called in ("iter_modules", "import_modules")}
+    loading -= {path for path in loading if path.startswith("reports/") or path == "embgeo/plugins.py"}
     registries = {name for name, path in house.modules.items() if path in loading}
     return [
         f"{house.modules[name]} imports {other}"
