@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -30,7 +30,6 @@ class Embeddings:
     doc_ids, query_ids : unique strings, one a row.
     similarity : how the model is searched. Under "cosine" every accessor below returns unit rows; the stored
         `docs` stay as they came, so that a memory map is never copied.
-    provenance : facts about where the vectors came from (model, revision, file, …); JSON values only.
     tokens : (vocabulary, d) token-embedding matrix of the encoder, when it has one.
     exponent : under "dot" the accessors hand out documents times 2^−exponent. It is 0 but for a corpus whose products
         would leave float32: no ranking by inner product sees a common factor, and a power of two rounds nothing.
@@ -41,7 +40,6 @@ class Embeddings:
     doc_ids: Sequence[str]
     query_ids: Sequence[str]
     similarity: Similarity
-    provenance: Mapping[str, Any] = field(default_factory=dict)
     tokens: np.ndarray | None = None
     exponent: int = 0
 
@@ -120,7 +118,6 @@ def check_embeddings(
     doc_ids: Sequence[str] | None = None,
     query_ids: Sequence[str] | None = None,
     similarity: str = "cosine",
-    provenance: Mapping[str, Any] | None = None,
     tokens: np.ndarray | None = None,
 ) -> Embeddings:
     """Validate arrays and return `Embeddings`; inputs are never written to and a memory map is read once, in blocks.
@@ -149,7 +146,7 @@ def check_embeddings(
     doc_ids = _check_ids(doc_ids, docs.shape[0], "document")
     query_ids = _check_ids(query_ids, 0 if queries is None else queries.shape[0], "query")
     exponent = int(balanced(np.array([[largest]], np.float32))[1][0]) if similarity == "dot" else 0
-    return Embeddings(docs, queries, doc_ids, query_ids, similarity, dict(provenance or {}), tokens, exponent)
+    return Embeddings(docs, queries, doc_ids, query_ids, similarity, tokens, exponent)
 
 
 def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> float:

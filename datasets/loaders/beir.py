@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from embgeo.datasets.checks import build_dataset, id_fault
-from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.datasets.qrels_columns import find_columns, name_columns
 from embgeo.errors import DataError
 from embgeo.judgements import LARGEST_GRADE
@@ -27,7 +27,6 @@ def load_beir(
     *,
     split: str = "test",
     drop_own_document: bool = False,
-    name: str | None = None,
     doc_ids: Sequence[str] | None = None,
     query_ids: Sequence[str] | None = None,
     progress: Progress = silent,
@@ -53,21 +52,7 @@ def load_beir(
         Nothing can be measured with the judgements; see `check_judgements`.
     """
     folder = Path(folder)
-    if not split or Path(split).name != split:
-        raise DataError(f"a split is a plain name such as test; got {split!r}")
-    corpus = _one_of(folder, "corpus.jsonl")
-    if corpus is None and not (doc_ids and folder.is_dir()):
-        raise DataError(f"a dataset folder must hold corpus.jsonl or corpus.jsonl.gz; {folder} holds neither")
-    qrels_file, notes = _qrels_file(folder, split)
-    if corpus is None and qrels_file is None:
-        raise DataError(f"a dataset folder must hold corpus.jsonl or judgements of the vectors; {folder} holds neither")
-    queries_file = _one_of(folder, "queries.jsonl")
-    if queries_file is None and qrels_file is not None and not query_ids:
-        raise DataError(
-            f"{folder} must hold queries.jsonl or queries.jsonl.gz beside its judgements {qrels_file.name}, unless "
-            "query vectors with ids (query_ids) stand in for it"
-        )
-
+    corpus, queries_file, qrels_file, notes = _found_files(folder, split, doc_ids, query_ids)
     documents = _texts(corpus, progress, titled=True) if corpus else [(doc, None) for doc in doc_ids or ()]
     if not documents:
         raise DataError(f"the corpus must hold at least one document; {corpus} has none")
@@ -81,16 +66,8 @@ def load_beir(
         if queries_file is None:
             queries = [(query, None) for query in query_ids or ()]
         facts["judgements"] = qrels_file.relative_to(folder).as_posix()
-    return build_dataset(
-        name or folder.resolve().name,
-        documents,
-        queries,
-        qrels,
-        drop_own_document=drop_own_document,
-        facts=facts,
-        notes=notes,
-        source=str(qrels_file),
-    )
+    origin = Origin(facts, notes, judgements=str(qrels_file))
+    return build_dataset(folder.resolve().name, documents, queries, qrels, origin, drop_own_document)
 
 
 def is_beir_folder(folder: Path) -> bool:
@@ -270,6 +247,27 @@ def _lines(path: Path, progress: Progress) -> Iterator[tuple[int, str]]:
 
 def _one_of(folder: Path, name: str) -> Path | None:
     return next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
+
+
+def _found_files(
+    folder: Path, split: str, doc_ids: Sequence[str] | None, query_ids: Sequence[str] | None
+) -> tuple[Path | None, Path | None, Path | None, list[str]]:
+    """Corpus, queries and judgements, with a warning about the split; raises where what is missing is needed."""
+    if not split or Path(split).name != split:
+        raise DataError(f"a split is a plain name such as test; got {split!r}")
+    corpus = _one_of(folder, "corpus.jsonl")
+    if corpus is None and not (doc_ids and folder.is_dir()):
+        raise DataError(f"a dataset folder must hold corpus.jsonl or corpus.jsonl.gz; {folder} holds neither")
+    qrels_file, notes = _qrels_file(folder, split)
+    if corpus is None and qrels_file is None:
+        raise DataError(f"a dataset folder must hold corpus.jsonl or judgements of the vectors; {folder} holds neither")
+    queries_file = _one_of(folder, "queries.jsonl")
+    if queries_file is None and qrels_file is not None and not query_ids:
+        raise DataError(
+            f"{folder} must hold queries.jsonl or queries.jsonl.gz beside its judgements {qrels_file.name}, unless "
+            "query vectors with ids (query_ids) stand in for it"
+        )
+    return corpus, queries_file, qrels_file, notes
 
 
 def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:

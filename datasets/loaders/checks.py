@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.errors import DataError
 from embgeo.files.unicode import readable
 from embgeo.judgements import Judgements, check_judgements
+
+NOWHERE = Origin()
 
 
 def build_dataset(
@@ -16,19 +18,14 @@ def build_dataset(
     documents: Sequence[tuple[str, str | None]],
     queries: Sequence[tuple[str, str | None]],
     qrels: Mapping[str, Mapping[str, int]],
-    *,
+    origin: Origin = NOWHERE,
     drop_own_document: bool = False,
-    facts: Mapping[str, str] | None = None,
-    task: object | None = None,
-    notes: Sequence[str] = (),
-    source: str = "the judgements",
 ) -> Dataset:
     """`Dataset` from (id, text) pairs; every document is kept, so that rows stay aligned with stored vectors.
 
     Queries that are not judged belong to other splits and are left out; without any judgements all stay. Lone
     surrogates in texts become U+FFFD (no tokenizer or file takes them); all texts are None where only the ids of
-    finished vectors are known. `notes` are the loader's own warnings and come first, `source` is where the judgements
-    were read from.
+    finished vectors are known.
 
     Raises
     ------
@@ -41,18 +38,16 @@ def build_dataset(
         raise DataError(f"the corpus must hold at least one document; {name} has none")
     doc_ids, doc_texts, broken_documents = _columns(documents, "document", name)
     every_query = [query for query, _ in queries]
-    judgements = check_judgements(qrels, doc_ids, every_query, drop_own_document, source)
+    judgements = check_judgements(qrels, doc_ids, every_query, drop_own_document, origin.judgements)
     kept = [(query, text) for query, text in queries if query in judgements.qrels] if qrels else queries
     query_ids, query_texts, broken_queries = _columns(kept, "query", name)
-    warnings = [*notes]
+    warnings = [*origin.notes]
     for broken, what in ((broken_documents, "documents"), (broken_queries, "queries")):
         if broken:
             warnings.append(f"{broken} {what} hold lone surrogates; each is read as U+FFFD")
     warnings += text_warnings(doc_ids, doc_texts, query_ids, query_texts, judgements)
-    return Dataset(
-        name, doc_ids, doc_texts, query_ids, query_texts, judgements, tuple(warnings), task, dict(facts or {}),
-        every_query,
-    )  # fmt: skip
+    texts = doc_ids, doc_texts, query_ids, query_texts
+    return Dataset(name, *texts, judgements, tuple(warnings), origin.task, dict(origin.facts), every_query)
 
 
 def text_warnings(

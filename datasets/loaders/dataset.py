@@ -10,6 +10,24 @@ from embgeo.judgements import Judgements
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a dataset was read from.
+
+    Attributes
+    ----------
+    facts : for the report (split, folder, revision, Python version); not fingerprinted.
+    notes : the loader's own warnings; they come first.
+    task : mteb task metadata for instruction-tuned encoders, when the dataset is an MTEB task.
+    judgements : what the judgements were read from, for messages.
+    """
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    task: object | None = None
+    judgements: str = "the judgements"
+
+
+@dataclass(frozen=True)
 class Dataset:
     """A retrieval dataset in memory.
 
@@ -21,8 +39,7 @@ class Dataset:
     query_ids, query_texts : the same for queries; only queries of the chosen split.
     judgements : checked against the ids (see `check_judgements`).
     warnings : sentences about duplicates, empty texts, shared ids; judgement warnings are not repeated here.
-    task : mteb task metadata for instruction-tuned encoders, when the dataset is an MTEB task.
-    facts : where the data came from, for the report (split, folder, revision, Python version); not fingerprinted.
+    task, facts : as its `Origin` says.
     every_query : ids of the queries of all splits in their order, which vectors of the whole file are aligned with.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.datasets.checks import build_dataset
-from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.encoders.hub import hub_answers, hub_offline
 from embgeo.errors import DataError, HubError, unknown_name
 from embgeo.progress import Progress, silent
@@ -88,20 +88,19 @@ def convert(
         raise DataError(f"the MTEB task {name} must have judgements; its split {split!r} has none")
     documents = [(str(row["id"]), document_text(row)) for row in data["corpus"]]
     queries = [(str(row["id"]), query_text(row)) for row in data["queries"]]
+    facts = {
+        "source": f"MTEB task {task.metadata.name}",
+        "revision": str(task.metadata.dataset.get("revision")),
+        "split": split,
+        "subset": subset,
+    }
     return build_dataset(
         name,
         documents,
         queries,
         qrels,
-        notes=notes,
-        drop_own_document=drop_own_document or bool(task.ignore_identical_ids),
-        facts={
-            "source": f"MTEB task {task.metadata.name}",
-            "revision": str(task.metadata.dataset.get("revision")),
-            "split": split,
-            "subset": subset,
-        },
-        task=task.metadata,
+        Origin(facts, notes, task.metadata),
+        drop_own_document or bool(task.ignore_identical_ids),
     )
 
 

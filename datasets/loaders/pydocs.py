@@ -20,7 +20,7 @@ from importlib import metadata
 from pathlib import Path
 
 from embgeo.datasets.checks import build_dataset
-from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.errors import DataError
 from embgeo.progress import Progress, silent
 
@@ -76,12 +76,12 @@ def load_pydocs(scientific: bool = False, drop_own_document: bool = False, progr
             "A Python without .py files cannot make pydocs."
         )
     return build_dataset(
-        name="pydocs:scientific" if scientific else "pydocs",
-        documents=[(name, text) for text, name in documents.items()],
-        queries=[(name, text) for text, name in queries.items()],
-        qrels=qrels,
-        drop_own_document=drop_own_document,
-        facts=facts,
+        "pydocs:scientific" if scientific else "pydocs",
+        [(name, text) for text, name in documents.items()],
+        [(name, text) for text, name in queries.items()],
+        qrels,
+        Origin(facts),
+        drop_own_document,
     )
 
 

@@ -57,17 +57,13 @@ def resolve_dataset(
         if is_beir_folder(folder):
             raise InputError(f"{name!r} is a built-in dataset and a folder here; write ./{name} for the folder")
         if name == "tiny":
-            return load_beir(
-                tiny_folder(), split=split, drop_own_document=drop_own_document, name="tiny", progress=progress
-            )
+            return load_beir(tiny_folder(), split=split, drop_own_document=drop_own_document, progress=progress)
         if split != "test":
             raise DataError(f"{name} has no splits; got {split!r}. Leave --split out")
         return load_pydocs(name == "pydocs:scientific", drop_own_document, progress)
     if folder.is_dir() and name:
-        return load_beir(
-            folder, split=split, drop_own_document=drop_own_document, doc_ids=doc_ids, query_ids=query_ids,
-            progress=progress,
-        )  # fmt: skip
+        ids = {"doc_ids": doc_ids, "query_ids": query_ids}
+        return load_beir(folder, split=split, drop_own_document=drop_own_document, **ids, progress=progress)
     if folder.exists() and name:
         raise DataError(
             f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file. With vectors "

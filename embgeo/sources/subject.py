@@ -12,7 +12,7 @@ import numpy as np
 
 from embgeo.datasets.beir import is_beir_folder
 from embgeo.datasets.checks import build_dataset
-from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.datasets.registry import list_datasets, resolve_dataset
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
 from embgeo.encoders.cache import cache_key, encode_texts
@@ -139,8 +139,7 @@ def load_subject(
         found = _numbered(found)
         data = _judged(found, arrays.qrels, drop_own_document)
     else:
-        facts = {"model": model, "source": found.source}
-        e = check_embeddings(found.docs, found.queries, found.doc_ids, found.query_ids, chosen, facts)
+        e = check_embeddings(found.docs, found.queries, found.doc_ids, found.query_ids, chosen)
         return _subject(e, None, _vector_facts(model, found), None)
     return _from_vectors(model, found, data, chosen)
 
@@ -172,10 +171,8 @@ def _numbered(found: Vectors) -> Vectors:
 
 def _judged(found: Vectors, qrels: Mapping[str, Mapping[str, int]], drop_own_document: bool) -> Dataset:
     """Judgements of these vectors as a dataset without texts."""
-    return build_dataset(
-        "qrels", [(doc, None) for doc in found.doc_ids or ()], [(query, None) for query in found.query_ids or ()],
-        qrels, drop_own_document=drop_own_document, source="qrels=",
-    )  # fmt: skip
+    documents, queries = ([(name, None) for name in ids or ()] for ids in (found.doc_ids, found.query_ids))
+    return build_dataset("qrels", documents, queries, qrels, Origin(judgements="qrels="), drop_own_document)
 
 
 def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) -> Subject:
@@ -185,9 +182,7 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
         query_ids, queries_by_row = _align(
             found.query_ids, data.query_ids, data.every_query, len(queries), "query", data.name
         )
-    embeddings = check_embeddings(
-        found.docs, queries, doc_ids, query_ids or None, similarity, {"model": model, "source": found.source}
-    )
+    embeddings = check_embeddings(found.docs, queries, doc_ids, query_ids or None, similarity)
     warnings = []
     if docs_by_row or queries_by_row:
         what = " and ".join(w for w, on in (("documents", docs_by_row), ("queries", queries_by_row)) if on)
@@ -320,7 +315,6 @@ def _from_texts(
         data.doc_ids,
         data.query_ids,
         chosen,
-        provenance=dict(encoder.identity),
         tokens=encoder.token_embeddings() if tokens else None,
     )
     judgements = data.judgements if data.judgements.judged_queries else None

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embgeo.datasets.checks import build_dataset
+from embgeo.datasets.dataset import Origin
 from embgeo.errors import DataError
 
 Rows = list[tuple[str, str]]
@@ -84,7 +85,7 @@ def test_any_string_becomes_a_text_that_can_be_written(texts: list[str]) -> None
 def test_the_fingerprint_sees_every_part_but_not_the_name() -> None:
     rows = [("a", "A"), ("b", "B")]
     base = build_dataset("x", rows, QUERIES, {"q1": {"a": 1}})
-    same = build_dataset("y", rows, QUERIES[:1], {"q1": {"a": 1}}, facts={"split": "test"})  # q2 is not judged
+    same = build_dataset("y", rows, QUERIES[:1], {"q1": {"a": 1}}, Origin({"split": "test"}))  # q2 is not judged
     others = [
         build_dataset("x", rows[::-1], QUERIES, {"q1": {"a": 1}}),
         build_dataset("x", [("a", "A"), ("b", "C")], QUERIES, {"q1": {"a": 1}}),
