@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 	@echo "Reports: $(RUNS)/demo-analyze.html and $(RUNS)/demo-compress.html"
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -31,19 +31,19 @@ bench: $(VENV)/.dev
 clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis $(VENV)
 
-# torch first and pinned: a looser range may pull several GB
+# torch first and pinned: a looser range may pull several GB; Python compiles what is imported, pip would compile all
 $(VENV)/.torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
 	echo "embgeo needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q torch -c constraints.txt
+	$(BIN)/python -m pip install -q --no-compile torch -c constraints.txt
 	@touch $@
 
 # both installs are editable, so that the one never hides the other's code
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml
-	@test -f $(VENV)/.dev -a $(VENV)/.dev -nt pyproject.toml || $(BIN)/python -m pip install -q -e '.[cpu,demo]' -c constraints.txt
+	@test -f $(VENV)/.dev -a $(VENV)/.dev -nt pyproject.toml || $(BIN)/python -m pip install -q --no-compile -e '.[cpu,demo]' -c constraints.txt
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install -q -e '.[cpu,demo,umap,figures,dev]' -c constraints.txt
+	$(BIN)/python -m pip install -q --no-compile -e '.[cpu,demo,umap,figures,dev]' -c constraints.txt
 	@touch $@

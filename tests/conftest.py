@@ -1,6 +1,8 @@
 """What every test shares: no network, no file outside tmp, the real data where it is at hand, `--slow`.
 
 `make test` runs them in a process a core (`pytest -n auto`), each with one thread; `pytest` alone runs them in one.
+The tests of a file stay together, so that what they share is made once, and files that share a browser or a package
+which takes long to load are one group (`TOGETHER`); the longest come first.
 """
 
 from __future__ import annotations
@@ -23,17 +25,35 @@ LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "0.0.0.0", ""}
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
+TOGETHER = {
+    "tests/browser/": "browser",
+    "tests/space/test_map.py": "umap",
+    "tests/compression/codecs/test_umap_projection.py": "umap",
+}
+LONGEST = (
+    "browser", "tests/laws/test_codec_laws.py", "tests/pipelines/test_api.py", "tests/laws/test_decision_laws.py",
+    "tests/laws/test_metric_laws.py", "umap", "tests/cli/test_printed_commands.py", "tests/laws/test_search_laws.py",
+    "tests/oracles/test_geometry_oracles.py", "tests/compression/choosing/test_grid.py",
+)  # fmt: skip
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", default=False, help="also run the tests marked slow")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("--slow"):
-        return
     for item in items:
-        if "slow" in item.keywords:
+        if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
+    if config.pluginmanager.hasplugin("xdist"):
+        for item in items:
+            item.add_marker(pytest.mark.xdist_group(_group(item)))
+        items.sort(key=lambda item: LONGEST.index(_group(item)) if _group(item) in LONGEST else len(LONGEST))
+
+
+def _group(item: pytest.Item) -> str:
+    path = item.nodeid.partition("::")[0]
+    return next((group for start, group in TOGETHER.items() if path.startswith(start)), path)
 
 
 @pytest.fixture(scope="session")
