@@ -22,7 +22,9 @@ RUNS_FOLDER = "embgeo-runs"
 _IN_A_LOOP = ("pca_dim_85", "pca_dim_90", "pca_dim_95")
 _PACKAGE = Path(embgeo.__file__).parent
 _VECTOR_FILES = {f".{path.stem}" for path in (_PACKAGE / "sources" / "vectors").glob("*.py")}
-_MEASURE = re.compile(r'^@measure\(\s*"(?P<name>\w+)",(?P<rest>.*?)^(@|def )', re.MULTILINE | re.DOTALL)
+_MEASURE = re.compile(
+    r'^@measure(?P<both>_of_distances)?\(\s*"(?P<name>\w+)",(?P<rest>.*?)^(@|def )', re.MULTILINE | re.DOTALL
+)
 _FAMILY = re.compile(r'\bfamily"?[=:] ?"(\w+)"')
 _PART = re.compile(r"^@(?P<kind>reducer|quantizer|index)\((?P<rest>.*?)^(@|class )", re.MULTILINE | re.DOTALL)
 
@@ -93,7 +95,9 @@ def known_measures() -> Iterator[CompletionItem]:
         text = path.read_text(encoding="utf-8")
         for found in _MEASURE.finditer(text):
             families |= set(_FAMILY.findall(text))
-            yield CompletionItem(found["name"], help=_keyword("summary", found["rest"]))
+            summary = _keyword("summary", found["rest"])
+            for end, kind in (("_euclidean", "distance"), ("_cosine", "angle")) if found["both"] else (("", ""),):
+                yield CompletionItem(found["name"] + end, help=summary.replace("{kind}", kind))
     for name in _IN_A_LOOP:
         yield CompletionItem(name, help="principal components that carry that share of the variance")
     for family in sorted(families):
