@@ -85,7 +85,7 @@ def test_retrievability_gini_is_the_published_one_within_a_hundredth(shared_data
 
 
 def test_published_neighbours_of_the_true_dimension_survive_copies(scifact: Space) -> None:
-    """SCIENCE: 30 % copies turn TwoNN's 15 into something else unless duplicates go first."""
+    """30 % copies turn TwoNN's 15 into something else unless duplicates go first."""
     X = np.asarray(scifact.X[:2000])
     copied = np.r_[X, X[:600]]
     assert value_of("twonn_dim", Space(copied)) == pytest.approx(value_of("twonn_dim", Space(X)), rel=1e-6)

@@ -140,7 +140,7 @@ class HiddenState(Honest):
 
 @dataclass(frozen=True)
 class StoresItsRotation(Honest):
-    """Turns the rows by a random matrix, and stores d² numbers that follow from a seed (FAULTS A10)."""
+    """Turns the rows by a random matrix, and stores d² numbers that follow from a seed."""
 
     rotation: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
 

@@ -20,7 +20,7 @@ MOST_BYTES = 6_000_000
 
 @pytest.fixture(params=["analyze", "compress"])
 def run(request: pytest.FixtureRequest, repository: Path) -> Run:
-    """A stored run of format 1, kept as a fixture (numbers of SCIENCE §2 and §4)."""
+    """A stored run of format 1, kept as a fixture."""
     return load_run(repository / "tests" / "data" / "runs" / request.param)
 
 

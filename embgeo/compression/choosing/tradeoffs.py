@@ -28,7 +28,7 @@ POOR = 0.9  # share of the quality below which an answer comes with a warning
 
 
 def tradeoff_rows(sweep: Sweep, documents: int, bootstrap: QueryBootstrap, vectors: int | None) -> list[dict[str, Any]]:
-    """One ROW of DESIGN's contract per outcome, the baseline first.
+    """One row of the JSON contract (`result.schema.json`) per outcome, the baseline first.
 
     `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry, which stand
     apart as `structure_bytes_per_vector`; budgets and fronts see the sum. `structure_bytes` is all of the built index,

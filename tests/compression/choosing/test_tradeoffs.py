@@ -25,7 +25,7 @@ from embgeo.retrieval.significance import QueryBootstrap
 
 N, M, D = 200, 40, 32
 SPECS = ("f16", "int8", "int4", "rot,binary", "pca16,int8")
-# every key of DESIGN's ROW
+# every key of a row of the JSON contract
 CONTRACT = {
     "spec", "bytes_per_vector", "constant_bytes", "ram_bytes", "disk_bytes", "store_bytes", "ratio", "ndcg@10",
     "ndcg@10_ci", "difference", "difference_ci", "retained", "retained_ci", "in_sample_ndcg@10", "recall@10_exact",

@@ -226,7 +226,7 @@ def test_scores_are_unbiased_over_rotations() -> None:
 
 
 def test_more_rabitq_bits_are_never_worse() -> None:
-    """SCIENCE §4: `sa_decode` of FAISS gave the same vectors at 1, 2 and 4 bits in one run."""
+    """`sa_decode` of FAISS gave the same vectors at 1, 2 and 4 bits in one run."""
     X = cloud(1000)
     errors = [lost(fitted(f"rot,rabitq{bits}", X), X) for bits in range(1, 10)]
     assert all(more < 0.5 * fewer for fewer, more in itertools.pairwise(errors))
@@ -431,7 +431,7 @@ def test_any_alphabet_of_sixteen_levels_is_a_product_code() -> None:
 
 @pytest.mark.slow
 def test_recall_on_scifact_is_that_of_faiss(shared_data) -> None:  # type: ignore[no-untyped-def]
-    """SCIENCE §4, recall@10 of exact neighbours in sample: PQ96 .858, PQ192×4 .839, PQ48 .737, RaBitQ 1 bit .712."""
+    """Computed apart with FAISS, recall@10 in sample: PQ96 .858, PQ192×4 .839, PQ48 .737, RaBitQ 1 bit .712."""
     X = np.load(shared_data / "scifact" / "minilm-docs.npy")
     Q = np.load(shared_data / "scifact" / "minilm-queries.npy")
     exact = np.argsort(-(Q @ X.T), axis=1)[:, :10]
