@@ -212,8 +212,8 @@ def scifact(shared_data: Path) -> tuple[Embeddings, Evaluator]:
     return e, Evaluator(data.judgements, e.doc_ids, e.query_ids)
 
 
-# in-sample nDCG@10 fitted on all 5,183 documents, computed apart with NumPy and FAISS, and for scaled fp8, whose scale is one for all
-# coordinates here and per dimension nowhere, the value first measured with it
+# in-sample nDCG@10 fitted on all 5,183 documents, computed apart with NumPy and FAISS, and for scaled fp8, whose scale
+# is one for all coordinates here and per dimension nowhere, the value first measured with it
 IN_SAMPLE = {"fp8": 0.64968, "fp8raw": 0.64705, "int8": 0.64602, "pca192,f32": 0.64225, "pcac192,f32": 0.6394}
 
 
