@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parent
 
 
 def embgeo(*words: str, cwd: Path, plugins: str) -> subprocess.CompletedProcess[str]:

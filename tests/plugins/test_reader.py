@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-PLUGINS = Path(__file__).parent / "plugins"
+PLUGINS = Path(__file__).parent
 
 
 def embgeo(*words: str, plugins: str) -> subprocess.CompletedProcess[str]:

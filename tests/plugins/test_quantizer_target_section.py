@@ -1,4 +1,4 @@
-"""The plug-in law: a quantizer with its own loop and a section of a report, one file each, named nowhere else."""
+"""The plug-in law: a quantizer with its own loop, a target and a section, one file each, named nowhere else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 PLUGINS = Path(__file__).parent
+PLANTED = ("planted_quantizer", "planted_target", "planted_section", "planted_measure")
 SPECS = ("planted", "hnsw8,planted", "ivf8,planted")
 DIMENSION = 16
 COMPRESS = f"""
@@ -30,17 +31,20 @@ for spec in {SPECS!r}:
     hits = embgeo.search(run.folder, vector=docs[7], k=3)
     row = run.result["recommendation"]
     told[spec] = {{"folder": str(run.folder), "asked": loop[0], "first": str(hits[0].id), **row}}
+    wrote = embgeo.export(run.folder, to="planted")
+    told[spec] |= {{"format": wrote.format, "read": np.loadtxt(wrote.path).shape}}
 Path("told.json").write_text(json.dumps(told))
 """
 
 
-def embgeo(*words: str, cwd: Path) -> None:
-    planted = {"EMBGEO_PLUGINS": "planted_quantizer,planted_section", "PYTHONPATH": str(PLUGINS)}
+def embgeo(*words: str, cwd: Path) -> str:
+    planted = {"EMBGEO_PLUGINS": ",".join(PLANTED), "PYTHONPATH": str(PLUGINS)}
     environment = {**os.environ, **planted}
     done = subprocess.run(
         [sys.executable, *words], capture_output=True, text=True, cwd=cwd, env=environment, check=False
     )
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr + done.stdout
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +78,22 @@ def test_a_planted_section_is_on_the_page_and_its_table_among_the_files(folder: 
     assert page.index("The decision") < page.index("Planted section") < page.index("All codecs")
     assert re.search("A test planted this above [0-9]+ specs", page)
     assert (folder / "tables" / f"{run.name}-planted.csv").read_text(encoding="utf-8").startswith("spec\n")
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_planted_target_takes_every_store(told: dict[str, Any], spec: str) -> None:
+    assert told[spec]["format"] == "planted text"
+    assert told[spec]["read"] == [300, DIMENSION]
+
+
+def test_the_laws_of_codecs_and_of_measures_see_what_is_planted(repository: Path) -> None:
+    laws = [f"tests/laws/test_{kind}_laws.py" for kind in ("codec", "metric")]
+    chosen = "(every_quantizer_obeys and planted) or planted_norm"
+    passed = embgeo("-m", "pytest", "-q", "-p", "no:cacheprovider", *laws, "-k", chosen, cwd=repository)
+    found = re.search("([0-9]+) passed", passed)
+    assert found is not None
+    assert int(found.group(1)) > 12
+    assert "failed" not in passed
 
 
 def test_no_file_of_the_product_names_what_is_planted(repository: Path) -> None:
