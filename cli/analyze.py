@@ -46,24 +46,24 @@ def command(
     from embgeo.results import AnalyzeResult
 
     names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
-    voice = common.voice
+    output = common.output
     run = follow(
-        voice, common.library["out"], "analyze", model, dataset,
+        output, common.library["out"], "analyze", model, dataset,
         lambda progress: api.analyze(
             model, dataset, measures=names, quick=quick, umap=umap, progress=progress, **common.arguments()
         ),
     )  # fmt: skip
     found = AnalyzeResult.from_json(run.result)
-    voice.sentence(title(found))
+    output.sentence(title(found))
     for block in (retrieval_table(found), signature_table(found)):
         if block is not None:
-            voice.show("", draw(block, gap=2))
-    voice.line()
+            output.show("", draw(block, gap=2))
+    output.line()
     for warning in warning_lines(found.warnings):
-        voice.sentence(warning)
+        output.sentence(warning)
     finish(run, common)
     if command := next_command(run):
-        voice.line(f"next    {plain(command)}")
-    voice.line()
+        output.line(f"next    {plain(command)}")
+    output.line()
     for sentence in summary(found):
-        voice.sentence(plain(sentence.translate(PLAIN)))
+        output.sentence(plain(sentence.translate(PLAIN)))

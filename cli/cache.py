@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from embgeo.cli.options import with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import with_output
+from embgeo.cli.output import Output
 
 if TYPE_CHECKING:
     from embgeo.compression.judging.checkpoint import UnfinishedSweep
@@ -29,19 +29,19 @@ def command() -> None:
 
 
 @command.command("path")
-@with_voice
-def path(voice: Voice) -> None:
+@with_output
+def path(output: Output) -> None:
     """Print the folder of the cache."""
     from embgeo.files.cache_folder import cache_directory
 
     folder = cache_directory()
-    voice.line(str(folder))
-    voice.json({"path": str(folder)})
+    output.line(str(folder))
+    output.json({"path": str(folder)})
 
 
 @command.command("list")
-@with_voice
-def list_entries(voice: Voice) -> None:
+@with_output
+def list_entries(output: Output) -> None:
     """List what is cached, newest first."""
     from dataclasses import asdict
 
@@ -63,16 +63,16 @@ def list_entries(voice: Voice) -> None:
     ]
     columns = [("key", "left"), ("model", "text"), ("role", "left"), ("texts", "right"), ("size", "right")]
     if rows:
-        voice.show(table("", [*columns, ("changed, UTC", "left"), ("", "left")], rows))
-        voice.line()
-    voice.line(f"{count(len(held))}, {size(sum(entry.bytes for entry in held))}")
-    voice.json([asdict(entry) for entry in held])
+        output.show(table("", [*columns, ("changed, UTC", "left"), ("", "left")], rows))
+        output.line()
+    output.line(f"{count(len(held))}, {size(sum(entry.bytes for entry in held))}")
+    output.json([asdict(entry) for entry in held])
 
 
 @command.command("clear")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
-@with_voice
-def clear(keys: tuple[str, ...], voice: Voice) -> None:
+@with_output
+def clear(keys: tuple[str, ...], output: Output) -> None:
     """Remove the entries whose keys begin with KEY...; all of them without one.
 
     Only time is lost: texts are encoded again, and the specs of an unfinished sweep are evaluated again.
@@ -96,8 +96,8 @@ def clear(keys: tuple[str, ...], voice: Voice) -> None:
         *clear_cache(keys=wanted),
         *clear_sweeps(cache_directory(), wanted),
     ]
-    voice.line(f"removed {count(len(removed))}, {size(sum(entry.bytes for entry in removed))}")
-    voice.json([asdict(entry) for entry in removed])
+    output.line(f"removed {count(len(removed))}, {size(sum(entry.bytes for entry in removed))}")
+    output.json([asdict(entry) for entry in removed])
 
 
 def count(number: int, one: str = "entry", many: str = "entries") -> str:

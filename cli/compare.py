@@ -10,8 +10,8 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option, used
-from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_output
+from embgeo.cli.output import Output
 from embgeo.errors import GateError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ _places = stacked(
 @threads_option
 @config_option
 @_places
-@with_voice
+@with_output
 def command(
     runs: tuple[str, ...],
     vectors: str | None,
@@ -56,7 +56,7 @@ def command(
     out: Path,
     html: Path | None,
     no_html: bool,
-    voice: Voice,
+    output: Output,
 ) -> None:
     """Compare stored runs side by side; nothing is encoded.
 
@@ -89,7 +89,7 @@ def command(
 
     config = used(click.get_current_context())
     run = follow(
-        voice, out, "compare", f"{len(runs)} runs", None,
+        output, out, "compare", f"{len(runs)} runs", None,
         lambda progress: compare(
             list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
             fail_if=list(fail_if), out=out, progress=progress, **kept_config(config),
@@ -97,19 +97,19 @@ def command(
     )  # fmt: skip
     found = CompareResult.from_json(run.result)
     for line in legend(found):
-        voice.line(line)
+        output.line(line)
     for drawn in compare_tables(found):
-        voice.show("", drawn)
-    voice.line()
+        output.show("", drawn)
+    output.line()
     for warning in warning_lines(found.warnings):
-        voice.sentence(warning)
-    finish(run, Common({}, {}, html, no_html, voice))
-    voice.line()
+        output.sentence(warning)
+    finish(run, Common({}, {}, html, no_html, output))
+    output.line()
     for sentence in decision(found):
-        voice.sentence(plain(sentence.translate(PLAIN)))
+        output.sentence(plain(sentence.translate(PLAIN)))
     checked = found.conditions or []
     for condition in checked:
-        voice.sentence(f"{'failed' if condition.fires else 'passed'}: {condition_line(condition)}")
+        output.sentence(f"{'failed' if condition.fires else 'passed'}: {condition_line(condition)}")
     fired = [condition_line(condition) for condition in checked if condition.fires]
     if fired:
         raise GateError(f"--fail-if: {'; '.join(fired)}")

@@ -84,35 +84,35 @@ def command(
     from embgeo.reports.terminal import draw
     from embgeo.results import CompressResult
 
-    voice = common.voice
+    output = common.output
     run = follow(
-        voice, common.library["out"], "compress", model, dataset,
+        output, common.library["out"], "compress", model, dataset,
         lambda progress: api.compress(
             model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
             price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
         ),
     )  # fmt: skip
     found = CompressResult.from_json(run.result)
-    voice.sentence(title(found))
+    output.sentence(title(found))
     if meaning := budget_meaning(found):
-        voice.sentence(meaning)
+        output.sentence(meaning)
     if resumed := found.protocol.resumed:
         cached = counted(len(resumed), "spec was", "specs were")
-        voice.sentence(f"{cached} evaluated by an earlier command and taken from the cache")
-    voice.show("", draw(front_table(found)))
+        output.sentence(f"{cached} evaluated by an earlier command and taken from the cache")
+    output.show("", draw(front_table(found)))
     if skipped := left_out_line(found):
-        voice.sentence(skipped)
-    voice.line()
+        output.sentence(skipped)
+    output.line()
     for warning in warning_lines(found.warnings):
-        voice.sentence(warning)
+        output.sentence(warning)
     finish(run, common)
-    voice.line(f"search  {plain(search_command(run))}")
-    voice.line()
+    output.line(f"search  {plain(search_command(run))}")
+    output.line()
     if price := price_sentence(found.price):
-        voice.sentence(plain(price))
+        output.sentence(plain(price))
     if found.float8_or_int8:
-        voice.sentence(found.float8_or_int8.sentence)
+        output.sentence(found.float8_or_int8.sentence)
     for sentence in recommendation(found):
-        voice.sentence(sentence)
+        output.sentence(sentence)
     if strict and found.recommendation.meets_keep is not True:
         raise GateError(f"--keep {keep} is not met (--strict); the run and its report are written")

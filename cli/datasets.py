@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embgeo.cli import completion
-from embgeo.cli.options import with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import with_output
+from embgeo.cli.output import Output
 
 if TYPE_CHECKING:
     from embgeo.datasets.dataset import Dataset
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 @click.command(short_help="Available datasets, and what is in one.")
 @click.argument("name", required=False, shell_complete=completion.datasets)
 @click.option("--split", default="test", show_default=True, help="Split of NAME whose judgements are counted.")
-@with_voice
-def command(name: str | None, split: str, voice: Voice) -> None:
+@with_output
+def command(name: str | None, split: str, output: Output) -> None:
     """List the built-in datasets; with NAME, read one and count it, or find MTEB tasks by part of a name.
 
     A folder in BEIR format is checked line by line, so this is how to try a corpus of your own.
@@ -39,14 +39,14 @@ def command(name: str | None, split: str, voice: Voice) -> None:
         rows = [[known, meaning] for known, meaning in built_in.items()]
         rows.append(["FOLDER", "corpus.jsonl, queries.jsonl and qrels/*.tsv (BEIR format; .jsonl.gz as well)"])
         rows.append(["MTEB task", "any retrieval task of mteb; needs the hub unless cached"])
-        voice.show(table("", [("DATASET", "left"), ("what it is", "text")], rows))
-        voice.json([{"name": known, "summary": meaning} for known, meaning in built_in.items()])
+        output.show(table("", [("DATASET", "left"), ("what it is", "text")], rows))
+        output.json([{"name": known, "summary": meaning} for known, meaning in built_in.items()])
         return
     path_like = os.sep in name or name.startswith((".", "~"))
     if name in built_in or path_like or Path(name).exists():
-        with voice.progress() as progress:
+        with output.progress() as progress:
             dataset = resolve_dataset(name, split=split, progress=progress)
-        describe(dataset, voice)
+        describe(dataset, output)
         return
     from embgeo.datasets.mteb_task import mteb_task_names
     from embgeo.errors import unknown_name
@@ -56,11 +56,11 @@ def command(name: str | None, split: str, voice: Voice) -> None:
     if not found:
         raise unknown_name("dataset", name, [*built_in, *tasks], "A folder in BEIR format works too.")
     for task in found:
-        voice.line(f"{task}  (MTEB; needs the hub unless cached)")
-    voice.json(found)
+        output.line(f"{task}  (MTEB; needs the hub unless cached)")
+    output.json(found)
 
 
-def describe(dataset: Dataset, voice: Voice) -> None:
+def describe(dataset: Dataset, output: Output) -> None:
     """Counts and warnings of a dataset that was read."""
     from embgeo.reports.numbers import figure
     from embgeo.reports.plaintext import plain
@@ -73,9 +73,9 @@ def describe(dataset: Dataset, voice: Voice) -> None:
         "judged queries": len(judgements.judged_queries),
     }
     warnings = [*dataset.warnings, *judgements.warnings]
-    voice.line(plain(dataset.name))
+    output.line(plain(dataset.name))
     for label, value in facts.items():
-        voice.line(f"  {label:15} {figure(value):>10}")
+        output.line(f"  {label:15} {figure(value):>10}")
     for warning in warnings:
-        voice.sentence(f"warning: {plain(warning)}")
-    voice.json({"name": dataset.name, **facts, "fingerprint": dataset.fingerprint, "warnings": warnings})
+        output.sentence(f"warning: {plain(warning)}")
+    output.json({"name": dataset.name, **facts, "fingerprint": dataset.fingerprint, "warnings": warnings})

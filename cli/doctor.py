@@ -7,27 +7,27 @@ from dataclasses import asdict
 
 import click
 
-from embgeo.cli.options import with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import with_output
+from embgeo.cli.output import Output
 
 
 @click.command(short_help="What is installed or missing, and the commands that fix it.")
-@with_voice
+@with_output
 @click.pass_context
-def command(ctx: click.Context, voice: Voice) -> None:
+def command(ctx: click.Context, output: Output) -> None:
     """Check Python, torch, faiss, the packaged model and the cache; exit 2 if something required does not work."""
     from embgeo.cli.checkup import examine
 
     findings = []
     for finding in examine():
         findings.append(finding)
-        voice.line(hanging(f"{finding.status:5}  {finding.check:21}  {finding.found}"))
+        output.line(hanging(f"{finding.status:5}  {finding.check:21}  {finding.found}"))
         if finding.fix:
-            voice.line(f"{'':5}  {'':21}  → {finding.fix}")
+            output.line(f"{'':5}  {'':21}  → {finding.fix}")
     wrong = [finding.check for finding in findings if finding.status == "error"]
-    voice.line()
-    voice.line(f"not working: {', '.join(wrong)}" if wrong else "everything required works")
-    voice.json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
+    output.line()
+    output.line(f"not working: {', '.join(wrong)}" if wrong else "everything required works")
+    output.json({"ok": not wrong, "findings": [asdict(finding) for finding in findings]})
     if wrong:
         ctx.exit(2)
 

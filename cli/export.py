@@ -8,8 +8,8 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
-from embgeo.cli.options import FILE, find_option, with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import FILE, find_option, with_output
+from embgeo.cli.output import Output
 from embgeo.writable import check_writable_file
 
 
@@ -20,8 +20,8 @@ from embgeo.writable import check_writable_file
 @click.option("--file", type=FILE, metavar="FILE", help="Where to write, for any target.")
 @find_option
 @config_option
-@with_voice
-def command(run: Path, target: Path | None, to: str, file: Path | None, out: Path, voice: Voice) -> None:
+@with_output
+def command(run: Path, target: Path | None, to: str, file: Path | None, out: Path, output: Output) -> None:
     """Write the store in the run folder RUN as a file that plain FAISS reads and searches, or for another target.
 
     It holds the same codes and gives the same scores, under cosine for queries of unit length; row i of FAISS is
@@ -42,11 +42,11 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
 
     report = api.export(run, target or file, to=to, out=out)
     parts = ", ".join(f"{size(count)} {name}" for name, count in report.parts.items())
-    voice.sentence(
+    output.sentence(
         f"{report.format}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)}"
         + (f" ({parts})" if parts else "")
     )
     for note in report.notes[1:]:
-        voice.sentence(note)
-    voice.line(path_text(report.path))
-    voice.json(report.to_json())
+        output.sentence(note)
+    output.line(path_text(report.path))
+    output.json(report.to_json())

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from embgeo.cli import completion
-from embgeo.cli.options import with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import with_output
+from embgeo.cli.output import Output
 
 if TYPE_CHECKING:
     from embgeo.metrics.registry import Measure
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 @click.command(short_help="What is measured and what it means.")
 @click.argument("name", required=False, shell_complete=completion.measures)
-@with_voice
-def command(name: str | None, voice: Voice) -> None:
+@with_output
+def command(name: str | None, output: Output) -> None:
     """List the measures of the signature, or explain the measure or family NAME.
 
     \b
@@ -32,7 +32,7 @@ def command(name: str | None, voice: Voice) -> None:
 
     chosen = select([name] if name else None)
     if name and len(chosen) == 1 and chosen[0].name == name:
-        _explain(chosen[0], voice)
+        _explain(chosen[0], output)
     else:
         from rich.text import Text
 
@@ -43,8 +43,8 @@ def command(name: str | None, voice: Voice) -> None:
         for family, members in groupby(chosen, key=lambda m: m.family):
             rows.append([Text(family, style="bold"), "", ""])
             rows += [["  " + m.name, "yes" if m.quick else "", m.summary] for m in members]
-        voice.show(table("", columns, rows))
-    voice.json([facts(m) for m in chosen])
+        output.show(table("", columns, rows))
+    output.json([facts(m) for m in chosen])
 
 
 def facts(measure: Measure) -> dict[str, Any]:
@@ -65,10 +65,10 @@ def facts(measure: Measure) -> dict[str, Any]:
     }
 
 
-def _explain(measure: Measure, voice: Voice) -> None:
+def _explain(measure: Measure, output: Output) -> None:
     low, high = (_bound(value) for value in measure.range)
-    voice.line(f"{measure.name} ({measure.family})")
-    voice.line(f"  {measure.summary}")
+    output.line(f"{measure.name} ({measure.family})")
+    output.line(f"  {measure.summary}")
     rows = {
         "range": f"{low} to {high}",
         "better": {"higher": "higher", "lower": "lower"}.get(measure.better, "neither"),
@@ -79,7 +79,7 @@ def _explain(measure: Measure, voice: Voice) -> None:
         "source": measure.source,
     }
     for label, text in rows.items():
-        voice.line(f"  {label:13} {text}")
+        output.line(f"  {label:13} {text}")
 
 
 def _bound(value: float) -> str:

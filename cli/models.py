@@ -7,14 +7,14 @@ from typing import Any
 import click
 
 from embgeo.cli import completion
-from embgeo.cli.options import with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import with_output
+from embgeo.cli.output import Output
 
 
 @click.command(short_help="Available models.")
 @click.argument("name", required=False, shell_complete=completion.models)
-@with_voice
-def command(name: str | None, voice: Voice) -> None:
+@with_output
+def command(name: str | None, output: Output) -> None:
     """List what MODEL can be, in the order of lookup; with NAME, find registered models by part of a name.
 
     \b
@@ -27,8 +27,8 @@ def command(name: str | None, voice: Voice) -> None:
     if name is None:
         known = known_models()
         rows = [[model["name"], "hub" if model["needs_hub"] else "", model["summary"]] for model in known]
-        voice.show(table("", [("MODEL", "left"), ("needs", "left"), ("what it is", "text")], rows))
-        voice.json(known)
+        output.show(table("", [("MODEL", "left"), ("needs", "left"), ("what it is", "text")], rows))
+        output.json(known)
         return
     from embgeo.encoders.resolve import model_names
     from embgeo.errors import unknown_name
@@ -38,8 +38,8 @@ def command(name: str | None, voice: Voice) -> None:
     if not found:
         raise unknown_name("model", name, names, "A folder, vectors:PATH or any hub name ORG/NAME works too.")
     for model in found:
-        voice.line(model)
-    voice.json(found)
+        output.line(model)
+    output.json(found)
 
 
 def known_models() -> list[dict[str, Any]]:

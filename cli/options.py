@@ -14,7 +14,7 @@ from embgeo.cli.configuration import config_option, settle, used
 from embgeo.writable import check_writable_file
 
 if TYPE_CHECKING:
-    from embgeo.cli.voice import Voice
+    from embgeo.cli.output import Output
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
@@ -32,7 +32,7 @@ class Common:
     encoder: dict[str, Any]
     html: Path | None
     no_html: bool
-    voice: Voice
+    output: Output
     config: dict[str, Any] | None = None
 
     def arguments(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ json_option = click.option(
     metavar="FILE|-",
     help="Also write the result as JSON; `-`: to stdout, all text to stderr.",
 )
-voice_flags = stacked(
+verbosity_flags = stacked(
     click.option("--quiet", "-q", is_flag=True, help="Print errors only (and what --json - asks for)."),
     click.option("--verbose", "-v", is_flag=True, help="More detail: the library's log, every finished stage."),
     click.option(
@@ -143,7 +143,7 @@ _output_options = stacked(
     json_option,
     click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
     click.option("--no-html", is_flag=True, help="Do not write a report."),
-    voice_flags,
+    verbosity_flags,
 )
 ENCODER_NAMES = (
     "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "dtype",
@@ -158,16 +158,16 @@ EXCLUSIVE = (("html", "no_html"), ("specs", "exhaustive", "grid"), ("query", "ve
 VOICES = (("quiet", "verbose"), ("quiet", "debug"))
 
 
-def with_voice(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options --json, --quiet, --verbose, --debug, handed over as `voice`."""
+def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Options --json, --quiet, --verbose, --debug, handed over as `output`."""
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        voice = _take_voice(options)
-        with voice.speaking():
-            return function(voice=voice, **options)
+        output = _take_output(options)
+        with output.configured():
+            return function(output=output, **options)
 
-    return stacked(json_option, voice_flags)(call)
+    return stacked(json_option, verbosity_flags)(call)
 
 
 def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -175,14 +175,14 @@ def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        voice = _take_voice(options)
+        output = _take_output(options)
         library = {name: options.pop(name) for name in LIBRARY_NAMES}
         given = {name: options.pop(name) for name in ENCODER_NAMES}
         encoder = {name: value for name, value in given.items() if value not in (None, False)}
         config = used(click.get_current_context())
-        common = Common(library, encoder, options.pop("html"), options.pop("no_html"), voice, config)
+        common = Common(library, encoder, options.pop("html"), options.pop("no_html"), output, config)
         check_html(common.html, common.no_html)
-        with voice.speaking():
+        with output.configured():
             return function(common=common, **options)
 
     return stacked(config_option, _compute_options, _encoder_options, _output_options)(call)
@@ -196,11 +196,11 @@ def check_html(html: Path | None, no_html: bool) -> None:
         check_writable_file(html, "--html")
 
 
-def _take_voice(options: dict[str, Any]) -> Voice:
-    """The voice that the options ask for, which are taken out of them; what a file says gives way to flags."""
-    from embgeo.cli.voice import Voice
+def _take_output(options: dict[str, Any]) -> Output:
+    """The output that the options ask for, which are taken out of them; what a file says gives way to flags."""
+    from embgeo.cli.output import Output
 
     settle(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
     if options["json_target"] not in (None, "-"):
         check_writable_file(Path(options["json_target"]), "--json")
-    return Voice(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))
+    return Output(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))

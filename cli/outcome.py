@@ -16,11 +16,11 @@ from embgeo.run import Run, folder_name, path_text
 
 if TYPE_CHECKING:
     from embgeo.cli.options import Common
-    from embgeo.cli.voice import Voice
+    from embgeo.cli.output import Output
 
 
 def follow(
-    voice: Voice, out: Path, command: str, model: str, dataset: str | None, work: Callable[[Progress], Run]
+    output: Output, out: Path, command: str, model: str, dataset: str | None, work: Callable[[Progress], Run]
 ) -> Run:
     """Do `work` with its progress shown and logged: beside the run in `out` while it lasts, then in the run's folder.
 
@@ -29,7 +29,7 @@ def follow(
     named = {"command": command, "model": model, "dataset": dataset, "identity": os.getpid()}
     log = ProgressLog(out / f"{folder_name(named)}.log")
     try:
-        with voice.progress(log) as progress:
+        with output.progress(log) as progress:
             run = work(progress)
     except BaseException:
         log.discard()
@@ -52,7 +52,7 @@ def finish(run: Run, common: Common) -> None:
                 raise StorageError(
                     f"--html must name a file that can be written; {common.html}: {error.strerror or error}"
                 ) from error
-    common.voice.json(run.result)
-    common.voice.line(f"run     {plain(path_text(run.folder))}")
+    common.output.json(run.result)
+    common.output.line(f"run     {plain(path_text(run.folder))}")
     if not common.no_html:
-        common.voice.line(f"report  {plain(path_text(common.html or run.folder / 'report.html'))}")
+        common.output.line(f"report  {plain(path_text(common.html or run.folder / 'report.html'))}")

@@ -8,8 +8,8 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
-from embgeo.cli.options import FILE, find_option, with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import FILE, find_option, with_output
+from embgeo.cli.output import Output
 from embgeo.writable import check_writable_file
 
 
@@ -20,9 +20,9 @@ from embgeo.writable import check_writable_file
 @click.option("--figures", type=FILE, metavar="DIR", help="Write every figure there as SVG (extra figures).")
 @find_option
 @config_option
-@with_voice
+@with_output
 def command(
-    folders: tuple[Path, ...], html: Path | None, csv: Path | None, figures: Path | None, out: Path, voice: Voice
+    folders: tuple[Path, ...], html: Path | None, csv: Path | None, figures: Path | None, out: Path, output: Output
 ) -> None:
     """Write one HTML report of the runs RUN...; nothing is computed or encoded again.
 
@@ -46,15 +46,15 @@ def command(
 
     runs = [find_run(folder, out) for folder in folders]
     path = write_report(runs, html or runs[0].folder / "report.html")
-    voice.line(f"report  {plain(path_text(path))}")
+    output.line(f"report  {plain(path_text(path))}")
     tables = write_tables(runs, csv) if csv is not None else []
     drawn = write_figures(runs, figures) if figures is not None else []
     for kind, files, folder in (("csv", tables, csv), ("figures", drawn, figures)):
         if folder is not None:
-            voice.line(f"{kind:7} {len(files)} files in {plain(path_text(folder))}")
+            output.line(f"{kind:7} {len(files)} files in {plain(path_text(folder))}")
     if hint := compare_command([run for run in runs if run.command != "compare"]):
-        voice.line(f"compare {plain(hint)}")
-    voice.json({
+        output.line(f"compare {plain(hint)}")
+    output.json({
         "report": str(path), "runs": [str(run.folder) for run in runs], "csv": [str(file) for file in tables],
         "figures": [str(file) for file in drawn],
     })  # fmt: skip

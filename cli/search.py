@@ -9,8 +9,8 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
-from embgeo.cli.options import FILE, device_options, find_option, with_voice
-from embgeo.cli.voice import Voice
+from embgeo.cli.options import FILE, device_options, find_option, with_output
+from embgeo.cli.output import Output
 
 
 @click.command(short_help="Search the store that compress built.")
@@ -21,7 +21,7 @@ from embgeo.cli.voice import Voice
 @device_options
 @find_option
 @config_option
-@with_voice
+@with_output
 def command(
     run: Path,
     query: str | None,
@@ -30,7 +30,7 @@ def command(
     device: str,
     threads: int | None,
     out: Path,
-    voice: Voice,
+    output: Output,
 ) -> None:
     """Search the store of RUN with the text QUERY or with a vector.
 
@@ -47,5 +47,5 @@ def command(
     from embgeo.reports.terminal import hits_table
 
     hits = api.search(run, query, vector=vector, k=k, device=device, threads=threads, out=out)
-    voice.show(hits_table(hits))
-    voice.json([asdict(hit) for hit in hits])
+    output.show(hits_table(hits))
+    output.json([asdict(hit) for hit in hits])

@@ -55,7 +55,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     return ask
 
 
-def without_voice(options: dict[str, Any]) -> dict[str, Any]:
+def without_output(options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key not in ("progress", "config")}
 
 
@@ -113,7 +113,7 @@ def test_a_file_is_equal_to_flags(command: str, asked: Asked) -> None:
     places, flags = EQUAL[command]
     by_flags = asked(command, *places, *flags.split())
     by_file = asked(command, *places, "--config", "run.toml")
-    assert without_voice(by_file) == without_voice(by_flags)
+    assert without_output(by_file) == without_output(by_flags)
     assert by_flags
     assert "config" not in by_flags
 

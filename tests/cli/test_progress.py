@@ -12,8 +12,8 @@ import pytest
 
 from embgeo.cli import progress_lines
 from embgeo.cli.outcome import follow
+from embgeo.cli.output import Output, fitted_note
 from embgeo.cli.progress_lines import LOG_FILE, Lines, ProgressLog, duration_text, rate_text, ticking
-from embgeo.cli.voice import Voice, fitted_note
 from embgeo.errors import InputError
 from embgeo.progress import Progress
 from embgeo.run import Run
@@ -41,7 +41,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_a_pipe_gets_one_line_for_each_long_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         progress("encode documents", 0, 100)
         progress("encode documents", 50, 100)
         clock.now = 4.0
@@ -55,7 +55,7 @@ def test_a_pipe_gets_one_line_for_each_long_stage(clock: Clock, capsys: pytest.C
 
 
 def test_verbose_names_short_stages_too(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Voice(verbose=True).progress() as progress:
+    with Output(verbose=True).progress() as progress:
         progress("search", 0, 10)
         clock.now = 0.5
         progress("search", 10, 10)
@@ -64,7 +64,7 @@ def test_verbose_names_short_stages_too(clock: Clock, capsys: pytest.CaptureFixt
 
 
 def test_details_after_a_colon_are_one_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         for done, spec in enumerate(["f32", "int8", "binary"]):
             clock.now = float(done)
             progress(f"trade-offs: {spec}", done, 2)
@@ -72,7 +72,7 @@ def test_details_after_a_colon_are_one_stage(clock: Clock, capsys: pytest.Captur
 
 
 def test_no_silence_is_longer_than_about_thirty_seconds(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         for second in range(0, 301):
             clock.now = float(second)
             progress("trade-offs: int8", 60 + second, 960)  # 60 were taken up from an earlier try
@@ -113,7 +113,7 @@ def test_a_thread_ticks_while_the_work_is_silent() -> None:
 
 def test_the_log_stands_beside_the_run_and_then_in_it(clock: Clock, tmp_path: Path) -> None:
     log = ProgressLog(tmp_path / "runs" / "compress-x-1.log")
-    with Voice(quiet=True).progress(log) as progress:
+    with Output(quiet=True).progress(log) as progress:
         progress("encode documents", 0, 100)
         assert not log.path.exists()  # short work leaves no log
         clock.now = 40.0
@@ -139,7 +139,7 @@ def test_failed_work_leaves_no_log(clock: Clock, tmp_path: Path) -> None:
         raise InputError("bad")
 
     with pytest.raises(InputError, match="bad"):
-        follow(Voice(quiet=True), tmp_path / "runs", "compress", "minilm", "tiny", work)
+        follow(Output(quiet=True), tmp_path / "runs", "compress", "minilm", "tiny", work)
     assert not (tmp_path / "runs").exists()
 
 
@@ -155,7 +155,7 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         for done in range(0, 11, 5):
             progress("encode [documents]", done, 10)
             progress(f"trade-offs: spec{done}", done, 10)
@@ -182,7 +182,7 @@ def test_the_running_front_stands_under_the_bars(
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "80")
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         progress("trade-offs: f32", 1, 12)
         progress(f"trade-offs: int8\n{FRONT}", 7, 12)
         progress(f"trade-offs: int8\n{FRONT}", 12, 12)
@@ -195,7 +195,7 @@ def test_the_running_front_stands_under_the_bars(
 
 
 def test_a_pipe_gets_the_front_with_the_line_of_its_stage(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         progress("trade-offs: f32", 0, 2)
         clock.now = 4.0
         progress("trade-offs: int8\nfront: f32 .645@1536 · int8 .646@384", 2, 2)
@@ -221,14 +221,14 @@ def test_a_dumb_terminal_gets_no_control_sequences(monkeypatch: pytest.MonkeyPat
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "dumb")
-    with Voice(verbose=True).progress() as progress:
+    with Output(verbose=True).progress() as progress:
         progress("encode", 10, 10)
     assert terminal.getvalue().startswith("encode: 10 in ")
     assert "\x1b" not in terminal.getvalue()
 
 
 def test_quiet_draws_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    with Voice(quiet=True).progress() as progress:
+    with Output(quiet=True).progress() as progress:
         progress("encode", 0, 10)
         clock.now = 60.0
         progress("encode", 10, 10)
@@ -242,7 +242,7 @@ def test_rates_have_the_digits_that_matter(speed: float | None, text: str) -> No
     assert rate_text(speed) == text
 
 
-def test_the_voice_leaves_logging_warnings_and_environment_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_leaves_logging_warnings_and_environment_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     import logging
     import os
     import warnings
@@ -250,7 +250,7 @@ def test_the_voice_leaves_logging_warnings_and_environment_as_they_were(monkeypa
     monkeypatch.delenv("TRANSFORMERS_VERBOSITY", raising=False)
     logger = logging.getLogger("embgeo")
     before = (logger.level, list(logger.handlers), logger.propagate, list(warnings.filters), dict(os.environ))
-    with Voice(json_target="-").speaking():
+    with Output(json_target="-").configured():
         assert sys.stdout is sys.stderr
         assert os.environ["TRANSFORMERS_VERBOSITY"] == "error"
     assert before == (logger.level, list(logger.handlers), logger.propagate, list(warnings.filters), dict(os.environ))

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from embgeo.cli.compare import compare_tables
 from embgeo.cli.failures import run
-from embgeo.cli.voice import Voice
+from embgeo.cli.output import Output
 from embgeo.reports.front import front_table
 from embgeo.reports.sections.retrieval import retrieval_table
 from embgeo.reports.sections.signature import signature_table
@@ -52,7 +52,7 @@ def shown(drawn: Table, width: int, terminal: bool, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
-    Voice().show(drawn)
+    Output().show(drawn)
     return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", stream.getvalue())
 
 
@@ -91,6 +91,6 @@ def test_bars_never_cut_a_count(width: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", str(width))
-    with Voice().progress() as progress:
+    with Output().progress() as progress:
         progress("trade-offs: hnsw32,pca192,rot,int4+int8@10", 123456, 654321)
     assert "123456/654321" in stream.getvalue()

@@ -1,4 +1,4 @@
-"""Where words go: results to stdout, progress and chatter to stderr, JSON where it was asked for."""
+"""What goes where: results to stdout, progress and messages to stderr, JSON where it was asked for."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ BETWEEN = " · "
 BESIDE_A_BAR = 42  # columns for the shortest bar, the count, the rate and the time
 
 
-class Voice:
-    """One command's way of speaking, after --json, --quiet, --verbose and --debug.
+class Output:
+    """One command's way of configured, after --json, --quiet, --verbose and --debug.
 
     With `--json -` everything but the JSON goes to stderr, also what a library prints on its own.
     """
@@ -49,7 +49,7 @@ class Voice:
         return _console(stderr=self.json_target == "-", quiet=self.quiet)
 
     @contextmanager
-    def speaking(self) -> Iterator[None]:
+    def configured(self) -> Iterator[None]:
         """Set logging, warnings and the noise of other libraries for the length of a command, then restore them."""
         with ExitStack() as stack:
             for stream in (sys.stdout, sys.stderr):
