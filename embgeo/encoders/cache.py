@@ -78,10 +78,8 @@ def encode_texts(
     entry = CacheEntry(_encodings(cache_dir) / key, plan, encoder.dimension)
     if (done := entry.finished()) is not None:
         return done
-    entry.prepare({
-        "format": FORMAT, "model": encoder.name, "role": role, "texts": len(texts), "dimension": encoder.dimension,
-        "identity": dict(encoder.identity),
-    })  # fmt: skip
+    held = {"model": encoder.name, "role": role, "texts": len(texts), "dimension": encoder.dimension}
+    entry.prepare({"format": FORMAT, **held, "identity": dict(encoder.identity)})
     for _ in range(ATTEMPTS):
         _encode_missing(encoder, texts, role, entry, progress, shard_seconds)
         entry.assemble()

@@ -20,6 +20,7 @@ from embgeo.encoders.silence import quiet_encoding, quiet_loading
 from embgeo.errors import EmbgeoError, InputError, MissingExtraError
 from embgeo.files.unicode import readable
 
+THROUGH_SENTENCE_TRANSFORMERS = ("SentenceTransformerEncoderWrapper", "InstructSentenceTransformerModel")
 # used where the dataset is no mteb task: what mteb itself tells instruction models on retrieval tasks at large
 RETRIEVAL_INSTRUCTION = "Retrieve text based on user query."
 
@@ -108,11 +109,10 @@ class MtebEncoder:
         from datasets import Dataset
 
         rows = DataLoader(Dataset.from_dict({"text": [readable(text) for text in texts]}), batch_size=len(texts))
+        place = {"task_metadata": self.task, "hf_split": "test", "hf_subset": "default"}
+        how = {"prompt_type": PromptType(role), "batch_size": len(texts), "show_progress_bar": False}
         with quiet_encoding():
-            vectors = self.wrapper.encode(
-                rows, task_metadata=self.task, hf_split="test", hf_subset="default", prompt_type=PromptType(role),
-                batch_size=len(texts), show_progress_bar=False,
-            )  # fmt: skip
+            vectors = self.wrapper.encode(rows, **place, **how)
         if hasattr(vectors, "detach"):
             vectors = vectors.detach().float().cpu().numpy()
         return np.asarray(vectors, dtype=np.float32)
@@ -160,9 +160,7 @@ def _keywords(name: str, meta: Any, options: EncoderOptions) -> dict[str, Any]:
         raise InputError(
             f"mteb pins {name!r} to revision {meta.revision}, which its prompts belong to; got {options.revision!r}"
         )
-    through_sentence_transformers = meta.loader.__name__ in (
-        "SentenceTransformerEncoderWrapper", "InstructSentenceTransformerModel",
-    )  # fmt: skip
+    through_sentence_transformers = meta.loader.__name__ in THROUGH_SENTENCE_TRANSFORMERS
     declared = bool((meta.loader_kwargs or {}).get("trust_remote_code"))
     hard_coded = not through_sentence_transformers and "trust_remote_code=True" in _source(meta.loader)
     if (declared or hard_coded) and not options.trust_remote_code:
@@ -205,7 +203,11 @@ def _retrieval_task() -> Any:
     from mteb.abstasks.task_metadata import TaskMetadata
 
     return TaskMetadata(
-        name="embgeo", description="A corpus and its queries.", dataset={"path": "embgeo", "revision": "1"},
-        type="Retrieval", eval_langs=["eng-Latn"], main_score="ndcg_at_10",
+        name="embgeo",
+        description="A corpus and its queries.",
+        dataset={"path": "embgeo", "revision": "1"},
+        type="Retrieval",
+        eval_langs=["eng-Latn"],
+        main_score="ndcg_at_10",
         prompt={"query": RETRIEVAL_INSTRUCTION},
-    )  # fmt: skip
+    )

@@ -95,13 +95,11 @@ class SentenceTransformerEncoder:
         if not callable(tokenizer):
             return None
         prompt = self.prompt(role) if prompt is None else prompt
+        bare = {"return_attention_mask": False, "return_token_type_ids": False}
         lengths: list[int] = []
         for start in range(0, len(texts), TOKENIZER_BLOCK):
             block = [prompt + readable(text) for text in texts[start : start + TOKENIZER_BLOCK]]
-            tokens = tokenizer(
-                block, truncation=False, padding=False, return_attention_mask=False, return_token_type_ids=False,
-                verbose=False,
-            )  # fmt: skip
+            tokens = tokenizer(block, truncation=False, padding=False, verbose=False, **bare)
             lengths += [len(ids) for ids in tokens["input_ids"]]
         return np.array(lengths, np.int64)
 

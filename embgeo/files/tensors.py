@@ -11,13 +11,9 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-DTYPES: Mapping[str, np.dtype] = {
-    name: np.dtype(dtype)
-    for name, dtype in {
-        "U8": "|u1", "U16": "<u2", "U64": "<u8", "I32": "<i4", "I64": "<i8",
-        "BF16": ml_dtypes.bfloat16, "F16": "<f2", "F32": "<f4", "F64": "<f8",
-    }.items()
-}  # fmt: skip
+_INTEGERS = {"U8": "|u1", "U16": "<u2", "U64": "<u8", "I32": "<i4", "I64": "<i8"}
+_FLOATS = {"BF16": ml_dtypes.bfloat16, "F16": "<f2", "F32": "<f4", "F64": "<f8"}
+DTYPES: Mapping[str, np.dtype] = {name: np.dtype(dtype) for name, dtype in {**_INTEGERS, **_FLOATS}.items()}
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 

@@ -189,10 +189,8 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
         warnings.append(f"aligned by row: the vectors came without ids, so {what} were matched by their order")
     judgements = None
     if queries is not None and data.judgements.qrels:
-        judgements = check_judgements(
-            data.judgements.qrels, embeddings.doc_ids, embeddings.query_ids, data.judgements.drop_own_document,
-            f"the judgements of {data.name}",
-        )  # fmt: skip
+        ids, drop = (embeddings.doc_ids, embeddings.query_ids), data.judgements.drop_own_document
+        judgements = check_judgements(data.judgements.qrels, *ids, drop, f"the judgements of {data.name}")
         # without the queries of other splits, as a text model would not encode them
         rows = [row for row, query in enumerate(embeddings.query_ids) if query in judgements.qrels]
         judged = [embeddings.query_ids[row] for row in rows]
@@ -348,6 +346,5 @@ def with_document_queries(embeddings: Embeddings, seed: int, most: int = 1000) -
             "them, since it could find only itself. Give query vectors (--queries-vectors) or more documents"
         )
     rows = np.sort(np.random.default_rng([seed, 0xD0C5]).choice(n, min(n, most), replace=False))
-    return replace(
-        embeddings, queries=embeddings.rows(rows), query_ids=[embeddings.doc_ids[row] for row in rows]
-    )  # fmt: skip
+    names = [embeddings.doc_ids[row] for row in rows]
+    return replace(embeddings, queries=embeddings.rows(rows), query_ids=names)
