@@ -105,6 +105,17 @@ def _hurried_clock() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _few_resamples_of_a_choice() -> Iterator[None]:
+    """How wide the interval of a choice is, laws look at with samples of their own; elsewhere 40 will do for 400."""
+    from embgeo.compression.choosing.select import SELECTION_RESAMPLES, cross_fit
+
+    assert cross_fit.__defaults__ == (SELECTION_RESAMPLES,)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cross_fit, "__defaults__", (SELECTION_RESAMPLES // 10,))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _every_run_fits_the_schema() -> Iterator[None]:
     """What the library stores has all that the shipped JSON schema requires; what tests store by hand has its types."""
     from jsonschema import Draft202012Validator
