@@ -10,7 +10,7 @@ from embgeo.errors import Undefined
 from embgeo.metrics.registry import CurveFacts, Reading, measure
 from embgeo.space.space import Space
 
-LARGEST = 64  # of the nearer neighbour; the farther is at twice the rank
+MAX_RANK = 64  # of the nearer neighbour; the farther is at twice the rank
 
 
 @measure(
@@ -47,7 +47,7 @@ def gride_dim(space: Space) -> Reading:
     distinct = space.distinct
     if distinct.n < 5:
         raise Undefined(f"Gride needs at least 5 distinct rows; got {distinct.n}")
-    ranks = [m for m in (2**i for i in range(LARGEST.bit_length())) if 2 * m < distinct.n]
+    ranks = [m for m in (2**i for i in range(MAX_RANK.bit_length())) if 2 * m < distinct.n]
     r = distinct.neighbours(2 * ranks[-1], "euclidean")[0].astype(np.float64)
     dimensions = [maximum_likelihood_dimension(r[:, m - 1], r[:, 2 * m - 1], m) for m in ranks]
     known = [d for d in dimensions if d is not None]

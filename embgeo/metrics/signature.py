@@ -17,7 +17,7 @@ from embgeo.files.jsontext import to_plain
 from embgeo.judgements import Judgements
 from embgeo.metrics.registry import CurveFacts, DocumentFacts, Measure, Reading, select
 from embgeo.progress import Progress, silent
-from embgeo.space.jackknife import MINIMUM_REPLICATES, jackknife_interval
+from embgeo.space.jackknife import MIN_REPLICATES, jackknife_interval
 from embgeo.space.space import Space, renumbered
 from embgeo.space.space_map import Colour
 
@@ -58,8 +58,8 @@ class SignatureRequest:
     def __post_init__(self) -> None:
         if self.cap < 2:
             raise InputError(f"cap must be at least 2 rows; got {self.cap}")
-        if self.intervals and self.replicates < MINIMUM_REPLICATES:
-            raise InputError(f"an interval needs at least {MINIMUM_REPLICATES} replicates; got {self.replicates}")
+        if self.intervals and self.replicates < MIN_REPLICATES:
+            raise InputError(f"an interval needs at least {MIN_REPLICATES} replicates; got {self.replicates}")
 
 
 @dataclass(frozen=True)

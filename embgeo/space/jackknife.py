@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-MINIMUM_REPLICATES = 5
+MIN_REPLICATES = 5
 CONFIDENCE = 0.95
 
 
@@ -23,8 +23,8 @@ def jackknife_interval(
     measure that moves with n: the interval does not cover that. Where all halves give one value, as whole numbers may,
     there is none: an interval of no width would claim certainty.
     """
-    if len(halves) < MINIMUM_REPLICATES:
-        return None, f"none: defined on {len(halves)} half samples, {MINIMUM_REPLICATES} needed", None
+    if len(halves) < MIN_REPLICATES:
+        return None, f"none: defined on {len(halves)} half samples, {MIN_REPLICATES} needed", None
     from scipy.special import stdtrit
 
     draws = np.asarray(halves)
