@@ -37,7 +37,7 @@ class Section:
     name : unique among the sections of a kind of result; the anchor on the page.
     title : its heading, or what makes one of the result.
     label : its entry in the contents, by default the title.
-    order : sections come by rising order; those below `LEAD` stand above the contents and the warnings.
+    order : sections come by rising order; those of style "lead" stand above the contents.
     style : "lead", "wide" or "".
     """
 

@@ -50,10 +50,8 @@ def all_codecs(shown: Shown[CompressResult]) -> Iterator[Block]:
     ]
     spec = Row.declared()["spec"]
     columns = [column(each) for each in (spec, *fields)]
-    yield Table(
-        "codecs", TITLE, columns, [RowGroup(drawn)], sortable=True,
-        data=Data("codecs", TITLE, [row.to_json() for row in rows]),
-    )  # fmt: skip
+    data = Data("codecs", TITLE, [row.to_json() for row in rows])
+    yield Table("codecs", TITLE, columns, [RowGroup(drawn)], data=data, sortable=True)
     for remark in remarks(rows):
         yield Paragraph(Foreign(remark), "note")
     yield Glossary("What the columns mean", [(each.shown.title, each.shown.explain) for each in fields])
