@@ -11,6 +11,7 @@ import numpy as np
 from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.comparison.vectors import RunVectors, Unavailable, vectors_of
 from embgeo.embeddings import Embeddings
+from embgeo.errors import InputError
 from embgeo.metrics.pairwise.registry import compare_spaces, comparisons
 from embgeo.progress import Progress, silent
 from embgeo.results.compare import SimilarPair
@@ -32,6 +33,12 @@ class Pairing:
     rows: np.ndarray  # (shared, 2) int64
     how: str
     caveat: str = ""
+
+
+def check_sample(documents: int) -> None:
+    """Raise InputError where so few documents have no meaningful neighbourhoods."""
+    if documents < MIN_DOCUMENTS:
+        raise InputError(f"documents must be at least {MIN_DOCUMENTS}, for meaningful neighbourhoods; got {documents}")
 
 
 def compare_models(

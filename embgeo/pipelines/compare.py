@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from embgeo.comparison.conditions import check_conditions, parse_condition
-from embgeo.comparison.model_similarity import DOCUMENTS, MIN_DOCUMENTS, compare_models
+from embgeo.comparison.model_similarity import DOCUMENTS, check_sample, compare_models
 from embgeo.comparison.retrieval import compare_retrieval
 from embgeo.comparison.runs import ComparedRun, gather, subjects
 from embgeo.comparison.signatures import compare_signatures
@@ -59,13 +59,14 @@ def compare(
     """
     check_writable_folder(out, "--out")
     check_price(price_per_gb)
-    if documents < MIN_DOCUMENTS:
-        raise InputError(f"documents must be at least {MIN_DOCUMENTS}, for meaningful neighbourhoods; got {documents}")
+    check_sample(documents)
     planned = parse_vectors(vectors or PLANNED)
     conditions = [parse_condition(text) for text in fail_if]
     # a pipeline that ran again with nothing changed compares a run with its own stored copy
     items = gather(runs, out, copies=bool(conditions))
     checked = check_conditions(items, conditions, seed)
+    named = [item.result.identity or item.run.name for item in items]
+    asked = {"runs": named, "vectors": vectors, "price_per_gb": price_per_gb, "documents": documents, "seed": seed}
     with limited_threads(threads) as used:
         retrieval, warnings = compare_retrieval(items, seed)
         similarity, more = compare_models(items, seed, documents, progress)
@@ -73,14 +74,7 @@ def compare(
             command="compare",
             model=Named(name=" + ".join(_tails(item.model.name for item in subjects(items)))),
             dataset=Corpus(name=" + ".join(_tails(item.dataset.name for item in subjects(items))) or None),
-            request={
-                "runs": [item.result.identity or item.run.name for item in items],
-                "vectors": vectors,
-                "price_per_gb": price_per_gb,
-                "documents": documents,
-                "seed": seed,
-                **({"fail_if": list(fail_if)} if fail_if else {}),
-            },
+            request={**asked, **({"fail_if": list(fail_if)} if fail_if else {})},
             config=None if config is None else dict(config),
             environment=environment(used),
             runs=[item.facts() for item in items],

@@ -13,6 +13,7 @@ from embgeo.results import NDCG, CompareResult, Interval
 from embgeo.results.compare import Front, FrontRow, PairedTest, QueryPair
 
 ALPHA = 0.05
+OVERLAP, CKA = "neighbourhood_overlap@10", "linear_cka"
 
 
 @section("decision", "In short", of=CompareResult, order=0, style="lead")
@@ -122,7 +123,7 @@ def _alike(result: CompareResult) -> list[str]:
     parts = []
     for pair in pairs[:4]:
         values = pair.values or {}
-        overlap, cka = values.get("neighbourhood_overlap@10"), values.get("linear_cka")
+        overlap, cka = values.get(OVERLAP), values.get(CKA)
         alike = f"{percent(overlap, places=0)} (linear CKA {number(cka, places=3)})"
         parts.append(f"{pair.a} and {pair.b} share {alike}")
     more = f"; {len(pairs) - 4} more pairs are in the table" if len(pairs) > 4 else ""
