@@ -79,7 +79,7 @@ def command(
     """
     check_html(html, no_html)
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.words import condition_line, warning_lines
+    from embgeo.cli.words import warning_lines
     from embgeo.pipelines.compare import compare
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
@@ -107,6 +107,13 @@ def command(
     output.line()
     for sentence in decision(found):
         output.sentence(plain(sentence.translate(PLAIN)))
+    gate(found, output)
+
+
+def gate(found: CompareResult, output: Output) -> None:
+    """Say what came of each --fail-if; raises GateError where one fires."""
+    from embgeo.cli.words import condition_line
+
     checked = found.conditions or []
     for condition in checked:
         output.sentence(f"{'failed' if condition.fires else 'passed'}: {condition_line(condition)}")
