@@ -21,16 +21,16 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 # law: (at most so many places today, the goal)
 LIMITS = {
-    "import cycles": (2, 0),
+    "import cycles": (0, 0),
     "imports against the order of rooms": (0, 0),
     "isinstance on another file's part": (2, 0),
     "probed attributes": (3, 0),
-    "functions over 60 lines": (8, 0),
+    "functions over 60 lines": (7, 0),
     "functions over complexity 12": (1, 0),
-    "public functions over 6 parameters": (14, 0),
-    "files beyond 15 in a folder": (21, 0),
-    "files of a family that register nothing": (1, 0),
-    "keys read with get outside results": (244, 0),
+    "public functions over 6 parameters": (11, 0),
+    "files beyond 15 in a folder": (14, 0),
+    "files of a family that register nothing": (0, 0),
+    "keys read with get outside results": (40, 0),
     "reports that import a registry": (0, 0),
     "cli modules that import numpy": (0, 0),
     "documents cited that are not here": (0, 0),
@@ -40,7 +40,7 @@ LIMITS = {
     "modules that ask whether the hub answers": (1, 1),
     "lists of row fields": (2, 1),
     "constants named MOST, LEAST or FEWEST": (6, 0),
-    "layout kept from the formatter": (79, 0),
+    "layout kept from the formatter": (50, 0),
     "lines of the product": (33_300, 28_970),
 }
 
