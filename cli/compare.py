@@ -81,9 +81,6 @@ def command(
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import warning_lines
     from embgeo.pipelines.compare import compare
-    from embgeo.reports.numbers import PLAIN
-    from embgeo.reports.plaintext import plain
-    from embgeo.reports.sections.compare_decision import decision
     from embgeo.reports.sections.compare_runs import legend
     from embgeo.results import CompareResult
 
@@ -104,16 +101,19 @@ def command(
     for warning in warning_lines(found.warnings):
         output.sentence(warning)
     finish(run, Common({}, {}, html, no_html, output))
+    conclude(found, output)
+
+
+def conclude(found: CompareResult, output: Output) -> None:
+    """Say what is decided, and what came of each --fail-if; raises GateError where one fires."""
+    from embgeo.cli.words import condition_line
+    from embgeo.reports.numbers import PLAIN
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.sections.compare_decision import decision
+
     output.line()
     for sentence in decision(found):
         output.sentence(plain(sentence.translate(PLAIN)))
-    gate(found, output)
-
-
-def gate(found: CompareResult, output: Output) -> None:
-    """Say what came of each --fail-if; raises GateError where one fires."""
-    from embgeo.cli.words import condition_line
-
     checked = found.conditions or []
     for condition in checked:
         output.sentence(f"{'failed' if condition.fires else 'passed'}: {condition_line(condition)}")

@@ -75,7 +75,9 @@ class ComparedRun:
 
 
 def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bool = False) -> list[ComparedRun]:
-    """Find and label the runs, in the order given; with `copies` two folders may hold the same run.
+    """Find and label the runs, in the order given.
+
+    With `copies` two folders may hold the same run: a pipeline that ran again with nothing changed.
 
     Raises
     ------

@@ -62,7 +62,6 @@ def compare(
     check_sample(documents)
     planned = parse_vectors(vectors or PLANNED)
     conditions = [parse_condition(text) for text in fail_if]
-    # a pipeline that ran again with nothing changed compares a run with its own stored copy
     items = gather(runs, out, copies=bool(conditions))
     checked = check_conditions(items, conditions, seed)
     named = [item.result.identity or item.run.name for item in items]
