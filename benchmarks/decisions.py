@@ -18,11 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from embgeo import api
-from embgeo.compression.choosing.select import KEEP_ALPHA, Field, choose, keep_p_values
+from embgeo.compression.choosing.select import KEEP_ALPHA, Competition, choose, keep_p_values
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.judging.held_out import CONTENDERS, Folds, Task, out_of_sample
+from embgeo.compression.judging.folds import Folds
+from embgeo.compression.judging.held_out import out_of_sample
+from embgeo.compression.judging.task import CONTENDERS, JudgingTask
 from embgeo.embeddings import check_embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score
@@ -54,8 +56,8 @@ class Judged:
         sizes = np.array([row["bytes_per_vector"] for row in rows], np.float64)
         return cls(str(run.result["dataset"]["name"]), specs, quality, recall, sizes)
 
-    def field(self, queries: np.ndarray, **limits: object) -> Field:
-        drawn = Field(
+    def field(self, queries: np.ndarray, **limits: object) -> Competition:
+        drawn = Competition(
             self.quality[:, queries], self.recall[:, queries], self.sizes, np.ones(len(self.sizes), bool),
             self.quality[0, queries], np.arange(len(queries)), reference=0,
         )  # fmt: skip
@@ -65,20 +67,20 @@ class Judged:
 # ---- the winner within a budget -------------------------------------------------------------------------------------
 
 
-def highest_quality(field: Field) -> int:
+def highest_quality(field: Competition) -> int:
     """The rule of version 0.1.0."""
     return int(np.where(field.allowed, field.quality.mean(axis=1), -1).argmax())
 
 
-def highest_recall(field: Field) -> int:
+def highest_recall(field: Competition) -> int:
     return int(np.where(field.allowed, field.recall.mean(axis=1), -1).argmax())
 
 
-def present(field: Field) -> int:
+def present(field: Competition) -> int:
     return choose(field, np.ones(field.quality.shape[1])).row
 
 
-RULES: dict[str, Callable[[Field], int]] = {
+RULES: dict[str, Callable[[Competition], int]] = {
     "highest nDCG (0.1.0)": highest_quality, "highest recall": highest_recall, "present rule": present,
 }  # fmt: skip
 
@@ -107,7 +109,7 @@ def winners(judged: Judged) -> None:
 # ---- --keep ---------------------------------------------------------------------------------------------------------
 
 
-def fixed_sequence(field: Field) -> np.ndarray:
+def fixed_sequence(field: Competition) -> np.ndarray:
     """The rule of version 0.1.0, in one family: from the largest store down to the first failure."""
     p = keep_p_values(field, np.ones(field.quality.shape[1]))
     passed = np.zeros(len(p), bool)
@@ -253,7 +255,9 @@ def estimates(text: str, X: np.ndarray, Y: np.ndarray, Q: np.ndarray) -> tuple[f
     folds = Folds(corpus, 0)
     inside = fit_codec(spec, folds.shipped)
     outside = fit_codec(spec, Training(check_embeddings(Y).matrix(), "cosine", 0))
-    judged = out_of_sample(Task(corpus, None, scores, rows, None), [spec], folds, {spec: inside}, lambda spec: None)[0]
+    judged = out_of_sample(
+        JudgingTask(corpus, None, scores, rows, None), [spec], folds, {spec: inside}, lambda spec: None
+    )[0]
 
     def recall(codec: object) -> float:
         Z, bias = codec.queries(corpus.query_matrix())  # type: ignore[attr-defined]

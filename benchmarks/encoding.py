@@ -24,8 +24,8 @@ from pathlib import Path
 import numpy as np
 
 from embgeo.encoders.cache import encode_texts
-from embgeo.encoders.encoder import EncoderOptions
 from embgeo.encoders.resolve import resolve_encoder
+from embgeo.requests import EncoderOptions
 
 MODULES = (
     "argparse", "asyncio", "collections", "csv", "datetime", "decimal", "email", "http", "inspect", "json", "logging",

@@ -32,6 +32,7 @@ from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
 from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.threads import limited_threads
 
@@ -97,7 +98,7 @@ def ours(embeddings: Embeddings, specs: Sequence[Spec]) -> tuple[dict[str, float
             timing += now - since
         since = now
 
-    sweep(embeddings, None, specs, progress=progress)
+    sweep(SweepInput(embeddings, None), specs, progress=progress)
     return seconds, timing, time.perf_counter() - started
 
 
@@ -125,7 +126,7 @@ def main() -> None:
         few = Training(embeddings.rows(slice(600)), embeddings.similarity)
         for spec in specs:  # compiles what is compiled once
             ranked(fit_codec(spec, few), few.X, few.X[:5])
-        sweep(embeddings, None, [parse("int8")])
+        sweep(SweepInput(embeddings, None), [parse("int8")])
         folds = document_folds(embeddings, 0)
         theirs = {str(spec): obvious(embeddings, spec, folds) for spec in specs}
         seconds, timing, whole = ours(embeddings, specs)

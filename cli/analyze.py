@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import click
 
-from embgeo.cli import completion
-from embgeo.cli.options import Common, with_common
+from embgeo.cli.options import Common, with_request
+from embgeo.requests import AnalyzeRequest
 
 
 @click.command(short_help="The shape of the space, and how well it retrieves.")
-@click.argument("model", shell_complete=completion.models)
-@click.argument("dataset", required=False, shell_complete=completion.datasets)
-@click.option(
-    "--measures", "measure_names", metavar="NAME,…", shell_complete=completion.measures,
-    help="Only these measures or families (`embgeo measures`).",
-)  # fmt: skip
-@click.option("--quick", is_flag=True, help="Only the fast measures.")
-@click.option("--umap", is_flag=True, help="Also lay out the report's map with UMAP (needs embgeo[umap]).")
-@with_common
-def command(
-    model: str, dataset: str | None, measure_names: str | None, quick: bool, umap: bool, common: Common
-) -> None:
+@with_request(AnalyzeRequest)
+def command(request: AnalyzeRequest, common: Common) -> None:
     """Measure the space of MODEL on DATASET, and how well exact search retrieves in it.
 
     MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors), a folder of a
@@ -34,9 +24,9 @@ def command(
       embgeo analyze vectors:docs.npy --measures dimension,uniformity
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
     """
-    from embgeo import api
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import title, warning_lines
+    from embgeo.pipelines.analyze import analyze
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
     from embgeo.reports.sections.retrieval import retrieval_table
@@ -45,14 +35,8 @@ def command(
     from embgeo.reports.terminal import draw
     from embgeo.results import AnalyzeResult
 
-    names = [name.strip() for name in measure_names.split(",") if name.strip()] if measure_names else None
-    output = common.output
-    run = follow(
-        output, common.library["out"], "analyze", model, dataset,
-        lambda progress: api.analyze(
-            model, dataset, measures=names, quick=quick, umap=umap, progress=progress, **common.arguments()
-        ),
-    )  # fmt: skip
+    output, model = common.output, str(request.model)
+    run = follow(output, request.out, "analyze", model, request.dataset, lambda progress: analyze(request, progress))
     found = AnalyzeResult.from_json(run.result)
     output.sentence(title(found))
     for block in (retrieval_table(found), signature_table(found)):

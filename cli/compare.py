@@ -10,20 +10,14 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import config_option, used
-from embgeo.cli.options import FILE, Common, check_html, kept_config, out_option, stacked, threads_option, with_output
-from embgeo.cli.output import Output
+from embgeo.cli.options import Common, html_options, out_option, threads_option, with_common
 from embgeo.errors import GateError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from embgeo.cli.output import Output
     from embgeo.results import CompareResult
-
-_places = stacked(
-    out_option,
-    click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
-    click.option("--no-html", is_flag=True, help="Do not write a report."),
-)
 
 
 @click.command(short_help="Models or datasets side by side, from stored runs.")
@@ -43,8 +37,9 @@ _places = stacked(
 )  # fmt: skip
 @threads_option
 @config_option
-@_places
-@with_output
+@out_option
+@html_options
+@with_common
 def command(
     runs: tuple[str, ...],
     vectors: str | None,
@@ -54,9 +49,7 @@ def command(
     fail_if: tuple[str, ...],
     threads: int | None,
     out: Path,
-    html: Path | None,
-    no_html: bool,
-    output: Output,
+    common: Common,
 ) -> None:
     """Compare stored runs side by side; nothing is encoded.
 
@@ -77,19 +70,18 @@ def command(
       embgeo compare embgeo-runs/compress-* --vectors 100M --price-per-gb 0.25 --json -
       embgeo compare reference/ 5e6f --fail-if 'ndcg@10 < -1%' --fail-if 'bytes_per_vector > 0'
     """
-    check_html(html, no_html)
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import warning_lines
     from embgeo.pipelines.compare import compare
     from embgeo.reports.sections.compare_runs import legend
     from embgeo.results import CompareResult
 
-    config = used(click.get_current_context())
+    output, config = common.output, used(click.get_current_context())
     run = follow(
         output, out, "compare", f"{len(runs)} runs", None,
         lambda progress: compare(
             list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
-            fail_if=list(fail_if), out=out, progress=progress, **kept_config(config),
+            fail_if=list(fail_if), out=out, progress=progress, config=config,
         ),
     )  # fmt: skip
     found = CompareResult.from_json(run.result)
@@ -100,7 +92,7 @@ def command(
     output.line()
     for warning in warning_lines(found.warnings):
         output.sentence(warning)
-    finish(run, Common({}, {}, html, no_html, output))
+    finish(run, common)
     conclude(found, output)
 
 

@@ -4,58 +4,17 @@ from __future__ import annotations
 
 import click
 
-from embgeo.cli import completion
-from embgeo.cli.options import Common, with_common
+from embgeo.cli.options import Common, with_request
 from embgeo.errors import GateError
+from embgeo.requests import CompressRequest
 
 
 @click.command(short_help="The smallest store that keeps the quality.")
-@click.argument("model", shell_complete=completion.models)
-@click.argument("dataset", required=False, shell_complete=completion.datasets)
-@click.option(
-    "--budget", metavar="SIZE", help="96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB limit the whole store."
+@with_request(
+    CompressRequest,
+    click.option("--strict", is_flag=True, help="Exit with code 3, all results written, if --keep is not met."),
 )
-@click.option(
-    "--keep",
-    metavar="SHARE",
-    help="Share of nDCG@10 to keep, e.g. 99%; without --budget, picks the smallest such store.",
-)
-@click.option(
-    "--spec",
-    "specs",
-    multiple=True,
-    metavar="SPEC",
-    shell_complete=completion.specs,
-    help="Evaluate only this spec (repeatable), e.g. pca192,rot,int4 or hnsw32,int8.",
-)
-@click.option("--vectors", metavar="COUNT", help="Plan sizes for this many vectors, e.g. 100M.  [default: the corpus]")
-@click.option(
-    "--price-per-gb",
-    type=float,
-    metavar="PRICE",
-    help="Price of 10⁹ bytes of RAM; without it, no prices are given.",
-)
-@click.option("--exhaustive", is_flag=True, help="Evaluate a longer list of specs.")
-@click.option(
-    "--grid",
-    type=click.Choice(["storage-paper"]),
-    help="Evaluate a published grid, by its arithmetic and by embgeo's.",
-)
-@click.option("--strict", is_flag=True, help="Exit with code 3, all results written, if --keep is not met.")
-@with_common
-def command(
-    model: str,
-    dataset: str | None,
-    budget: str | None,
-    keep: str | None,
-    specs: tuple[str, ...],
-    vectors: str | None,
-    price_per_gb: float | None,
-    exhaustive: bool,
-    grid: str | None,
-    strict: bool,
-    common: Common,
-) -> None:
+def command(request: CompressRequest, strict: bool, common: Common) -> None:
     """Evaluate ways to store the vectors of MODEL on DATASET, recommend one and build it.
 
     Each spec is evaluated out of sample on relevance judgements, with its bytes counted exactly. The recommended
@@ -71,11 +30,11 @@ def command(
       embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
     """
-    if strict and keep is None:
+    if strict and request.keep is None:
         raise click.UsageError("--strict needs --keep")
-    from embgeo import api
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import budget_meaning, left_out_line, recommendation, title, warning_lines
+    from embgeo.pipelines.compress import compress
     from embgeo.reports.commands import search_command
     from embgeo.reports.front import front_table
     from embgeo.reports.numbers import counted
@@ -84,14 +43,8 @@ def command(
     from embgeo.reports.terminal import draw
     from embgeo.results import CompressResult
 
-    output = common.output
-    run = follow(
-        output, common.library["out"], "compress", model, dataset,
-        lambda progress: api.compress(
-            model, dataset, budget=budget, keep=keep, specs=list(specs) or None, vectors=vectors,
-            price_per_gb=price_per_gb, exhaustive=exhaustive, grid=grid, progress=progress, **common.arguments(),
-        ),
-    )  # fmt: skip
+    output, model = common.output, str(request.model)
+    run = follow(output, request.out, "compress", model, request.dataset, lambda progress: compress(request, progress))
     found = CompressResult.from_json(run.result)
     output.sentence(title(found))
     if meaning := budget_meaning(found):
@@ -115,4 +68,4 @@ def command(
     for sentence in recommendation(found):
         output.sentence(sentence)
     if strict and found.recommendation.meets_keep is not True:
-        raise GateError(f"--keep {keep} is not met (--strict); the run and its report are written")
+        raise GateError(f"--keep {request.keep} is not met (--strict); the run and its report are written")

@@ -32,6 +32,18 @@ VECTORS = "vectors:"
 _META = "embgeo.config"
 
 
+class Names(click.ParamType):
+    """Names in one value, with a separator between them."""
+
+    name = "names"
+
+    def __init__(self, separator: str) -> None:
+        self.separator = separator
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return [name.strip() for name in value.split(self.separator) if name.strip()] if value else None
+
+
 def config_option(function: Any) -> Any:
     """Add `--config FILE` to a command."""
     return click.option(
@@ -46,7 +58,7 @@ def used(ctx: click.Context) -> dict[str, Any] | None:
     return found
 
 
-def settle(ctx: click.Context, values: dict[str, Any], *groups: Iterable[str]) -> None:
+def drop_overridden(ctx: click.Context, values: dict[str, Any], *groups: Iterable[str]) -> None:
     """In each group of options that exclude each other, those of the file give way to one of the command line."""
     if used(ctx) is None:
         return
@@ -141,8 +153,8 @@ def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str,
         handed: Any = tuple(texts)
     elif not isinstance(value, list):
         handed = texts[0]
-    elif parameter.name == "measure_names":
-        handed = ",".join(texts)
+    elif isinstance(parameter.type, Names):
+        handed = parameter.type.separator.join(texts)
     else:
         raise InputError(f"{key} in {path} must be one value; got a list of {len(items)}")
     try:

@@ -1,16 +1,18 @@
-"""The options that commands share, declared once and handed over as one value."""
+"""The options that commands share, and those that come from the fields of a request."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import Field, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from embgeo.cli.configuration import config_option, settle, used
+from embgeo.cli import completion
+from embgeo.cli.configuration import Names, config_option, drop_overridden, used
+from embgeo.requests import EncoderOptions, SubjectRequest, options_of
 from embgeo.writable import check_writable_file
 
 if TYPE_CHECKING:
@@ -18,34 +20,27 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
+EXCLUSIVE = (("html", "no_html"), ("specs", "exhaustive", "grid"), ("query", "vector"))
+VOICES = (("quiet", "verbose"), ("quiet", "debug"))
 
 
 @dataclass(frozen=True)
 class Common:
-    """What `analyze` and `compress` both take.
+    """Where a command's result goes beside the run's folder."""
 
-    `library` are arguments of the functions in `embgeo.api` under their own names; `encoder` are fields of
-    EncoderOptions that the user set.
-    """
-
-    library: dict[str, Any]
-    encoder: dict[str, Any]
+    output: Output
     html: Path | None
     no_html: bool
-    output: Output
-    config: dict[str, Any] | None = None
 
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments for `embgeo.api.analyze` and `compress`."""
-        from embgeo.encoders.encoder import EncoderOptions
-
-        encoder = EncoderOptions(device=self.library["device"], **self.encoder)
-        return {**self.library, "encoder": encoder, **kept_config(self.config)}
-
-
-def kept_config(config: dict[str, Any] | None) -> dict[str, Any]:
-    """The argument that writes the configuration file into a run, where there is one."""
-    return {} if config is None else {"config": config}
+    @classmethod
+    def taken_from(cls, options: dict[str, Any]) -> Common:
+        """What the options ask for, which are taken out of them; refused before the work what cannot be."""
+        common = cls(_take_output(options), options.pop("html"), options.pop("no_html"))
+        if common.html is not None and common.no_html:
+            raise click.UsageError("--html and --no-html exclude each other; give one of them")
+        if common.html is not None:
+            check_writable_file(common.html, "--html")
+        return common
 
 
 def stacked(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -57,6 +52,39 @@ def stacked(*decorators: Callable[[F], F]) -> Callable[[F], F]:
         return function
 
     return decorate
+
+
+def option_for(one: Field[Any], *, default: bool = True) -> Callable[[F], F]:
+    """The option of the command line for a field of a request; without `default`, None where it is not given."""
+    shown, kind = one.metadata, str(one.type).partition(" |")[0]
+    keywords: dict[str, Any] = {name: shown[name] for name in ("help", "metavar") if name in shown}
+    if "environment" in shown:
+        keywords |= {"envvar": shown["environment"], "show_envvar": True}
+    if one.name in COMPLETIONS:
+        keywords["shell_complete"] = COMPLETIONS[one.name]
+    if kind == "bool":
+        keywords["is_flag"] = True
+    elif kind.startswith("list") and "separator" not in shown:
+        keywords["multiple"] = True
+    else:
+        keywords["type"] = _type(one, kind)
+        if default and one.default is not None:
+            keywords |= {"default": one.default, "show_default": True}
+    return click.option(shown.get("flag", f"--{one.name.replace('_', '-')}"), one.name, **keywords)
+
+
+COMPLETIONS = {"specs": completion.specs, "measures": completion.measures}
+
+
+def _type(one: Field[Any], kind: str) -> Any:
+    shown = one.metadata
+    if "choices" in shown:
+        return click.Choice(shown["choices"])
+    if "minimum" in shown:
+        return click.IntRange(min=shown["minimum"])
+    if "separator" in shown:
+        return Names(shown["separator"])
+    return {"str": str, "float": float, "Path": FILE}[kind]
 
 
 def _set_debug(ctx: click.Context, _: click.Parameter, value: bool) -> bool:
@@ -79,83 +107,18 @@ verbosity_flags = stacked(
         "--debug", is_flag=True, callback=_set_debug, help="As --verbose, with debug messages and tracebacks."
     ),
 )
-out_option = click.option(
-    "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
-    help="Where run folders are, and the progress log of long work.",
-)  # fmt: skip
+html_options = stacked(
+    click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
+    click.option("--no-html", is_flag=True, help="Do not write a report."),
+)
+SHARED = {one.name: one for one in options_of(SubjectRequest)}
+out_option, threads_option = option_for(SHARED["out"]), option_for(SHARED["threads"])
+device_options = stacked(option_for(SHARED["device"]), threads_option)
 find_option = click.option(
     "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
     help="Where RUN is looked up by name or id.",
 )  # fmt: skip
-threads_option = click.option(
-    "--threads", type=click.IntRange(min=1), metavar="N", envvar="EMBGEO_THREADS", show_envvar=True,
-    help="CPU threads; all by default.",
-)  # fmt: skip
-device_options = stacked(
-    click.option(
-        "--device",
-        type=click.Choice(["auto", "cpu", "cuda"]),
-        default="auto",
-        show_default=True,
-        envvar="EMBGEO_DEVICE",
-        show_envvar=True,
-        help="Where to compute; auto uses a CUDA device if there is one.",
-    ),
-    threads_option,
-)
-_compute_options = stacked(
-    click.option(
-        "--queries-vectors",
-        type=FILE,
-        metavar="PATH",
-        help="Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH.",
-    ),
-    click.option(
-        "--similarity",
-        type=click.Choice(["auto", "cosine", "dot", "euclidean"]),
-        default="auto",
-        show_default=True,
-        help="Similarity for search; auto takes the model's own, cosine for bare vectors.",
-    ),
-    click.option("--split", default="test", show_default=True, help="Which judgements of the dataset to use."),
-    click.option(
-        "--drop-own-document", is_flag=True, help="Exclude the document that has the query's id from its results."
-    ),
-    click.option(
-        "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice."
-    ),
-    device_options,
-)
-_encoder_options = stacked(
-    click.option("--batch-size", type=click.IntRange(min=1), metavar="N", help="Texts per batch when encoding."),
-    click.option(
-        "--truncate-dim", type=click.IntRange(min=1), metavar="N", help="Keep the model's first N dimensions."
-    ),
-    click.option("--max-length", type=click.IntRange(min=1), metavar="N", help="Truncate texts after N tokens."),
-    click.option("--revision", help="Revision of a hub model."),
-    click.option("--query-prompt", metavar="TEXT", help="Text prepended to every query."),
-    click.option("--document-prompt", metavar="TEXT", help="Text prepended to every document."),
-    click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), help="Precision of the weights."),
-    click.option("--trust-remote-code", is_flag=True, help="Run model-supplied code (off by default)."),
-)
-_output_options = stacked(
-    out_option,
-    json_option,
-    click.option("--html", type=FILE, metavar="FILE", help="Also copy the HTML report to FILE."),
-    click.option("--no-html", is_flag=True, help="Do not write a report."),
-    verbosity_flags,
-)
-ENCODER_NAMES = (
-    "batch_size", "truncate_dim", "max_length", "revision", "query_prompt", "document_prompt", "dtype",
-    "trust_remote_code",
-)  # fmt: skip
-LIBRARY_NAMES = (
-    "queries_vectors", "similarity", "split", "drop_own_document", "seed", "device", "threads", "out",
-)  # fmt: skip
-
-
-EXCLUSIVE = (("html", "no_html"), ("specs", "exhaustive", "grid"), ("query", "vector"))
-VOICES = (("quiet", "verbose"), ("quiet", "debug"))
+ENCODER = [one for one in fields(EncoderOptions) if "help" in one.metadata]
 
 
 def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,36 +134,69 @@ def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Everything `analyze` and `compress` share, handed over as `common`."""
+    """As `with_output`, for a command that has --html and --no-html too: handed over as `common`."""
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        output = _take_output(options)
-        library = {name: options.pop(name) for name in LIBRARY_NAMES}
-        given = {name: options.pop(name) for name in ENCODER_NAMES}
-        encoder = {name: value for name, value in given.items() if value not in (None, False)}
-        config = used(click.get_current_context())
-        common = Common(library, encoder, options.pop("html"), options.pop("no_html"), output, config)
-        check_html(common.html, common.no_html)
-        with output.configured():
+        common = Common.taken_from(options)
+        with common.output.configured():
             return function(common=common, **options)
 
-    return stacked(config_option, _compute_options, _encoder_options, _output_options)(call)
+    return stacked(json_option, verbosity_flags)(call)
 
 
-def check_html(html: Path | None, no_html: bool) -> None:
-    """Refuse --html with --no-html, and a file that cannot be written, before the work."""
-    if html is not None and no_html:
-        raise click.UsageError("--html and --no-html exclude each other; give one of them")
-    if html is not None:
-        check_writable_file(html, "--html")
+def with_request(kind: type[SubjectRequest], *more: Callable[[F], F]) -> Callable[[Callable[..., Any]], Any]:
+    """MODEL, DATASET and the options of a request, handed over as `request`, and `common`.
+
+    `more` are options of the command alone, listed behind the request's own.
+    """
+    own = [option_for(one) for one in options_of(kind)]
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        @functools.wraps(function)
+        def call(**options: Any) -> Any:
+            common = Common.taken_from(options)
+            request = _taken_request(kind, options)
+            with common.output.configured():
+                return function(request=request, common=common, **options)
+
+        return stacked(
+            click.argument("model", shell_complete=completion.models),
+            click.argument("dataset", required=False, shell_complete=completion.datasets),
+            *own, *more, config_option, *_shared_options(), json_option, html_options, verbosity_flags,
+        )(call)  # fmt: skip
+
+    return decorate
+
+
+def _shared_options() -> Iterator[Callable[[F], F]]:
+    """The options of every request, those of the encoder in its place."""
+    for one in SHARED.values():
+        if one.name == "encoder":
+            yield from (option_for(each, default=False) for each in ENCODER)
+        elif "help" in one.metadata:
+            yield option_for(one)
+
+
+def _taken_request(kind: type[SubjectRequest], options: dict[str, Any]) -> SubjectRequest:
+    """The request that the options make, which are taken out of them."""
+    given = _taken(options, (one.name for one in ENCODER))
+    encoder = {name: value for name, value in given.items() if value not in (None, False)}
+    asked = _taken(options, (one.name for one in fields(kind)))
+    asked = {name: list(value) or None if isinstance(value, tuple) else value for name, value in asked.items()}
+    config = used(click.get_current_context())
+    return kind(**asked, encoder=EncoderOptions(device=asked["device"], **encoder), config=config)
+
+
+def _taken(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: options.pop(name) for name in names if name in options}
 
 
 def _take_output(options: dict[str, Any]) -> Output:
     """The output that the options ask for, which are taken out of them; what a file says gives way to flags."""
     from embgeo.cli.output import Output
 
-    settle(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
+    drop_overridden(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
     if options["json_target"] not in (None, "-"):
         check_writable_file(Path(options["json_target"]), "--json")
     return Output(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))

@@ -26,16 +26,16 @@ _HOMES = {
     "check_embeddings": "embgeo.embeddings",
     "compare": "embgeo.pipelines.compare",
     "compress": "embgeo.api",
-    "export": "embgeo.built_store",
+    "export": "embgeo.pipelines.built_store",
     "fit_codec": "embgeo.pipelines.codec",
     "load_run": "embgeo.run",
-    "search": "embgeo.built_store",
+    "search": "embgeo.pipelines.built_store",
 }
 
 if TYPE_CHECKING:
     from embgeo.api import analyze, compress
-    from embgeo.built_store import export, search
     from embgeo.embeddings import Embeddings, check_embeddings
+    from embgeo.pipelines.built_store import export, search
     from embgeo.pipelines.codec import VectorCodec, fit_codec
     from embgeo.pipelines.compare import compare
     from embgeo.run import load_run

@@ -120,9 +120,8 @@ def _every_run_fits_the_schema() -> Iterator[None]:
     """What the library stores has all that the shipped JSON schema requires; what tests store by hand has its types."""
     from jsonschema import Draft202012Validator
 
-    from embgeo import api
     from embgeo import run as run_module
-    from embgeo.pipelines import compare as comparison
+    from embgeo.pipelines import analyze, compare, compress
 
     schema = json.loads((REPOSITORY / "embgeo" / "result.schema.json").read_text(encoding="utf-8"))
     whole, typed = Draft202012Validator(schema), Draft202012Validator(_nothing_required(schema))
@@ -140,8 +139,8 @@ def _every_run_fits_the_schema() -> Iterator[None]:
             typed.validate(json.loads((folder / "run.json").read_text(encoding="utf-8")))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "save_run", save_whole)
-        patch.setattr(comparison, "save_run", save_whole)
+        for pipeline in (analyze, compress, compare):
+            patch.setattr(pipeline, "save_run", save_whole)
         patch.setattr(run_module, "replacing_folder", replacing_typed)
         yield
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from embgeo.compression.choosing.budget import parse_budget
-from embgeo.corpus_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import check_embeddings
 from embgeo.errors import DataError, UnknownNameError
 from embgeo.judgements import Judgements
+from embgeo.run_warnings import budget_warnings, copy_warnings, corpus_warnings, rank_warnings
 from embgeo.sources.vector_files import load_vectors
 
 

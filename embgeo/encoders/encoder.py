@@ -4,52 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
 from embgeo.errors import InputError
+from embgeo.requests import Dtype, EncoderOptions
 
 Role = Literal["document", "query"]
-Dtype = Literal["float32", "float16", "bfloat16"]
-
-
-@dataclass(frozen=True)
-class EncoderOptions:
-    """How a text model is loaded and run.
-
-    Attributes
-    ----------
-    device : "auto" (CUDA when there is one, else CPU) or a torch device name.
-    batch_size : texts a batch. Part of the cache key: other batches change rows in the last bits.
-    truncate_dim : keep the first components only; None keeps all.
-    max_length : longest input in tokens; None takes the model's own.
-    revision : commit, tag or branch on the hub.
-    query_prompt, document_prompt : text put before every query or document; None takes the model's own, "" none.
-    trust_remote_code : allow a hub model to run the code it ships.
-    dtype : arithmetic of the weights; None as the model ships them. Vectors are float32 either way.
-    """
-
-    device: str = "auto"
-    batch_size: int = 32
-    truncate_dim: int | None = None
-    max_length: int | None = None
-    revision: str | None = None
-    query_prompt: str | None = None
-    document_prompt: str | None = None
-    trust_remote_code: bool = False
-    dtype: Dtype | None = None
-
-    def prompt(self, role: Role) -> str | None:
-        return self.query_prompt if role == "query" else self.document_prompt
-
-    def dimension(self, full: int) -> int:
-        """The length of a vector of a model of dimension `full`; refuses to truncate to more."""
-        if self.truncate_dim is not None and self.truncate_dim > full:
-            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {self.truncate_dim}")
-        return self.truncate_dim or full
 
 
 class Encoder(Protocol):

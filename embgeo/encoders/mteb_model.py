@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from embgeo.embeddings import SIMILARITIES
-from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts
+from embgeo.encoders.encoder import Role, choose_device, device_facts
 from embgeo.encoders.hub import HubAnswer, ask_hub, cached_folder, hub_offline
 from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, folder_fingerprint, loading_failed
 from embgeo.encoders.silence import quiet_encoding, quiet_loading
 from embgeo.errors import EmbgeoError, InputError, MissingExtraError
 from embgeo.files.unicode import readable
+from embgeo.requests import EncoderOptions
 
 THROUGH_SENTENCE_TRANSFORMERS = ("SentenceTransformerEncoderWrapper", "InstructSentenceTransformerModel")
 # used where the dataset is no mteb task: what mteb itself tells instruction models on retrieval tasks at large

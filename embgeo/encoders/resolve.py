@@ -12,12 +12,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from embgeo.encoders.encoder import Encoder, EncoderOptions, check_options
+from embgeo.encoders.encoder import Encoder, check_options
 from embgeo.encoders.hub import ask_hub, cached_folder, hub_offline
 from embgeo.encoders.mteb_model import load_mteb
 from embgeo.encoders.sentence_transformer import SentenceTransformerEncoder, folder_fingerprint, load_folder, load_model
 from embgeo.errors import DataError, InputError, MissingExtraError, unknown_name
 from embgeo.files.digest import file_digest
+from embgeo.requests import EncoderOptions
 
 DEFAULT_OPTIONS = EncoderOptions()
 VECTORS = "vectors:"

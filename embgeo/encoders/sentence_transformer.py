@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from embgeo.embeddings import SIMILARITIES
-from embgeo.encoders.encoder import EncoderOptions, Role, choose_device, device_facts
+from embgeo.encoders.encoder import Role, choose_device, device_facts
 from embgeo.encoders.silence import quiet_loading
 from embgeo.errors import DataError, EmbgeoError, InputError
 from embgeo.files.digest import Digest, file_digest
 from embgeo.files.unicode import readable
+from embgeo.requests import EncoderOptions
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer

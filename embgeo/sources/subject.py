@@ -16,12 +16,13 @@ from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.datasets.registry import list_datasets, resolve_dataset
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
 from embgeo.encoders.cache import cache_key, encode_texts
-from embgeo.encoders.encoder import Encoder, EncoderOptions, Role, count_truncated
+from embgeo.encoders.encoder import Encoder, Role, count_truncated
 from embgeo.encoders.resolve import VECTORS, names_model, resolve_encoder
 from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
+from embgeo.requests import EncoderOptions
 from embgeo.sources.vector_files import Vectors, load_vectors, one_row, readers
 
 IN_MEMORY = "vectors:arrays"  # the model of a run on arrays, which no file holds

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.faked_pipelines import fake_pipelines
 
 import embgeo
 from embgeo import errors
@@ -27,6 +28,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleType
     vars(module).update(analyze=analyze, error=None)
     monkeypatch.setitem(sys.modules, "embgeo.api", module)
     monkeypatch.setattr(embgeo, "api", module, raising=False)
+    fake_pipelines(monkeypatch, vars(module))
     monkeypatch.chdir(tmp_path)
     return module
 

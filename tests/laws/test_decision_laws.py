@@ -12,7 +12,7 @@ from embgeo.compression.choosing.select import (
     TIE_MARGIN,
     Z95,
     Choice,
-    Field,
+    Competition,
     choose,
     cross_fit,
     keep_p_values,
@@ -22,8 +22,10 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.error_growth import ErrorGrowth
-from embgeo.compression.judging.held_out import Folds, Judged, Task, out_of_sample
+from embgeo.compression.judging.folds import Folds
+from embgeo.compression.judging.held_out import Judged, out_of_sample
 from embgeo.compression.judging.shared_codes import SharedCodes
+from embgeo.compression.judging.task import JudgingTask
 from embgeo.embeddings import check_embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score
@@ -34,7 +36,7 @@ M = 300
 # ---- decisions ------------------------------------------------------------------------------------------------------
 
 
-def fields(count: int, **more: object) -> list[Field]:
+def fields(count: int, **more: object) -> list[Competition]:
     """Fields of forty rows of random size, quality and noise; larger is not always better."""
     found = []
     for seed in range(count):
@@ -45,11 +47,11 @@ def fields(count: int, **more: object) -> list[Field]:
         quality = base * means[:, None] + np.vstack([np.zeros(M), noise.T])
         recall = np.clip(means[:, None] - 0.05 + 0.05 * rng.standard_normal((40, M)), 0, 1)
         sizes = np.append(1536.0, rng.integers(8, 800, 39))
-        found.append(Field(quality, recall, sizes, np.ones(40, bool), base, np.arange(M), reference=0, **more))  # type: ignore[arg-type]
+        found.append(Competition(quality, recall, sizes, np.ones(40, bool), base, np.arange(M), reference=0, **more))  # type: ignore[arg-type]
     return found
 
 
-def fixed_sequence(field: Field) -> int:
+def fixed_sequence(field: Competition) -> int:
     """The rule of version 0.1.0: from the largest store down to the first failure."""
     p, row = keep_p_values(field, np.ones(M)), 0
     for at in np.argsort(-field.sizes, kind="stable"):
@@ -59,7 +61,7 @@ def fixed_sequence(field: Field) -> int:
     return row
 
 
-def law_no_smaller_row_is_proven_too(decide: Callable[[Field], int]) -> None:
+def law_no_smaller_row_is_proven_too(decide: Callable[[Competition], int]) -> None:
     for field in fields(20, keep=0.9, minimise=True):
         row = decide(field)
         proven = kept(field, np.ones(M))
@@ -76,7 +78,7 @@ def test_a_fixed_sequence_breaks_that() -> None:
         law_no_smaller_row_is_proven_too(fixed_sequence)
 
 
-def law_ties_hold_against_the_chosen(decide: Callable[[Field], Choice]) -> None:
+def law_ties_hold_against_the_chosen(decide: Callable[[Competition], Choice]) -> None:
     for field in (*fields(10), *fields(10, limited=True), *fields(10, keep=0.9, minimise=True)):
         choice = decide(field)
         for row in np.flatnonzero(choice.tied):
@@ -91,8 +93,8 @@ def test_what_is_called_tied_is_tied_with_the_chosen_row() -> None:
 
 
 def test_ties_with_another_row_break_that() -> None:
-    def ties_of_the_best(field: Field) -> Choice:
-        best = choose(Field(**{**vars(field), "keep": None, "minimise": False, "limited": True}), np.ones(M))
+    def ties_of_the_best(field: Competition) -> Choice:
+        best = choose(Competition(**{**vars(field), "keep": None, "minimise": False, "limited": True}), np.ones(M))
         return Choice(choose(field, np.ones(M)).row, best.tied, best.kept)
 
     with pytest.raises(AssertionError):
@@ -134,7 +136,9 @@ def test_what_the_choice_delivers_covers_where_few_queries_change(share: float) 
         base = np.full(len(gaps), 0.6)
         quality, ones = np.stack([base, base + gaps]), np.ones((2, len(gaps)))
         allowed = np.array([False, True])
-        field = Field(quality, ones, np.array([2.0, 1.0]), allowed, base, bootstrap.group, limited=True, reference=0)
+        field = Competition(
+            quality, ones, np.array([2.0, 1.0]), allowed, base, bootstrap.group, limited=True, reference=0
+        )
         found = cross_fit(field, 0, resamples=60)
         return None if found is None else found.difference_interval
 
@@ -160,7 +164,7 @@ def test_the_plain_bootstrap_breaks_that() -> None:
 
 N, D, QUERIES, DRAWS = 800, 32, 120, 3
 SPECS = ("int8", "rot,binary", "adaptive@8B", "trellis@8B", "pca16,f32", "pca24,binary", "itq", "pq8", "rq3")
-Estimate = Callable[[str, Task, Folds], np.ndarray]
+Estimate = Callable[[str, JudgingTask, Folds], np.ndarray]
 
 
 def sample(law: str, rng: np.random.Generator, n: int) -> np.ndarray:
@@ -171,26 +175,26 @@ def sample(law: str, rng: np.random.Generator, n: int) -> np.ndarray:
     return (noise / np.sqrt(1 + np.arange(D))).astype(np.float32)
 
 
-def honest(text: str, task: Task, folds: Folds) -> np.ndarray:
+def honest(text: str, task: JudgingTask, folds: Folds) -> np.ndarray:
     return judged(text, task, folds).ranking.rows
 
 
-def judged(text: str, task: Task, folds: Folds) -> Judged:
+def judged(text: str, task: JudgingTask, folds: Folds) -> Judged:
     spec = parse(text)
     return out_of_sample(task, [spec], folds, {spec: fit_codec(spec, folds.shipped)}, lambda spec: None)[0]
 
 
-def ranked_by(codec: object, task: Task) -> np.ndarray:
+def ranked_by(codec: object, task: JudgingTask) -> np.ndarray:
     Z, bias = codec.queries(task.embeddings.query_matrix())  # type: ignore[attr-defined]
     found = score(Z, codec.decode(codec.encode(task.embeddings.matrix())), "cosine")  # type: ignore[attr-defined]
     return np.argsort(-(found + bias[:, None]), axis=1, kind="stable")
 
 
-def in_sample(text: str, task: Task, folds: Folds) -> np.ndarray:
+def in_sample(text: str, task: JudgingTask, folds: Folds) -> np.ndarray:
     return ranked_by(fit_codec(parse(text), folds.shipped), task)
 
 
-def merged_folds(text: str, task: Task, folds: Folds) -> np.ndarray:
+def merged_folds(text: str, task: JudgingTask, folds: Folds) -> np.ndarray:
     """The estimator of version 0.1.0: the scores of five codecs ranked together."""
     X, Q = task.embeddings.matrix(), task.embeddings.query_matrix()
     scores = np.empty((len(Q), len(X)), np.float32)
@@ -208,7 +212,7 @@ def law_estimate_agrees_with_a_fresh_codec(estimate: Estimate, law: str, specs: 
         rng = np.random.default_rng([draw, 1])
         X, Y, Q = sample(law, rng, N), sample(law, rng, N), sample(law, rng, QUERIES)
         corpus = check_embeddings(X, Q)
-        task = Task(corpus, None, *exact_search(corpus, 100), None)
+        task = JudgingTask(corpus, None, *exact_search(corpus, 100), None)
         folds, others = Folds(corpus, 0), Training(check_embeddings(Y).matrix(), "cosine", 0)
         for text in specs:
             fresh = neighbour_recall(ranked_by(fit_codec(parse(text), others), task), task.exact_rows)
@@ -235,20 +239,20 @@ def test_merged_folds_break_that() -> None:
         law_estimate_agrees_with_a_fresh_codec(merged_folds, "heavy tails", ("int8",))
 
 
-def law_documents_of_one_code_stay_tied(widen: Callable[[SharedCodes, ErrorGrowth, Task], np.ndarray]) -> None:
+def law_documents_of_one_code_stay_tied(widen: Callable[[SharedCodes, ErrorGrowth, JudgingTask], np.ndarray]) -> None:
     """Nine of ten documents share a code: a store ranks them by id, so must what stands for it on new documents."""
     rng = np.random.default_rng(0)
     X, Q = rng.standard_normal((200, 8)).astype(np.float32), rng.standard_normal((30, 8)).astype(np.float32)
     for similarity in ("cosine", "dot", "euclidean"):
         corpus = check_embeddings(X, Q, similarity=similarity)
-        task = Task(corpus, None, *exact_search(corpus, 100), None)
+        task = JudgingTask(corpus, None, *exact_search(corpus, 100), None)
         codes = np.minimum(np.arange(200) % 10, 3).astype(np.uint8)[:, None]
         scores = widen(SharedCodes.among(codes, corpus), ErrorGrowth(1.5, 1.5, 0.9), task)
         for code in range(4):
             assert np.ptp(scores[:, codes[:, 0] == code], axis=1).max() < 1e-5, similarity
 
 
-def widened(shared: SharedCodes, growth: ErrorGrowth, task: Task) -> np.ndarray:
+def widened(shared: SharedCodes, growth: ErrorGrowth, task: JudgingTask) -> np.ndarray:
     e = task.embeddings
     exact, one = score(e.query_matrix(), e.matrix(), e.similarity), np.zeros((30, 200), np.float32)
     level = shared.level_scores(exact, e.query_matrix(), np.arange(200), e.similarity)
@@ -289,7 +293,7 @@ def test_near_copies_that_share_codes_are_judged_as_by_a_fresh_codec() -> None:
         X, Y = near_copies(rng, N), near_copies(rng, N)
         asked = rng.choice(N, QUERIES, replace=False)
         corpus = check_embeddings(X, X[asked] + 0.1 * rng.standard_normal((QUERIES, D)).astype(np.float32))
-        task, folds = Task(corpus, None, *exact_search(corpus, 100), None), Folds(corpus, 0)
+        task, folds = JudgingTask(corpus, None, *exact_search(corpus, 100), None), Folds(corpus, 0)
         others = fit_codec(parse("pca16,binary"), Training(check_embeddings(Y).matrix(), "cosine", 0))
         rankings = honest("pca16,binary", task, folds), ranked_by(others, task)
         found, fresh = ((rows[:, :10] == asked[:, None]).any(axis=1).mean() for rows in rankings)
@@ -300,7 +304,7 @@ def test_near_copies_that_share_codes_are_judged_as_by_a_fresh_codec() -> None:
 def test_a_row_says_which_estimator_it_used_and_why() -> None:
     rng = np.random.default_rng(0)
     corpus = check_embeddings(sample("gaussian", rng, N), sample("gaussian", rng, QUERIES))
-    task, folds = Task(corpus, None, *exact_search(corpus, 100), None), Folds(corpus, 0)
+    task, folds = JudgingTask(corpus, None, *exact_search(corpus, 100), None), Folds(corpus, 0)
     found = {text: judged(text, task, folds).estimator for text in ("rot,binary", "pq8", "rq12")}
     assert [found[text]["name"] for text in found] == ["one codec", "one codec, errors scaled", "document folds"]
     assert 1.01 < found["pq8"]["error_ratio"] < 3 < found["rq12"]["error_ratio"]

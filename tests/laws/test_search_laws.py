@@ -18,6 +18,7 @@ from embgeo.compression.codecs.part import QUANTIZERS, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.on_faiss import faiss_available
 from embgeo.compression.search.on_torch import TorchSearcher
@@ -259,6 +260,6 @@ def test_a_common_factor_of_the_documents_changes_no_codec_under_inner_products(
     found = []
     for exponent in (0, 63, -83):
         e = check_embeddings(np.ldexp(X, exponent), Q, similarity="dot")
-        [outcome] = sweep(e, None, [parse(text)]).outcomes
+        [outcome] = sweep(SweepInput(e, None), [parse(text)]).outcomes
         found.append(outcome.recall.tolist())
     assert found[1] == found[2] == found[0]

@@ -12,8 +12,8 @@ import pytest
 
 from embgeo.datasets.registry import resolve_dataset, tiny_folder
 from embgeo.embeddings import check_embeddings
-from embgeo.encoders.encoder import EncoderOptions
 from embgeo.errors import DataError, EmbgeoError, InputError
+from embgeo.requests import EncoderOptions
 from embgeo.sources.subject import IN_MEMORY, Arrays, load_subject, named_or_arrays, with_document_queries
 
 TINY = resolve_dataset("tiny")

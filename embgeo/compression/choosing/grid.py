@@ -39,7 +39,7 @@ _MORE_PARTS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 
 
 @dataclass(frozen=True)
-class Grid:
+class SpecList:
     """What a sweep judges unasked.
 
     Attributes
@@ -56,7 +56,7 @@ class Grid:
 
 def default_grid(
     dimension: int, documents: int, similarity: str = "cosine", budget: Budget | None = None, exhaustive: bool = False
-) -> Grid:
+) -> SpecList:
     """The default specs, and of the costly ones (codebooks, kernels, networks) those that fit the time.
 
     Costly codecs are taken in a fixed order, each that keeps the sum of the predictions within the fit budget of 30
@@ -67,7 +67,7 @@ def default_grid(
         specs += [spec for spec in _possible(_LENGTHS, dimension) if spec not in specs]
     costly = [spec for spec in _possible(_costly(dimension), dimension) if _learnable(spec, documents, similarity)]
     if exhaustive:
-        return Grid([*specs, *(spec for spec in costly if spec not in specs)])
+        return SpecList([*specs, *(spec for spec in costly if spec not in specs)])
     spent, left_out = 0.0, {}
     for spec in costly:
         seconds = predicted_seconds(spec, documents, dimension)
@@ -76,7 +76,7 @@ def default_grid(
             specs.append(spec)
         else:
             left_out[str(spec)] = seconds
-    return Grid(specs, left_out, FIT_BUDGET_SECONDS)
+    return SpecList(specs, left_out, FIT_BUDGET_SECONDS)
 
 
 def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool = False) -> list[Spec]:

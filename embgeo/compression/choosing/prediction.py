@@ -12,9 +12,8 @@ how far off it was. It chooses what a sweep looks at beyond its fixed list, and 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -22,24 +21,26 @@ from embgeo.compression.choosing.costs import predicted_seconds
 from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.quantizers.binary import Binary
 from embgeo.compression.codecs.reducers.pca import PCA
-from embgeo.compression.codecs.spec import CENTRED, Spec
+from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import fit_sample
 from embgeo.embeddings import Embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
+from embgeo.results.compress import Prediction as Account
+from embgeo.results.compress import WorstPrediction
 from embgeo.retrieval.exact import score
 
 FIT_ROWS = 3000
 HELD_OUT = 1200
 QUERIES = 300
-MOST_SECONDS = 2.0  # codecs that train longer, in a sweep of as many documents as stand in, are not predicted
+MAX_FIT_SECONDS = 2.0  # codecs that train longer, in a sweep of as many documents as stand in, are not predicted
 
 HIGH_RECALL = 0.7
 
 
 @dataclass(frozen=True)
-class Shape:
+class SpectrumSummary:
     """What a prediction knows of a space.
 
     Attributes
@@ -56,20 +57,20 @@ class Shape:
     similarity: str
 
     @classmethod
-    def of_corpus(cls, embeddings: Embeddings, seed: int) -> Shape:
-        """The shape of the documents that codecs are fitted on."""
+    def of_corpus(cls, embeddings: Embeddings, seed: int) -> SpectrumSummary:
+        """The summary of the documents that codecs are fitted on."""
         rows = embeddings.rows(fit_sample(embeddings, seed))
         return cls.of(Training(rows, embeddings.similarity, seed), len(embeddings))
 
     @classmethod
-    def of(cls, training: Training, documents: int) -> Shape:
-        """The shape of the training rows, of a corpus of that many documents."""
+    def of(cls, training: Training, documents: int) -> SpectrumSummary:
+        """The summary of the training rows, of a corpus of that many documents."""
         values = np.maximum(training.centred_principal[0], 0)
         return cls(values, float(np.linalg.norm(training.mean)), documents, training.similarity)
 
 
 def predict_recall(
-    shape: Shape, specs: Sequence[Spec], k: int = 10, seed: int = 0, progress: Progress = silent
+    summary: SpectrumSummary, specs: Sequence[Spec], k: int = 10, seed: int = 0, progress: Progress = silent
 ) -> dict[str, float]:
     """{spec: predicted recall@k against exact neighbours}, in [0, 1].
 
@@ -77,19 +78,19 @@ def predict_recall(
     predicted as the flat search of its codes. Time: a fit on 3,000 rows and 300 × 900 scores each. Equal seeds predict
     equally.
     """
-    X, Q = _stand_ins(shape, seed)
-    training = Training(X[:FIT_ROWS], shape.similarity, seed)
+    X, Q = _stand_ins(summary, seed)
+    training = Training(X[:FIT_ROWS], summary.similarity, seed)
     held_out = X[FIT_ROWS:]
-    exact = score(Q, held_out, shape.similarity)
+    exact = score(Q, held_out, summary.similarity)
     found: dict[str, float] = {}
     for done, spec in enumerate(specs, start=1):
         try:
-            if predicted_seconds(spec, FIT_ROWS, len(shape.spectrum)) > MOST_SECONDS:
+            if predicted_seconds(spec, FIT_ROWS, len(summary.spectrum)) > MAX_FIT_SECONDS:
                 continue
             codec = fit_codec(spec, training)
         except InputError:
             continue
-        share = min(k, shape.documents) / shape.documents
+        share = min(k, summary.documents) / summary.documents
         # each tier must return what the next one chooses from
         returned = [min(spec.factor * share, 1.0), share][-len(codec.tiers) :]
         shares = [
@@ -135,7 +136,7 @@ def worth_running(
     return [spec for spec, worth in zip(specs, ~known | (recall >= best - margin), strict=True) if worth]
 
 
-def beyond_the_list(
+def specs_to_add(
     predicted: dict[str, float], listed: Sequence[Spec], pool: Sequence[Spec], dimension: int, documents: int
 ) -> tuple[list[Spec], dict[str, float]]:
     """Of `pool` the specs to run besides those `listed`, and the predictions of those that are passed over.
@@ -152,7 +153,7 @@ def beyond_the_list(
         if spec in worth
         and spec not in listed
         and str(spec) in predicted
-        and predicted_seconds(spec, documents, dimension) <= MOST_SECONDS
+        and predicted_seconds(spec, documents, dimension) <= MAX_FIT_SECONDS
     ]
     passed = {
         str(spec): predicted[str(spec)]
@@ -166,32 +167,52 @@ def _signs_of_axes(spec: Spec) -> bool:
     return isinstance(spec.quantizer, Binary) and [type(part) for part in spec.reducers] == [PCA]
 
 
-def prediction_account(
-    shape: Shape, predicted: dict[str, float], rows: Sequence[dict[str, Any]], passed_over: dict[str, float]
-) -> dict[str, Any]:
-    """How far the predictions were off on the `rows` that were measured (float32 and indices aside); JSON values.
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted before a sweep, and what follows for it.
 
-    Every row that has one gets `predicted_recall@10_exact`.
+    Attributes
+    ----------
+    recall : {spec: predicted recall@10 of exact neighbours}.
+    joining : the specs to judge beside those listed.
+    passed_over : the predictions of those that are not judged.
     """
-    gaps = {}
-    for row in rows:
-        row["predicted_recall@10_exact"] = predicted.get(row["spec"])
+
+    summary: SpectrumSummary
+    recall: dict[str, float]
+    joining: list[Spec]
+    passed_over: dict[str, float]
+
+    @classmethod
+    def of(
+        cls, embeddings: Embeddings, listed: Sequence[Spec], pool: Sequence[Spec], seed: int, progress: Progress
+    ) -> Prediction:
+        """From the spectrum of the documents; specs of `pool` that are worth it join those `listed`."""
+        summary = SpectrumSummary.of_corpus(embeddings, seed)
+        recall = predict_recall(summary, list(dict.fromkeys([*listed, *pool])), seed=seed, progress=progress)
+        return cls(summary, recall, *specs_to_add(recall, listed, pool, embeddings.dimension, len(embeddings)))
+
+    def account(self, measured: Mapping[Spec, float]) -> Account:
+        """How far the predictions were off, by the recall `measured` of every spec."""
         # a prediction knows nothing of what an index misses, and published arithmetic is not to be chosen by it
-        if row["spec"] in predicted and row["spec"] != "f32" and "index" not in row and CENTRED not in row["spec"]:
-            gaps[row["spec"]] = predicted[row["spec"]] - row["recall@10_exact"]
-    high = [gaps[row["spec"]] for row in rows if row["spec"] in gaps and row["recall@10_exact"] >= HIGH_RECALL]
-    worst = max(gaps, key=lambda spec: abs(gaps[spec]), default=None)
-    return {
-        "known": "covariance spectrum, mean norm, number of documents",
-        "mean_norm": shape.mean_norm,
-        "specs": len(gaps),
-        "mean_absolute_error": _mean_size(gaps.values()),
-        "mean_absolute_error_high_recall": _mean_size(high),
-        "high_recall": HIGH_RECALL,
-        "mean_error": float(np.mean(list(gaps.values()))) if gaps else None,
-        "worst": None if worst is None else {"spec": worst, "error": gaps[worst]},
-        "passed_over": passed_over,
-    }
+        gaps = {
+            str(spec): self.recall[str(spec)] - recall
+            for spec, recall in measured.items()
+            if str(spec) in self.recall and str(spec) != "f32" and spec.index is None and not spec.centred
+        }
+        high = [gaps[str(spec)] for spec, recall in measured.items() if str(spec) in gaps and recall >= HIGH_RECALL]
+        worst = max(gaps, key=lambda spec: abs(gaps[spec]), default=None)
+        return Account(
+            known="covariance spectrum, mean norm, number of documents",
+            mean_norm=self.summary.mean_norm,
+            specs=len(gaps),
+            mean_absolute_error=_mean_size(gaps.values()),
+            mean_absolute_error_high_recall=_mean_size(high),
+            high_recall=HIGH_RECALL,
+            mean_error=float(np.mean(list(gaps.values()))) if gaps else None,
+            worst=None if worst is None else WorstPrediction(spec=worst, error=gaps[worst]),
+            passed_over=self.passed_over,
+        )
 
 
 def _mean_size(gaps: Iterable[float]) -> float | None:
@@ -199,17 +220,17 @@ def _mean_size(gaps: Iterable[float]) -> float | None:
     return float(np.mean(sizes)) if sizes else None
 
 
-def _stand_ins(shape: Shape, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gaussian documents (FIT_ROWS + HELD_OUT − QUERIES, d) and queries (QUERIES, d) of this shape."""
+def _stand_ins(summary: SpectrumSummary, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gaussian documents (FIT_ROWS + HELD_OUT − QUERIES, d) and queries (QUERIES, d) of this spectrum and mean norm."""
     rng = np.random.default_rng([seed, 0x9AE])
-    d = len(shape.spectrum)
+    d = len(summary.spectrum)
     towards = rng.standard_normal(d)
-    rows = rng.standard_normal((FIT_ROWS + HELD_OUT, d)) * np.sqrt(shape.spectrum)
-    rows += shape.mean_norm * towards / np.linalg.norm(towards)
+    rows = rng.standard_normal((FIT_ROWS + HELD_OUT, d)) * np.sqrt(summary.spectrum)
+    rows += summary.mean_norm * towards / np.linalg.norm(towards)
     # no coordinate is special: codecs that rotate must not gain from axes that were already aligned
     rotation = np.linalg.qr(rng.standard_normal((d, d)))[0]
     X = (rows @ rotation).astype(np.float32)
-    if shape.similarity == "cosine":
+    if summary.similarity == "cosine":
         X = normalise(X)
     return X[:-QUERIES], X[-QUERIES:]
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
 
+from embgeo.compression.judging.finding import Finding
 from embgeo.errors import InputError
+from embgeo.results.compress import Price
 
 GB = 1e9
 
@@ -17,31 +17,24 @@ def check_price(price: float | None) -> None:
         raise InputError(f"--price-per-gb must be a finite number of at least 0; got {price}")
 
 
-def ram_at(row: Mapping[str, Any], documents: int, vectors: int) -> float:
-    """RAM bytes of a row's search at `vectors` vectors: what it held at `documents`, scaled, its constants once.
+def ram_at(store: Finding, documents: int, vectors: int) -> float:
+    """RAM bytes of a store's search at `vectors` vectors: what it held at `documents`, scaled, its constants once."""
+    constant = min(store.constant_bytes, store.ram_bytes)
+    return float((store.ram_bytes - constant) / documents * vectors + constant)
 
-    >>> ram_at({"ram_bytes": 1_100, "constant_bytes": 100}, documents=10, vectors=1_000)
-    100100.0
+
+def price_account(best: Finding, baseline: Finding, documents: int, vectors: int, price_per_gb: float) -> Price:
+    """Cost of the recommended store and of float32 at `vectors` vectors, measured at `documents`; no currency.
+
+    `price_per_gb` is that of 10⁹ bytes, for whatever period it is for. Ids are not counted.
     """
-    constant = min(row["constant_bytes"], row["ram_bytes"])
-    return float((row["ram_bytes"] - constant) / documents * vectors + constant)
-
-
-def price_account(
-    best: Mapping[str, Any], baseline: Mapping[str, Any], documents: int, vectors: int, price_per_gb: float
-) -> dict[str, Any]:
-    """Cost of the recommended row and of float32 at `vectors` vectors; JSON values, no currency.
-
-    Keys: `per_gb` (of 10⁹ bytes, for whatever period the price is for), `vectors`, `measured_at` (vectors),
-    `ram_bytes`, `float32_ram_bytes`, `cost`, `float32_cost`. Ids are not counted.
-    """
-    ours, theirs = (ram_at(row, documents, vectors) for row in (best, baseline))
-    return {
-        "per_gb": price_per_gb,
-        "vectors": vectors,
-        "measured_at": documents,
-        "ram_bytes": ours,
-        "float32_ram_bytes": theirs,
-        "cost": price_per_gb * ours / GB,
-        "float32_cost": price_per_gb * theirs / GB,
-    }
+    ours, theirs = (ram_at(store, documents, vectors) for store in (best, baseline))
+    return Price(
+        per_gb=price_per_gb,
+        vectors=vectors,
+        measured_at=documents,
+        ram_bytes=ours,
+        float32_ram_bytes=theirs,
+        cost=price_per_gb * ours / GB,
+        float32_cost=price_per_gb * theirs / GB,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.compression.choosing.budget import Budget
-from embgeo.compression.choosing.grid import Grid
+from embgeo.compression.choosing.grid import SpecList
 from embgeo.compression.codecs.reducers.truncation import Truncation
 from embgeo.compression.judging.folds import FIT_ROWS
 from embgeo.compression.judging.sweep import Sweep
@@ -90,7 +90,7 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
     }
 
 
-def fit_budget(grid: Grid) -> dict[str, Any]:
+def fit_budget(grid: SpecList) -> dict[str, Any]:
     """Which costly codecs were not judged, and the time they were predicted to take; nothing where none was left out.
 
     Keys: `fit_budget_seconds`, `left_out` (spec → predicted processor seconds), `fit_budget`, the two in words.

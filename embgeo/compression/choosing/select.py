@@ -29,7 +29,7 @@ SELECTION_RESAMPLES = 400
 
 
 @dataclass(frozen=True)
-class Field:
+class Competition:
     """The rows that compete.
 
     Attributes
@@ -67,7 +67,7 @@ class Choice:
     kept: np.ndarray
 
 
-def kept(field: Field, weights: np.ndarray) -> np.ndarray:
+def kept(field: Competition, weights: np.ndarray) -> np.ndarray:
     """(rows,) bool: quality shown to be at least `keep` of float32's, family-wise error 5 % over all rows.
 
     Holm's step-down test: no order of the rows has to be guessed beforehand, so that no row can block a smaller one.
@@ -82,7 +82,7 @@ def kept(field: Field, weights: np.ndarray) -> np.ndarray:
     return passed
 
 
-def keep_p_values(field: Field, weights: np.ndarray, unseen: float = 1.0) -> np.ndarray:
+def keep_p_values(field: Competition, weights: np.ndarray, unseen: float = 1.0) -> np.ndarray:
     """(rows,) one-sided p of the hypothesis that a row keeps less than `keep` of float32's mean quality.
 
     `unseen` queries more are counted, of average difficulty, on which the row finds nothing. Losses of a good codec
@@ -103,7 +103,7 @@ def keep_p_values(field: Field, weights: np.ndarray, unseen: float = 1.0) -> np.
     return np.asarray(p)
 
 
-def queries_needed(field: Field, passed: np.ndarray) -> np.ndarray:
+def queries_needed(field: Competition, passed: np.ndarray) -> np.ndarray:
     """(rows,) queries for 80 % power to show `keep`, if a row keeps what it kept here (at most everything).
 
     `passed` (rows,) are those shown already: Holm tests the next one at 5 % over the number left. The larger root n of
@@ -130,7 +130,7 @@ def queries_needed(field: Field, passed: np.ndarray) -> np.ndarray:
     return np.asarray(needed)
 
 
-def choose(field: Field, weights: np.ndarray) -> Choice:
+def choose(field: Competition, weights: np.ndarray) -> Choice:
     """The choice under `weights` (queries,)."""
     passed = kept(field, weights)
     enough = field.allowed & passed
@@ -149,7 +149,9 @@ def choose(field: Field, weights: np.ndarray) -> Choice:
     return Choice(row, candidates & _tied(field, weights, capped, row), passed)
 
 
-def _best(field: Field, weights: np.ndarray, capped: np.ndarray, recall: np.ndarray, candidates: np.ndarray) -> int:
+def _best(
+    field: Competition, weights: np.ndarray, capped: np.ndarray, recall: np.ndarray, candidates: np.ndarray
+) -> int:
     """Of the rows whose capped quality is within RIVAL_ERRORS standard errors of the highest, that of highest recall.
 
     After the one-standard-error rule of Breiman et al. 1984, with recall in the place of simplicity.
@@ -163,7 +165,7 @@ def _best(field: Field, weights: np.ndarray, capped: np.ndarray, recall: np.ndar
     return int(next(row for row in order if rivals[row]))
 
 
-def _tied(field: Field, weights: np.ndarray, capped: np.ndarray, row: int) -> np.ndarray:
+def _tied(field: Competition, weights: np.ndarray, capped: np.ndarray, row: int) -> np.ndarray:
     """(rows,) bool: no difference to `row` is shown, and the estimated loss against it is under 1 %."""
     gap, error = _moments(field.quality[row] - field.quality, weights, field.groups)
     tied = (np.abs(gap) <= Z95 * error) & (capped[row] - capped <= TIE_MARGIN * capped[row])
@@ -208,7 +210,7 @@ class CrossFitted:
     chosen: dict[int, float]
 
 
-def cross_fit(field: Field, seed: int, resamples: int = SELECTION_RESAMPLES) -> CrossFitted | None:
+def cross_fit(field: Competition, seed: int, resamples: int = SELECTION_RESAMPLES) -> CrossFitted | None:
     """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten groups or no row."""
     m = field.quality.shape[1]
     bootstrap = QueryBootstrap.draw(m, seed, resamples, field.groups)
@@ -235,7 +237,7 @@ def cross_fit(field: Field, seed: int, resamples: int = SELECTION_RESAMPLES) -> 
     )
 
 
-def _judges(field: Field, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _judges(field: Competition, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """(QUERY_FOLDS,) the row chosen without each fold of the queries."""
     rows = np.empty(QUERY_FOLDS, np.int64)
     for number in range(QUERY_FOLDS):

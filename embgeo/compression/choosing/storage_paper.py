@@ -38,10 +38,10 @@ def float8_or_int8(sweep: Sweep, dimension: int, bootstrap: QueryBootstrap) -> d
     `sweep` must hold the outcomes of `storage_paper_specs(dimension)`. The intervals of single widths are nominal; the
     mean over the widths is one comparison for each arithmetic.
     """
-    quality = {str(outcome.spec): outcome.quality for outcome in (sweep.baseline, *sweep.outcomes)}
+    quality = {str(outcome.spec): outcome.quality for outcome in sweep.all}
     published = _compared(quality, dimension, "fp8raw", True, bootstrap)
     correct = _compared(quality, dimension, "fp8", False, bootstrap)
-    name = "nDCG@10" if sweep.measure == "ndcg@10" else "recall@10"
+    name = "nDCG@10" if sweep.judged else "recall@10"
     sentence = (
         f"float8 or int8? By the published arithmetic (raw codes, both sides centred) {_lead(published, name)}. "
         f"With decoded values {_lead(correct, name)}. {_conclusion(published, correct)}"

@@ -34,7 +34,7 @@ from embgeo.compression.codecs.codec import Codec, restore_codec
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.finding import Finding
 from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
-from embgeo.compression.judging.held_out import DEPTH
+from embgeo.compression.judging.task import DEPTH, SweepInput
 from embgeo.compression.judging.timing import Timing
 from embgeo.compression.search.on_faiss import faiss_available
 from embgeo.embeddings import Embeddings
@@ -44,7 +44,6 @@ from embgeo.files.atomic import replacing, write_text
 from embgeo.files.cache_folder import cache_errors, entry_extent, entry_folders, make_entry, remove_entry
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json
-from embgeo.retrieval.evaluate import Evaluator
 
 FORMAT = 1
 SUFFIX = ".finding"
@@ -118,15 +117,15 @@ class Checkpoints:
         return Digest(f"{self.key} {name}\n", payload).bytes()
 
 
-def open_checkpoints(
-    root: Path, embeddings: Embeddings, evaluator: Evaluator | None, *, seed: int, drop_own: bool, device: str
-) -> Checkpoints | None:
+def open_checkpoints(root: Path, given: SweepInput) -> Checkpoints | None:
     """The checkpoints of this sweep under the cache folder `root`; None, with a warning, where none can be kept."""
+    embeddings, evaluator = given.embeddings, given.evaluator
     facts = {
         "format": FORMAT, "embgeo": __version__, "code": _code_fingerprint(), "libraries": _libraries(),
         "vectors": _vectors_fingerprint(embeddings), "similarity": embeddings.similarity,
         "qrels": None if evaluator is None else Digest(canonical_json(evaluator.qrels)).hex(),
-        "seed": seed, "folds": FOLDS, "fit_rows": FIT_ROWS, "depth": DEPTH, "drop_own": drop_own, "device": device,
+        "seed": given.seed, "folds": FOLDS, "fit_rows": FIT_ROWS, "depth": DEPTH, "drop_own": given.drop_own,
+        "device": given.device,
     }  # fmt: skip
     key = Digest(canonical_json(facts)).hex()
     folder = sweeps_folder(root) / key

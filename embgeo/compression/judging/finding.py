@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import Codec
-from embgeo.compression.codecs.part import Structure
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.timing import Timing
 
@@ -74,21 +70,6 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome(Finding):
-    """A finding with its speed and the way to its codec.
-
-    The codec, fitted on all (sampled) documents, is what would be shipped. A sweep does not hold one for every spec:
-    it is fitted again, equal to the bit, when it is first asked for.
-    """
+    """A finding with its search speed."""
 
     timing: Timing
-    fit_again: Callable[[], Codec] = field(repr=False, compare=False)
-    index_again: Callable[[], Structure | None] = field(repr=False, compare=False)
-
-    @cached_property
-    def codec(self) -> Codec:
-        return self.fit_again()
-
-    @cached_property
-    def structure(self) -> Structure | None:
-        """Links or lists as shipped, built again, equal to the bit, when first asked for; None without an index."""
-        return self.index_again()

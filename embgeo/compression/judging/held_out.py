@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,132 +12,29 @@ import numpy as np
 from embgeo.compression.codecs.codec import Codec, Tier, encode_all, fit_codec
 from embgeo.compression.codecs.part import Reducer
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.error_growth import AS_IT_IS, ErrorGrowth
-from embgeo.compression.judging.folds import document_folds, fit_sample
+from embgeo.compression.judging.folds import Folds
 from embgeo.compression.judging.shared_codes import SharedCodes
-from embgeo.compression.search.searcher import Searcher, best_of, pair_scores
-from embgeo.compression.search.tiers import first_search
+from embgeo.compression.judging.task import DEPTH, JudgingTask
+from embgeo.compression.search.searcher import best_of, pair_scores
 from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
-from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
-from embgeo.retrieval.exact import score, without_own
+from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK, tie_order
 
-DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
-CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
 MEASURED_FOLDS = 2  # on these folds: five give the same ratio within .01
 MEASURED_QUERIES = 300
 OVERFITTED = 3.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
 GROUP_SPECS = 6
 GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
-LONG_BYTES = 256 * 2**20  # a corpus of which a pass is not to be had for nothing
-KEEP_FOLDS_BYTES = 256 * 2**20  # fit rows of the folds that are kept between groups
+LONG_BYTES = 256 * 2**20  # of a corpus: above this size, up to six specs share one pass
 CANDIDATE_BYTES = 64 * 2**20
 KEEP_CODES_BYTES = 64 * 2**20  # codes of one spec that are kept between two passes instead of made twice
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a ranking is judged by: the evaluator (or None), the exact neighbours, and self matches to remove.
-
-    `exact_scores` and `exact_rows` are (m, ≤ CONTENDERS), best first, self matches removed.
-    """
-
-    embeddings: Embeddings
-    evaluator: Evaluator | None
-    exact_scores: np.ndarray
-    exact_rows: np.ndarray
-    own: np.ndarray | None
-
-    @property
-    def depth(self) -> int:
-        return DEPTH + (self.own is not None)
-
-    def candidates(self, spec: Spec) -> int:
-        """How many documents the first search must return: those judged, or factor · 10 to be rescored."""
-        return self.depth if spec.rescorer is None else 10 * spec.factor + (self.own is not None)
-
-    def results(self, spec: Spec) -> int:
-        """How many to ask the built store for: over ten would give rescoring and indices more effort than named."""
-        return self.depth if spec.rescorer is None and spec.index is None else 10 + (self.own is not None)
-
-    def missed(self, spec: Spec, searcher: Searcher, flat: Searcher) -> np.ndarray:
-        """(m, c) rows that the flat search of the same codes finds and the built index does not, −1 elsewhere.
-
-        Both are asked for what the index looks at without more effort than the spec names.
-        """
-        assert spec.index is not None
-        wanted = self.results(spec) if spec.rescorer is None else self.candidates(spec)
-        pool = min(spec.index.pool(wanted), len(self.embeddings))
-        firsts = [first_search(searcher), first_search(flat)]
-        found, all_rows = (first.search(self.embeddings.query_matrix(), pool)[1] for first in firsts)
-        return np.stack([np.where(np.isin(rows, mine), -1, rows) for rows, mine in zip(all_rows, found, strict=True)])
-
-    def settle(self, best: TopK) -> tuple[np.ndarray, np.ndarray]:
-        """Scores and rows with each query's own document removed."""
-        if self.own is None:
-            return best.scores, best.rows
-        return without_own(best.scores, best.rows, self.own, DEPTH)
-
-    def quality(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        if self.evaluator is None:
-            return neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
-        return self.evaluator(scores, rows)["ndcg@10"]
-
-    def ranked(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(m, ≤ DEPTH) int32 rows of the queries that count, equal scores in the order of the evaluator."""
-        if self.evaluator is None:
-            return rows[:, :DEPTH].astype(np.int32)
-        return self.evaluator.ordered(scores[:, :DEPTH], rows[:, :DEPTH])
-
-    def band(self, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
-        return tie_band(self.evaluator, scores, rows) if self.evaluator is not None else None
-
-    def recall(self, rows: np.ndarray) -> np.ndarray:
-        recall = neighbour_recall(rows, self.exact_rows, exact_scores=self.exact_scores)
-        return recall if self.evaluator is None else recall[self.evaluator.query_rows]
-
-
-class Folds:
-    """The training sets of one sweep: all sampled documents, and by fold those of the other folds.
-
-    What fits share (moments, axes) is computed once a training set and kept; the rows of the folds are kept only where
-    they are small, and cut out of the sample again for each group where they are not.
-    """
-
-    def __init__(self, embeddings: Embeddings, seed: int) -> None:
-        sample = fit_sample(embeddings, seed)
-        rows = embeddings.rows(sample)
-        self.of = document_folds(embeddings, seed)
-        self.count = int(self.of.max()) + 1
-        self.fit_rows = len(sample)
-        self.shipped = Training(rows, embeddings.similarity, seed)
-        of_row = self.of[sample]
-        # a corpus of one distinct document has nothing else to be fitted on
-        keeps = [of_row != fold for fold in range(self.count)] if self.count > 1 else [None]
-        self.trainings = [Training(rows, embeddings.similarity, seed, keep) for keep in keeps]
-        self._small = (self.count - 1) * rows.nbytes <= KEEP_FOLDS_BYTES
-
-    def learning_from(self, queries: np.ndarray) -> Folds:
-        """The same folds, whose fits may learn from these queries too."""
-        other = copy.copy(self)
-        other.shipped = self.shipped.learning_from(queries)
-        other.trainings = [training.learning_from(queries) for training in self.trainings]
-        return other
-
-    def fit(self, spec: Spec, fold: int) -> Tier:
-        """A codec of one tier, fitted without this fold."""
-        codec = fit_codec(spec, self.trainings[fold])
-        if not self._small:
-            self.trainings[fold].let_go()
-        [tier] = codec.tiers
-        return tier
-
-
 def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterator[list[Spec]]:
     """Specs that share a pass over the corpus, a few at a time: those with equal reducers, whose fits, queries and
-    reduced rows are then shared too, and of a corpus that takes long to read any six."""
+    reduced rows are then shared too, and above LONG_BYTES any six."""
     d, m = embeddings.dimension, len(embeddings.query_ids)
     each = folds * 4 * d * (d + m) + 12 * m * DEPTH
     most = max(1, min(GROUP_SPECS, GROUP_BYTES // each))
@@ -205,7 +101,7 @@ class _Tier:
 
 
 def out_of_sample(
-    task: Task,
+    task: JudgingTask,
     specs: Sequence[Spec],
     folds: Folds,
     built: Mapping[Spec, Codec],
@@ -251,7 +147,7 @@ def out_of_sample(
     return judged
 
 
-def _judging_tier(task: Task, spec: Spec, codec: Tier, folds: Folds) -> _Tier:
+def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds) -> _Tier:
     """The codec that is shipped with the growth of its error, or codecs by fold where it overfits."""
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, held_out, folds.of)
@@ -265,7 +161,7 @@ def _judging_tier(task: Task, spec: Spec, codec: Tier, folds: Folds) -> _Tier:
     return _Tier([*held_out, *others], folds.of, replace(growth, applied=1.0))
 
 
-def _error_growth(task: Task, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
+def _error_growth(task: JudgingTask, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
     """Errors of scores on the nearest documents of queries: by codecs that never saw them, and by the one shipped."""
     asked = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
     Q = task.embeddings.query_matrix()[asked]
@@ -306,7 +202,7 @@ def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
 
 
 def out_of_queries(
-    task: Task,
+    task: JudgingTask,
     specs: Sequence[Spec],
     folds: Folds,
     seed: int,

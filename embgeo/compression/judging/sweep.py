@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,15 +16,9 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.checkpoint import Checkpoints
 from embgeo.compression.judging.effort import index_facts
 from embgeo.compression.judging.finding import Finding, Outcome
-from embgeo.compression.judging.held_out import (
-    CONTENDERS,
-    Folds,
-    Judged,
-    Task,
-    groups,
-    out_of_queries,
-    out_of_sample,
-)
+from embgeo.compression.judging.folds import Folds
+from embgeo.compression.judging.held_out import Judged, groups, out_of_queries, out_of_sample
+from embgeo.compression.judging.task import CONTENDERS, JudgingTask, SweepInput
 from embgeo.compression.judging.timing import Timing, time_searchers
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.flat import MatrixSearcher
@@ -33,7 +26,7 @@ from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.store import predicted_file_bytes
 from embgeo.embeddings import Embeddings
 from embgeo.progress import NOTE, Progress, silent
-from embgeo.retrieval.evaluate import Evaluator
+from embgeo.results.shared import NDCG, RECALL
 from embgeo.retrieval.exact import exact_search, own_rows
 from embgeo.retrieval.top_k import TopK
 
@@ -52,11 +45,15 @@ class Sweep:
 
     Attributes
     ----------
+    judged : rows are compared by nDCG@10; without judgements by recall of the exact neighbours.
     query_groups : (m,) int; queries of one number share relevant documents.
+    shipped : the codec of a spec, fitted on all (sampled) documents, and its links or lists: what would be shipped. A
+        sweep does not hold one for every spec: what it does not hold is fitted again, equal to the bit.
     resumed : specs whose findings an earlier sweep had left in the cache.
     """
 
-    measure: str
+    documents: int
+    judged: bool
     baseline: Outcome
     outcomes: list[Outcome]
     query_ids: list[str]
@@ -64,22 +61,29 @@ class Sweep:
     folds: int
     fit_rows: int
     interleaved: bool
+    shipped: Callable[[Spec], tuple[Codec, Structure | None]] = field(repr=False, compare=False)
     resumed: list[str] = field(default_factory=list)
+
+    @property
+    def measure(self) -> str:
+        """What rows are compared by."""
+        return NDCG if self.judged else RECALL
+
+    @property
+    def all(self) -> list[Outcome]:
+        """Every outcome, float32 first."""
+        return [self.baseline, *self.outcomes]
 
 
 def sweep(
-    embeddings: Embeddings,
-    evaluator: Evaluator | None,
+    given: SweepInput,
     specs: Sequence[Spec],
     *,
-    drop_own: bool = False,
-    seed: int = 0,
-    device: str = "cpu",
     progress: Progress = silent,
     checkpoints: Checkpoints | None = None,
     summarise: Callable[[Iterable[Finding]], str] | None = None,
 ) -> Sweep:
-    """Run every spec on `embeddings` (with queries), float32 first.
+    """Run every spec, float32 first.
 
     Out of sample: the shipped codec, its errors as large as on documents that it was not fitted on, or codecs by fold
     where it overfits (`held_out.out_of_sample`). In sample: the store as it would be shipped.
@@ -88,18 +92,20 @@ def sweep(
     Memory: one block of rows, the fit sample, the codecs of one group, and searchers of all specs while they stay
     under 512 MiB; it does not grow with the number of specs.
     """
+    embeddings, evaluator = given.embeddings, given.evaluator
     ordered = [*(spec for spec in specs if str(spec) == "f32"), *(spec for spec in specs if str(spec) != "f32")]
     if not ordered or str(ordered[0]) != "f32":
         ordered.insert(0, parse("f32"))
     for spec in ordered:
         spec.code_bytes(embeddings.dimension)
         spec.check_documents(len(embeddings))
-    exact = exact_search(embeddings, min(CONTENDERS, len(embeddings)), drop_own_document=drop_own, progress=progress)
+    contenders, drop_own = min(CONTENDERS, len(embeddings)), given.drop_own
+    exact = exact_search(embeddings, contenders, drop_own_document=drop_own, progress=progress)
     work = _Work(
-        task=Task(embeddings, evaluator, *exact, own_rows(embeddings) if drop_own else None),
-        folds=Folds(embeddings, seed),
-        seed=seed,
-        device=device,
+        task=JudgingTask(embeddings, evaluator, *exact, own_rows(embeddings) if drop_own else None),
+        folds=Folds(embeddings, given.seed),
+        seed=given.seed,
+        device=given.device,
         interleaved=_searchers_bytes(ordered, embeddings) <= KEEP_SEARCHERS_BYTES,
         checkpoints=checkpoints,
         progress=progress,
@@ -113,17 +119,10 @@ def sweep(
     for group in groups(left, embeddings, work.folds.count):
         work.judge(group)
     timings = work.time(ordered)
-    outcomes = [
-        Outcome(
-            **vars(work.findings[spec]),
-            timing=timings[spec],
-            fit_again=partial(work.codec, spec),
-            index_again=partial(work.structure, spec),
-        )
-        for spec in ordered
-    ]
+    outcomes = [Outcome(**vars(work.findings[spec]), timing=timings[spec]) for spec in ordered]
     return Sweep(
-        measure="ndcg@10" if evaluator else "recall@10_exact",
+        documents=len(embeddings),
+        judged=evaluator is not None,
         baseline=outcomes[0],
         outcomes=outcomes[1:],
         query_ids=list(evaluator.query_ids if evaluator else embeddings.query_ids),
@@ -131,6 +130,7 @@ def sweep(
         folds=work.folds.count,
         fit_rows=work.folds.fit_rows,
         interleaved=work.interleaved,
+        shipped=work.shipped,
         resumed=resumed,
     )
 
@@ -150,7 +150,7 @@ class _Shipped:
 class _Work:
     """A sweep under way: what all groups share, and what is finished."""
 
-    task: Task
+    task: JudgingTask
     folds: Folds
     seed: int
     device: str
@@ -191,7 +191,7 @@ class _Work:
         group = [spec for spec in group if not spec.centred]
         for spec in raw:
             shipped = self._ship(spec, *fits[spec])
-            self._settle(spec, Judged(self._ranking(spec, shipped), IN_SAMPLE), shipped)
+            self._keep(spec, Judged(self._ranking(spec, shipped), IN_SAMPLE), shipped)
         if not group:
             return
         if any(spec.learns_from_queries for spec in group):
@@ -200,9 +200,9 @@ class _Work:
             built = {spec: fits[spec][0] for spec in group}
             judged = out_of_sample(self.task, group, self.folds, built, self._tick, missed)
         for spec, one in zip(group, judged, strict=True):
-            self._settle(spec, one, indexed.pop(spec) if spec in indexed else self._ship(spec, *fits[spec]))
+            self._keep(spec, one, indexed.pop(spec) if spec in indexed else self._ship(spec, *fits[spec]))
 
-    def _settle(self, spec: Spec, judged: Judged, shipped: _Shipped) -> None:
+    def _keep(self, spec: Spec, judged: Judged, shipped: _Shipped) -> None:
         """Keep what was found of one spec."""
         finding = self._find(spec, judged, shipped)
         if self.interleaved:
@@ -227,29 +227,27 @@ class _Work:
             return self.timings
         again = [spec for spec in specs if spec not in self.searchers]
         for done, spec in enumerate(again, start=1):
-            self.codecs[spec] = self.codec(spec)
-            self.searchers[spec] = built_searcher(
-                self.codecs[spec], self.task.embeddings, self.device, self.structure(spec)
-            )  # fmt: skip
+            codec, structure = self.shipped(spec)
+            self.codecs[spec] = codec
+            self.searchers[spec] = built_searcher(codec, self.task.embeddings, self.device, structure)
             self.progress(f"building again: {spec}", done, len(again))
         searchers = [self.searchers[spec] for spec in specs]
         timings = time_searchers(searchers, self.task.embeddings.query_matrix(), self.progress)
         self.searchers.clear()
         return dict(zip(specs, timings, strict=True))
 
-    def codec(self, spec: Spec) -> Codec:
-        """The codec as shipped: held, kept on disk because it took long, or fitted again."""
-        if spec in self.codecs:
-            return self.codecs[spec]
-        kept = self.checkpoints.read(spec) if self.checkpoints else None
-        return kept.codec if kept is not None and kept.codec is not None else fit_codec(spec, self._training(spec))
-
-    def structure(self, spec: Spec) -> Structure | None:
-        """Links or lists as shipped: held, or built again."""
-        if spec.index is None or spec in self.structures:
-            return self.structures.get(spec)
-        codec = self.codec(spec)
-        return build_structure(spec.index, codec, encode_all(codec, self.task.embeddings), self.folds.shipped)
+    def shipped(self, spec: Spec) -> tuple[Codec, Structure | None]:
+        """The codec and index as shipped: held, the codec kept on disk because it took long, or made again."""
+        codec, structure = self.codecs.get(spec), self.structures.get(spec)
+        if codec is None:
+            kept = self.checkpoints.read(spec) if self.checkpoints else None
+            codec = kept.codec if kept is not None else None
+        if codec is None:
+            codec = fit_codec(spec, self._training(spec))
+        if spec.index is not None and structure is None:
+            codes = encode_all(codec, self.task.embeddings)
+            structure = build_structure(spec.index, codec, codes, self.folds.shipped)
+        return codec, structure
 
     def _training(self, spec: Spec) -> Training:
         """What the shipped codec is fitted on: all sampled documents, and all queries where it learns from them."""
@@ -266,7 +264,7 @@ class _Work:
         """Encode everything, build the real index and look at its efforts."""
         embeddings = self.task.embeddings
         started = time.perf_counter()
-        codes = None if lies_searchable(codec, embeddings) else encode_all(codec, embeddings)
+        codes = None if is_memory_mapped(codec, embeddings) else encode_all(codec, embeddings)
         encoded = time.perf_counter()
         searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, self.device)
         structure = facts = flat = None
@@ -283,8 +281,8 @@ class _Work:
         """What is known of a spec once it is ranked out of sample and built."""
         task, embeddings, codec, searcher = self.task, self.task.embeddings, shipped.codec, shipped.searcher
         ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
-        held_out = task.settle(judged.ranking)
-        built = task.settle(self._ranking(spec, shipped))
+        held_out = task.without_own(judged.ranking)
+        built = task.without_own(self._ranking(spec, shipped))
         return Finding(
             spec=spec,
             quality=task.quality(*held_out),
@@ -320,13 +318,13 @@ def _searchers_bytes(specs: Sequence[Spec], embeddings: Embeddings) -> int:
     return n * sum(spec.code_bytes(d) + spec.structure_bytes_per_vector for spec in specs) + 4 * d * d * turned
 
 
-def lies_searchable(codec: Codec, embeddings: Embeddings) -> bool:
+def is_memory_mapped(codec: Codec, embeddings: Embeddings) -> bool:
     """Whether float32 codes would be a copy of a whole large corpus: it is then searched where it lies."""
     return str(codec.spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES
 
 
 def built_searcher(codec: Codec, embeddings: Embeddings, device: str, structure: Structure | None = None) -> Searcher:
     """A searcher over the codes of the whole corpus, through links or lists where there are any."""
-    if lies_searchable(codec, embeddings):
+    if is_memory_mapped(codec, embeddings):
         return MatrixSearcher(embeddings)
     return build_searcher(codec, encode_all(codec, embeddings), device, structure)

@@ -8,10 +8,11 @@ from examples.sweeps import corpus, facts
 from embgeo.compression.choosing.budget import parse_budget
 from embgeo.compression.choosing.costs import predicted_seconds
 from embgeo.compression.choosing.grid import FIT_BUDGET_SECONDS, default_grid
-from embgeo.compression.choosing.tradeoffs import rescoring_curves, tradeoff_rows
+from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
 from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.judging.sweep import Sweep, sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.threads import limited_threads
 
@@ -23,7 +24,7 @@ DOCUMENTS = 520  # enough for codebooks of 256 centroids in every fold
 def whole_sweep(threads: int | None = None) -> Sweep:
     e, evaluator = corpus(n=DOCUMENTS, m=20, d=18)
     with limited_threads(threads):
-        return sweep(e, evaluator, default_grid(18, DOCUMENTS).specs)
+        return sweep(SweepInput(e, evaluator), default_grid(18, DOCUMENTS).specs)
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +37,14 @@ def test_every_default_spec_alone_gives_the_row_it_has_among_all(swept: Sweep) -
     assert len(swept.outcomes) >= 55
     with limited_threads(1):
         for among in swept.outcomes:
-            alone = sweep(e, evaluator, [among.spec]).outcomes[0]
-            assert facts(alone) == facts(among), str(among.spec)
+            alone = sweep(SweepInput(e, evaluator), [among.spec])
+            assert facts(alone, alone.outcomes[0]) == facts(swept, among), str(among.spec)
 
 
 def test_results_do_not_depend_on_the_threads(swept: Sweep) -> None:
-    for one, two in zip(swept.outcomes, whole_sweep(2).outcomes, strict=True):
-        assert facts(one) == facts(two), str(one.spec)
+    other = whole_sweep(2)
+    for one, two in zip(swept.outcomes, other.outcomes, strict=True):
+        assert facts(swept, one) == facts(other, two), str(one.spec)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 7, 13, 64, 100, 384, 1000, 1536, 4096])
@@ -104,8 +106,7 @@ def test_a_budget_adds_the_adaptive_codec_of_its_size() -> None:
 
 
 def test_rescoring_is_swept_and_told_as_a_curve(swept: Sweep) -> None:
-    rows = tradeoff_rows(swept, DOCUMENTS, QueryBootstrap.draw(20, 0), None)
-    curves = rescoring_curves(rows)
+    curves = [curve.to_json() for curve in rescoring_curves(tradeoff_rows(swept, QueryBootstrap.draw(20, 0)))]
     assert [(curve["search"], curve["rescore"]) for curve in curves] == [("binary", "int8"), ("adaptive@1B", "int8")]
     for curve in curves:
         assert [(point["factor"], point["candidates"]) for point in curve["points"]] == [(2, 20), (4, 40), (10, 100)]

@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from embgeo.compression.choosing.prediction import Shape, beyond_the_list, found_share, predict_recall, worth_running
+from embgeo.compression.choosing.prediction import (
+    SpectrumSummary,
+    found_share,
+    predict_recall,
+    specs_to_add,
+    worth_running,
+)
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
@@ -27,7 +33,7 @@ def test_recall_of_a_gaussian_space_is_what_was_predicted(decay: float, mean: fl
     X = gaussian(5200, 256, decay, mean)
     X, Q = X[:5000], X[5000:]
     training = Training(X, "cosine")
-    predicted = predict_recall(Shape.of(training, len(X)), [parse(text) for text in SPECS])
+    predicted = predict_recall(SpectrumSummary.of(training, len(X)), [parse(text) for text in SPECS])
     exact = np.argsort(-(Q @ X.T), axis=1)[:, :10]
     for text in SPECS:
         codec = fit_codec(parse(text), training)
@@ -49,7 +55,7 @@ def test_found_share_is_the_share_among_jointly_normal_scores() -> None:
 
 
 def test_rescoring_more_candidates_is_predicted_to_find_more() -> None:
-    shape = Shape.of(Training(gaussian(2000, 64, 0.3, 0.3), "cosine"), 100_000)
+    shape = SpectrumSummary.of(Training(gaussian(2000, 64, 0.3, 0.3), "cosine"), 100_000)
     texts = ["rot,binary", "rot,binary+int8@2", "rot,binary+int8@10", "int8"]
     found = predict_recall(shape, [parse(text) for text in texts])
     assert list(found) == texts
@@ -59,14 +65,14 @@ def test_rescoring_more_candidates_is_predicted_to_find_more() -> None:
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
 def test_other_similarities_are_predicted_too(similarity: str) -> None:
-    shape = Shape.of(Training(3 * gaussian(2000, 32, 0.3, 0.3), similarity), 2000)
+    shape = SpectrumSummary.of(Training(3 * gaussian(2000, 32, 0.3, 0.3), similarity), 2000)
     found = predict_recall(shape, [parse(text) for text in ("f32", "int8", "rot,binary")])
     assert found["f32"] == 1
     assert found["rot,binary"] < found["int8"] - 0.2
 
 
 def test_equal_seeds_predict_equally_and_what_cannot_be_fitted_is_left_out() -> None:
-    shape = Shape.of(Training(gaussian(500, 16, 0.3, 0.3), "cosine"), 500)
+    shape = SpectrumSummary.of(Training(gaussian(500, 16, 0.3, 0.3), "cosine"), 500)
     specs = [parse("int8"), parse("pca999,int8")]
     first, second = (predict_recall(shape, specs, seed=3) for _ in range(2))
     assert first == second
@@ -86,7 +92,7 @@ def test_only_what_nothing_smaller_beats_is_worth_running() -> None:
 def test_signs_of_principal_axes_join_whatever_is_predicted() -> None:
     listed, pool = [parse("adaptive@2B")], [parse("pca8,binary"), parse("rot,binary"), parse("pca8,rot,binary")]
     predicted = {"adaptive@2B": 0.8, "pca8,binary": 0.1, "rot,binary": 0.2, "pca8,rot,binary": 0.2}
-    joining, passed = beyond_the_list(predicted, listed, pool, 16, 100)
+    joining, passed = specs_to_add(predicted, listed, pool, 16, 100)
     # one byte: nothing as small is predicted to do better than .2
     assert [str(spec) for spec in joining] == ["pca8,binary", "pca8,rot,binary"]
     assert passed == {"rot,binary": 0.2}

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from embgeo.compression.choosing.price import check_price, price_account, ram_at
 from embgeo.errors import InputError
 
-FLOAT = {"ram_bytes": 1536 * 10, "constant_bytes": 0}
+
+def store(ram_bytes: int, constant_bytes: int = 0) -> Any:
+    """What a price is made from."""
+    return SimpleNamespace(ram_bytes=ram_bytes, constant_bytes=constant_bytes)
 
 
 def test_ram_grows_with_the_vectors_and_its_constants_do_not() -> None:
-    row = {"ram_bytes": 10 * 200 + 500, "constant_bytes": 500}
-    assert ram_at(row, 10, 10) == 2_500
-    assert ram_at(row, 10, 1_000) == 200 * 1_000 + 500
+    found = store(10 * 200 + 500, 500)
+    assert ram_at(found, 10, 10) == 2_500
+    assert ram_at(found, 10, 1_000) == 200 * 1_000 + 500
 
 
 def test_the_account_of_200_bytes_at_a_quarter_per_gigabyte() -> None:
-    best = {"ram_bytes": 10 * 200, "constant_bytes": 0}
-    account = price_account(best, FLOAT, documents=10, vectors=100_000_000, price_per_gb=0.25)
+    account = price_account(
+        store(10 * 200), store(1536 * 10), documents=10, vectors=100_000_000, price_per_gb=0.25
+    ).to_json()
     # 10⁸ × 200 B = 20 GB and 10⁸ × 1536 B = 153.6 GB, at 0.25 each
     assert (account["cost"], account["float32_cost"]) == pytest.approx((5.0, 38.4))
     assert (account["ram_bytes"], account["float32_ram_bytes"]) == (2e10, 1.536e11)

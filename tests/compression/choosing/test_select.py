@@ -10,7 +10,7 @@ import pytest
 from embgeo.compression.choosing.front import pareto_front
 from embgeo.compression.choosing.select import (
     TIE_MARGIN,
-    Field,
+    Competition,
     choose,
     cross_fit,
     keep_p_values,
@@ -21,9 +21,9 @@ from embgeo.compression.choosing.select import (
 M = 300
 
 
-def field(quality: np.ndarray, sizes: list[float] | np.ndarray, **more) -> Field:
+def field(quality: np.ndarray, sizes: list[float] | np.ndarray, **more) -> Competition:
     quality = np.asarray(quality, np.float64)
-    return Field(
+    return Competition(
         quality, more.pop("recall", quality), np.asarray(sizes, np.float64),
         more.pop("allowed", np.ones(len(quality), bool)), more.pop("baseline", quality[0]),
         more.pop("groups", np.arange(quality.shape[1])), **more,

@@ -14,6 +14,7 @@ from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError, SpecError
 
@@ -107,7 +108,7 @@ def test_raw_codes_of_different_folds_are_not_ranked_together() -> None:
     """Each fold has other ranges and axes: merged raw codes would lose what one codec for all documents keeps."""
     X, Q = vectors(400, mean=0.2), vectors(50, mean=0.2) + 0.01
     e = check_embeddings(X, Q.astype(np.float32))
-    raw, decoded = sweep(e, None, [parse("pcac8,int8,score=centred"), parse("pcac8,int8")]).outcomes
+    raw, decoded = sweep(SweepInput(e, None), [parse("pcac8,int8,score=centred"), parse("pcac8,int8")]).outcomes
     np.testing.assert_array_equal(raw.quality, raw.in_sample)
     assert (decoded.quality != decoded.in_sample).any()
 

@@ -11,15 +11,18 @@ import numpy as np
 import pytest
 
 from embgeo.compression.choosing.budget import parse_budget
-from embgeo.compression.choosing.tradeoffs import competition, recommend, tradeoff_rows
+from embgeo.compression.choosing.decision import Limits, competing, decide, recommend
+from embgeo.compression.choosing.rows import tradeoff_rows
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.judging import timing
 from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep, sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.embeddings import check_embeddings
 from embgeo.errors import BudgetError
 from embgeo.files.jsontext import to_json_text
 from embgeo.judgements import Judgements
+from embgeo.results.compress import StoreEffects
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap
 
@@ -46,16 +49,24 @@ def swept() -> Iterator[Sweep]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(timing, "REPEATS", 1)
         patch.setattr(timing, "SINGLES", 1)
-        yield sweep(e, evaluator, [parse(text) for text in SPECS])
+        yield sweep(SweepInput(e, evaluator), [parse(text) for text in SPECS])
 
 
 def rows_of(swept: Sweep, vectors: int | None = None) -> list[dict[str, Any]]:
-    return tradeoff_rows(swept, N, QueryBootstrap.draw(M), vectors)
+    return [row.to_json() for row in tradeoff_rows(swept, QueryBootstrap.draw(M), vectors)]
+
+
+def decided(swept: Sweep, limits: Limits) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The recommendation and all rows."""
+    decision = decide(swept, limits, 0)
+    rows = tradeoff_rows(swept, QueryBootstrap.draw(M), decision=decision)
+    best = recommend(swept, decision, rows, StoreEffects(), [])
+    return best.to_json(), [row.to_json() for row in rows]
 
 
 def advised(swept: Sweep, budget: str | None = None, keep: float | None = None, vectors: int = N) -> dict[str, Any]:
     limit = None if budget is None else parse_budget(budget, D, vectors)
-    return recommend(swept, rows_of(swept), limit, keep, vectors, 0)
+    return decided(swept, Limits(vectors, limit, keep))[0]
 
 
 def test_every_row_keeps_the_contract_and_goes_into_json(swept: Sweep) -> None:
@@ -157,8 +168,7 @@ def test_where_float32_finds_nothing_no_row_is_called_tied(swept: Sweep) -> None
         return replace(outcome, quality=np.zeros(M), in_sample=np.zeros(M))
 
     empty = replace(swept, baseline=nothing(swept.baseline), outcomes=[nothing(o) for o in swept.outcomes])
-    rows = rows_of(empty)
-    best = recommend(empty, rows, parse_budget("32B", D, N), None, N, 0)
+    best, rows = decided(empty, Limits(N, parse_budget("32B", D, N)))
     assert "cannot be compared, since nDCG@10 of float32 itself is 0," in best["reason"]
     assert "tied" not in best["reason"]
     assert best["tied_with"] == []
@@ -183,8 +193,7 @@ def test_the_quoted_value_of_the_procedure_is_cross_fitted(swept: Sweep) -> None
 
 
 def test_the_front_is_marked_on_the_rows(swept: Sweep) -> None:
-    rows = rows_of(swept)
-    recommend(swept, rows, None, None, N, 0)
+    rows = decided(swept, Limits(N))[1]
     quality = {row["spec"]: row["ndcg@10"] for row in rows}
     for row in rows:
         better = [other for other in rows if other["bytes_per_vector"] < row["bytes_per_vector"]]
@@ -200,16 +209,15 @@ def test_keep_alone_minimises_bytes(swept: Sweep) -> None:
 
 
 def test_what_is_paid_is_what_the_budget_is_about(swept: Sweep) -> None:
-    marginal = competition(swept, parse_budget("64B", D, N), None, N).sizes
-    whole = competition(swept, parse_budget("1GB", D, N), None, N).sizes
+    marginal = competing(swept, Limits(N, parse_budget("64B", D, N))).sizes
+    whole = competing(swept, Limits(N, parse_budget("1GB", D, N))).sizes
     np.testing.assert_array_equal(marginal, [128, 64, 32, 16, 4, 16])
     np.testing.assert_allclose(whole, [25_600, 12_800, 6_656, 3_456, 828, 5_376])
 
 
 @pytest.mark.parametrize("budget", ["16B", "64B", "5kB", "20kB"])
 def test_no_row_within_the_budget_beats_the_recommended_in_quality_and_recall(swept: Sweep, budget: str) -> None:
-    rows = rows_of(swept)
-    best = recommend(swept, rows, parse_budget(budget, D, N), None, N, 0)
+    best, rows = decided(swept, Limits(N, parse_budget(budget, D, N)))
     assert best["fits_budget"]
     both = [(min(row["ndcg@10"], rows[0]["ndcg@10"]), row["recall@10_exact"]) for row in rows]
     mine = both[[row["spec"] for row in rows].index(best["spec"])]
@@ -220,7 +228,7 @@ def test_no_row_within_the_budget_beats_the_recommended_in_quality_and_recall(sw
 def test_a_store_larger_than_float32_is_no_answer_while_there_is_another(swept: Sweep) -> None:
     """At four vectors the axes of pca… outweigh everything; its bytes per vector alone would win."""
     few = 4
-    best = recommend(swept, rows_of(swept), parse_budget("64B", D, few), None, few, 0)
+    best = decided(swept, Limits(few, parse_budget("64B", D, few)))[0]
     spent = few * best["bytes_per_vector"] + best["constant_bytes"]
     assert spent < few * swept.baseline.bytes_per_vector
     sizes = [few * o.bytes_per_vector + o.constant_bytes for o in swept.outcomes]
@@ -229,13 +237,13 @@ def test_a_store_larger_than_float32_is_no_answer_while_there_is_another(swept: 
 
 def test_choosing_what_changes_no_query_has_no_interval_of_certainty(swept: Sweep) -> None:
     unmoved = replace(swept, outcomes=[replace(o, quality=swept.baseline.quality) for o in swept.outcomes])
-    delivered = recommend(unmoved, rows_of(unmoved), parse_budget("64B", D, N), None, N, 0)["cross_fitted"]
+    delivered = decided(unmoved, Limits(N, parse_budget("64B", D, N)))[0]["cross_fitted"]
     assert delivered["difference"] == 0
     assert delivered["difference_ci"] is None
 
 
 def test_float32_as_the_answer_to_keep_says_that_nothing_smaller_is_shown(swept: Sweep) -> None:
-    best = recommend(swept, rows_of(swept), None, 1.0, N, 0)
+    best = decided(swept, Limits(N, keep=1.0))[0]
     assert best["spec"] == "f32"
     assert best["keep"]["shown"] == "yes"
     assert f"no smaller store is shown to keep 100 % with {M} queries" in best["reason"]

@@ -10,6 +10,7 @@ from oracles.slow_adaptive import adaptive, levels_and_error
 
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.datasets.beir import load_beir
 from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.numeric.lloyd_max import gaussian_distortion, gaussian_levels
@@ -41,7 +42,7 @@ def test_adaptive_agrees_with_a_slow_oracle_and_reaches_the_measured_values(
 ) -> None:
     e, evaluator = scifact
     sizes = [192, 96, 48, 24]
-    result = sweep(e, evaluator, [parse(f"adaptive@{size}B") for size in sizes])
+    result = sweep(SweepInput(e, evaluator), [parse(f"adaptive@{size}B") for size in sizes])
     X, Q = e.matrix(), e.query_matrix()
     for size, outcome in zip(sizes, result.outcomes, strict=True):
         ours = outcome.quality.mean()

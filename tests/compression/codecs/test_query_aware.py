@@ -9,6 +9,7 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements
@@ -64,7 +65,7 @@ def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: py
         return learn(self, queries)
 
     monkeypatch.setattr(Training, "learning_from", noted)
-    result = sweep(e, evaluator, [parse("lean8,f32"), parse("pca8,f32")])
+    result = sweep(SweepInput(e, evaluator), [parse("lean8,f32"), parse("pca8,f32")])
     lean, pca = result.outcomes
     halves = {queries.tobytes(): queries for queries in taught if len(queries) == 30}
     first, second = halves.values()
@@ -80,7 +81,7 @@ def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: py
     by_hand = evaluator(np.take_along_axis(scores, best, 1), best)["ndcg@10"]
     # larger errors on unseen documents lower it further; the projection that learned from the queries looks far better
     assert lean.quality.mean() <= by_hand.mean() < lean.in_sample.mean() - 0.1
-    alone = sweep(e, evaluator, [parse("pca8,f32")]).outcomes[0]
+    alone = sweep(SweepInput(e, evaluator), [parse("pca8,f32")]).outcomes[0]
     np.testing.assert_array_equal(pca.quality, alone.quality)
 
 
@@ -92,7 +93,7 @@ def test_copies_of_a_query_teach_only_the_half_that_does_not_judge_them(monkeypa
     taught: list[np.ndarray] = []
     learn = Training.learning_from
     monkeypatch.setattr(Training, "learning_from", lambda self, given: taught.append(given) or learn(self, given))
-    sweep(check_embeddings(X, Q), None, [parse("lean4,f32")])
+    sweep(SweepInput(check_embeddings(X, Q), None), [parse("lean4,f32")])
     halves = {given.tobytes(): given for given in taught if len(given) < len(Q)}
     first, second = halves.values()
     assert len(first) + len(second) == len(Q)

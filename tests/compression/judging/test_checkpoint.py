@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from examples.sweeps import corpus, facts
+from examples.sweeps import all_facts, corpus
 
 from embgeo.api import compress
 from embgeo.cli.group import embgeo
@@ -22,6 +22,7 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.judging import checkpoint as checkpoints_module
 from embgeo.compression.judging.checkpoint import Checkpoints, open_checkpoints, sweeps_folder, trim
 from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 
@@ -31,14 +32,14 @@ SPECS = [parse(text) for text in ("int8", "pca8,int4", "binary+int8@2", "binary+
 def opened(root: Path, seed: int = 0, **changes) -> Checkpoints:
     e, evaluator = corpus(n=120, m=20)
     asked = {"embeddings": e, "evaluator": evaluator, "seed": seed, "drop_own": False, "device": "cpu"} | changes
-    kept = open_checkpoints(root, **asked)
+    kept = open_checkpoints(root, SweepInput(**asked))
     assert kept is not None
     return kept
 
 
 def swept(kept: Checkpoints | None, specs=SPECS, progress=lambda *_: None):
     e, evaluator = corpus(n=120, m=20)
-    return sweep(e, evaluator, specs, checkpoints=kept, progress=progress)
+    return sweep(SweepInput(e, evaluator), specs, checkpoints=kept, progress=progress)
 
 
 def test_a_sweep_that_stops_anywhere_goes_on_to_the_same_outcomes(tmp_path: Path) -> None:
@@ -57,9 +58,7 @@ def test_a_sweep_that_stops_anywhere_goes_on_to_the_same_outcomes(tmp_path: Path
         with pytest.raises(Stop):
             swept(kept, progress=stop)
         again = swept(opened(tmp_path / str(stop_at)))
-        assert [facts(o) for o in (again.baseline, *again.outcomes)] == [
-            facts(o) for o in (whole.baseline, *whole.outcomes)
-        ]
+        assert all_facts(again) == all_facts(whole)
         assert bool(again.resumed) == (stop_at > 1)
     assert len(again.resumed) == 6, "stopped after the last spec was finished: nothing is judged again"
 
@@ -91,7 +90,7 @@ def test_what_a_killed_process_finished_is_taken_over_and_nothing_else(tmp_path:
     assert 0 < found < 1 + len(SPECS)
     again, whole = swept(opened(tmp_path)), swept(None)
     assert len(again.resumed) == found
-    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+    assert all_facts(again) == all_facts(whole)
 
 
 def test_a_damaged_finding_is_removed_and_judged_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -106,7 +105,7 @@ def test_a_damaged_finding_is_removed_and_judged_again(tmp_path: Path, caplog: p
     again = swept(opened(tmp_path))
     assert len(again.resumed) == 2
     assert sum("is damaged" in record.message for record in caplog.records) == 4
-    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+    assert all_facts(again) == all_facts(whole)
     assert len(swept(opened(tmp_path)).resumed) == 6, "and kept anew"
 
 
@@ -147,7 +146,7 @@ def test_codecs_that_took_long_are_kept_with_their_findings(tmp_path: Path, monk
     whole = swept(opened(tmp_path))
     monkeypatch.setattr("embgeo.compression.judging.sweep.fit_codec", lambda *_: pytest.fail("it was fitted again"))
     again = swept(opened(tmp_path))
-    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+    assert all_facts(again) == all_facts(whole)
 
 
 def test_specs_that_are_timed_apart_keep_their_timing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +155,7 @@ def test_specs_that_are_timed_apart_keep_their_timing(tmp_path: Path, monkeypatc
     again = swept(opened(tmp_path))
     assert not again.interleaved
     assert [o.timing for o in again.outcomes] == [o.timing for o in whole.outcomes]
-    assert [facts(o) for o in again.outcomes] == [facts(o) for o in whole.outcomes]
+    assert all_facts(again) == all_facts(whole)
 
 
 def test_a_place_that_cannot_be_written_does_not_stop_the_sweep(
@@ -164,7 +163,7 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_sweep(
 ) -> None:
     (tmp_path / "sweeps").write_text("a file where a folder should be")
     e, evaluator = corpus(n=120, m=20)
-    assert open_checkpoints(tmp_path, e, evaluator, seed=0, drop_own=False, device="cpu") is None
+    assert open_checkpoints(tmp_path, SweepInput(e, evaluator)) is None
     kept = Checkpoints(tmp_path / "gone")
     assert len(swept(kept, SPECS[:2]).outcomes) == 2
     assert sum("cannot be taken up again" in record.message for record in caplog.records) == 2

@@ -17,8 +17,8 @@ from embgeo.compression.codecs.part import QUANTIZERS, Entry, Reducer, load_part
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
-from embgeo.compression.judging.held_out import DEPTH
 from embgeo.compression.judging.sweep import Sweep, sweep
+from embgeo.compression.judging.task import DEPTH, SweepInput
 from embgeo.compression.search.build import build_searcher
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
@@ -47,7 +47,9 @@ class MemorisingQuantizer:
 @pytest.fixture(scope="module")
 def result() -> Sweep:
     e, evaluator = corpus()
-    return sweep(e, evaluator, [parse(text) for text in ("int8", "f32", "pca8,int4", "rot,binary", "pcac8,fp8")])
+    return sweep(
+        SweepInput(e, evaluator), [parse(text) for text in ("int8", "f32", "pca8,int4", "rot,binary", "pcac8,fp8")]
+    )
 
 
 def test_the_baseline_comes_first_and_is_exact_search(result: Sweep) -> None:
@@ -63,7 +65,7 @@ def test_the_baseline_comes_first_and_is_exact_search(result: Sweep) -> None:
 
 def test_a_baseline_is_added_where_none_was_asked_for() -> None:
     e, evaluator = corpus(n=80, m=12)
-    found = sweep(e, evaluator, [parse("int8")])
+    found = sweep(SweepInput(e, evaluator), [parse("int8")])
     assert str(found.baseline.spec) == "f32"
     assert [str(outcome.spec) for outcome in found.outcomes] == ["int8"]
 
@@ -71,16 +73,16 @@ def test_a_baseline_is_added_where_none_was_asked_for() -> None:
 def test_one_spec_alone_gives_the_row_it_has_among_all(result: Sweep) -> None:
     e, evaluator = corpus()
     for among in result.outcomes:
-        alone = sweep(e, evaluator, [among.spec]).outcomes[0]
-        assert facts(alone) == facts(among), str(among.spec)
+        alone = sweep(SweepInput(e, evaluator), [among.spec])
+        assert facts(alone, alone.outcomes[0]) == facts(result, among), str(among.spec)
 
 
 def test_one_seed_gives_one_result(result: Sweep) -> None:
     e, evaluator = corpus()
-    again = sweep(e, evaluator, [parse("int8"), parse("rot,binary")])
-    assert facts(again.outcomes[1]) == facts(result.outcomes[2])
-    other = sweep(e, evaluator, [parse("int8"), parse("rot,binary")], seed=1)
-    assert facts(other.outcomes[1]) != facts(result.outcomes[2])
+    again = sweep(SweepInput(e, evaluator), [parse("int8"), parse("rot,binary")])
+    assert facts(again, again.outcomes[1]) == facts(result, result.outcomes[2])
+    other = sweep(SweepInput(e, evaluator, seed=1), [parse("int8"), parse("rot,binary")])
+    assert facts(other, other.outcomes[1]) != facts(result, result.outcomes[2])
 
 
 def test_out_of_sample_is_the_built_store_with_errors_as_large_as_on_unseen_documents(result: Sweep) -> None:
@@ -120,7 +122,7 @@ def test_a_codec_that_memorises_is_perfect_in_sample_and_caught_out_of_it(monkey
     entry = Entry(re.compile("memorise"), "memorise", "", Memorising, MemorisingQuantizer)
     monkeypatch.setitem(QUANTIZERS, "memorise", entry)
     e, evaluator = corpus()
-    found = sweep(e, evaluator, [parse("memorise")])
+    found = sweep(SweepInput(e, evaluator), [parse("memorise")])
     cheat, base = found.outcomes[0], found.baseline
     np.testing.assert_array_equal(cheat.in_sample, base.quality)
     assert cheat.quality.mean() < 0.5 * base.quality.mean()
@@ -134,7 +136,7 @@ def test_duplicates_do_not_help_to_memorise(monkeypatch: pytest.MonkeyPatch) -> 
     e, _ = corpus(n=120, m=40)
     X = np.repeat(np.asarray(e.docs), 3, axis=0)
     copies = check_embeddings(X, e.queries)
-    found = sweep(copies, None, [parse("memorise")])
+    found = sweep(SweepInput(copies, None), [parse("memorise")])
     folds = document_folds(copies, 0)
     assert all(len(set(folds[3 * row : 3 * row + 3])) == 1 for row in range(120))
     assert found.outcomes[0].in_sample.min() == 1
@@ -145,9 +147,9 @@ def test_codecs_are_the_same_whatever_the_queries_are() -> None:
     """Trap 2: nothing that is fitted has seen a query."""
     e, evaluator = corpus(n=100, m=20)
     specs = [parse(text) for text in ("pcac8,int8", "rot,int4", "pca8,fp8")]
-    one = sweep(e, evaluator, specs)
+    one = sweep(SweepInput(e, evaluator), specs)
     assert e.queries is not None
-    two = sweep(dataclasses.replace(e, queries=-3 * e.queries), evaluator, specs)
+    two = sweep(SweepInput(dataclasses.replace(e, queries=-3 * e.queries), evaluator), specs)
     for a, b in zip(one.outcomes, two.outcomes, strict=True):
         assert [(n, x.tobytes()) for n, x in a.codec.state.items()] == [
             (n, x.tobytes()) for n, x in b.codec.state.items()
@@ -157,7 +159,7 @@ def test_codecs_are_the_same_whatever_the_queries_are() -> None:
 
 def test_without_judgements_quality_is_recall_of_exact_neighbours() -> None:
     e, _ = corpus(n=100, m=20)
-    found = sweep(e, None, [parse("binary")])
+    found = sweep(SweepInput(e, None), [parse("binary")])
     assert found.measure == "recall@10_exact"
     assert found.query_ids == e.query_ids
     np.testing.assert_array_equal(found.outcomes[0].quality, found.outcomes[0].recall)
@@ -169,7 +171,10 @@ def test_documents_that_stand_in_for_queries_do_not_find_themselves() -> None:
     X = np.random.default_rng(0).standard_normal((60, 16)).astype(np.float32)
     ids = [str(row) for row in range(60)]
     e = check_embeddings(X, X[:30].copy(), ids, ids[:30])
-    with_self, without = sweep(e, None, [parse("binary")]), sweep(e, None, [parse("binary")], drop_own=True)
+    with_self, without = (
+        sweep(SweepInput(e, None), [parse("binary")]),
+        sweep(SweepInput(e, None, drop_own=True), [parse("binary")]),
+    )
     assert without.outcomes[0].recall.mean() < with_self.outcomes[0].recall.mean()
     assert without.baseline.recall.min() == 1
 
@@ -178,13 +183,13 @@ def test_a_spec_that_cannot_work_stops_before_any_fit(monkeypatch: pytest.Monkey
     e, evaluator = corpus(n=40, m=12)
     monkeypatch.setattr("embgeo.compression.judging.sweep.fit_codec", lambda *_: pytest.fail("something was fitted"))
     with pytest.raises(SpecError, match="between 1 and 16 dimensions"):
-        sweep(e, evaluator, [parse("int8"), parse("pca17,int8")])
+        sweep(SweepInput(e, evaluator), [parse("int8"), parse("pca17,int8")])
 
 
 def test_progress_counts_what_is_judged_and_built() -> None:
     e, evaluator = corpus(n=40, m=12)
     seen = []
-    sweep(e, evaluator, [parse("int8")], progress=lambda *call: seen.append(call))
+    sweep(SweepInput(e, evaluator), [parse("int8")], progress=lambda *call: seen.append(call))
     fits = [call for call in seen if call[0].startswith("trade-offs")]
     assert [done for _, done, _ in fits] == [1, 2, 3, 4], "(judged, built) × (f32, int8)"
     assert {total for *_, total in fits} == {4}
@@ -195,7 +200,7 @@ def test_a_corpus_of_a_few_documents_passes(n: int) -> None:
     X = np.eye(n, 16, dtype=np.float32)
     e = check_embeddings(X, X[:1].copy(), [f"d{row}" for row in range(n)], ["q"])
     evaluator = Evaluator(Judgements({"q": {"d0": 1}}), e.doc_ids, e.query_ids)
-    found = sweep(e, evaluator, [parse("int8"), parse("pca4,binary")])
+    found = sweep(SweepInput(e, evaluator), [parse("int8"), parse("pca4,binary")])
     assert found.folds == n
     assert all(np.isfinite(outcome.quality).all() for outcome in found.outcomes)
 
@@ -229,7 +234,7 @@ def test_in_sample_numbers_of_scifact(text: str, scifact: tuple[Embeddings, Eval
 def test_out_of_sample_numbers_of_scifact(scifact: tuple[Embeddings, Evaluator]) -> None:
     """By folds, computed apart: int8 .6466, rotation + 4 bits .6456. FAISS's SQ4 clips nothing: ours may be better."""
     e, evaluator = scifact
-    found = sweep(e, evaluator, [parse("int8"), parse("rot,int4")])
+    found = sweep(SweepInput(e, evaluator), [parse("int8"), parse("rot,int4")])
     assert found.baseline.quality.mean() == pytest.approx(0.64508, abs=5e-6)
     int8, int4 = (float(outcome.quality.mean()) for outcome in found.outcomes)
     assert int8 == pytest.approx(0.6466, abs=0.004)

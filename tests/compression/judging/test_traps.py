@@ -7,6 +7,7 @@ with their module.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,14 +15,15 @@ from oracles import planted_codecs as planted
 from oracles.codec_makers import searcher_of
 from safetensors import safe_open
 
-from embgeo.compression.choosing.select import Field, cross_fit
-from embgeo.compression.choosing.tradeoffs import tradeoff_rows
+from embgeo.compression.choosing.rows import tradeoff_rows
+from embgeo.compression.choosing.select import Competition, cross_fit
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.quantizers.uniform import FittedUniform
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
 from embgeo.compression.judging.sweep import Sweep, sweep
+from embgeo.compression.judging.task import SweepInput
 from embgeo.compression.search.store import write_store
 from embgeo.embeddings import Embeddings, check_embeddings, normalise
 from embgeo.judgements import Judgements
@@ -48,7 +50,7 @@ def corpus(mean: float = 0.5) -> tuple[Embeddings, Evaluator]:
 @pytest.fixture(scope="module")
 def swept() -> Sweep:
     e, evaluator = corpus()
-    return sweep(e, evaluator, [parse(text) for text in ("int8", "pcac8,int8", "rot,binary")])
+    return sweep(SweepInput(e, evaluator), [parse(text) for text in ("int8", "pcac8,int8", "rot,binary")])
 
 
 def quality(evaluator: Evaluator, scores: np.ndarray) -> float:
@@ -78,7 +80,7 @@ def test_trap_2_nothing_is_fitted_on_queries(swept: Sweep) -> None:
     e, evaluator = corpus()
     assert e.queries is not None
     wild = check_embeddings(e.docs, np.asarray(e.queries) ** 3 * 50)
-    again = sweep(wild, evaluator, [outcome.spec for outcome in swept.outcomes])
+    again = sweep(SweepInput(wild, evaluator), [outcome.spec for outcome in swept.outcomes])
     for a, b in zip(swept.outcomes, again.outcomes, strict=True):
         for name, array in a.codec.state.items():
             np.testing.assert_array_equal(b.codec.state[name], array)
@@ -91,7 +93,7 @@ def test_trap_3_the_best_of_many_is_not_what_is_quoted() -> None:
     for seed in range(20):
         base = rng.uniform(0.2, 1, 50)
         rows = base + 0.1 * rng.standard_normal((60, 50))
-        field = Field(rows, rows, np.ones(60), np.ones(60, bool), base, np.arange(len(base)))
+        field = Competition(rows, rows, np.ones(60), np.ones(60, bool), base, np.arange(len(base)))
         found = cross_fit(field, seed, resamples=2)
         assert found is not None
         gains.append((rows.mean(axis=1) - base.mean()).max())
@@ -117,11 +119,16 @@ def test_trap_4_truncated_rows_are_unit_rows_again() -> None:
     np.testing.assert_allclose(np.linalg.norm(cut, axis=1), 1, atol=1e-6)
 
 
+def rows_of(swept: Sweep) -> list[dict[str, Any]]:
+    return [row.to_json() for row in tradeoff_rows(swept, QueryBootstrap.draw(M))]
+
+
 def test_trap_5_bytes_are_those_on_disk(swept: Sweep, tmp_path: Path) -> None:
     e, _ = corpus()
-    for row, outcome in zip(tradeoff_rows(swept, N, QueryBootstrap.draw(M), None)[1:], swept.outcomes, strict=True):
+    for row, outcome in zip(rows_of(swept)[1:], swept.outcomes, strict=True):
         path = tmp_path / f"{row['spec']}.safetensors"
-        write_store(path, outcome.codec, [outcome.codec.encode(e.matrix())], e.doc_ids)
+        codec, _ = swept.shipped(outcome.spec)
+        write_store(path, codec, [codec.encode(e.matrix())], e.doc_ids)
         assert row["disk_bytes"] == path.stat().st_size
         with safe_open(path, framework="numpy") as file:
             tensors = {name: file.get_tensor(name).nbytes for name in file.keys()}  # noqa: SIM118
@@ -132,10 +139,10 @@ def test_trap_5_bytes_are_those_on_disk(swept: Sweep, tmp_path: Path) -> None:
 
 
 def test_trap_6_judged_quality_and_recall_of_neighbours_stand_side_by_side(swept: Sweep) -> None:
-    for row in tradeoff_rows(swept, N, QueryBootstrap.draw(M), None):
+    for row in rows_of(swept):
         assert row["ndcg@10"] is not None
         assert row["recall@10_exact"] is not None
-    base = tradeoff_rows(swept, N, QueryBootstrap.draw(M), None)[0]
+    base = rows_of(swept)[0]
     assert base["recall@10_exact"] == 1
     assert base["ndcg@10"] < 0.98
 
@@ -161,7 +168,7 @@ def test_trap_8_rows_with_ties_show_the_band() -> None:
     X = np.repeat(np.random.default_rng(0).standard_normal((30, 6)).astype(np.float32), 4, axis=0)
     e = check_embeddings(X, X[::4].copy())
     evaluator = Evaluator(Judgements({str(row): {str(4 * row + 1): 1} for row in range(30)}), e.doc_ids, e.query_ids)
-    found = sweep(e, evaluator, [parse("binary")])
+    found = sweep(SweepInput(e, evaluator), [parse("binary")])
     band = found.outcomes[0].band
     assert band is not None
     assert band[0] < band[1]
@@ -169,7 +176,7 @@ def test_trap_8_rows_with_ties_show_the_band() -> None:
 
 
 def test_trap_9_the_query_side_is_stated(swept: Sweep) -> None:
-    for row in tradeoff_rows(swept, N, QueryBootstrap.draw(M), None):
+    for row in rows_of(swept):
         assert "query" in row["query_side"]
         assert "document" in row["query_side"]
 
@@ -207,7 +214,7 @@ def test_trap_15_a_codec_of_zeros_does_not_pass(swept: Sweep) -> None:
     decoded = cheat.decode(cheat.encode(e.matrix()))
     assert (decoded.dtype, decoded.shape) == (np.float32, e.docs.shape)
     assert ((decoded - e.matrix()) ** 2).sum() == pytest.approx(N, rel=1e-5), "all of it is lost"
-    honest = swept.outcomes[0].codec
+    honest, _ = swept.shipped(swept.outcomes[0].spec)
     assert ((honest.decode(honest.encode(e.matrix())) - e.matrix()) ** 2).sum() < 1e-3 * N
 
 
@@ -226,7 +233,7 @@ def test_trap_17_nothing_writes_into_the_callers_arrays() -> None:
         array.flags.writeable = False  # a write would raise
     for similarity in ("cosine", "dot", "euclidean"):
         frozen = check_embeddings(e.docs, e.queries, similarity=similarity)
-        sweep(frozen, evaluator, [parse(text) for text in ("pcac8,int4", "trunc8,fp8", "rot,binary")])
+        sweep(SweepInput(frozen, evaluator), [parse(text) for text in ("pcac8,int4", "trunc8,fp8", "rot,binary")])
     np.testing.assert_array_equal(e.docs, X)
     np.testing.assert_array_equal(e.queries, Q)
 

@@ -12,15 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from embgeo.compression.choosing.budget import parse_budget
-from embgeo.compression.choosing.caveats import list_warnings, refuse_impossible
-from embgeo.compression.choosing.tradeoffs import recommend, tradeoff_rows
+from embgeo.compression.choosing.decision import Limits, decide
+from embgeo.compression.choosing.refusals import refuse_impossible
+from embgeo.compression.choosing.rows import tradeoff_rows
 from embgeo.compression.codecs.codec import Codec, fit_codec
 from embgeo.compression.codecs.part import INDICES, QUANTIZERS, Structure, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.effort import effort_curve
-from embgeo.compression.judging.held_out import Task
 from embgeo.compression.judging.sweep import Sweep, sweep
+from embgeo.compression.judging.task import JudgingTask, SweepInput
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.flat import BlockSearcher
 from embgeo.compression.search.indices.hnsw import HNSW, BeamSearcher, Graph, connect, layers
@@ -33,6 +34,7 @@ from embgeo.errors import BudgetError, MissingExtraError, RunFormatError, SpecEr
 from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap
+from embgeo.run_warnings import list_warnings
 
 load_parts()
 N, D, M, K = 300, 32, 12, 10
@@ -137,7 +139,7 @@ def test_more_lists_than_documents_are_refused_with_a_number_that_would_do() -> 
         parse("ivf128,int8").check_documents(100)
     e = check_embeddings(vectors(20), vectors(3, seed=1))
     with pytest.raises(SpecError, match="20 documents for 64 lists"):
-        sweep(e, None, [parse("ivf64,int8")])
+        sweep(SweepInput(e, None), [parse("ivf64,int8")])
 
 
 def test_lists_of_under_39_documents_are_warned_of() -> None:
@@ -438,7 +440,7 @@ def test_an_index_never_beats_its_flat_search_out_of_sample() -> None:
     e = check_embeddings(X, Q)
     quantizer = f"pq{D // 4}"
     specs = [parse(text) for text in (quantizer, f"hnsw8ef16,{quantizer}", f"ivf10np3,{quantizer}")]
-    flat, *indexed = sweep(e, None, specs).outcomes
+    flat, *indexed = sweep(SweepInput(e, None), specs).outcomes
     assert flat.in_sample.mean() > flat.recall.mean() + 0.1, "the codebook must have learned these documents by heart"
     for outcome in indexed:
         assert outcome.recall.mean() <= flat.recall.mean() + 0.005, str(outcome.spec)
@@ -447,7 +449,7 @@ def test_an_index_never_beats_its_flat_search_out_of_sample() -> None:
 @needs_faiss
 def test_what_an_index_misses_is_what_its_flat_search_finds_and_it_does_not() -> None:
     X, Q = vectors(200), vectors(20, seed=3)
-    task = Task(check_embeddings(X, Q), None, np.zeros((20, 10), np.float32), np.zeros((20, 10), np.int64), None)
+    task = JudgingTask(check_embeddings(X, Q), None, np.zeros((20, 10), np.float32), np.zeros((20, 10), np.int64), None)
     spec = parse("ivf10np2,int8")
     codec = fit_codec(spec, Training(X, "cosine"))
     codes = codec.encode(X)
@@ -473,7 +475,7 @@ def judged() -> Sweep:
         Judgements({f"q{i}": {f"d{row}": 1} for i, row in enumerate(source)}), e.doc_ids, e.query_ids
     )  # fmt: skip
     texts = ["int8", "hnsw16ef300,int8", "hnsw2ef1,int8", "ivf20np20,int8", "ivf20np1,int8", "hnsw8,binary+int8@3"]
-    return sweep(e, evaluator, [parse(text) for text in texts])
+    return sweep(SweepInput(e, evaluator), [parse(text) for text in texts])
 
 
 def outcome_of(result: Sweep, text: str):
@@ -488,8 +490,8 @@ def test_an_index_that_visits_everything_is_judged_as_its_flat_codec(judged: Swe
         np.testing.assert_array_equal(outcome.quality, flat.quality, err_msg=text)
         np.testing.assert_array_equal(outcome.in_sample, flat.in_sample, err_msg=text)
         np.testing.assert_array_equal(outcome.recall, flat.recall, err_msg=text)
-        for name, array in flat.codec.state.items():
-            np.testing.assert_array_equal(outcome.codec.state[name], array)
+        for name, array in judged.shipped(flat.spec)[0].state.items():
+            np.testing.assert_array_equal(judged.shipped(outcome.spec)[0].state[name], array)
 
 
 @needs_faiss
@@ -503,7 +505,7 @@ def test_an_index_that_visits_little_is_judged_by_what_it_misses(judged: Sweep) 
 
 @needs_faiss
 def test_a_row_of_an_index_names_its_bytes_and_its_curve(judged: Sweep) -> None:
-    rows = {row["spec"]: row for row in tradeoff_rows(judged, N, QueryBootstrap.draw(40, 0), 10**6)}
+    rows = {row.spec: row.to_json() for row in tradeoff_rows(judged, QueryBootstrap.draw(40, 0), 10**6)}
     flat, graph, lists = rows["int8"], rows["hnsw2ef1,int8"], rows["ivf20np20,int8"]
     assert flat["structure_bytes"] == 0
     assert "index" not in flat
@@ -524,9 +526,9 @@ def test_a_row_of_an_index_names_its_bytes_and_its_curve(judged: Sweep) -> None:
 
 @needs_faiss
 def test_a_budget_per_vector_leaves_the_graph_out_where_its_links_do_not_fit(judged: Sweep) -> None:
-    rows = tradeoff_rows(judged, N, QueryBootstrap.draw(40, 0), None)
-    recommend(judged, rows, parse_budget("36B", D, N), None, N, 0, baseline_competes=False)
-    fits = {row["spec"]: row["fits_budget"] for row in rows}
+    decision = decide(judged, Limits(N, parse_budget("36B", D, N), float32_competes=False), 0)
+    rows = tradeoff_rows(judged, QueryBootstrap.draw(40, 0), decision=decision)
+    fits = {row.spec: row.fits_budget for row in rows}
     assert fits["int8"]
     assert fits["ivf20np1,int8"], "32 bytes of code and 4 of list"
     assert not fits["hnsw2ef1,int8"], "32 bytes of code and 25 of links"
@@ -535,9 +537,10 @@ def test_a_budget_per_vector_leaves_the_graph_out_where_its_links_do_not_fit(jud
 @needs_faiss
 def test_the_structure_of_an_outcome_is_the_one_that_was_judged(judged: Sweep) -> None:
     outcome = outcome_of(judged, "hnsw8,binary+int8@3")
-    assert outcome.structure is not None
-    assert outcome.structure.state_bytes == outcome.structure_bytes
-    assert outcome_of(judged, "int8").structure is None
+    structure = judged.shipped(outcome.spec)[1]
+    assert structure is not None
+    assert structure.state_bytes == outcome.structure_bytes
+    assert judged.shipped(parse("int8"))[1] is None
 
 
 @needs_faiss

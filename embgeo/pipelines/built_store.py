@@ -10,9 +10,10 @@ import numpy as np
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store
 from embgeo.embeddings import check_embeddings, normalise
-from embgeo.encoders.encoder import EncoderOptions, choose_device
+from embgeo.encoders.encoder import choose_device
 from embgeo.encoders.resolve import VECTORS, resolve_encoder
 from embgeo.errors import InputError, RunFormatError
+from embgeo.requests import EncoderOptions
 from embgeo.run import Run, find_run
 from embgeo.sources.vector_files import load_queries, one_row
 from embgeo.targets import Exported, find_target

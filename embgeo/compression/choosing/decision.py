@@ -1,0 +1,240 @@
+"""From a sweep to a decision: what competes, which row is chosen, and why; the rule itself is `select`'s."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.choosing.budget import Budget
+from embgeo.compression.choosing.front import pareto_front
+from embgeo.compression.choosing.select import (
+    Choice,
+    Competition,
+    choose,
+    cross_fit,
+    keep_p_values,
+    queries_needed,
+)
+from embgeo.compression.choosing.select import CrossFitted as Delivered
+from embgeo.compression.judging.finding import Outcome
+from embgeo.compression.judging.sweep import Sweep
+from embgeo.errors import BudgetError
+from embgeo.results.compress import CrossFitted, Recommendation, StoreEffects
+from embgeo.results.rows import KeepVerdict, Row
+
+POOR = 0.9  # share of the quality below which an answer comes with a warning
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is asked of the recommended store.
+
+    Attributes
+    ----------
+    vectors : how many it is planned for.
+    keep : share of float32's quality that it must keep, or None.
+    float32_competes : False where the user named other specs: float32 is the measure then, not an answer.
+    """
+
+    vectors: int
+    budget: Budget | None = None
+    keep: float | None = None
+    float32_competes: bool = True
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which row was chosen, and what that says of every row; arrays are (rows,), float32 first.
+
+    Attributes
+    ----------
+    tied : rows that are as good as the chosen one for all that is shown.
+    front : rows on the Pareto front of what is paid and quality.
+    verdicts : whether each row is shown to keep enough; None without `keep`.
+    float32_for_want : float32 is the answer to `keep` since nothing smaller is shown to keep enough.
+    queries_needed : by the row nearest to proof.
+    delivered : what choosing by this rule delivers on new queries.
+    """
+
+    limits: Limits
+    competition: Competition
+    choice: Choice
+    tied: np.ndarray
+    front: np.ndarray
+    verdicts: list[KeepVerdict] | None
+    float32_for_want: bool
+    queries_needed: float
+    delivered: Delivered | None
+
+    @property
+    def chosen(self) -> int:
+        return self.choice.row
+
+    def marks(self, place: int) -> dict[str, Any]:
+        """The fields of a row that the decision gives."""
+        return {
+            "pareto": bool(self.front[place]),
+            "fits_budget": bool(self.competition.allowed[place]),
+            "tied": bool(self.tied[place]),
+            "keep": None if self.verdicts is None else self.verdicts[place],
+        }
+
+
+def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
+    """Choose among the outcomes of `sweep`. Raises BudgetError, with the smallest size reached, when no row fits."""
+    competition = competing(sweep, limits)
+    everything = np.ones(len(sweep.baseline.quality))
+    choice = choose(competition, everything)
+    # where float32 finds nothing there is no quality to compare: a tie would claim that it was
+    tied = choice.tied & sweep.baseline.quality.any()
+    verdicts, needed = None, np.full(len(tied), np.inf)
+    if limits.keep is not None:
+        # the query that is counted as lost guards a yes; a no has to come from what was seen
+        below, needed = 1 - keep_p_values(competition, everything, unseen=0), queries_needed(competition, choice.kept)
+        verdicts = [_verdict(*one) for one in zip(choice.kept.tolist(), below.tolist(), needed.tolist(), strict=True)]
+    return Decision(
+        limits=limits,
+        competition=competition,
+        choice=choice,
+        tied=tied,
+        front=pareto_front(competition.sizes, competition.quality.mean(axis=1)),
+        verdicts=verdicts,
+        # float32 keeps everything by definition: where others were allowed, it is the answer for want of one
+        float32_for_want=limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any()),
+        queries_needed=float(needed[1:].min(initial=np.inf)),
+        delivered=cross_fit(competition, seed),
+    )
+
+
+def competing(sweep: Sweep, limits: Limits) -> Competition:
+    """The rows that may be chosen. What is paid is bytes per vector unless the budget is on the whole store."""
+    outcomes, budget = sweep.all, limits.budget
+    marginal = np.array([o.bytes_per_vector for o in outcomes], dtype=np.float64)
+    constant = np.array([o.constant_bytes for o in outcomes], dtype=np.float64)
+    whole = limits.vectors * marginal + constant
+    allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(marginal, constant, strict=True)])
+    first = np.arange(len(outcomes)) == 0
+    if not limits.float32_competes and sweep.outcomes:
+        allowed &= ~first
+    sound = np.array([not o.spec.centred for o in outcomes])
+    if sound[1:].any():
+        # the arithmetic of published studies is there to be compared, not to be shipped
+        allowed &= sound
+    if (smaller := allowed & (whole < whole[0])).any():
+        # axes can outweigh a small corpus: a store larger than float32 is no answer while there is another
+        allowed = smaller | (allowed & first)
+    if not allowed.any():
+        assert budget is not None
+        raise BudgetError(_impossible(budget, outcomes, limits.vectors))
+    return Competition(
+        quality=np.stack([o.quality for o in outcomes]),
+        recall=np.stack([o.recall for o in outcomes]),
+        sizes=whole if budget is not None and budget.per_vector is None else marginal,
+        allowed=allowed,
+        baseline=sweep.baseline.quality,
+        groups=sweep.query_groups,
+        keep=limits.keep,
+        minimise=limits.keep is not None and budget is None,
+        limited=budget is not None,
+        reference=0,
+    )
+
+
+def recommend(
+    sweep: Sweep, decision: Decision, rows: Sequence[Row], effects: StoreEffects, state: Sequence[Mapping[str, Any]]
+) -> Recommendation:
+    """The chosen row of `rows`, and why it is recommended; `effects` and `state` are those of the built store."""
+    row, limits = rows[decision.chosen], decision.limits
+    marginal = np.array([one.bytes_per_vector for one in sweep.all])
+    cheapest_first = np.lexsort((marginal, decision.competition.sizes))
+    ties = [rows[place].spec for place in cheapest_first if decision.tied[place] and place != decision.chosen]
+    met = None if limits.keep is None else bool(decision.choice.kept[decision.chosen]) and not decision.float32_for_want
+    return Recommendation(
+        **{one.name: getattr(row, one.name) for one in fields(row)},
+        tied_with=ties,
+        cross_fitted=_cross_fitted(decision.delivered, rows),
+        meets_keep=met,
+        reason=_reason(row, sweep, decision, ties, met),
+        effects=effects,
+        state=list(state),
+    )
+
+
+def _cross_fitted(delivered: Delivered | None, rows: Sequence[Row]) -> CrossFitted | None:
+    if delivered is None:
+        return None
+    return CrossFitted(
+        value=delivered.value,
+        ci=delivered.interval,
+        difference=delivered.difference,
+        difference_ci=delivered.difference_interval,
+        chosen={rows[place].spec: share for place, share in delivered.chosen.items()},
+        meaning="what choosing by this rule delivers on queries that had no part in the choice",
+    )
+
+
+def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met: bool | None) -> str:
+    """The recommendation in one sentence: quality kept, size, limits, ties."""
+    limits, budget = decision.limits, decision.limits.budget
+    size, base = row.bytes_per_vector, sweep.baseline.code_bytes
+    text = f"{row.spec} {_kept(row, sweep)} at {size} byte{'' if size == 1 else 's'} a vector instead of {base}"
+    if budget is not None:
+        scope = "" if budget.per_vector is not None else f" for the whole store of {budget.vectors:,} vectors"
+        text += f", within {budget.text}{scope}"
+    if ties:
+        listed = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
+        text += f"; statistically tied with it: {listed}"
+    if limits.keep is None:
+        return text
+    share = f"{100 * limits.keep:g} %"
+    if decision.float32_for_want:
+        text += f"; no smaller store is shown to keep {share} with {_queries(len(sweep.baseline.quality))}"
+        if np.isfinite(decision.queries_needed):
+            text += f"; about {_queries(np.ceil(decision.queries_needed))} would, if it keeps what it kept here"
+        return text
+    if met:
+        return f"{text}; confirmed: at least {share} kept"
+    needed = row.keep.queries_for_80_percent_power if row.keep is not None else None
+    more = "" if needed is None else f" (about {_queries(needed)} would confirm it, if it keeps what it kept here)"
+    return f"{text}; not confirmed: at least {share} kept{more}"
+
+
+def _kept(row: Row, sweep: Sweep) -> str:
+    """How much of the quality the row keeps, with its interval where there is one."""
+    name = "nDCG@10" if sweep.judged else "recall@10 of the exact neighbours"
+    if row.retained is None:
+        return f"cannot be compared, since {name} of float32 itself is 0,"
+    if row.retained_ci is None:
+        if not row.changed_queries:
+            return f"keeps {name} of every query"
+        few = (row.note or "").partition(", ")[0]
+        return f"keeps {100 * row.retained:.1f} % of {name} ({few})"
+    low, high = row.retained_ci
+    verb = "keeps" if row.retained >= POOR else "keeps only"
+    return f"{verb} {100 * row.retained:.1f} % ({100 * low:.1f}–{100 * high:.1f}) of {name}"
+
+
+def _verdict(passed: bool, p_keeps_less: float, needed: float) -> KeepVerdict:
+    """yes / no / not shown, and how many queries would show it if the row keeps what it kept here; None: no number."""
+    answer = "yes" if passed else "no" if p_keeps_less < 0.05 else "not shown"
+    return KeepVerdict(
+        shown=answer, queries_for_80_percent_power=None if not np.isfinite(needed) else int(np.ceil(needed))
+    )
+
+
+def _queries(number: float) -> str:
+    return f"{number:,.0f} {'query' if number == 1 else 'queries'}"
+
+
+def _impossible(budget: Budget, outcomes: Sequence[Outcome], vectors: int) -> str:
+    each = budget.per_vector is not None
+    sizes = [o.bytes_per_vector if each else vectors * o.bytes_per_vector + o.constant_bytes for o in outcomes]
+    smallest = int(np.argmin(sizes))
+    limit = f"{budget.text} per vector" if each else f"{budget.text} for {vectors} vectors ({budget.store:.0f} bytes)"
+    return (
+        f"no codec of this sweep fits {limit}; the smallest is {outcomes[smallest].spec} with {sizes[smallest]} bytes. "
+        "Raise --budget or name smaller ones with --spec"
+    )

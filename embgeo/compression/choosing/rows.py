@@ -1,0 +1,146 @@
+"""The rows of a result: what a sweep found of every spec, and what was decided of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.choosing.decision import Decision
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.judging.finding import Outcome
+from embgeo.compression.judging.sweep import Sweep
+from embgeo.results.compress import RescoringCurve, RescoringPoint
+from embgeo.results.rows import Estimator, IndexCurve, Planned, Row
+from embgeo.results.shared import RECALL
+from embgeo.retrieval.paired_test import no_interval
+from embgeo.retrieval.significance import MIN_CHANGED, QueryBootstrap, changed_bound
+
+POINT = ("spec", "ndcg", "ndcg_ci", "recall", "qps", "single_query_ms", "bytes_per_vector")
+
+
+def tradeoff_rows(
+    sweep: Sweep,
+    bootstrap: QueryBootstrap,
+    vectors: int | None = None,
+    predicted: Mapping[str, float] | None = None,
+    decision: Decision | None = None,
+) -> list[Row]:
+    """One row per outcome, the baseline first.
+
+    `vectors` are those that the store is planned for, `predicted` recalls by spec; a `decision` marks the rows.
+    `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry, which stand
+    apart as `structure_bytes_per_vector`; budgets and fronts see the sum. `structure_bytes` is all of the built index,
+    centroids included, which are part of `constant_bytes` too. `index` holds recall and speed by effort.
+    """
+    rows = []
+    for place, outcome in enumerate(sweep.all):
+        optional: dict[str, Any] = {} if decision is None else decision.marks(place)
+        if predicted is not None:
+            optional |= _predicted(str(outcome.spec), predicted)
+        if vectors is not None:
+            planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
+            ratio = vectors * sweep.baseline.code_bytes / planned
+            optional["planned"] = Planned(vectors=vectors, store_bytes=planned, ratio=ratio)
+        store = sweep.documents * outcome.code_bytes + outcome.state_bytes + outcome.structure_bytes
+        rows.append(
+            Row(
+                spec=str(outcome.spec),
+                bytes_per_vector=outcome.bytes_per_vector,
+                constant_bytes=outcome.constant_bytes,
+                structure_bytes=outcome.structure_bytes,
+                ram_bytes=outcome.ram_bytes,
+                disk_bytes=outcome.file_bytes,
+                store_bytes=store,
+                id_bytes=outcome.file_bytes - store,
+                ratio=sweep.documents * sweep.baseline.code_bytes / store,
+                qps=outcome.timing.qps,
+                qps_range=outcome.timing.qps_range,
+                single_query_ms=outcome.timing.single_query_ms,
+                single_query_ms_range=outcome.timing.single_query_ms_range,
+                fit_seconds=outcome.fit_seconds,
+                encode_seconds=outcome.encode_seconds,
+                query_side="code × code" if outcome.spec.centred else "float32 query × decoded document",
+                searcher=outcome.searcher,
+                tie_band=outcome.band,
+                estimator=Estimator.from_json(outcome.estimator),
+                **_quality(sweep, outcome, bootstrap),
+                **_parts(outcome),
+                **optional,
+            )
+        )
+    return rows
+
+
+def _quality(sweep: Sweep, outcome: Outcome, bootstrap: QueryBootstrap) -> dict[str, Any]:
+    """Quality out of sample with its intervals, and compared with float32's query by query."""
+    quality, base = outcome.quality, sweep.baseline.quality
+    is_base = outcome is sweep.baseline
+    mean, gaps = float(quality.mean()), quality - base
+    changed, apart = int(np.count_nonzero(gaps)), bootstrap.changed(gaps)
+    found: dict[str, Any] = {
+        "ndcg": mean if sweep.judged else None,
+        "ndcg_ci": bootstrap.mean_interval(quality) if sweep.judged else None,
+        "in_sample_ndcg": float(outcome.in_sample.mean()) if sweep.judged else None,
+        "difference": 0.0 if is_base else mean - float(base.mean()),
+        "difference_ci": None if is_base else bootstrap.difference(quality, base),
+        "retained": mean / float(base.mean()) if base.any() else None,
+        "retained_ci": bootstrap.ratio(quality, base),
+        "recall": float(outcome.recall.mean()),
+        "recall_ci": _recall_interval(outcome.recall, bootstrap),
+        "changed_queries": changed,
+    }
+    if not is_base and apart < MIN_CHANGED:
+        found["note"] = no_interval(changed, len(base), apart)
+        found["changed_bound"] = None if changed else changed_bound(changed, len(base))
+    return found
+
+
+def _parts(outcome: Outcome) -> dict[str, Any]:
+    """The bytes of two tiers and of an index, where there are such."""
+    found: dict[str, Any] = {}
+    if outcome.spec.rescorer is not None:
+        found["search_bytes_per_vector"], found["rescore_bytes_per_vector"] = outcome.tier_bytes
+    if outcome.index is not None:
+        found["code_bytes_per_vector"] = outcome.code_bytes
+        found["structure_bytes_per_vector"] = outcome.spec.structure_bytes_per_vector
+        found["index"] = IndexCurve.from_json(outcome.index)
+    return found
+
+
+def _predicted(spec: str, predicted: Mapping[str, float]) -> dict[str, Any]:
+    """The predicted recall of a spec; a spec without a prediction has null there."""
+    return {"predicted_recall": predicted[spec]} if spec in predicted else {"extra": {f"predicted_{RECALL}": None}}
+
+
+def _recall_interval(recall: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float] | None:
+    """Interval of the mean recall; None where under five queries lose a neighbour."""
+    lost = bootstrap.difference(recall, np.ones_like(recall))
+    return None if lost is None else (1 + lost[0], min(1.0, 1 + lost[1]))
+
+
+def rescoring_curves(rows: Sequence[Row]) -> list[RescoringCurve]:
+    """Quality against oversampling, one curve for each pair of codes that was judged with rescoring.
+
+    Points rise by factor; `search_alone` and `rescore_alone` are the same values of the row that searches with one of
+    the codes only, or None where that row was not judged.
+    """
+    points = {row.spec: RescoringPoint(**{name: getattr(row, name) for name in POINT}) for row in rows}
+    pairs: dict[tuple[str, str], list[RescoringPoint]] = {}
+    for row in rows:
+        spec = parse(row.spec)
+        if spec.rescorer is not None and spec.index is None:
+            point = replace(points[row.spec], factor=spec.factor, candidates=10 * spec.factor)
+            pairs.setdefault((str(spec.tiers[0]), str(spec.tiers[1])), []).append(point)
+    return [
+        RescoringCurve(
+            search=search,
+            rescore=rescore,
+            points=sorted(found, key=lambda point: point.factor or 0),
+            search_alone=points.get(search),
+            rescore_alone=points.get(rescore),
+        )
+        for (search, rescore), found in pairs.items()
+    ]

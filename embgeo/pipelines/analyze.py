@@ -1,0 +1,120 @@
+"""analyze: what an embedding space looks like, and how well exact search retrieves in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from embgeo.encoders.encoder import choose_device
+from embgeo.metrics.registry import select
+from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
+from embgeo.pipelines.subject_run import Origin, facts, texts
+from embgeo.progress import Progress, silent
+from embgeo.requests import AnalyzeRequest
+from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
+from embgeo.retrieval.exact import exact_search
+from embgeo.retrieval.retrievability import retrievability_summary
+from embgeo.retrieval.significance import QueryBootstrap
+from embgeo.run import Run, save_run
+from embgeo.run_warnings import subject_warnings
+from embgeo.sources.subject import Subject
+from embgeo.space.pair_histogram import pair_histogram
+from embgeo.space.space_map import require_umap, space_map
+from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
+
+DEPTH = 100  # how deep exact search looks and retrievability is counted
+
+
+def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
+    """Load the subject, search it exactly, measure its space, lay out its map, and store the run.
+
+    Raises the errors of `embgeo.errors`; what can be refused is refused before anything is encoded.
+    """
+    check_writable_folder(request.out, "--out")
+    device = choose_device(request.device)
+    origin = Origin.by(request)
+    if request.umap:
+        require_umap()
+    with limited_threads(request.threads) as threads:
+        chosen = select(request.measures, request.quick)
+        subject = origin.load(request, progress, tokens=any("tokens" in m.needs for m in chosen))
+        found = _search(subject, request.seed, progress)
+        asked = SignatureRequest(names=request.measures, quick=request.quick, seed=request.seed, device=device)
+        signature = compute_signature(
+            subject.embeddings, asked, judgements=subject.judgements, retrieved=found.rows, progress=progress
+        )
+        laid_out = space_map(subject.embeddings, signature.colours(), found.rows, request.seed, request.umap, progress)
+        result = {
+            **facts("analyze", request, origin.model, subject, threads),
+            **_signature(signature, subject, request.seed),
+            "map": laid_out.to_json(),
+            "retrieval": found.quality,
+            "retrievability": (
+                None if found.rows is None else retrievability_summary(found.rows, subject.embeddings.doc_ids, DEPTH)
+            ),
+            "warnings": subject_warnings(subject, ranks=True),
+        }
+        arrays = found.arrays | _per_document(signature) | laid_out.arrays()
+    return save_run(request.out, result, arrays, *texts(subject, laid_out.rows))
+
+
+@dataclass(frozen=True)
+class _Retrieved:
+    """What exact search finds.
+
+    Attributes
+    ----------
+    quality : the measures with intervals, or None without judgements.
+    rows : (m, ≤ DEPTH) rows found, −1 where empty; None without queries.
+    arrays : what the run keeps of it.
+    """
+
+    quality: dict[str, Any] | None
+    rows: np.ndarray | None
+    arrays: dict[str, np.ndarray]
+
+
+def _search(subject: Subject, seed: int, progress: Progress) -> _Retrieved:
+    """Exact retrieval, evaluated where there are judgements."""
+    embeddings, judgements = subject.embeddings, subject.judgements
+    if not len(embeddings.query_ids):
+        return _Retrieved(None, None, {})
+    drop = judgements is not None and judgements.drop_own_document
+    scores, rows = exact_search(embeddings, min(DEPTH, len(embeddings)), drop_own_document=drop, progress=progress)
+    arrays = {"retrieved/rows": rows.astype(np.int32), "retrieved/scores": scores}
+    if judgements is None:
+        return _Retrieved(None, rows, arrays)
+    evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids)
+    values = evaluator(scores, rows, QUALITY_MEASURES)
+    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed, groups=evaluator.query_groups)
+    quality = {
+        name: {"value": float(per_query.mean()), "ci": bootstrap.mean_interval(per_query)}
+        for name, per_query in values.items()
+    }
+    arrays["query_rows"], arrays["query_groups"] = evaluator.query_rows, evaluator.query_groups
+    arrays |= {f"quality/{name}": per_query.astype(np.float32) for name, per_query in values.items()}
+    return _Retrieved(quality, rows, arrays)
+
+
+def _signature(signature: Signature, subject: Subject, seed: int) -> dict[str, Any]:
+    """The signature as JSON, with the documents that stand out and the histogram of pairs beside ε."""
+    result = signature.to_json(subject.embeddings.doc_ids)
+    # the curve has the mean and ε of the signature where it measured them
+    value = signature.values.get("epsilon_corpus")
+    mean = signature.details.get("epsilon_corpus", {}).get("mean")
+    curve = pair_histogram(subject.embeddings, seed, mean, value.value if value else None)
+    if curve is not None:
+        result["curves"]["epsilon_corpus"] = {**result["curves"].get("epsilon_corpus", {}), "pair_histogram": curve}
+    return result
+
+
+def _per_document(signature: Signature) -> dict[str, np.ndarray]:
+    """What was measured of single documents, with the rows that were measured."""
+    arrays: dict[str, np.ndarray] = {}
+    for name, rows in signature.rows.items():
+        arrays[f"rows/{name}/sample"] = signature.samples[name]
+        arrays |= {f"rows/{name}/{key}": np.asarray(values) for key, values in rows.items()}
+    return arrays

@@ -1,0 +1,293 @@
+"""compress: ways to store the vectors, judged, and the one that is recommended, built."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.choosing.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.choosing.decision import Decision, Limits, decide, recommend
+from embgeo.compression.choosing.front import front_note
+from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs
+from embgeo.compression.choosing.prediction import Prediction
+from embgeo.compression.choosing.price import check_price, price_account
+from embgeo.compression.choosing.protocol import fit_budget, protocol, rules
+from embgeo.compression.choosing.refusals import refuse_constants, refuse_impossible, refuse_unmeetable
+from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
+from embgeo.compression.choosing.storage_paper import float8_or_int8, storage_paper_specs
+from embgeo.compression.codecs.spec import Spec, parse
+from embgeo.compression.judging.checkpoint import open_checkpoints
+from embgeo.compression.judging.effects import byte_account, store_effects
+from embgeo.compression.judging.finding import Outcome
+from embgeo.compression.judging.sweep import Sweep, built_searcher, sweep
+from embgeo.compression.judging.task import SweepInput
+from embgeo.compression.search.store import write_store
+from embgeo.embeddings import Embeddings
+from embgeo.encoders.encoder import choose_device
+from embgeo.errors import InputError
+from embgeo.files.cache_folder import cache_directory
+from embgeo.pipelines.built_store import STORE_FILE
+from embgeo.pipelines.subject_run import Origin, facts, texts
+from embgeo.progress import Progress, silent
+from embgeo.requests import STORAGE_PAPER, CompressRequest
+from embgeo.results.compress import Budget as StoredBudget
+from embgeo.results.compress import CompressResult, Float8OrInt8, Protocol, StoreEffects
+from embgeo.results.rows import Row
+from embgeo.retrieval.evaluate import Evaluator
+from embgeo.retrieval.significance import QueryBootstrap
+from embgeo.run import Run, save_run
+from embgeo.run_warnings import (
+    budget_warnings,
+    codebook_warnings,
+    library_warnings,
+    store_warnings,
+    subject_warnings,
+    task_warnings,
+)
+from embgeo.sources.subject import Subject, with_document_queries
+from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
+
+NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
+PRICED_VECTORS = 100_000_000  # where the user plans for no number: a corpus to try things on costs nothing
+
+
+def compress(request: CompressRequest, progress: Progress = silent) -> Run:
+    """Load the vectors, plan what is judged, judge it, choose, and build the store into the run's folder.
+
+    Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
+    """
+    asked = _Asked.of(request)
+    with limited_threads(request.threads) as threads:
+        corpus = _load(asked, progress)
+        plan = _plan(asked, corpus, progress)
+        given = SweepInput(corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, asked.device)
+        checkpoints = open_checkpoints(cache_directory(), given)
+        swept = sweep(given, plan.specs, progress=progress, checkpoints=checkpoints, summarise=front_note)
+        run = _ship(asked, corpus, plan, _choose(asked, plan, swept), threads, progress)
+    if checkpoints is not None:
+        checkpoints.forget([outcome.spec for outcome in swept.all])
+    return run
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request whose words are read.
+
+    Attributes
+    ----------
+    specs : those that were named.
+    keep : share of the quality to keep, or None.
+    vectors : how many are planned for, or None.
+    """
+
+    request: CompressRequest
+    origin: Origin
+    device: str
+    specs: list[Spec]
+    keep: float | None
+    vectors: int | None
+
+    @classmethod
+    def of(cls, request: CompressRequest) -> _Asked:
+        """Whatever can be refused before anything is read is refused here."""
+        origin = Origin.by(request)
+        check_writable_folder(request.out, "--out")
+        device = choose_device(request.device)
+        check_price(request.price_per_gb)
+        keep = parse_keep(request.keep) if request.keep is not None else None
+        vectors = parse_vectors(request.vectors) if request.vectors is not None else None
+        specs = [parse(text) for text in dict.fromkeys(request.specs or [])]
+        if request.grid not in (None, STORAGE_PAPER):
+            raise InputError(f"grid must be {STORAGE_PAPER}; got {request.grid!r}")
+        if sum([bool(specs), request.exhaustive, request.grid is not None]) > 1:
+            raise InputError("specs, exhaustive and grid each say what is judged; give one of them")
+        if request.budget is not None:
+            parse_budget(request.budget, 1, 1)
+        return cls(request, origin, device, specs, keep, vectors)
+
+    def check(self, dimension: int, documents: int) -> None:
+        """Refuse what cannot be met, as soon as the size of the vectors is known."""
+        budget = None if self.request.grid else self.request.budget
+        refuse_unmeetable(budget, self.specs, dimension, documents, self.vectors or documents)
+
+
+@dataclass(frozen=True)
+class _Corpus:
+    """What stores are judged on.
+
+    Attributes
+    ----------
+    embeddings : with the queries that are asked, documents where there are none.
+    evaluator : None without judgements.
+    drop_own : a query does not find the document that has its id.
+    """
+
+    subject: Subject
+    embeddings: Embeddings
+    evaluator: Evaluator | None
+    drop_own: bool
+    warnings: list[str]
+
+
+def _load(asked: _Asked, progress: Progress) -> _Corpus:
+    """The vectors, with documents in the place of queries where there are none."""
+    subject = asked.origin.load(asked.request, progress, check=asked.check)
+    embeddings, judgements = subject.embeddings, subject.judgements
+    drop_own = judgements is not None and judgements.drop_own_document
+    stand_ins = not len(embeddings.query_ids)
+    warnings = subject_warnings(subject)
+    if stand_ins:
+        embeddings, drop_own = with_document_queries(embeddings, asked.request.seed), True
+    warnings += task_warnings(embeddings, stand_ins=stand_ins, judged=judgements is not None, drop_own=drop_own)
+    evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids) if judgements else None
+    return _Corpus(subject, embeddings, evaluator, drop_own, warnings)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is judged.
+
+    Attributes
+    ----------
+    listed : the specs of the list, before predictions added some.
+    limits : what the recommended one must meet.
+    prediction : None where specs were named: what is named is measured, a prediction chooses nothing there.
+    """
+
+    listed: SpecList
+    specs: list[Spec]
+    limits: Limits
+    prediction: Prediction | None
+    warnings: list[str]
+
+
+def _plan(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Plan:
+    """The specs to judge: those named, a published grid, or the default list and what is predicted to be worth it."""
+    request, embeddings = asked.request, corpus.embeddings
+    dimension, documents = embeddings.dimension, len(embeddings)
+    vectors = asked.vectors or documents
+    budget = parse_budget(request.budget, dimension, vectors) if request.budget is not None else None
+    warnings = budget_warnings(budget, dimension)
+    if request.grid is not None:
+        listed = SpecList(storage_paper_specs(dimension))
+    elif asked.specs:
+        listed = SpecList(asked.specs)
+    else:
+        listed = default_grid(dimension, documents, embeddings.similarity, budget, request.exhaustive)
+        warnings += library_warnings()
+    if budget is not None:
+        refuse_impossible(budget, listed.specs, dimension, vectors)
+    specs, prediction = listed.specs, None
+    if not asked.specs:
+        listed_only = request.grid is not None or request.exhaustive
+        pool = [] if listed_only else default_specs(dimension, budget, exhaustive=True)
+        prediction = Prediction.of(embeddings, specs, pool, request.seed, progress)
+        specs = [*specs, *prediction.joining]
+    if budget is not None:
+        # float32 is an answer too, unless other specs were named
+        refuse_constants(budget, specs if asked.specs else [*specs, parse("f32")], embeddings, request.seed)
+    warnings += codebook_warnings(specs, documents, vectors)
+    float32_named = not asked.specs or any(str(spec) == "f32" for spec in asked.specs)
+    return _Plan(listed, specs, Limits(vectors, budget, asked.keep, float32_named), prediction, warnings)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What the sweep found, and which of its rows is recommended; `rows` has float32 first."""
+
+    sweep: Sweep
+    decision: Decision
+    rows: list[Row]
+    bootstrap: QueryBootstrap
+
+    @property
+    def row(self) -> Row:
+        return self.rows[self.decision.chosen]
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.sweep.all[self.decision.chosen]
+
+
+def _choose(asked: _Asked, plan: _Plan, swept: Sweep) -> _Judged:
+    """Which row is recommended, and the rows with what that says of them."""
+    seed = asked.request.seed
+    bootstrap = QueryBootstrap.draw(len(swept.query_ids), seed, groups=swept.query_groups)
+    decision = decide(swept, plan.limits, seed)
+    predicted = plan.prediction.recall if plan.prediction is not None else None
+    return _Judged(swept, decision, tradeoff_rows(swept, bootstrap, asked.vectors, predicted, decision), bootstrap)
+
+
+def _ship(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged, threads: int, progress: Progress) -> Run:
+    """Measure the effects of the recommended store, write it, and store the run."""
+    outcome, embeddings = judged.outcome, corpus.embeddings
+    progress("effects of the store", 0, 1)
+    codec, structure = judged.sweep.shipped(outcome.spec)
+    searcher = built_searcher(codec, embeddings, asked.device, structure)
+    effects = StoreEffects.from_json(store_effects(embeddings, searcher, asked.request.seed, corpus.drop_own))
+    progress("effects of the store", 1, 1)
+    result = CompressResult(
+        **facts("compress", asked.request, asked.origin.model, corpus.subject, threads),
+        **_found(asked, corpus, plan, judged),
+        recommendation=recommend(judged.sweep, judged.decision, judged.rows, effects, byte_account(codec)),
+        protocol=Protocol.from_json(
+            protocol(judged.sweep, asked.request.seed, threads, asked.device)
+            | rules(judged.sweep, asked.keep, plan.limits.budget)
+            | fit_budget(plan.listed)
+        ),
+    )
+
+    def build(folder: Path) -> None:
+        progress("writing the store", 0, 1)
+        blocks = (codec.encode(block) for _, block in embeddings.blocks())
+        write_store(folder / STORE_FILE, codec, blocks, embeddings.doc_ids, structure)
+        progress("writing the store", 1, 1)
+
+    shown = np.concatenate([one.ranked[:, :NEIGHBOURS] for one in (judged.sweep.baseline, outcome)], axis=None)
+    kept = _arrays(corpus, judged.sweep, outcome)
+    return save_run(asked.request.out, result.to_json(), kept, *texts(corpus.subject, shown), write=build)
+
+
+def _found(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged) -> dict[str, Any]:
+    """The fields of the result that the sweep and the choice give."""
+    swept, request, limits = judged.sweep, asked.request, plan.limits
+    found: dict[str, Any] = {
+        "quality": swept.measure,
+        "baseline": judged.rows[0],
+        "tradeoffs": judged.rows[1:],
+        "rescoring": rescoring_curves(judged.rows),
+        "budget": None if limits.budget is None else StoredBudget(**asdict(limits.budget)),
+        "keep": limits.keep,
+        "warnings": [
+            *corpus.warnings,
+            *plan.warnings,
+            *store_warnings(judged.row, judged.outcome, limits.vectors),
+        ],
+    }
+    if plan.prediction is not None:
+        found["prediction"] = plan.prediction.account({one.spec: float(one.recall.mean()) for one in swept.all})
+    if request.grid is not None:
+        compared = float8_or_int8(swept, corpus.embeddings.dimension, judged.bootstrap)
+        found["float8_or_int8"] = Float8OrInt8.from_json(compared)
+    if request.price_per_gb is not None:
+        vectors = asked.vectors or PRICED_VECTORS
+        found["price"] = price_account(judged.outcome, swept.baseline, swept.documents, vectors, request.price_per_gb)
+    return found
+
+
+def _arrays(corpus: _Corpus, swept: Sweep, outcome: Outcome) -> dict[str, np.ndarray]:
+    """Per query: quality and recall of every row, and what the report says of single queries."""
+    evaluator = corpus.evaluator
+    return {
+        "query_rows": np.arange(len(corpus.embeddings.query_ids)) if evaluator is None else evaluator.query_rows,
+        "query_groups": swept.query_groups,
+        **{f"quality/{one.spec}": one.quality.astype(np.float32) for one in swept.all},
+        **{f"recall/{one.spec}": one.recall.astype(np.float32) for one in swept.outcomes},
+        # the rankings before and after, and which documents are relevant
+        **{f"ranked/{one.spec}": one.ranked for one in (swept.baseline, outcome)},
+        **({} if evaluator is None else {"judged": evaluator.judged()}),
+    }

@@ -1,0 +1,200 @@
+"""What can be asked of embgeo: every public option is one field of a request.
+
+The options of the command line, the keys of `--config`, the request that a run stores, and the signatures of
+`embgeo.analyze` and `embgeo.compress` come from these fields; `option` says what a field may tell of itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field, asdict, dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from embgeo.errors import InputError
+from embgeo.progress import Progress, silent
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from embgeo.run import Run
+
+Dtype = Literal["float32", "float16", "bfloat16"]
+STORAGE_PAPER = "storage-paper"
+
+
+def option(help: str, default: Any = None, **shown: Any) -> Any:
+    """A field that is an option of the command line, with its help text.
+
+    `shown` may hold `flag` (the long flag, where it is not the field's name), `metavar`, `choices`, `minimum`,
+    `environment` (the variable that sets it), `separator` (of a list in one value; other lists repeat the flag) and
+    `stored` (False: the run's request leaves it out).
+    """
+    return field(default=default, metadata={"help": help, **shown})
+
+
+@dataclass(frozen=True)
+class EncoderOptions:
+    """How a text model is loaded and run.
+
+    Attributes
+    ----------
+    device : "auto" (CUDA when there is one, else CPU) or a torch device name.
+    batch_size : texts a batch. Part of the cache key: other batches change rows in the last bits.
+    truncate_dim : keep the first components only; None keeps all.
+    max_length : longest input in tokens; None takes the model's own.
+    revision : commit, tag or branch on the hub.
+    query_prompt, document_prompt : text put before every query or document; None takes the model's own, "" none.
+    dtype : arithmetic of the weights; None as the model ships them. Vectors are float32 either way.
+    trust_remote_code : allow a hub model to run the code it ships.
+    """
+
+    device: str = "auto"
+    batch_size: int = option("Texts per batch when encoding.", 32, metavar="N", minimum=1)
+    truncate_dim: int | None = option("Keep the model's first N dimensions.", metavar="N", minimum=1)
+    max_length: int | None = option("Truncate texts after N tokens.", metavar="N", minimum=1)
+    revision: str | None = option("Revision of a hub model.")
+    query_prompt: str | None = option("Text prepended to every query.", metavar="TEXT")
+    document_prompt: str | None = option("Text prepended to every document.", metavar="TEXT")
+    dtype: Dtype | None = option("Precision of the weights.", choices=get_args(Dtype))
+    trust_remote_code: bool = option("Run model-supplied code (off by default).", False)
+
+    def prompt(self, role: str) -> str | None:
+        return self.query_prompt if role == "query" else self.document_prompt
+
+    def dimension(self, full: int) -> int:
+        """The length of a vector of a model of dimension `full`; refuses to truncate to more."""
+        if self.truncate_dim is not None and self.truncate_dim > full:
+            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {self.truncate_dim}")
+        return self.truncate_dim or full
+
+
+@dataclass(frozen=True, eq=False)
+class SubjectRequest:
+    """What a run is about and where it is computed and kept: what `analyze` and `compress` share.
+
+    Attributes
+    ----------
+    model : name of a model or vectors:PATH; or, in the place of a model, documents as an array (n, d).
+    docs, queries, doc_ids, query_ids, qrels : vectors in memory, (n, d) and (m, d), their ids (row numbers unless
+        given) and {query id: {document id: grade}}.
+    encoder : the options of a text model; by default those of `device`.
+    config : where the options came from, kept in the run as it is.
+    """
+
+    model: str | PathLike[str] | np.ndarray | None = None
+    dataset: str | None = None
+    docs: np.ndarray | None = None
+    queries: np.ndarray | None = None
+    doc_ids: Sequence[str] | None = None
+    query_ids: Sequence[str] | None = None
+    qrels: Mapping[str, Mapping[str, int]] | None = None
+    queries_vectors: Path | None = option(
+        "Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH.", metavar="PATH"
+    )
+    similarity: str = option(
+        "Similarity for search; auto takes the model's own, cosine for bare vectors.",
+        "auto",
+        choices=("auto", "cosine", "dot", "euclidean"),
+    )
+    split: str = option("Which judgements of the dataset to use.", "test")
+    drop_own_document: bool = option("Exclude the document that has the query's id from its results.", False)
+    seed: int = option("Seed of every random choice.", 0, minimum=0)
+    device: str = option(
+        "Where to compute; auto uses a CUDA device if there is one.",
+        "auto",
+        choices=("auto", "cpu", "cuda"),
+        environment="EMBGEO_DEVICE",
+    )
+    threads: int | None = option(
+        "CPU threads; all by default.", metavar="N", minimum=1, environment="EMBGEO_THREADS", stored=False
+    )
+    encoder: EncoderOptions | None = None
+    out: Path = option(
+        "Where run folders are, and the progress log of long work.",
+        Path("embgeo-runs"),
+        environment="EMBGEO_OUT",
+        stored=False,
+    )
+    config: Mapping[str, Any] | None = None
+
+    @property
+    def encoder_options(self) -> EncoderOptions:
+        return self.encoder or EncoderOptions(device=self.device)
+
+    def stored(self, model: str) -> dict[str, Any]:
+        """The request as a run of `model` keeps it: the options that decide its numbers."""
+        declared = [*options_of(type(self)), *options_of(SubjectRequest)]
+        kept = [one.name for one in declared if "help" in one.metadata and one.metadata.get("stored", True)]
+        named = {name: getattr(self, name) for name in kept}
+        return {"model": model, "dataset": self.dataset, **named, "encoder": asdict(self.encoder_options)}
+
+
+@dataclass(frozen=True, eq=False)
+class AnalyzeRequest(SubjectRequest):
+    """What `embgeo analyze` takes."""
+
+    measures: list[str] | None = option(
+        "Only these measures or families (`embgeo measures`).", metavar="NAME,…", separator=","
+    )
+    quick: bool = option("Only the fast measures.", False)
+    umap: bool = option("Also lay out the report's map with UMAP (needs embgeo[umap]).", False)
+
+
+@dataclass(frozen=True, eq=False)
+class CompressRequest(SubjectRequest):
+    """What `embgeo compress` takes."""
+
+    budget: str | None = option(
+        "96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB limit the whole store.", metavar="SIZE"
+    )
+    keep: str | None = option(
+        "Share of nDCG@10 to keep, e.g. 99%; without --budget, picks the smallest such store.", metavar="SHARE"
+    )
+    specs: list[str] | None = option(
+        "Evaluate only this spec (repeatable), e.g. pca192,rot,int4 or hnsw32,int8.", flag="--spec", metavar="SPEC"
+    )
+    vectors: str | None = option("Plan sizes for this many vectors, e.g. 100M.  [default: the corpus]", metavar="COUNT")
+    price_per_gb: float | None = option("Price of 10⁹ bytes of RAM; without it, no prices are given.", metavar="PRICE")
+    exhaustive: bool = option("Evaluate a longer list of specs.", False)
+    grid: str | None = option("Evaluate a published grid, by its arithmetic and by embgeo's.", choices=(STORAGE_PAPER,))
+
+
+def options_of(request: type[Any]) -> list[Field[Any]]:
+    """The options that `request` declares itself, those of its base left out."""
+    return [one for one in fields(request) if one.name in request.__annotations__]
+
+
+def by_keywords(request: type[Any]) -> Callable[[Callable[[Any, Progress], Run]], Callable[..., Run]]:
+    """Let `function(request, progress)` be called with the fields of `request` as keywords, which its help lists.
+
+    `model` and `dataset` may be given by place. An unknown keyword is a TypeError, as with any function.
+    """
+    parameters = [
+        inspect.Parameter(one.name, _kind(one.name), default=one.default, annotation=one.type)
+        for one in fields(request)
+    ]
+    progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=silent, annotation="Progress")
+    signature = inspect.Signature([*parameters, progress], return_annotation="Run")
+
+    def decorate(function: Callable[[Any, Progress], Run]) -> Callable[..., Run]:
+        @functools.wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Run:
+            try:
+                given = signature.bind(*args, **kwargs).arguments
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}() {error}") from None
+            called = given.pop("progress", silent)
+            return function(request(**given), called)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        return call
+
+    return decorate
+
+
+def _kind(name: str) -> Any:
+    return inspect.Parameter.POSITIONAL_OR_KEYWORD if name in ("model", "dataset") else inspect.Parameter.KEYWORD_ONLY

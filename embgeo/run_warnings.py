@@ -1,0 +1,192 @@
+"""What a run warns of: what a user should know before reading its numbers, every one of which is still right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+
+from embgeo.compression.choosing.budget import Budget
+from embgeo.compression.choosing.decision import POOR
+from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.judging.finding import Finding
+from embgeo.compression.judging.folds import FIT_ROWS
+from embgeo.compression.search.indices.ivf import POINTS_PER_LIST
+from embgeo.copies import find_copies, tolerance
+from embgeo.embeddings import Embeddings
+from embgeo.environment import versions
+from embgeo.judgements import Judgements
+from embgeo.results.rows import Row
+from embgeo.retrieval.evaluate import Evaluator
+from embgeo.sources.subject import Subject
+
+TIGHT = 8  # a whole-store limit of a small unit that asks for more than 8x may have been meant per vector
+MIN_QUERIES = 10
+JUDGED = 10  # documents that a quality looks at
+
+
+def subject_warnings(subject: Subject, ranks: bool = False) -> list[str]:
+    """Of the vectors and judgements themselves; `ranks` where dimensions and ranks are measured."""
+    return [
+        *subject.warnings,
+        *corpus_warnings(subject.embeddings),
+        *copy_warnings(subject.embeddings, subject.judgements),
+        *(rank_warnings(subject.embeddings) if ranks else ()),
+        *query_warnings(subject.embeddings, subject.judgements),
+    ]
+
+
+def corpus_warnings(embeddings: Embeddings) -> list[str]:
+    """All documents one vector: every search is a tie. Reads on only while rows are equal."""
+    first = embeddings.rows(slice(0, 1))
+    limit = tolerance(embeddings.dimension) * float(np.linalg.norm(first))
+    if len(embeddings) < 2 or any((np.linalg.norm(B - first, axis=1) > limit).any() for _, B in embeddings.blocks()):
+        return []
+    return [
+        f"all {len(embeddings):,} document vectors are equal: every ranking is a tie, so recall of exact neighbours "
+        "is uninformative and no spread or dimension can be measured. Check the file or the model"
+    ]
+
+
+def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list[str]:
+    """Queries whose vector is a document's up to rounding, and judged documents with copies not judged alike."""
+    said: list[str] = []
+    if not len(embeddings.query_ids):
+        return said
+    n = len(embeddings)
+    group = find_copies(embeddings, embeddings.query_matrix()).group
+    documents = np.bincount(group[:n], minlength=len(group))
+    if asked := int((documents[group[n:]] > 0).sum()):
+        said.append(
+            f"{asked:,} of {len(embeddings.query_ids):,} queries have the vector of a document and find it first: "
+            "any store finds it, so quality is overestimated. Where ids are equal, --drop-own-document removes it"
+        )
+    grades: dict[str, set[tuple[str, int]]] = {}
+    for query, judged in judgements.qrels.items() if judgements else ():
+        for doc, grade in judged.items():
+            grades.setdefault(doc, set()).add((query, grade))
+    alike: dict[int, set[frozenset[tuple[str, int]]]] = {}
+    for row in np.flatnonzero(documents[group[:n]] > 1).tolist():
+        alike.setdefault(int(group[row]), set()).add(frozenset(grades.get(embeddings.doc_ids[row], ())))
+    if unlike := sum(len(kinds) > 1 for kinds in alike.values()):
+        said.append(
+            f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} copies that are not judged alike: a "
+            "ranking cannot tell them apart, and the order of their ids decides the quality (tie_band has the range)"
+        )
+    return said
+
+
+def rank_warnings(embeddings: Embeddings) -> list[str]:
+    """Fewer documents than coordinates bound every rank."""
+    n = len(embeddings)
+    if n > embeddings.dimension:
+        return []
+    return [
+        f"only {n:,} document{'' if n == 1 else 's'} in {embeddings.dimension} dimensions: dimensions and ranks "
+        f"cannot exceed {n - 1:,}, whatever the model could fill"
+    ]
+
+
+def query_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list[str]:
+    """Too few queries, or too few that share no relevant document with another, for intervals to mean much."""
+    count = len(judgements.judged_queries) if judgements else len(embeddings.query_ids)
+    if 0 < count < MIN_QUERIES:
+        queries = f"{'judged ' if judgements is not None else ''}{'query' if count == 1 else 'queries'}"
+        return [f"only {count} {queries}: the intervals over queries are uninformative"]
+    if judgements is None or not len(embeddings.query_ids):
+        return []
+    apart = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids).independent_queries
+    if apart >= MIN_QUERIES:
+        return []
+    return [
+        f"{count:,} queries share so few relevant documents that they count as {apart}: the intervals over "
+        "queries are uninformative, or missing"
+    ]
+
+
+def task_warnings(embeddings: Embeddings, *, stand_ins: bool, judged: bool, drop_own: bool) -> list[str]:
+    """What rankings are compared by: documents in the place of queries, a corpus as small as a result, no judgements.
+
+    `embeddings` has the queries that are asked, `stand_ins` where they are documents.
+    """
+    said = []
+    if stand_ins:
+        said.append(
+            f"no queries: {len(embeddings.query_ids)} documents stand in for them, self matches removed. "
+            "Documents are no real queries, so recall on users' queries may differ"
+        )
+    if len(embeddings) <= JUDGED + int(drop_own):
+        said.append(
+            f"every search returns {JUDGED} documents and the corpus holds {len(embeddings)}: recall@10 is 1 "
+            "for any store and uninformative"
+        )
+    if not judged:
+        said.append(
+            "no judgements: rows are ranked by agreement with exact search (recall of its ten nearest), which is "
+            "weaker evidence than relevance judgements"
+        )
+    return said
+
+
+def budget_warnings(budget: Budget | None, dimension: int) -> list[str]:
+    """A limit like 96KB, which holds for the whole store, where 96B per vector may have been meant."""
+    if budget is None or budget.store is None or re.search("[kKM]i?B", budget.text) is None:
+        return []
+    each = budget.store / budget.vectors
+    if each * TIGHT > 4 * dimension:
+        return []
+    amount = re.sub("[kKM]i?B", "B", budget.text).strip()
+    return [
+        f"--budget {budget.text} limits the whole store to {each:.3g} bytes per vector for {budget.vectors:,} vectors; "
+        f"a limit per vector is written {amount}"
+    ]
+
+
+def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
+    """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
+    needs = {str(spec): spec.quantizer.training_rows_needed for spec in specs}
+    short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
+    warnings = list_warnings(specs, documents)
+    if short:
+        warnings.append(
+            f"too few documents for the codebooks of {', '.join(short)}: fewer than 39 training vectors per centroid, "
+            "so they may overfit"
+        )
+    return warnings
+
+
+def library_warnings() -> list[str]:
+    """What the default sweep leaves out because a library is missing."""
+    if "torch" in versions():
+        return []
+    return ["torch is not installed, so autoencoders (ae…) were left out: pip install torch -c constraints.txt"]
+
+
+def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
+    """Inverted lists whose centroids follow single documents; the search is right, its lists are poor."""
+    rows = min(documents, FIT_ROWS)
+    short = [str(spec) for spec in specs if spec.index is not None and rows < spec.index.training_rows_needed]
+    if not short:
+        return []
+    return [
+        f"too few documents for the lists of {', '.join(short)}: fewer than {POINTS_PER_LIST} to fit each on "
+        f"({rows:,} for all); use fewer lists"
+    ]
+
+
+def store_warnings(row: Row, store: Finding, vectors: int) -> list[str]:
+    """The best that fits can still be bad, and constants matter in a store of few vectors."""
+    said = []
+    if row.retained is not None and row.retained < POOR:
+        said.append(
+            f"{row.spec} is the best that fits and keeps only {100 * row.retained:.0f} % of the quality: consider a "
+            "larger budget"
+        )
+    share = store.constant_bytes / (vectors * store.bytes_per_vector + store.constant_bytes)
+    if share > 0.1:
+        said.append(
+            f"fixed data of {row.spec} (axes, ranges) is {100 * share:.0f} % of a store of {vectors:,} vectors, so "
+            "bytes per vector understates its size; use --vectors N to plan for a larger corpus"
+        )
+    return said
