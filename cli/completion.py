@@ -1,13 +1,13 @@
-"""What the shell offers behind TAB. It must answer at once: nothing here imports numpy, and names are read off the
-source files where they are declared.
+"""What the shell offers behind TAB. It must answer at once: only reading the registries, once, imports numpy.
 
 Switched on by  eval "$(_EMBGEO_COMPLETE=bash_source embgeo)"  in ~/.bashrc; zsh_source and fish_source as well.
 """
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
-import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -18,15 +18,9 @@ import embgeo
 
 VECTORS = "vectors:"
 RUNS_FOLDER = "embgeo-runs"
-# registered in a loop, so that no line declares them; a test compares all names with the registry
-_IN_A_LOOP = ("pca_dim_85", "pca_dim_90", "pca_dim_95")
+REGISTRIES = ("metrics", "compression")
 _PACKAGE = Path(embgeo.__file__).parent
 _VECTOR_FILES = {f".{path.stem}" for path in (_PACKAGE / "sources" / "vectors").glob("*.py")}
-_MEASURE = re.compile(
-    r'^@measure(?P<both>_of_distances)?\(\s*"(?P<name>\w+)",(?P<rest>.*?)^(@|def )', re.MULTILINE | re.DOTALL
-)
-_FAMILY = re.compile(r'\bfamily"?[=:] ?"(\w+)"')
-_PART = re.compile(r"^@(?P<kind>reducer|quantizer|index)\((?P<rest>.*?)^(@|class )", re.MULTILINE | re.DOTALL)
 
 
 def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -90,32 +84,46 @@ def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comple
 
 def known_measures() -> Iterator[CompletionItem]:
     """Every measure with its summary, and every family."""
-    families = set()
-    for path in sorted((_PACKAGE / "metrics").glob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        for found in _MEASURE.finditer(text):
-            families |= set(_FAMILY.findall(text))
-            summary = _keyword("summary", found["rest"])
-            for end, kind in (("_euclidean", "distance"), ("_cosine", "angle")) if found["both"] else (("", ""),):
-                yield CompletionItem(found["name"] + end, help=summary.replace("{kind}", kind))
-    for name in _IN_A_LOOP:
-        yield CompletionItem(name, help="principal components that carry that share of the variance")
-    for family in sorted(families):
-        yield CompletionItem(family, help="a family of measures")
+    for name, summary in _registered()["measure"]:
+        yield CompletionItem(name, help=summary)
 
 
 def known_parts() -> Iterator[tuple[str, CompletionItem]]:
     """(kind, example) of every part of a spec with its summary."""
-    for family in ("search/indices", "codecs/reducers", "codecs/quantizers"):
-        for path in sorted((_PACKAGE / "compression" / family).glob("*.py")):
-            for found in _PART.finditer(path.read_text(encoding="utf-8")):
-                example, summary = (_keyword(key, found["rest"]) for key in ("example", "summary"))
-                yield found["kind"], CompletionItem(example, help=summary)
+    for kind in ("index", "reducer", "quantizer"):
+        for name, summary in _registered()[kind]:
+            yield kind, CompletionItem(name, help=summary)
 
 
-def _keyword(name: str, arguments: str) -> str:
-    found = re.search(rf'\b{name}="([^"]*)"', arguments)
-    return found[1] if found else ""
+def _registered() -> dict[str, list[tuple[str, str]]]:
+    """(name, summary) of what the registries hold, by kind; importing them takes a second, so they are remembered."""
+    from embgeo.files.atomic import write_text
+    from embgeo.files.cache_folder import cache_directory
+
+    sources = [path for folder in REGISTRIES for path in (_PACKAGE / folder).rglob("*.py")]
+    state = [embgeo.__version__, len(sources), max(path.stat().st_mtime_ns for path in sources)]
+    file = cache_directory() / "completion.json"
+    with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
+        kept = json.loads(file.read_text("utf-8"))
+        if kept["state"] == state:
+            return dict(kept["names"])
+    from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, load_parts
+    from embgeo.metrics.registry import measures
+
+    load_parts()
+    found = measures()
+    names = {
+        "measure": [
+            *((name, measure.summary) for name, measure in found.items()),
+            *((family, "a family of measures") for family in sorted({one.family for one in found.values()})),
+        ],
+    }
+    for kind, registry in (("index", INDICES), ("reducer", REDUCERS), ("quantizer", QUANTIZERS)):
+        names[kind] = [(name, entry.summary) for name, entry in registry.items()]
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(file, json.dumps({"state": state, "names": names}))
+    return names
 
 
 def _beginning(items: Iterable[CompletionItem], incomplete: str) -> list[CompletionItem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -230,8 +230,10 @@ def _ship(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged, threads:
     searcher = built_searcher(codec, embeddings, asked.device, structure)
     effects = StoreEffects.from_json(store_effects(embeddings, searcher, asked.request.seed, corpus.drop_own))
     progress("effects of the store", 1, 1)
-    result = CompressResult(
-        **facts("compress", asked.request, asked.origin.model, corpus.subject, threads),
+    origin = facts("compress", asked.request, asked.origin.model, corpus.subject, threads)
+    result = replace(
+        CompressResult.from_json(origin),
+        keys=None,
         **_found(asked, corpus, plan, judged),
         recommendation=recommend(judged.sweep, judged.decision, judged.rows, effects, byte_account(codec)),
         protocol=Protocol.from_json(

@@ -11,7 +11,6 @@ import numpy as np
 from embgeo.environment import environment
 from embgeo.progress import Progress
 from embgeo.requests import SubjectRequest
-from embgeo.results.shared import Corpus, Named
 from embgeo.sources.subject import Arrays, Subject, load_subject, named_or_arrays
 
 MAX_TEXTS = 50_000  # of a larger corpus only the texts of documents that the report shows are kept
@@ -56,12 +55,12 @@ class Origin:
 
 
 def facts(command: str, request: SubjectRequest, model: str, subject: Subject, threads: int) -> dict[str, Any]:
-    """The fields of a result that say where it comes from."""
+    """What the result says of where it comes from; JSON values."""
     return {
         "command": command,
-        "config": None if request.config is None else dict(request.config),
-        "model": Named.from_json(subject.model),
-        "dataset": Corpus.from_json(subject.dataset),
+        **({} if request.config is None else {"config": dict(request.config)}),
+        "model": subject.model,
+        "dataset": subject.dataset,
         "similarity": subject.embeddings.similarity,
         "request": request.stored(model),
         "environment": environment(threads),
