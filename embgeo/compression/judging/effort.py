@@ -9,6 +9,7 @@ import numpy as np
 from embgeo.compression.codecs.part import Index, Structure
 from embgeo.compression.judging.timing import time_searchers
 from embgeo.compression.search.searcher import Searcher
+from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 
 JUDGED = 10  # results a recall of the flat search is counted over
@@ -23,11 +24,10 @@ def index_facts(
     structure: Structure,
     searcher: Any,
     flat: Searcher,
-    Q: np.ndarray,
-    documents: int,
+    embeddings: Embeddings,
     seconds: float,
 ) -> dict[str, Any]:
-    """What a row says of its index, JSON values.
+    """What a row says of its index, built in `seconds`; JSON values.
 
     Keys: `name`, `effort` (the spec's own), `structure_bytes`, `constant_bytes` (the part that does not grow with the
     vectors), `build_seconds`, and those of `effort_curve`.
@@ -39,7 +39,7 @@ def index_facts(
         "structure_bytes": held,
         "constant_bytes": held - structure.growing_bytes,
         "build_seconds": seconds,
-        **effort_curve(searcher, flat, index, Q, documents),
+        **effort_curve(searcher, flat, index, embeddings.query_matrix(), len(embeddings)),
     }
 
 

@@ -272,9 +272,7 @@ class _Work:
             structure = build_structure(spec.index, codec, codes, self.folds.shipped)
             built = time.perf_counter() - encoded
             flat, searcher = searcher, build_searcher(codec, codes, self.device, structure)
-            facts = index_facts(
-                spec.index, structure, searcher, flat, embeddings.query_matrix(), len(embeddings), built
-            )
+            facts = index_facts(spec.index, structure, searcher, flat, embeddings, built)
         return _Shipped(codec, structure, searcher, flat, facts, fit_seconds, encoded - started)
 
     def _find(self, spec: Spec, judged: Judged, shipped: _Shipped) -> Finding:
