@@ -159,7 +159,7 @@ class StoresItsRotation(Honest):
 
 
 @dataclass(frozen=True)
-class Memorising:
+class Memorising(FittedQuantizer):
     """A codebook as large as the corpus: the code of a document is its row among those fitted on (trap 18).
 
     In sample it is exact; a document it never saw becomes the nearest one that it did.

@@ -81,10 +81,11 @@ def test_trap_2_nothing_is_fitted_on_queries(swept: Sweep) -> None:
     assert e.queries is not None
     wild = check_embeddings(e.docs, np.asarray(e.queries) ** 3 * 50)
     again = sweep(SweepInput(wild, evaluator), [outcome.spec for outcome in swept.outcomes])
-    for a, b in zip(swept.outcomes, again.outcomes, strict=True):
-        for name, array in a.codec.state.items():
-            np.testing.assert_array_equal(b.codec.state[name], array)
-        assert a.codec.fit_rows == N, "the fit sample is recorded"
+    for outcome in swept.outcomes:
+        one, two = (found.shipped(outcome.spec)[0] for found in (swept, again))
+        for name, array in one.state.items():
+            np.testing.assert_array_equal(two.state[name], array)
+        assert one.fit_rows == N, "the fit sample is recorded"
 
 
 def test_trap_3_the_best_of_many_is_not_what_is_quoted() -> None:
