@@ -19,7 +19,7 @@ CENTROIDS = 256
 PASSES = 10
 BEAM = 5
 FIT_ROWS = 2 * POINTS_PER_CENTROID * CENTROIDS
-MOST_STAGES = 32
+MAX_STAGES = 32
 TILE = 16
 
 
@@ -81,8 +81,8 @@ class ResidualQuantizer(Quantizer):
     stages: int
 
     def code_bytes(self, width: int) -> int:
-        if not 1 <= self.stages <= MOST_STAGES:
-            raise InputError(f"{self.name} needs 1 to {MOST_STAGES} stages; got {self.stages}. More bytes: pq{width}")
+        if not 1 <= self.stages <= MAX_STAGES:
+            raise InputError(f"{self.name} needs 1 to {MAX_STAGES} stages; got {self.stages}. More bytes: pq{width}")
         return self.stages
 
     def cost(self, documents: int, rows: int, width: int) -> Cost:

@@ -23,7 +23,7 @@ _HALVES = {
     2: (0.1883, 0.6037, 1.072, 1.8703),
     3: (0.1125, 0.3186, 0.5557, 0.788, 1.0603, 1.38, 1.8246, 2.5134),
 }
-MOST_BITS = MAX_BITS - 1  # twice as many levels as a coordinate's bits can name
+MAX_CODED_BITS = MAX_BITS - 1  # twice as many levels as a coordinate's bits can name
 
 
 @cache
@@ -188,9 +188,9 @@ class Trellis(Quantizer):
         return (AllocatedAxes(self.budget),)
 
     def code_bytes(self, width: int) -> int:
-        most = width * MOST_BITS // 8
+        most = width * MAX_CODED_BITS // 8
         if not 1 <= self.budget <= most:
-            raise InputError(f"{self.name} needs between 1 and {most} bytes here, {MOST_BITS} bits a coordinate")
+            raise InputError(f"{self.name} needs between 1 and {most} bytes here, {MAX_CODED_BITS} bits a coordinate")
         return self.budget
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedTrellis:
@@ -200,5 +200,5 @@ class Trellis(Quantizer):
             training.similarity == "cosine",
             mean.astype(np.float32),
             np.sqrt(variance).astype(np.float32),
-            allocate_bits(variance, 8 * self.budget, most=MOST_BITS),
+            allocate_bits(variance, 8 * self.budget, most=MAX_CODED_BITS),
         )
