@@ -27,12 +27,12 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import title, warning_lines
     from embgeo.pipelines.analyze import analyze
+    from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
     from embgeo.reports.sections.retrieval import retrieval_table
     from embgeo.reports.sections.signature import signature_table
     from embgeo.reports.sections.summary import next_command, summary
-    from embgeo.reports.terminal import draw
     from embgeo.results import AnalyzeResult
 
     output, model = common.output, str(request.model)

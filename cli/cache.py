@@ -49,9 +49,9 @@ def list_entries(output: Output) -> None:
     from embgeo.compression.judging.checkpoint import unfinished_sweeps
     from embgeo.encoders.cache import cache_entries
     from embgeo.files.cache_folder import cache_directory
+    from embgeo.reports.drawing.terminal import table
     from embgeo.reports.numbers import figure
     from embgeo.reports.plaintext import plain
-    from embgeo.reports.terminal import table
 
     entries, sweeps = cache_entries(), unfinished_sweeps(cache_directory())
     held: list[CachedEncoding | UnfinishedSweep] = [*entries, *sweeps]

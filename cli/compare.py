@@ -116,11 +116,11 @@ def conclude(found: CompareResult, output: Output) -> None:
 
 def compare_tables(found: CompareResult) -> Iterator[Table]:
     """Retrieval, its pairs, stores, similarity, signatures, cost: those that the result has."""
+    from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.sections.compare_cost import cost_table
     from embgeo.reports.sections.compare_retrieval import pairs_table, quality_table
     from embgeo.reports.sections.compare_signatures import signatures_table
     from embgeo.reports.sections.compare_similarity import similarity_table
-    from embgeo.reports.terminal import draw
 
     many = found.signatures is not None and len(found.signatures.runs) > 3
     for table, gap in (

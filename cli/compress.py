@@ -36,11 +36,11 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     from embgeo.cli.words import budget_meaning, left_out_line, recommendation, title, warning_lines
     from embgeo.pipelines.compress import compress
     from embgeo.reports.commands import search_command
+    from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.front import front_table
     from embgeo.reports.numbers import counted
     from embgeo.reports.plaintext import plain
     from embgeo.reports.price import price_sentence
-    from embgeo.reports.terminal import draw
     from embgeo.results import CompressResult
 
     output, model = common.output, str(request.model)

@@ -32,7 +32,7 @@ def command(name: str | None, split: str, output: Output) -> None:
       embgeo datasets nfcorpus
     """
     from embgeo.datasets.registry import list_datasets, resolve_dataset
-    from embgeo.reports.terminal import table
+    from embgeo.reports.drawing.terminal import table
 
     built_in = list_datasets()
     if name is None:

@@ -36,7 +36,7 @@ def command(name: str | None, output: Output) -> None:
     else:
         from rich.text import Text
 
-        from embgeo.reports.terminal import table
+        from embgeo.reports.drawing.terminal import table
 
         columns = [("measure", "left"), ("--quick", "left"), ("meaning", "text")]
         rows: list[list[str | Text]] = []

@@ -22,7 +22,7 @@ def command(name: str | None, output: Output) -> None:
       embgeo models
       embgeo models bge-small
     """
-    from embgeo.reports.terminal import table
+    from embgeo.reports.drawing.terminal import table
 
     if name is None:
         known = known_models()

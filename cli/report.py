@@ -40,7 +40,7 @@ def command(
         check_writable_file(html, "--html")
     from embgeo.reports import write_report
     from embgeo.reports.commands import compare_command
-    from embgeo.reports.files import write_figures, write_tables
+    from embgeo.reports.drawing.files import write_figures, write_tables
     from embgeo.reports.plaintext import plain
     from embgeo.run import find_run, path_text
 

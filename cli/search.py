@@ -44,7 +44,7 @@ def command(
     if (query is None) == (vector is None):
         raise click.UsageError("give either a QUERY text or --vector FILE, and not both")
     from embgeo import api
-    from embgeo.reports.terminal import hits_table
+    from embgeo.reports.drawing.terminal import hits_table
 
     hits = api.search(run, query, vector=vector, k=k, device=device, threads=threads, out=out)
     output.show(hits_table(hits))

@@ -99,7 +99,7 @@ class Run:
     def _repr_html_(self) -> str:
         """The run in a notebook."""
         # a drawing, which lives with the reports; they stand above a run and are asked by name, where one is shown
-        return import_module("embgeo.reports.card").card(self)
+        return import_module("embgeo.reports.drawing.card").card(self)
 
 
 def identity(result: Mapping[str, Any]) -> str:

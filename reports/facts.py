@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from embgeo.reports.blocks import Cell, Column, Data, Fact, Foreign, RowGroup, Table, TableRow
-from embgeo.reports.csv import file_names
+from embgeo.reports.drawing.csv import file_names
 from embgeo.reports.numbers import MISSING, bare, byte_size, count, duration, finite
 from embgeo.reports.wording import LABELS
 

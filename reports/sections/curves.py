@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from embgeo.reports import figures
 from embgeo.reports.blocks import Block, Gallery, Plot
-from embgeo.reports.csv import file_names
+from embgeo.reports.drawing.csv import file_names
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks
 from embgeo.reports.numbers import number
 from embgeo.reports.persistence import diagram

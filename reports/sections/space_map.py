@@ -9,8 +9,8 @@ import numpy as np
 
 from embgeo.reports import figures as drawing
 from embgeo.reports.blocks import Block, Plot, SpaceMap
+from embgeo.reports.drawing.inline_data import island
 from embgeo.reports.figures import Figure
-from embgeo.reports.inline_data import island
 from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import count, number, percent
 from embgeo.reports.plaintext import visible

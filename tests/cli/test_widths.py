@@ -15,10 +15,10 @@ from rich.text import Text
 from embgeo.cli.compare import compare_tables
 from embgeo.cli.failures import run
 from embgeo.cli.output import Output
+from embgeo.reports.drawing.terminal import draw, table
 from embgeo.reports.front import front_table
 from embgeo.reports.sections.retrieval import retrieval_table
 from embgeo.reports.sections.signature import signature_table
-from embgeo.reports.terminal import draw, table
 from embgeo.run import load_run
 
 WIDTHS = (1, 12, *range(20, 81, 3))

@@ -14,10 +14,10 @@ import pytest
 from embgeo.cli import main
 from embgeo.errors import MissingExtraError
 from embgeo.reports import report_html
-from embgeo.reports.csv import csv_text, file_names
+from embgeo.reports.drawing.csv import csv_text, file_names
+from embgeo.reports.drawing.files import write_figures, write_tables
+from embgeo.reports.drawing.page import contents
 from embgeo.reports.figures import off_scale
-from embgeo.reports.files import write_figures, write_tables
-from embgeo.reports.page import contents
 from embgeo.run import Run, load_run, save_run
 
 COMMANDS = ("analyze", "compare", "compress", "compress-parts")
@@ -92,7 +92,7 @@ def test_marks_of_the_edge_stay_on_the_edge_of_the_written_figure():
     pytest.importorskip("matplotlib", reason="needs matplotlib (pip install 'embgeo[figures]')")
     from matplotlib.figure import Figure
 
-    from embgeo.reports.svg import _draw
+    from embgeo.reports.drawing.svg import _draw
 
     axes = Figure().subplots()
     axes.set_ylim(0.5, 0.7)

@@ -12,7 +12,7 @@ import pytest
 
 from embgeo.reports import report_html
 from embgeo.reports.blocks import SpaceMap
-from embgeo.reports.files import write_figures
+from embgeo.reports.drawing.files import write_figures
 from embgeo.reports.sections.space_map import map_of
 from embgeo.run import Run, save_run
 

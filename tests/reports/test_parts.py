@@ -13,7 +13,7 @@ from examples.drawn import cells, part, plot, sentences, table, words
 
 from embgeo.reports import report_html
 from embgeo.reports.blocks import Cell, Plot, RowFilter, walk
-from embgeo.reports.csv import csv_text
+from embgeo.reports.drawing.csv import csv_text
 from embgeo.reports.figures import decade_ticks
 from embgeo.reports.numbers import bare
 from embgeo.reports.price import money, price_sentence

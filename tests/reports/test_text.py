@@ -12,12 +12,12 @@ import pytest
 
 from embgeo.reports.blocks import Plot
 from embgeo.reports.commands import commands, repeat_command
-from embgeo.reports.csv import csv_text
+from embgeo.reports.drawing.csv import csv_text
+from embgeo.reports.drawing.inline_data import content_security_policy, island, script_text
 from embgeo.reports.facts import fact_tables, facts
 from embgeo.reports.figures import Figure
 from embgeo.reports.front import front_of
 from embgeo.reports.heading import title_of
-from embgeo.reports.inline_data import content_security_policy, island, script_text
 from embgeo.reports.plaintext import plot_text, visible
 from embgeo.reports.sections.codecs import fields_of, shared_facts
 from embgeo.reports.sections.curves import curve_plots

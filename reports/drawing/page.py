@@ -17,9 +17,9 @@ from embgeo.errors import InputError
 from embgeo.files.atomic import storage_errors, write_text
 from embgeo.reports.blocks import Cell, Code, Column, Data, Plot, RowGroup, Table, TableRow
 from embgeo.reports.commands import compare_command
-from embgeo.reports.csv import csv_text
+from embgeo.reports.drawing.csv import csv_text
+from embgeo.reports.drawing.inline_data import content_security_policy, island, script_text
 from embgeo.reports.heading import heading
-from embgeo.reports.inline_data import content_security_policy, island, script_text
 from embgeo.reports.plaintext import shown, visible
 from embgeo.reports.section import Part, parts_of
 from embgeo.reports.sections.signature import side_by_side, signature_of

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from embgeo.files.atomic import storage_errors, write_text
-from embgeo.reports.csv import csv_text, file_names
-from embgeo.reports.page import contents
+from embgeo.reports.drawing.csv import csv_text, file_names
+from embgeo.reports.drawing.page import contents
 from embgeo.run import Run
 
 
@@ -37,7 +37,7 @@ def write_figures(runs: Sequence[Run], folder: Path) -> list[Path]:
     StorageError
         A file cannot be written.
     """
-    from embgeo.reports.svg import figure_svg
+    from embgeo.reports.drawing.svg import figure_svg
 
     views, _ = contents(runs)
     texts = {}
