@@ -70,7 +70,8 @@ def option_for(one: Field[Any], *, default: bool = True) -> Callable[[F], F]:
         keywords["type"] = _type(one, kind)
         if default and one.default is not None:
             keywords |= {"default": one.default, "show_default": True}
-    return click.option(shown.get("flag", f"--{one.name.replace('_', '-')}"), one.name, **keywords)
+    flag = shown["flag"] if "flag" in shown else f"--{one.name.replace('_', '-')}"
+    return click.option(flag, one.name, **keywords)
 
 
 COMPLETIONS = {"specs": completion.specs, "measures": completion.measures}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import sys
@@ -53,7 +54,7 @@ class Output:
         """Set logging, warnings and the noise of other libraries for the length of a command, then restore them."""
         with ExitStack() as stack:
             for stream in (sys.stdout, sys.stderr):
-                if hasattr(stream, "reconfigure"):
+                if isinstance(stream, io.TextIOWrapper):
                     stream.reconfigure(errors="replace")
             stack.enter_context(_logging(self._level()))
             if not self.verbose:

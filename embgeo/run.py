@@ -69,6 +69,10 @@ class Run:
         """Raw arrays by name; each is read from disk when first used. Empty when none were stored."""
         return _StoredArrays(self.folder / "arrays.npz")
 
+    def array(self, name: str) -> np.ndarray | None:
+        """A raw array; None where the run, perhaps an older one, holds none of that name."""
+        return self.arrays.get(name)
+
     @cached_property
     def documents(self) -> dict[str, str]:
         """First 200 characters of each document by id; empty when the run has no texts."""

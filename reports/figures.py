@@ -47,7 +47,7 @@ def figure(
         "showlegend": False,
     }
     for each in (style["xaxis"], style["yaxis"]):
-        each["title"] = {"standoff": 10, **each.get("title", {}), "font": {"size": 13}}
+        each["title"] = {"standoff": 10, **each.setdefault("title", {}), "font": {"size": 13}}
     return {"data": data, "layout": {**style, **layout}}
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -12,11 +11,6 @@ from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.compression.choosing.front import pareto_front
 from embgeo.results import NDCG, RECALL, CompressResult, Row
 from embgeo.results.compare import ComparedStores, Front, FrontGroup, FrontRow, JudgedStore, StoreCost
-
-ROW = (
-    "spec", "bytes_per_vector", "constant_bytes", "store_bytes", "ndcg@10", "ndcg@10_ci", "recall@10_exact",
-    "recall@10_exact_ci", "difference", "difference_ci", "retained", "retained_ci", "encode_seconds",
-)  # fmt: skip
 
 
 def compare_stores(runs: Sequence[ComparedRun], seed: int) -> ComparedStores | None:
@@ -97,7 +91,7 @@ def _front(label: str, result: CompressResult) -> list[Front]:
     rows = [
         FrontRow.from_json(
             {
-                **_kept(row),
+                **row.compared(),
                 "quality": row.at(measure),
                 "relative_quality": row.at(measure) / reference if reference else None,
                 "relative_bytes": (row.bytes_per_vector or 0) / width if width else None,
@@ -107,8 +101,4 @@ def _front(label: str, result: CompressResult) -> list[Front]:
         for row, on in zip(known, front, strict=True)
     ]
     recommended = result.recommendation.spec or None
-    return [Front(label=label, baseline=Row.from_json(_kept(base)), recommended=recommended, rows=rows)]
-
-
-def _kept(row: Row) -> dict[str, Any]:
-    return {key: row.at(key) for key in ROW if row.at(key) is not None}
+    return [Front(label=label, baseline=Row.from_json(base.compared()), recommended=recommended, rows=rows)]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import mmap
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import numpy as np
+import numpy as np
 
 
 def release_pages(X: np.ndarray) -> None:
@@ -14,6 +12,8 @@ def release_pages(X: np.ndarray) -> None:
 
     Without it a pass over a mapped corpus leaves all of it counted as this process's memory. Other arrays stay.
     """
-    mapped = getattr(X, "_mmap", None)  # numpy.memmap keeps its mmap there, and has no public name for it
-    if mapped is not None and hasattr(mapped, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
+    if isinstance(X, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
+        # numpy has no public name for it; None in an array that was computed from a memory map
+        mapped: mmap.mmap | None = X._mmap  # type: ignore[attr-defined]
+        if mapped is not None:
+            mapped.madvise(mmap.MADV_DONTNEED)

@@ -117,40 +117,51 @@ class Row(Stored):
     `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry.
     """
 
-    spec: str = stored("spec", text, Shown("Spec", "The codec: fit for --spec", short="spec", words=True))
+    spec: str = stored(
+        "spec", text, Shown("Spec", "The codec: fit for --spec", short="spec", words=True), compared=True
+    )
     bytes_per_vector: float | None = stored(
-        "bytes_per_vector", number, Shown("Bytes / vector", SIZE, better="lower", short="B/vec", place=1)
+        "bytes_per_vector", number, Shown("Bytes / vector", SIZE, better="lower", short="B/vec", place=1), compared=True
     )
     constant_bytes: int | None = stored(
-        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once", 11)
+        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once", 11), compared=True
     )
     structure_bytes: int | None = stored("structure_bytes", number, _bytes("Index", "Links or lists of an index"))
     ram_bytes: int | None = stored("ram_bytes", number, _bytes("RAM", "Memory while searching", 13))
     disk_bytes: int | None = stored("disk_bytes", number, _bytes("Disk", "Size of the store's file, ids included", 12))
-    store_bytes: int | None = stored("store_bytes", number, _bytes("Store", "Codes and constants together", 10))
+    store_bytes: int | None = stored(
+        "store_bytes", number, _bytes("Store", "Codes and constants together", 10), compared=True
+    )
     id_bytes: int | None = stored("id_bytes", number, _bytes("Ids, header", "What the store's file adds"))
     ratio: float | None = stored("ratio", number, Shown("Whole store", RATIO, TIMES, 1, "higher", "ratio", 2))
     ndcg: float | None = stored(
         NDCG,
         number,
         _quality("nDCG@10", "Quality on the judgements, out of sample", 4, 3, short="nDCG@10", interval=f"{NDCG}_ci"),
+        compared=True,
     )
-    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval)
+    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval, compared=True)
     difference: float | None = stored(
-        "difference", number, _quality("Difference", DIFFERENCE, 4, 4, interval="difference_ci", signed=True)
+        "difference",
+        number,
+        _quality("Difference", DIFFERENCE, 4, 4, interval="difference_ci", signed=True),
+        compared=True,
     )
-    difference_ci: Interval | None = stored("difference_ci", interval)
+    difference_ci: Interval | None = stored("difference_ci", interval, compared=True)
     retained: float | None = stored(
         "retained",
         number,
         Shown(
             "Retained", "This row's nDCG@10 divided by that of float32", SHARE, 1, "higher", "kept %", 5, "retained_ci"
         ),
+        compared=True,
     )
-    retained_ci: Interval | None = stored("retained_ci", interval)
+    retained_ci: Interval | None = stored("retained_ci", interval, compared=True)
     in_sample_ndcg: float | None = stored("in_sample_ndcg@10", number, _quality("nDCG@10 in sample", IN_SAMPLE, 4, 6))
-    recall: float | None = stored(RECALL, number, _quality("Recall@10 of exact", FOUND, 3, 7, short="recall"))
-    recall_ci: Interval | None = stored(f"{RECALL}_ci", interval)
+    recall: float | None = stored(
+        RECALL, number, _quality("Recall@10 of exact", FOUND, 3, 7, short="recall"), compared=True
+    )
+    recall_ci: Interval | None = stored(f"{RECALL}_ci", interval, compared=True)
     qps: float | None = stored(
         "qps",
         number,
@@ -171,7 +182,9 @@ class Row(Stored):
     )
     single_query_ms_range: Interval | None = stored("single_query_ms_range", interval)
     fit_seconds: float | None = stored("fit_seconds", number, _time("Fit", "Time to fit the codec", 16))
-    encode_seconds: float | None = stored("encode_seconds", number, _time("Encode", "Time to encode all documents", 17))
+    encode_seconds: float | None = stored(
+        "encode_seconds", number, _time("Encode", "Time to encode all documents", 17), compared=True
+    )
     query_side: str | None = stored(
         "query_side", some_text, _words("Query side", "How a query is compared with the codes", 19)
     )
@@ -201,3 +214,8 @@ class Row(Stored):
     tied: bool | None = stored("tied", flag, optional=True)
     keep: KeepVerdict | None = stored("keep", maybe(KeepVerdict), optional=True)
     status: str | None = stored("status", some_text, optional=True)
+
+    def compared(self) -> dict[str, Any]:
+        """What a comparison of runs keeps of it, by key."""
+        known = {key: getattr(self, each.name) for key, each in self.declared().items() if each.compared}
+        return {key: value for key, value in known.items() if value is not None}

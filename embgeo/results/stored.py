@@ -54,7 +54,8 @@ class Shown:
 class Field:
     """One declared field: its attribute, its key in the file, how it is read and shown.
 
-    `optional` fields are left out of the file where they are None; the others are written as null.
+    `optional` fields are left out of the file where they are None; the others are written as null. A comparison of
+    runs keeps the `compared` fields of their rows.
     """
 
     name: str
@@ -62,11 +63,13 @@ class Field:
     read: Read
     optional: bool
     shown: Shown
+    compared: bool
 
 
-def stored(key: str, read: Read, shown: Shown | None = None, *, optional: bool = False) -> Any:
+def stored(key: str, read: Read, shown: Shown | None = None, *, optional: bool = False, compared: bool = False) -> Any:
     """A field of a `Stored` dataclass, by default what `read` makes of nothing."""
-    return field(default_factory=lambda: read(None), metadata={"stored": (key, read, optional, shown or Shown())})
+    facts = (key, read, optional, shown or Shown(), compared)
+    return field(default_factory=lambda: read(None), metadata={"stored": facts})
 
 
 @dataclass(frozen=True, kw_only=True)

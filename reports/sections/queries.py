@@ -118,8 +118,8 @@ def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
     Rankings and judgements are those that the quality was computed from, out of sample; a run without them gives the
     values alone.
     """
-    before, after = (run.arrays.get(f"quality/{name}") for name in ("f32", spec))
-    rows = run.arrays.get("query_rows")
+    before, after = (run.array(f"quality/{name}") for name in ("f32", spec))
+    rows = run.array("query_rows")
     if before is None or after is None or rows is None or not len(before) == len(after) == len(rows):
         return None
     change = np.asarray(after, np.float64) - np.asarray(before, np.float64)
@@ -157,10 +157,10 @@ class _Rankings:
 
     @classmethod
     def of(cls, run: Run, spec: str, queries: int) -> _Rankings | None:
-        before, after = (run.arrays.get(f"ranked/{name}") for name in ("f32", spec))
+        before, after = (run.array(f"ranked/{name}") for name in ("f32", spec))
         if before is None or after is None or not len(before) == len(after) == queries:
             return None
-        judged = run.arrays.get("judged")
+        judged = run.array("judged")
         grades: dict[int, dict[int, int]] | None = None
         if judged is not None and judged.ndim == 2 and judged.shape[1] == 3:
             grades = {}

@@ -59,7 +59,7 @@ def map_of(run: Run, result: AnalyzeResult) -> SpaceMap | None:
         "texts": texts,
     }
     described = f"Map of {count(points)} documents; those with similar vectors lie close together."
-    clusters = run.arrays.get(f"map/colour/{CATEGORY}")
+    clusters = run.array(f"map/colour/{CATEGORY}")
     figures = {name: _figure(array, clusters) for name, array in layouts.items()}
     return SpaceMap(
         Plot("map", "Map of the space", described, figures),

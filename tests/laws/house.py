@@ -23,14 +23,14 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 LIMITS = {
     "import cycles": (0, 0),
     "imports against the order of rooms": (0, 0),
-    "isinstance on another file's part": (2, 0),
-    "probed attributes": (3, 0),
-    "functions over 60 lines": (7, 0),
-    "functions over complexity 12": (1, 0),
-    "public functions over 6 parameters": (11, 0),
-    "files beyond 15 in a folder": (14, 0),
+    "isinstance on another file's part": (0, 0),
+    "probed attributes": (0, 0),
+    "functions over 60 lines": (0, 0),
+    "functions over complexity 12": (0, 0),
+    "public functions over 6 parameters": (5, 0),
+    "files beyond 15 in a folder": (8, 0),
     "files of a family that register nothing": (0, 0),
-    "keys read with get outside results": (40, 0),
+    "keys read with get outside results": (0, 0),
     "reports that import a registry": (0, 0),
     "cli modules that import numpy": (0, 0),
     "documents cited that are not here": (0, 0),
@@ -38,8 +38,8 @@ LIMITS = {
     "k-means": (1, 1),
     "modules that swap a file in": (1, 1),
     "modules that ask whether the hub answers": (1, 1),
-    "lists of row fields": (2, 1),
-    "constants named MOST, LEAST or FEWEST": (6, 0),
+    "lists of row fields": (1, 1),
+    "constants named MOST, LEAST or FEWEST": (0, 0),
     "layout kept from the formatter": (50, 0),
     "lines of the product": (33_300, 28_970),
 }
@@ -348,16 +348,20 @@ def unregistered(house: House) -> list[str]:
 
 
 def guarded_keys(house: House) -> list[str]:
-    """`.get("key"` on what was stored: only `results.py` knows what an old run may lack."""
+    """`.get("key"` on what was stored: only the results and the run know what an old file may lack.
+
+    The environment, click's options and the plotly figures that are drawn as SVG are not stored JSON.
+    """
     return [
         f"{path}:{node.lineno} {ast.unparse(node)}"
         for path, node in house.nodes(ast.Call)
         if path.startswith(("reports/", "cli/", "embgeo/compar"))
+        and path != "reports/drawing/svg.py"
         and isinstance(node.func, ast.Attribute)
         and node.func.attr == "get"
         and node.args
         and isinstance(node.args[0], ast.JoinedStr | ast.Constant)
-        and not ast.unparse(node.func.value).endswith("environ")
+        and not ast.unparse(node.func.value).endswith(("environ", "ctx.params"))
     ]
 
 

@@ -12,7 +12,7 @@ from embgeo.environment import versions
 from embgeo.errors import InputError
 
 FIT_BUDGET_SECONDS = 30.0
-LEAST_ROWS = 2  # documents a centroid or landmark below which a codec that learns them is not tried unasked
+MIN_ROWS = 2  # documents a centroid or landmark below which a codec that learns them is not tried unasked
 
 _PLAIN = (
     "f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "int4opt", "int4k3", "rot,int4",
@@ -160,7 +160,7 @@ def _learnable(spec: Spec, documents: int, similarity: str) -> bool:
     if not all(part.offered_for(similarity) for part in spec.reducers):
         return False
     learned = max([spec.quantizer.centroids, *(part.learned_width for part in spec.reducers)])
-    return documents >= LEAST_ROWS * learned
+    return documents >= MIN_ROWS * learned
 
 
 def _divisor(dimension: int, near: float) -> int:

@@ -19,8 +19,6 @@ import numpy as np
 
 from embgeo.compression.choosing.costs import predicted_seconds
 from embgeo.compression.codecs.codec import Tier, fit_codec
-from embgeo.compression.codecs.quantizers.binary import Binary
-from embgeo.compression.codecs.reducers.pca import PCA
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import fit_sample
@@ -164,7 +162,7 @@ def specs_to_add(
 
 
 def _signs_of_axes(spec: Spec) -> bool:
-    return isinstance(spec.quantizer, Binary) and [type(part) for part in spec.reducers] == [PCA]
+    return spec.quantizer.plain_signs and [part.principal_axes for part in spec.reducers] == [True]
 
 
 @dataclass(frozen=True)

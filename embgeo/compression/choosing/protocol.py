@@ -6,7 +6,6 @@ from typing import Any
 
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.grid import SpecList
-from embgeo.compression.codecs.reducers.truncation import Truncation
 from embgeo.compression.judging.folds import FIT_ROWS
 from embgeo.compression.judging.sweep import Sweep
 from embgeo.retrieval.significance import LEVEL, RESAMPLES
@@ -54,7 +53,7 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
             "raw codes of codecs with other ranges and axes do not compare, so these rows are in sample: one codec, "
             "fitted on all documents, as published"
         )
-    if any(type(part) is Truncation for outcome in result.outcomes for part in outcome.spec.reducers):
+    if any(part.for_trained_models for outcome in result.outcomes for part in outcome.spec.reducers):
         said["truncation"] = (
             "trunc… is meant for models trained for it (Matryoshka); whether this one was is not checked"
         )

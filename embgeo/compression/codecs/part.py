@@ -154,6 +154,10 @@ class Reducer(Part):
 
     learns_from_queries: ClassVar[bool] = False
     """Whether `fit` reads `training.queries`, which must then not be judged by it."""
+    principal_axes: ClassVar[bool] = False
+    """Whether its coordinates are those of the directions of largest variance, uncentred and unscaled."""
+    for_trained_models: ClassVar[bool] = False
+    """Whether it is meant for models that were trained for it (Matryoshka)."""
 
     @property
     def learned_width(self) -> int:
@@ -184,6 +188,8 @@ class Quantizer(Part):
     """Documents below which what it learns follows single ones."""
     centroids: ClassVar[int] = 1
     """Centroids of each of its codebooks."""
+    plain_signs: ClassVar[bool] = False
+    """Whether it keeps the sign of each coordinate and nothing else."""
 
     @property
     def before(self) -> tuple[Reducer, ...]:

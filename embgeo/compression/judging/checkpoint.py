@@ -48,8 +48,8 @@ from embgeo.files.jsontext import canonical_json
 FORMAT = 1
 SUFFIX = ".finding"
 KEEP_CODEC_SECONDS = 1.0
-MOST_BYTES = 2 * 2**30
-MOST_SECONDS = 30 * 86_400
+MAX_BYTES = 2 * 2**30
+MAX_SECONDS = 30 * 86_400
 _DAMAGE = (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError)
 
 logger = logging.getLogger("embgeo")
@@ -187,7 +187,7 @@ def trim(root: Path, spare: str = "") -> None:
     folders = [folder for folder in entry_folders(sweeps_folder(root)) if folder.name != spare]
     for changed, size, folder in sorted(((*entry_extent(folder), folder) for folder in folders), reverse=True):
         held += size
-        if held > MOST_BYTES or now - changed.timestamp() > MOST_SECONDS:
+        if held > MAX_BYTES or now - changed.timestamp() > MAX_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
 
 

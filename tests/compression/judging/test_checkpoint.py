@@ -178,7 +178,7 @@ def test_leftovers_are_trimmed_by_age_and_size(tmp_path: Path, monkeypatch: pyte
         os.utime(path, (time.time() - 86_400 * days,) * 2)
     trim(tmp_path)
     assert sorted(p.name for p in sweeps_folder(tmp_path).iterdir()) == ["new", "older"]
-    monkeypatch.setattr(checkpoints_module, "MOST_BYTES", 15)
+    monkeypatch.setattr(checkpoints_module, "MAX_BYTES", 15)
     trim(tmp_path)
     assert [p.name for p in sweeps_folder(tmp_path).iterdir()] == ["new"]
 

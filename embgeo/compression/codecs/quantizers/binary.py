@@ -102,6 +102,7 @@ class Binary(Quantizer):
     """
 
     spelling: ClassVar[str] = "binary"
+    plain_signs: ClassVar[bool] = True
 
     def code_bytes(self, width: int) -> int:
         return (width + 7) // 8

@@ -28,6 +28,7 @@ class PCA(Narrowing):
     """
 
     spelling: ClassVar[str] = "pca{dimensions}"
+    principal_axes: ClassVar[bool] = True
 
     def fit(self, Z: np.ndarray, training: Training) -> Linear:
         axes = training.principal[1] if Z is training.X else principal_axes(second_moment(Z))[1]
