@@ -1,4 +1,4 @@
-"""The command line: one command a file, loaded when it is named; it only calls the library."""
+"""The command line: one command a file in `commands`, loaded when it is named; it only calls the library."""
 
 from __future__ import annotations
 

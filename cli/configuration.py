@@ -17,13 +17,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from embgeo.cli.group import load_command
 from embgeo.errors import DataError, InputError, unknown_name
 
 COMMANDS = ("analyze", "compress", "compare", "search", "export", "report")
@@ -78,7 +78,7 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     common = {key: value for key, value in content.items() if not isinstance(value, Mapping)}
     options: dict[str, Any] = {}
     here = str(ctx.command.name if ctx.info_name is None else ctx.info_name)
-    anywhere = {key for name in COMMANDS for key in parameters(_command(name))}
+    anywhere = {key for name in COMMANDS for key in parameters(load_command(name))}
     for key, value in common.items():
         if _key(key) not in anywhere:
             raise unknown_name(f"key in {path}", key, anywhere)
@@ -90,7 +90,7 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
             continue
         if name not in COMMANDS:
             raise unknown_name(f"table in {path}", name, COMMANDS)
-        known = parameters(_command(name))
+        known = parameters(load_command(name))
         for key, value in table.items():
             if _key(key) not in known:
                 raise unknown_name(f"key in [{name}] of {path}", key, known)
@@ -126,11 +126,6 @@ def _named(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
         name = long[0] if long else str(parameter.name)  # -k has no long form
         if name not in ("config", "help"):
             yield name, parameter
-
-
-def _command(name: str) -> click.Command:
-    found: click.Command = import_module(f"embgeo.cli.{name}").command
-    return found
 
 
 def _key(key: str) -> str:

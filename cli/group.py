@@ -9,7 +9,7 @@ import click
 
 from embgeo import __version__
 
-# in the order of a first visit; each is embgeo/cli/<name>.py with a click command called `command`
+# in the order of a first visit; each is cli/commands/<name>.py with a click command called `command`
 COMMANDS = (
     "analyze",
     "compress",
@@ -26,6 +26,12 @@ COMMANDS = (
 )
 
 
+def load_command(name: str) -> click.Command:
+    """The command of that name; its file is imported here."""
+    found: click.Command = import_module(f"embgeo.cli.commands.{name}").command
+    return found
+
+
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are named or listed."""
 
@@ -33,10 +39,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in COMMANDS:
-            return None
-        found: click.Command = import_module(f"embgeo.cli.{name}").command
-        return found
+        return load_command(name) if name in COMMANDS else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mmap
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def release_pages(X: np.ndarray) -> None:
@@ -12,6 +14,8 @@ def release_pages(X: np.ndarray) -> None:
 
     Without it a pass over a mapped corpus leaves all of it counted as this process's memory. Other arrays stay.
     """
+    import numpy as np  # who hands over an array has it loaded; digests of files alone do not need it
+
     if isinstance(X, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
         # numpy has no public name for it; None in an array that was computed from a memory map
         mapped: mmap.mmap | None = X._mmap  # type: ignore[attr-defined]

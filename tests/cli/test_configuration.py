@@ -17,6 +17,7 @@ from examples.faked_pipelines import fake_pipelines
 import embgeo
 from embgeo.cli.configuration import COMMANDS, parameters
 from embgeo.cli.failures import run
+from embgeo.cli.group import load_command
 from embgeo.errors import InputError
 from embgeo.reports.commands import repeat_command
 from embgeo.run import load_run
@@ -197,7 +198,7 @@ def test_a_file_that_cannot_be_read(
 
 def test_every_long_flag_of_every_command_is_a_key() -> None:
     for name in COMMANDS:
-        command = __import__(f"embgeo.cli.{name}", fromlist=["command"]).command
+        command = load_command(name)
         flags = [flag for p in command.params for flag in p.opts if isinstance(p, click.Option)]
         shown = {flag.lstrip("-") for flag in flags if flag.startswith("--") or flag == "-k"}
         keys = {key for key, parameter in parameters(command).items() if isinstance(parameter, click.Option)}

@@ -12,7 +12,7 @@ import pytest
 from rich.table import Table
 from rich.text import Text
 
-from embgeo.cli.compare import compare_tables
+from embgeo.cli.commands.compare import compare_tables
 from embgeo.cli.failures import run
 from embgeo.cli.output import Output
 from embgeo.reports.drawing.terminal import draw, table

@@ -62,7 +62,7 @@ def test_tables_fit_80_columns(printed: Callable[..., str]) -> None:
 def test_two_runs_show_their_difference_and_a_missing_similarity_its_reason(tmp_path: Path) -> None:
     from rich.console import Console
 
-    from embgeo.cli.compare import compare_tables
+    from embgeo.cli.commands.compare import compare_tables
 
     runs = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random")]
     (tmp_path / "random.npy").unlink()

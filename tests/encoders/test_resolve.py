@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from embgeo.cli.models import known_models
+from embgeo.cli.commands.models import known_models
 from embgeo.encoders import hub, resolve
 from embgeo.encoders.cache import cache_key, encode_texts
 from embgeo.encoders.encoder import count_truncated
@@ -345,7 +345,7 @@ def test_mteb_instruction_follows_the_task_and_spares_documents(minilm: Any, min
 
 def test_known_models_import_nothing_heavy() -> None:
     code = (
-        "import sys; from embgeo.cli.models import known_models; from embgeo.encoders import cache;"
+        "import sys; from embgeo.cli.commands.models import known_models; from embgeo.encoders import cache;"
         "known_models(); print([m for m in ('torch', 'mteb', 'transformers') if m in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
