@@ -8,10 +8,29 @@ from typing import Any
 from embgeo.reports.blocks import Cell, Column, Data, Fact, Foreign, RowGroup, Table, TableRow
 from embgeo.reports.drawing.csv import file_names
 from embgeo.reports.numbers import MISSING, bare, byte_size, count, duration, finite
-from embgeo.reports.wording import LABELS
 
 MAX_ROWS = 50
 MAX_WORD = 16  # characters of a cell that is not broken
+# stored keys that say too little by themselves
+LABELS = {
+    "gini": "Gini coefficient (0: all found equally often)",
+    "gini_found": "Gini among those found at least once",
+    "gini_random": "Gini of random results",
+    "never_retrieved": "Share of documents never found",
+    "never_retrieved_random": "The same for random results",
+    "most_retrieved": "Found by most queries",
+    "never_retrieved_documents": "Found by no query (the first of them)",
+    "out_of_sample": "Out of sample",
+    "fit_rows": "Documents trained on",
+    "fit_rows_most": "Documents trained on at most",
+    "document_overlap@10": "Ten nearest documents kept",
+    "probes": "Documents probed",
+    "reachable@100": "Documents that the queries can reach",
+    "newly_unreachable": "No longer reachable",
+    "batch_size": "Texts per batch",
+    "cpu_count": "CPU cores",
+    "memory_bytes": "Memory",
+}
 
 
 def facts(entry: Any) -> list[Fact]:

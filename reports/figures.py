@@ -34,15 +34,15 @@ def figure(
     data: list[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], height: int = 320, **layout: Any
 ) -> Figure:
     """A figure in the house style: no frame, thin horizontal grid, small type, legend above."""
-    axis = {"gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "tickcolor": MUTED, "automargin": True}
+    lines = {"gridcolor": GRID, "zeroline": False, "linecolor": MUTED, "tickcolor": MUTED, "automargin": True}
     style: dict[str, Any] = {
         "height": height,
         "margin": {"l": 56, "r": 16, "t": 16, "b": 48},
         "font": {"size": 13, "color": INK, "family": "system-ui, sans-serif"},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",
-        "xaxis": {**axis, "showgrid": False, "showline": True, "ticks": "outside", **x},
-        "yaxis": {**axis, **y},
+        "xaxis": {**lines, "showgrid": False, "showline": True, "ticks": "outside", **x},
+        "yaxis": {**lines, **y},
         "hoverlabel": {"bgcolor": SURFACE, "bordercolor": MUTED, "font": {"color": INK, "size": 13}, "align": "left"},
         "showlegend": False,
     }
@@ -56,21 +56,33 @@ def style_of(place: int) -> tuple[str, str]:
     return COLORS[place % len(COLORS)], SYMBOLS[place % len(SYMBOLS)]
 
 
+def axis(title: str, ticks: Sequence[float] | None = None, texts: Sequence[str] = (), **more: Any) -> dict[str, Any]:
+    """An axis with its title, and where `ticks` are given labels at them alone: their `texts`."""
+    labels = {} if ticks is None else {"tickvals": list(ticks), "ticktext": list(texts)}
+    return {"title": {"text": title}, **labels, **more}
+
+
+def trace(points: Sequence[tuple[Any, Any]], mode: str, **more: Any) -> dict[str, Any]:
+    """(x, y) of points as one trace, `mode` "lines", "markers" or both; `more` whatever else plotly's schema knows."""
+    return {"type": "scatter", "mode": mode, "x": [x for x, _ in points], "y": [y for _, y in points], **more}
+
+
 def markers(
-    name: str, x: Sequence[Any], y: Sequence[Any], marker: dict[str, Any], hovers: Sequence[str], **more: Any
+    name: str, points: Sequence[tuple[Any, Any]], marker: dict[str, Any], hovers: Sequence[str], **more: Any
 ) -> dict[str, Any]:
     """Points as one trace; `hovers` are their texts in plotly's HTML, `more` whatever else its schema knows."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": list(x),
-        "y": list(y),
-        "marker": marker,
-        "text": list(hovers),
-        "hovertemplate": "%{text}<extra></extra>",
-        **more,
-    }
+    told = {"name": name, "marker": marker, "text": list(hovers), "hovertemplate": "%{text}<extra></extra>"}
+    return trace(points, **{"mode": "markers", **told, **more})
+
+
+def rule(dash: str = "dot", **ends: Any) -> dict[str, Any]:
+    """A thin straight line under the data."""
+    return {"type": "line", "layer": "below", "line": {"color": MUTED, "width": 1.25, "dash": dash}, **ends}
+
+
+def note(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
+    """Words at a place of the plot; on a log axis that is a power of ten, as plotly wants it."""
+    return {"text": text, "x": x, "y": y, "showarrow": False, "font": {"size": 12, "color": INK}, **more}
 
 
 def error_bars(below: Sequence[float], above: Sequence[float], color: str, thickness: float = 1) -> dict[str, Any]:
@@ -91,21 +103,10 @@ def off_scale(points: Sequence[tuple[float, str]], color: Any) -> list[dict[str,
 
     The arrows hang on `EDGE_AXIS`, so that they stay on the edge when a reader zooms, and no line reaches them.
     """
-    if not points:
-        return []
-    return [
-        {
-            "type": "scatter",
-            "mode": "markers",
-            "name": "below the axis",
-            "yaxis": "y2",
-            "x": [x for x, _ in points],
-            "y": [0.015] * len(points),
-            "marker": {"symbol": "triangle-down-open", "size": 8, "color": color},
-            "text": [text for _, text in points],
-            "hovertemplate": "%{text}<extra>below the axis</extra>",
-        }
-    ]
+    name, marker = "below the axis", {"symbol": "triangle-down-open", "size": 8, "color": color}
+    edge, texts = [(x, 0.015) for x, _ in points], [text for _, text in points]
+    told = f"%{{text}}<extra>{name}</extra>"
+    return [markers(name, edge, marker, texts, yaxis="y2", hovertemplate=told)] if points else []
 
 
 def held(values: Sequence[float], share: float) -> list[float]:

@@ -11,15 +11,8 @@ from embgeo.reports.section import Shown, section
 from embgeo.results import CompressResult, Row
 
 TITLE = "Where each byte goes"
-COLUMNS = {
-    "bytes_per_vector": "Per vector",
-    "constant_bytes": "Constants",
-    "structure_bytes": "Index",
-    "store_bytes": "Store",
-    "id_bytes": "Ids, header",
-    "disk_bytes": "Disk",
-    "ram_bytes": "RAM",
-}
+SIZES = ("constant_bytes", "structure_bytes", "store_bytes", "id_bytes", "disk_bytes", "ram_bytes")
+COLUMNS = {"bytes_per_vector": "Per vector"} | {key: Row.declared()[key].shown.title for key in SIZES}
 PARTS = {
     "search_bytes_per_vector": "searched",
     "rescore_bytes_per_vector": "rescored",

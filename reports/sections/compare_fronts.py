@@ -135,14 +135,9 @@ def _figure(fronts: Drawn, axes: _Axes) -> Figure:
 
 def _bytes_axis(every: list[float], relative: bool) -> dict[str, Any]:
     ticks = log_ticks(every)
-    return {
-        "type": "log",
-        "title": {"text": "Share of float32's bytes" if relative else "Bytes per vector"},
-        "range": log_range(every),
-        "tickvals": ticks,
-        "ticktext": [percent(tick, places=0 if tick >= 0.1 else 1) if relative else number(tick) for tick in ticks],
-        "tickangle": 0,
-    }
+    texts = [percent(tick, places=0 if tick >= 0.1 else 1) if relative else number(tick) for tick in ticks]
+    title = "Share of float32's bytes" if relative else "Bytes per vector"
+    return figures.axis(title, ticks, texts, type="log", range=log_range(every), tickangle=0)
 
 
 def _quality_axis(low: float, high: float, axes: _Axes) -> dict[str, Any]:
@@ -150,7 +145,7 @@ def _quality_axis(low: float, high: float, axes: _Axes) -> dict[str, Any]:
     labels = {NDCG: "nDCG@10, out of sample", RECALL: "Recall@10 against exact neighbours"}
     title = "Share of float32's quality" if axes.relative else labels.get(axes.measure, "Quality")
     ticks = (".0%" if room > 0.05 else ".1%") if axes.relative else ".2f" if room > 0.08 else ".3f"
-    return {"title": {"text": title}, "range": [low, high], "tickformat": ticks}
+    return figures.axis(title, range=[low, high], tickformat=ticks)
 
 
 def _window(fronts: Drawn, axes: _Axes) -> tuple[float, float]:
@@ -178,10 +173,10 @@ def _traces(front: Front, points: Sequence[Point], at: int, axes: _Axes) -> list
     bars = [axes.bars(row, front, y) for _, y, row in best]
     legend = {"name": plot_text(axes.name(front), 40), "legendgroup": str(at)}
 
-    def trace(points: Sequence[Point], **style: Any) -> dict[str, Any]:
+    def trace(points: Sequence[Point], mode: str, **style: Any) -> dict[str, Any]:
         hovers = [axes.hover(row, front) for _, _, row in points]
-        places = {"x": [x for x, _, _ in points], "y": [y for _, y, _ in points]}
-        return {"type": "scatter", **places, "hovertext": hovers, "hoverinfo": "text", **legend, **style}
+        told = {"hovertext": hovers, "hoverinfo": "text", **legend, **style}
+        return figures.trace([(x, y) for x, y, _ in points], mode, **told)
 
     traces = [
         trace(

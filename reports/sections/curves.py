@@ -12,8 +12,7 @@ from embgeo.reports import figures
 from embgeo.reports.blocks import Block, Gallery, Plot
 from embgeo.reports.drawing.csv import file_names
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks
-from embgeo.reports.numbers import number
-from embgeo.reports.persistence import diagram
+from embgeo.reports.numbers import count, number
 from embgeo.reports.plaintext import plot_text
 from embgeo.reports.section import Shown, section
 from embgeo.results import AnalyzeResult, Curve, MeasuredValue
@@ -25,6 +24,10 @@ if TYPE_CHECKING:
 PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
 MARK_LINE = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
 SMALLEST_SHOWN = 1e-6  # of the largest value, on a log axis
+PERSISTS = (
+    "A point is a component or a loop, by the distances at which it appears and disappears; far from the diagonal it "
+    "persists."
+)
 AXES = {"x": (True, False), "y": (False, True), "xy": (True, True), True: (False, True)}
 
 
@@ -46,7 +49,7 @@ def curve_plots(result: AnalyzeResult) -> list[Plot]:
     bars = {key[-1]: curve for key, curve in found if key[-1] in PERSISTENCE}
     values = result.signature or {}
     drawn = [_plot(key, curve, values) for key, curve in found if key[-1] not in PERSISTENCE]
-    return [plot for plot in (*drawn, diagram(*(bars.get(name) for name in PERSISTENCE))) if plot is not None]
+    return [plot for plot in (*drawn, _diagram(*(bars.get(name) for name in PERSISTENCE))) if plot is not None]
 
 
 def _facts(key: tuple[str, ...], curve: Curve) -> CurveFacts:
@@ -76,8 +79,8 @@ def _plot(key: tuple[str, ...], curve: Curve, values: Mapping[str, MeasuredValue
     main = _bars(curve.x, y) if curve.kind == "bars" else _line(curve.x, y, ": ".join(key))
     drawn = figure(
         [*_band(curve), *_fit(curve.x, fit), main],
-        {"title": {"text": plot_text(x_label)}, "type": "log" if log_x else "linear"},
-        {"title": {"text": plot_text(y_label)}, "type": "log" if log_y else "linear"},
+        figures.axis(plot_text(x_label), type="log" if log_x else "linear"),
+        figures.axis(plot_text(y_label), type="log" if log_y else "linear"),
         height=280,
     )
     _tick(drawn, [a for a, _ in points], least)
@@ -128,12 +131,12 @@ def _draw_marks(
     layout["shapes"] = [
         {"type": "line", "x0": at, "x1": at, "y0": 0, "y1": 1, "yref": "paper", "line": MARK_LINE} for at, _ in marks
     ]
-    layout["annotations"] = [
-        {"text": plot_text(f"{label}: {number(at, places=None if at < 10 else 0)}", 40), "x": place(at), "y": 1,
-         "yref": "paper", "xanchor": "left" if place(at) < left + 0.7 * (right - left) else "right",
-         "yanchor": "top", "yshift": -16 * step, "showarrow": False, "font": {"size": 12, "color": figures.INK}}
-        for step, (at, label) in enumerate(marks)
-    ]  # fmt: skip
+    layout["annotations"] = []
+    for step, (at, label) in enumerate(marks):
+        text = plot_text(f"{label}: {number(at, places=None if at < 10 else 0)}", 40)
+        side = "left" if place(at) < left + 0.7 * (right - left) else "right"
+        note = figures.note(text, place(at), 1, yref="paper", xanchor=side, yanchor="top", yshift=-16 * step)
+        layout["annotations"].append(note)
     if marks and layout["yaxis"]["type"] == "linear":
         low, high = min(0.0, *heights), max(heights)
         layout["yaxis"]["range"] = [low, high + (high - low) * (0.04 + 0.09 * len(marks))]
@@ -189,15 +192,46 @@ def _band(curve: Curve) -> list[dict[str, Any]]:
     if len(rows) < 2:
         return []
     # one closed outline: down the upper edge, back along the lower
-    return [
-        {
-            "type": "scatter",
-            "mode": "lines",
-            "x": [a for a, _, _ in rows] + [a for a, _, _ in reversed(rows)],
-            "y": [hi for _, _, hi in rows] + [lo for _, lo, _ in reversed(rows)],
-            "fill": "toself",
-            "fillcolor": "var(--plot-band)",
-            "line": {"width": 0},
-            "hoverinfo": "skip",
-        }
+    outline = [(a, hi) for a, _, hi in rows] + [(a, lo) for a, lo, _ in reversed(rows)]
+    filled = {"fill": "toself", "fillcolor": "var(--plot-band)", "line": {"width": 0}, "hoverinfo": "skip"}
+    return [figures.trace(outline, "lines", **filled)]
+
+
+def _diagram(h0: Curve | None, h1: Curve | None) -> Plot | None:
+    """The persistence diagram, components (H0) and loops (H1) in one plot; None without births and deaths."""
+    groups = [
+        ("components (H0)", figures.SECOND, "line-ew-open", _lifetimes(h0)),
+        ("loops (H1)", figures.ACCENT, "circle", _lifetimes(h1)),
     ]
+    groups = [group for group in groups if group[3]]
+    if not groups:
+        return None
+    ends = [end for *_, bars in groups for bar in bars for end in bar]
+    edge = [min(ends), max(ends)]
+    line = {"color": figures.MUTED, "width": 1, "dash": "dot"}
+    diagonal = figures.trace([(end, end) for end in edge], "lines", hoverinfo="skip", showlegend=False, line=line)
+    clouds = [
+        figures.trace(
+            bars,
+            "markers",
+            name=name,
+            marker={"size": 8 if symbol != "circle" else 4, "symbol": symbol, "color": colour, "opacity": 0.6},
+            hovertemplate="birth %{x:,.4~g}<br>death %{y:,.4~g}<extra></extra>",
+        )
+        for name, colour, symbol, bars in groups
+    ]
+    drawn = figure(
+        [diagonal, *clouds],
+        figures.axis("distance at birth"),
+        figures.axis("distance at death"),
+        height=280,
+        showlegend=True,
+        legend={"x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom", "itemclick": False},
+    )
+    described = ", ".join(f"{count(len(bars))} {name}" for name, *_, bars in groups)
+    return Plot("", "Persistence diagram", f"Births and deaths of {described}.", {"curve": drawn}, PERSISTS)
+
+
+def _lifetimes(curve: Curve | None) -> list[tuple[float, float]]:
+    pairs = zip(curve.x, curve.y, strict=False) if curve else ()
+    return [(birth, death) for birth, death in pairs if birth is not None and death is not None]

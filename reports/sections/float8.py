@@ -90,23 +90,10 @@ def _ends(row: ComparedWidth | ComparedWidths) -> str:
 def _figure(known: Mapping[str, Sequence[ComparedWidth]], widths: Mapping[str, list[str]]) -> Figure:
     names = list(dict.fromkeys(name for listed in widths.values() for name in listed))
     data = [_series(key, rows, [names.index(name) for name in widths[key]]) for key, rows in known.items()]
-    zero = {
-        "type": "line",
-        "layer": "below",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": 0,
-        "y1": 0,
-        "line": {"color": figures.MUTED, "width": 1.25, "dash": "dot"},
-    }
-    x = {
-        "title": {"text": "Dimensions kept"},
-        "tickvals": list(range(len(names))),
-        "ticktext": [plot_text(name) for name in names],
-        "range": [-0.5, len(names) - 0.5],
-    }
-    y = {"title": {"text": "float8 − int8"}, "tickformat": "+.2f"}
+    zero = figures.rule(xref="paper", x0=0, x1=1, y0=0, y1=0)
+    labels = [plot_text(name) for name in names]
+    x = figures.axis("Dimensions kept", range(len(names)), labels, range=[-0.5, len(names) - 0.5])
+    y = figures.axis("float8 − int8", tickformat="+.2f")
     return figure(data, x, y, height=300, shapes=[zero], **figures.LEGEND_ABOVE)
 
 
@@ -126,4 +113,5 @@ def _series(key: str, rows: Sequence[ComparedWidth], places: Sequence[int]) -> d
     ]
     name = ARITHMETICS[key].partition(":")[0].lower()
     marker = {"color": color, "symbol": symbol, "size": 10}
-    return figures.markers(name, [place + shift for place in places], gaps, marker, hovers, error_y=bars)
+    points = [(place + shift, gap) for place, gap in zip(places, gaps, strict=True)]
+    return figures.markers(name, points, marker, hovers, error_y=bars)

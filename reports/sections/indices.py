@@ -143,34 +143,28 @@ def _figure(rows: Sequence[Row]) -> Figure:
     for place, row in enumerate(rows):
         color, symbol = figures.style_of(place)
         points, flat = _points(row), _flat_speed(_index(row))
-        own = [float(point.qps or 0.0) for point in points]
-        shares = [float(point.recall_of_flat or 0.0) for point in points]
-        speeds += own + ([float(flat)] if flat else [])
-        recalls += shares
+        found = [(float(point.recall_of_flat or 0.0), float(point.qps or 0.0)) for point in points]
+        speeds += [speed for _, speed in found] + ([float(flat)] if flat else [])
+        recalls += [share for share, _ in found]
         marker = {"color": color, "symbol": symbol, "size": 8}
         line = {"mode": "lines+markers", "line": {"color": color, "width": 2}}
         hovers = [_hover(row.spec, point) for point in points]
-        data.append(figures.markers(plot_text(row.spec, 40), shares, own, marker, hovers, **line))
+        data.append(figures.markers(plot_text(row.spec, 40), found, marker, hovers, **line))
         if flat:
             stars.append(_flat_mark(row.spec, float(flat), color, first=not stars))
     low, span = min(recalls), log_range(speeds)
     ticks = decade_ticks(10 ** span[0], 10 ** span[1])
     room = 0.04 * (1.02 - low)
-    x = {"title": {"text": "Recall of flat search's top 10"}, "range": [low - room, 1 + room], "tickformat": ".2f"}
-    y = {
-        "title": {"text": "Queries per second"},
-        "type": "log",
-        "range": span,
-        "tickvals": ticks,
-        "ticktext": [number(tick, places=0) for tick in ticks],
-    }
+    x = figures.axis("Recall of flat search's top 10", range=[low - room, 1 + room], tickformat=".2f")
+    labels = [number(tick, places=0) for tick in ticks]
+    y = figures.axis("Queries per second", ticks, labels, type="log", range=span)
     return figure([*data, *stars], x, y, height=360, **figures.LEGEND_ABOVE)
 
 
 def _flat_mark(name: str, speed: float, color: str, first: bool) -> dict[str, Any]:
     marker = {"color": color, "symbol": "star", "size": 14, "line": {"color": figures.SURFACE, "width": 1}}
     hover = f"<b>flat search of {plot_text(name, 60)}'s codes</b><br>{number(speed, places=0)} queries/s"
-    return figures.markers("flat search of the same codes", [1.0], [speed], marker, [hover], showlegend=first)
+    return figures.markers("flat search of the same codes", [(1.0, speed)], marker, [hover], showlegend=first)
 
 
 def _hover(name: str, point: SearchSpeed) -> str:

@@ -89,7 +89,7 @@ def _figure(points: Sequence[Row], worst: str) -> Figure:
     ends = [value for row in points for value in _pair(row)]
     room = 0.04 * max(max(ends) - min(ends), 0.1)
     low, high = min(ends) - room, max(ends) + room
-    axis = {"range": [low, high], "tickformat": ".2f" if high - low < 0.3 else ".1f"}
+    axis: dict[str, Any] = {"range": [low, high], "tickformat": ".2f" if high - low < 0.3 else ".1f"}
     far = [row for row in points if row.spec == worst]
     rest = [row for row in points if row.spec != worst]
     marker = {"opacity": 0.8, "size": 8}
@@ -103,13 +103,12 @@ def _figure(points: Sequence[Row], worst: str) -> Figure:
         ),
         ("farthest off", {**marker, "color": figures.SECOND, "size": 12, "symbol": "diamond"}, far),
     ]
-    line = {"color": figures.MUTED, "width": 1.25, "dash": "dot"}
     return figure(
         [_dots(*group) for group in groups if group[-1]],
-        {"title": {"text": "Predicted recall@10"}, **axis},
-        {"title": {"text": "Measured recall@10"}, **axis},
+        figures.axis("Predicted recall@10", **axis),
+        figures.axis("Measured recall@10", **axis),
         height=400,
-        shapes=[{"type": "line", "layer": "below", "x0": low, "y0": low, "x1": high, "y1": high, "line": line}],
+        shapes=[figures.rule(x0=low, y0=low, x1=high, y1=high)],
         annotations=[_named(row, (low + high) / 2) for row in far[:1]],
         **figures.LEGEND_ABOVE,
     )
@@ -121,18 +120,11 @@ def _dots(name: str, marker: dict[str, Any], rows: list[Row]) -> dict[str, Any]:
         f"<b>{plot_text(row.spec)}</b><br>predicted {number(x, places=3)}<br>measured {number(y, places=3)}"
         for row, (x, y) in zip(rows, pairs, strict=True)
     ]
-    return figures.markers(name, [x for x, _ in pairs], [y for _, y in pairs], marker, hovers)
+    return figures.markers(name, pairs, marker, hovers)
 
 
 def _named(row: Row, middle: float) -> dict[str, Any]:
     x, y = _pair(row)
     side, shift = ("right", -10) if x > middle else ("left", 10)
-    return {
-        "text": plot_text(row.spec, 40),
-        "x": x,
-        "y": y,
-        "showarrow": False,
-        "xanchor": side,
-        "xshift": shift,
-        "font": {"color": figures.INK, "size": 13},
-    }
+    font = {"color": figures.INK, "size": 13}
+    return figures.note(plot_text(row.spec, 40), x, y, xanchor=side, xshift=shift, font=font)

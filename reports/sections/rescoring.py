@@ -129,14 +129,9 @@ def _figure(curves: Sequence[RescoringCurve], key: str, label: str) -> Figure:
     ticks = ["search<br>alone", *(f"{number(factor)}×" for factor in factors), "rescorer<br>alone"]
     first = min(x for trace in data for x in trace["x"])
     heights = [y for trace in data for y in trace["y"]]
-    x = {
-        "title": {"text": "Candidates fetched for each result"},
-        "range": [first - 0.4, end + 0.4],
-        "tickvals": list(range(end + 1)),
-        "ticktext": ticks,
-        "tickangle": 0,
-    }
-    y = {"title": {"text": label}, "tickformat": ".2f" if max(heights) - min(heights) > 0.08 else ".3f"}
+    span = [first - 0.4, end + 0.4]
+    x = figures.axis("Candidates fetched for each result", range(end + 1), ticks, range=span, tickangle=0)
+    y = figures.axis(label, tickformat=".2f" if max(heights) - min(heights) > 0.08 else ".3f")
     return figure(data, x, y, height=340, **figures.LEGEND_ABOVE)
 
 
@@ -148,8 +143,7 @@ def _line(curve: RescoringCurve, key: str, places: dict[float, int], color: str,
     name = f"<b>{plot_text(_pair(curve), 60)}</b>"
     return figures.markers(
         plot_text(_pair(curve), 40),
-        [x for x, _, _ in known],
-        [y for _, _, y in known],
+        [(x, y) for x, _, y in known],
         {"color": color, "symbol": symbol, "size": 9},
         [f"{name}<br>{what}<br>{number(y, places=4)}" for _, what, y in known],
         mode="lines+markers",

@@ -76,10 +76,7 @@ def _figure(points: np.ndarray, clusters: np.ndarray | None) -> Figure:
     shown = np.isfinite(points).all(axis=1)
     colors = [f"var(--map-{int(level) % PALETTE + 1})" if level >= 0 else drawing.FAINT for level in levels[shown]]
     axis = {"showgrid": False, "tickvals": [], "ticktext": []}
-    dots = {
-        "type": "scatter", "mode": "markers", "x": points[shown, 0].tolist(), "y": points[shown, 1].tolist(),
-        "marker": {"size": 4, "color": colors, "opacity": 0.85},
-    }  # fmt: skip
+    dots = drawing.trace(points[shown].tolist(), "markers", marker={"size": 4, "color": colors, "opacity": 0.85})
     return drawing.figure([dots], dict(axis), {**axis, "scaleanchor": "x"}, height=540)
 
 

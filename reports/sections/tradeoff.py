@@ -76,6 +76,9 @@ class _Axis:
     def value(self, row: Row) -> float:
         return float(row.at(self.key) or 0.0)
 
+    def point(self, row: Row) -> tuple[float, float]:
+        return _bytes(row), self.value(row)
+
     def bars(self, row: Row) -> tuple[float, float]:
         """Lengths below and above: the interval of the paired difference, or else that of the row itself."""
         reference = self.result.baseline.at(self.key) if self.paired else 0.0
@@ -104,15 +107,9 @@ def _figure(axis: _Axis, label: str, rows: Sequence[Row], commands: Mapping[str,
     data += figures.off_scale(below, figures.MUTED)
     sizes = [_bytes(row) for row in rows]
     ticks = log_ticks(sizes)
-    x = {
-        "type": "log",
-        "title": {"text": "Bytes per vector"},
-        "range": log_range(sizes + ([limit] if limit else [])),
-        "tickvals": ticks,
-        "ticktext": [number(tick) for tick in ticks],
-        "tickangle": 0,
-    }
-    y = {"title": {"text": label}, "range": [low, high], "tickformat": ".2f" if high - low > 0.08 else ".3f"}
+    span = log_range(sizes + ([limit] if limit else []))
+    x = figures.axis("Bytes per vector", ticks, list(map(number, ticks)), type="log", range=span, tickangle=0)
+    y = figures.axis(label, range=[low, high], tickformat=".2f" if high - low > 0.08 else ".3f")
     shapes, notes = _reference_lines(axis.key, axis.result.baseline, limit, low, high)
     notes += [_label(row, axis) for row in groups["best"][:1]]
     legend = {**figures.LEGEND_ABOVE["legend"], "itemclick": False, "itemdoubleclick": False}
@@ -156,9 +153,8 @@ def _markers(group: str, rows: list[Row], axis: _Axis, commands: Mapping[str, st
     name, marker = STYLES[group]
     low, high = zip(*map(axis.bars, rows), strict=True)
     bars = figures.error_bars(low, high, figures.FAINT if group in ("rest", "over") else marker["color"])
-    heights = [axis.value(row) for row in rows]
     hovers = [_hover(row, commands) for row in rows]
-    return figures.markers(name, [_bytes(row) for row in rows], heights, marker, hovers, error_y=bars)
+    return figures.markers(name, list(map(axis.point, rows)), marker, hovers, error_y=bars)
 
 
 def _hover(row: Row, commands: Mapping[str, str]) -> str:
@@ -177,15 +173,8 @@ def _hover(row: Row, commands: Mapping[str, str]) -> str:
 
 
 def _front_line(front: Sequence[Row], axis: _Axis) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines",
-        "x": [_bytes(row) for row in front],
-        "y": [axis.value(row) for row in front],
-        "line": {"color": figures.ACCENT, "width": 1.5, "shape": "hv"},
-        "hoverinfo": "skip",
-        "showlegend": False,
-    }
+    line = {"color": figures.ACCENT, "width": 1.5, "shape": "hv"}
+    return figures.trace(list(map(axis.point, front)), "lines", line=line, hoverinfo="skip", showlegend=False)
 
 
 def _window(axis: _Axis, rows: Sequence[Row]) -> tuple[float, float]:
@@ -207,20 +196,16 @@ def _reference_lines(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     shapes, notes = [], []
     value = baseline.at(key)
-    note = {"showarrow": False, "yanchor": "bottom", "xanchor": "left", "font": {"size": 12, "color": figures.MUTED}}
+    style = {"yanchor": "bottom", "xanchor": "left", "font": {"size": 12, "color": figures.MUTED}}
     if value is not None and low <= value <= high:
-        shapes.append(_rule(x0=0, x1=1, xref="paper", y0=value, y1=value, dash="dot"))
+        shapes.append(figures.rule(x0=0, x1=1, xref="paper", y0=value, y1=value))
         text = f"{plot_text(baseline.spec or 'float32')} {number(value, places=3)}"
-        notes.append({**note, "text": text, "x": 0, "xref": "paper", "y": value})
+        notes.append(figures.note(text, 0, value, xref="paper", **style))
     if limit:
-        shapes.append(_rule(x0=limit, x1=limit, y0=0, y1=1, yref="paper", dash="dash"))
+        shapes.append(figures.rule("dash", x0=limit, x1=limit, y0=0, y1=1, yref="paper"))
         text = f"budget {byte_size(limit)}"
-        notes.append({**note, "text": text, "x": math.log10(limit), "y": 0, "yref": "paper", "xshift": 4})
+        notes.append(figures.note(text, math.log10(limit), 0, yref="paper", xshift=4, **style))
     return shapes, notes
-
-
-def _rule(dash: str, **ends: Any) -> dict[str, Any]:
-    return {"type": "line", "layer": "below", "line": {"color": figures.MUTED, "width": 1.25, "dash": dash}, **ends}
 
 
 def _label(row: Row, axis: _Axis) -> dict[str, Any]:
