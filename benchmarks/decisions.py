@@ -26,11 +26,12 @@ from embgeo.compression.judging.folds import Folds
 from embgeo.compression.judging.held_out import out_of_sample
 from embgeo.compression.judging.task import CONTENDERS, JudgingTask
 from embgeo.embeddings import check_embeddings
+from embgeo.requests import SubjectRequest
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, score
 from embgeo.retrieval.significance import LEVEL, QueryBootstrap
 from embgeo.run import Run, load_run
-from embgeo.sources.subject import load_subject
+from embgeo.sources.subject import Source, load_subject
 
 DRAWS = 200
 SCIFACT = Path(__file__).resolve().parents[2] / "shared" / "data" / "scifact"
@@ -277,7 +278,8 @@ def main() -> None:
         if not sys.argv[1:]:
             files = {"queries_vectors": SCIFACT / "minilm-queries.npy"}
             runs.append(api.compress(f"vectors:{SCIFACT / 'minilm-docs.npy'}", str(SCIFACT), **files))
-    pydocs = load_subject("minilm", "pydocs").embeddings
+    asked = SubjectRequest("minilm", "pydocs")
+    pydocs = load_subject(Source.of(asked), asked).embeddings
     sources["pydocs halves"] = (halves_of(pydocs.matrix(), pydocs.query_matrix()[:300]), ON_TEXT)
     if not sys.argv[1:]:
         runs.append(api.compress("minilm", "pydocs"))

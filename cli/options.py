@@ -12,7 +12,7 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import Names, config_option, drop_overridden, used
-from embgeo.requests import EncoderOptions, SubjectRequest, options_of
+from embgeo.requests import CompareRequest, EncoderOptions, SubjectRequest, options_of
 from embgeo.writable import check_writable_file
 
 if TYPE_CHECKING:
@@ -134,16 +134,21 @@ def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
     return stacked(json_option, verbosity_flags)(call)
 
 
-def with_common(function: Callable[..., Any]) -> Callable[..., Any]:
-    """As `with_output`, for a command that has --html and --no-html too: handed over as `common`."""
-
-    @functools.wraps(function)
-    def call(**options: Any) -> Any:
-        common = Common.taken_from(options)
-        with common.output.configured():
-            return function(common=common, **options)
-
-    return stacked(json_option, verbosity_flags)(call)
+def with_compare_request(function: Callable[..., Any]) -> Callable[..., Any]:
+    """RUN… and the options of a comparison, handed over as `request`, and `common`."""
+    declared = {one.name: one for one in options_of(CompareRequest)} | SHARED
+    own = [
+        option_for(declared[name]) for name in ("vectors", "price_per_gb", "documents", "seed", "fail_if", "threads")
+    ]
+    return stacked(
+        click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, shell_complete=completion.runs),
+        *own,
+        config_option,
+        out_option,
+        html_options,
+        json_option,
+        verbosity_flags,
+    )(_handing_over(CompareRequest, function))
 
 
 def with_request(kind: type[SubjectRequest], *more: Callable[[F], F]) -> Callable[[Callable[..., Any]], Any]:
@@ -154,20 +159,32 @@ def with_request(kind: type[SubjectRequest], *more: Callable[[F], F]) -> Callabl
     own = [option_for(one) for one in options_of(kind)]
 
     def decorate(function: Callable[..., Any]) -> Any:
-        @functools.wraps(function)
-        def call(**options: Any) -> Any:
-            common = Common.taken_from(options)
-            request = _taken_request(kind, options)
-            with common.output.configured():
-                return function(request=request, common=common, **options)
-
         return stacked(
             click.argument("model", shell_complete=completion.models),
             click.argument("dataset", required=False, shell_complete=completion.datasets),
-            *own, *more, config_option, *_shared_options(), json_option, html_options, verbosity_flags,
-        )(call)  # fmt: skip
+            *own,
+            *more,
+            config_option,
+            *_shared_options(),
+            json_option,
+            html_options,
+            verbosity_flags,
+        )(_handing_over(kind, function))
 
     return decorate
+
+
+def _handing_over(kind: type[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function` called with the request that the options make, where its result goes, and what options are left."""
+
+    @functools.wraps(function)
+    def call(**options: Any) -> Any:
+        common = Common.taken_from(options)
+        request = _taken_request(kind, options)
+        with common.output.configured():
+            return function(request=request, common=common, **options)
+
+    return call
 
 
 def _shared_options() -> Iterator[Callable[[F], F]]:
@@ -179,14 +196,15 @@ def _shared_options() -> Iterator[Callable[[F], F]]:
             yield option_for(one)
 
 
-def _taken_request(kind: type[SubjectRequest], options: dict[str, Any]) -> SubjectRequest:
+def _taken_request(kind: type[Any], options: dict[str, Any]) -> Any:
     """The request that the options make, which are taken out of them."""
-    given = _taken(options, (one.name for one in ENCODER))
-    encoder = {name: value for name, value in given.items() if value not in (None, False)}
     asked = _taken(options, (one.name for one in fields(kind)))
     asked = {name: list(value) or None if isinstance(value, tuple) else value for name, value in asked.items()}
-    config = used(click.get_current_context())
-    return kind(**asked, encoder=EncoderOptions(device=asked["device"], **encoder), config=config)
+    if issubclass(kind, SubjectRequest):
+        given = _taken(options, (one.name for one in ENCODER))
+        encoder = {name: value for name, value in given.items() if value not in (None, False)}
+        asked["encoder"] = EncoderOptions(device=asked["device"], **encoder)
+    return kind(**asked, config=used(click.get_current_context()))
 
 
 def _taken(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:

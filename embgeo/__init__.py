@@ -24,20 +24,19 @@ _HOMES = {
     "VectorCodec": "embgeo.pipelines.codec",
     "analyze": "embgeo.api",
     "check_embeddings": "embgeo.embeddings",
-    "compare": "embgeo.pipelines.compare",
+    "compare": "embgeo.api",
     "compress": "embgeo.api",
     "export": "embgeo.pipelines.built_store",
     "fit_codec": "embgeo.pipelines.codec",
     "load_run": "embgeo.run",
-    "search": "embgeo.pipelines.built_store",
+    "search": "embgeo.api",
 }
 
 if TYPE_CHECKING:
-    from embgeo.api import analyze, compress
+    from embgeo.api import analyze, compare, compress, search
     from embgeo.embeddings import Embeddings, check_embeddings
-    from embgeo.pipelines.built_store import export, search
+    from embgeo.pipelines.built_store import export
     from embgeo.pipelines.codec import VectorCodec, fit_codec
-    from embgeo.pipelines.compare import compare
     from embgeo.run import load_run
 
 

@@ -1,7 +1,7 @@
 """What can be asked of embgeo: every public option is one field of a request.
 
 The options of the command line, the keys of `--config`, the request that a run stores, and the signatures of
-`embgeo.analyze` and `embgeo.compress` come from these fields; `option` says what a field may tell of itself.
+the functions of `embgeo.api` come from these fields; `option` says what a field may tell of itself.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import Field, asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from embgeo.errors import InputError
-from embgeo.progress import Progress, silent
+from embgeo.progress import silent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 STORAGE_PAPER = "storage-paper"
+PLACES = ("model", "dataset", "runs", "run", "query")  # fields that a call may give by place
+T = TypeVar("T")
 
 
 def option(help: str, default: Any = None, **shown: Any) -> Any:
@@ -163,32 +165,77 @@ class CompressRequest(SubjectRequest):
     grid: str | None = option("Evaluate a published grid, by its arithmetic and by embgeo's.", choices=(STORAGE_PAPER,))
 
 
+@dataclass(frozen=True, eq=False)
+class CompareRequest:
+    """What `embgeo compare` takes; `seed`, `threads`, `out` and `config` are those of a `SubjectRequest`.
+
+    Attributes
+    ----------
+    runs : two or more, each a Run, a folder, or the beginning of a run's name or id in `out`.
+    """
+
+    runs: Sequence[Run | Path | str]
+    vectors: str | None = option("Plan costs for this many vectors.  [default: 100M]", metavar="COUNT")
+    price_per_gb: float | None = option(
+        "Price of 10⁹ bytes; without it, costs are given in bytes only.", metavar="PRICE"
+    )
+    documents: int = option("Maximum number of documents for model similarity.", 3000, minimum=20)
+    seed: int = 0
+    threads: int | None = None
+    fail_if: list[str] | None = option(
+        "Exit with code 3 if a run changes like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
+        metavar="CONDITION",
+    )
+    out: Path = Path("embgeo-runs")
+    config: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SearchRequest:
+    """What `embgeo search` takes: a run of `compress`, and a text or a vector.
+
+    Attributes
+    ----------
+    run : a Run, a run folder, or the beginning of a run's name or id in `out` (EMBGEO_OUT or else embgeo-runs).
+    vector : an array (d,) or (m, d), or a file of one (.npy, .npz, .safetensors); the first row is asked.
+    """
+
+    run: Path | Run
+    query: str | None = None
+    vector: Path | np.ndarray | None = None
+    k: int = 10
+    device: str = "auto"
+    threads: int | None = None
+    out: Path | None = None
+
+
 def options_of(request: type[Any]) -> list[Field[Any]]:
     """The options that `request` declares itself, those of its base left out."""
     return [one for one in fields(request) if one.name in request.__annotations__]
 
 
-def by_keywords(request: type[Any]) -> Callable[[Callable[[Any, Progress], Run]], Callable[..., Run]]:
-    """Let `function(request, progress)` be called with the fields of `request` as keywords, which its help lists.
+def by_keywords(request: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Let `function(request)` be called with the fields of `request` as keywords, which its help lists.
 
-    `model` and `dataset` may be given by place. An unknown keyword is a TypeError, as with any function.
+    What is named in `PLACES` may be given by place; a function that takes `progress` too is called with it. An unknown
+    keyword is a TypeError, as with any function.
     """
-    parameters = [
-        inspect.Parameter(one.name, _kind(one.name), default=one.default, annotation=one.type)
-        for one in fields(request)
-    ]
+    parameters = [_parameter(one) for one in fields(request)]
     progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=silent, annotation="Progress")
-    signature = inspect.Signature([*parameters, progress], return_annotation="Run")
 
-    def decorate(function: Callable[[Any, Progress], Run]) -> Callable[..., Run]:
+    def decorate(function: Callable[..., T]) -> Callable[..., T]:
+        own = inspect.signature(function)
+        more = [progress] if "progress" in own.parameters else []
+        signature = own.replace(parameters=[*parameters, *more])
+
         @functools.wraps(function)
-        def call(*args: Any, **kwargs: Any) -> Run:
+        def call(*args: Any, **kwargs: Any) -> T:
             try:
                 given = signature.bind(*args, **kwargs).arguments
             except TypeError as error:
                 raise TypeError(f"{function.__name__}() {error}") from None
-            called = given.pop("progress", silent)
-            return function(request(**given), called)
+            called = {"progress": given.pop("progress", silent)} if more else {}
+            return function(request(**given), **called)
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call
@@ -196,5 +243,7 @@ def by_keywords(request: type[Any]) -> Callable[[Callable[[Any, Progress], Run]]
     return decorate
 
 
-def _kind(name: str) -> Any:
-    return inspect.Parameter.POSITIONAL_OR_KEYWORD if name in ("model", "dataset") else inspect.Parameter.KEYWORD_ONLY
+def _parameter(one: Field[Any]) -> inspect.Parameter:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if one.name in PLACES else inspect.Parameter.KEYWORD_ONLY
+    default = inspect.Parameter.empty if one.default is MISSING else one.default
+    return inspect.Parameter(one.name, kind, default=default, annotation=one.type)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from embgeo.cli import completion
-from embgeo.cli.configuration import config_option, used
-from embgeo.cli.options import Common, html_options, out_option, threads_option, with_common
+from embgeo.cli.options import Common, with_compare_request
 from embgeo.errors import GateError
+from embgeo.requests import CompareRequest
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,36 +19,8 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Models or datasets side by side, from stored runs.")
-@click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, shell_complete=completion.runs)
-@click.option("--vectors", metavar="COUNT", help="Plan costs for this many vectors.  [default: 100M]")
-@click.option(
-    "--price-per-gb", type=float, metavar="PRICE", help="Price of 10⁹ bytes; without it, costs are given in bytes only."
-)
-@click.option(
-    "--documents", type=click.IntRange(min=20), default=3000, show_default=True,
-    help="Maximum number of documents for model similarity.",
-)  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of every random choice.")
-@click.option(
-    "--fail-if", "fail_if", multiple=True, metavar="CONDITION",
-    help="Exit with code 3 if a run changes like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
-)  # fmt: skip
-@threads_option
-@config_option
-@out_option
-@html_options
-@with_common
-def command(
-    runs: tuple[str, ...],
-    vectors: str | None,
-    price_per_gb: float | None,
-    documents: int,
-    seed: int,
-    fail_if: tuple[str, ...],
-    threads: int | None,
-    out: Path,
-    common: Common,
-) -> None:
+@with_compare_request
+def command(request: CompareRequest, common: Common) -> None:
     """Compare stored runs side by side; nothing is encoded.
 
     RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the beginning of its name or of its
@@ -76,14 +46,8 @@ def command(
     from embgeo.reports.sections.compare_runs import legend
     from embgeo.results import CompareResult
 
-    output, config = common.output, used(click.get_current_context())
-    run = follow(
-        output, out, "compare", f"{len(runs)} runs", None,
-        lambda progress: compare(
-            list(runs), vectors=vectors, price_per_gb=price_per_gb, documents=documents, seed=seed, threads=threads,
-            fail_if=list(fail_if), out=out, progress=progress, config=config,
-        ),
-    )  # fmt: skip
+    output, named = common.output, f"{len(request.runs)} runs"
+    run = follow(output, request.out, "compare", named, None, lambda progress: compare(request, progress))
     found = CompareResult.from_json(run.result)
     for line in legend(found):
         output.line(line)

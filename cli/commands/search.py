@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -11,6 +11,7 @@ from embgeo.cli import completion
 from embgeo.cli.configuration import config_option
 from embgeo.cli.options import FILE, device_options, find_option, with_output
 from embgeo.cli.output import Output
+from embgeo.requests import SearchRequest
 
 
 @click.command(short_help="Search the store that compress built.")
@@ -22,16 +23,7 @@ from embgeo.cli.output import Output
 @find_option
 @config_option
 @with_output
-def command(
-    run: Path,
-    query: str | None,
-    vector: Path | None,
-    k: int,
-    device: str,
-    threads: int | None,
-    out: Path,
-    output: Output,
-) -> None:
+def command(output: Output, **asked: Any) -> None:
     """Search the store of RUN with the text QUERY or with a vector.
 
     RUN is a run folder, or the beginning of its name or id in --out.
@@ -41,11 +33,12 @@ def command(
       embgeo search embgeo-runs/compress-minilm-pydocs-1a2b3c4d "read a file line by line"
       embgeo search embgeo-runs/compress-minilm-pydocs-1a2b3c4d --vector query.npy -k 3 --json -
     """
-    if (query is None) == (vector is None):
+    request = SearchRequest(**asked)
+    if (request.query is None) == (request.vector is None):
         raise click.UsageError("give either a QUERY text or --vector FILE, and not both")
-    from embgeo import api
+    from embgeo.pipelines.built_store import search
     from embgeo.reports.drawing.terminal import hits_table
 
-    hits = api.search(run, query, vector=vector, k=k, device=device, threads=threads, out=out)
+    hits = search(request)
     output.show(hits_table(hits))
     output.json([asdict(hit) for hit in hits])

@@ -17,7 +17,6 @@ from embgeo.progress import Progress, silent
 from embgeo.results.compare import SimilarPair
 from embgeo.space.space import Space
 
-DOCUMENTS = 3_000
 MIN_DOCUMENTS = 20
 BY_NUMBER = (
     "rows were matched by their number, because neither file has ids: their similarity means something only if row i "
@@ -42,7 +41,7 @@ def check_sample(documents: int) -> None:
 
 
 def compare_models(
-    runs: Sequence[ComparedRun], seed: int, limit: int = DOCUMENTS, progress: Progress = silent
+    runs: Sequence[ComparedRun], seed: int, limit: int, progress: Progress = silent
 ) -> tuple[list[SimilarPair], list[str]]:
     """Every pair of subjects by linear CKA, SVCCA, neighbourhood overlap, Procrustes and information imbalance.
 

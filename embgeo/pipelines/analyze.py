@@ -10,7 +10,7 @@ import numpy as np
 from embgeo.encoders.encoder import choose_device
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
-from embgeo.pipelines.subject_run import Origin, facts, texts
+from embgeo.pipelines.subject_run import facts, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import AnalyzeRequest
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
@@ -19,7 +19,7 @@ from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import subject_warnings
-from embgeo.sources.subject import Subject
+from embgeo.sources.subject import Source, Subject, load_subject
 from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space.space_map import require_umap, space_map
 from embgeo.threads import limited_threads
@@ -35,12 +35,12 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
     """
     check_writable_folder(request.out, "--out")
     device = choose_device(request.device)
-    origin = Origin.by(request)
+    source = Source.of(request)
     if request.umap:
         require_umap()
     with limited_threads(request.threads) as threads:
         chosen = select(request.measures, request.quick)
-        subject = origin.load(request, progress, tokens=any("tokens" in m.needs for m in chosen))
+        subject = load_subject(source, request, progress, tokens=any("tokens" in m.needs for m in chosen))
         found = _search(subject, request.seed, progress)
         asked = SignatureRequest(names=request.measures, quick=request.quick, seed=request.seed, device=device)
         signature = compute_signature(
@@ -48,7 +48,7 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
         )
         laid_out = space_map(subject.embeddings, signature.colours(), found.rows, request.seed, request.umap, progress)
         result = {
-            **facts("analyze", request, origin.model, subject, threads),
+            **facts("analyze", request, source.model, subject, threads),
             **_signature(signature, subject, request.seed),
             "map": laid_out.to_json(),
             "retrieval": found.quality,

@@ -13,7 +13,7 @@ from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import choose_device
 from embgeo.encoders.resolve import VECTORS, resolve_encoder
 from embgeo.errors import InputError, RunFormatError
-from embgeo.requests import EncoderOptions
+from embgeo.requests import EncoderOptions, SearchRequest
 from embgeo.run import Run, find_run
 from embgeo.sources.vector_files import load_queries, one_row
 from embgeo.targets import Exported, find_target
@@ -32,37 +32,23 @@ class Hit:
     text: str | None
 
 
-def search(
-    run: Path | Run,
-    query: str | None = None,
-    *,
-    vector: Path | np.ndarray | None = None,
-    k: int = 10,
-    device: str = "auto",
-    threads: int | None = None,
-    out: Path | None = None,
-) -> list[Hit]:
-    """Ask the store that `compress` built with a text (the run's own model encodes it) or with a vector.
-
-    `vector` is an array (d,) or (m, d), or a file of one (.npy, .npz, .safetensors); the first row is asked.
-
-    `run` is a Run, a run folder, or the beginning of a run's name or id in `out` (EMBGEO_OUT or else embgeo-runs).
-    Raises RunFormatError where the run holds no store, InputError where the query does not fit it.
-    """
+def search(request: SearchRequest) -> list[Hit]:
+    """Ask the store of a run with a text or a vector; see `embgeo.search`."""
+    query, vector, k = request.query, request.vector, request.k
     if (query is None) == (vector is None):
         raise InputError("search needs either a query text or a vector file")
     if k < 1:
         raise InputError(f"k must be at least 1; got {k}")
-    run = _run_with_store(run, out)
-    with limited_threads(threads):
+    run = _run_with_store(request.run, request.out)
+    with limited_threads(request.threads):
         store = load_store(run.folder / STORE_FILE)
         if vector is None:
-            Q = _query_from_text(run, query or "", device)
+            Q = _query_from_text(run, query or "", request.device)
         else:
             Q = (one_row(vector) if isinstance(vector, np.ndarray) else load_queries(vector))[:1]
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
         check_embeddings(as_stored, Q, similarity=store.codec.similarity)
-        searcher = build_searcher(store.codec, store.codes, choose_device(device), store.structure)
+        searcher = build_searcher(store.codec, store.codes, choose_device(request.device), store.structure)
         asked = normalise(Q) if store.codec.similarity == "cosine" else np.asarray(Q, np.float32)
         scores, rows = searcher.search(asked, min(k, len(store)))
     texts = run.documents

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 from embgeo.comparison.conditions import check_conditions, parse_condition
-from embgeo.comparison.model_similarity import DOCUMENTS, check_sample, compare_models
+from embgeo.comparison.model_similarity import check_sample, compare_models
 from embgeo.comparison.retrieval import compare_retrieval
 from embgeo.comparison.runs import ComparedRun, gather, subjects
 from embgeo.comparison.signatures import compare_signatures
@@ -19,74 +17,47 @@ from embgeo.encoders.resolve import VECTORS
 from embgeo.environment import environment
 from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
+from embgeo.requests import CompareRequest
 from embgeo.results import AnalyzeResult, CompareResult, Corpus, Named
-from embgeo.run import RUNS_FOLDER, Run, save_run
+from embgeo.run import Run, save_run
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
 PLANNED = "100M"
 
 
-def compare(
-    runs: Sequence[Run | Path | str],
-    *,
-    vectors: str | None = None,
-    price_per_gb: float | None = None,
-    documents: int = DOCUMENTS,
-    seed: int = 0,
-    threads: int | None = None,
-    fail_if: Sequence[str] = (),
-    out: Path = RUNS_FOLDER,
-    config: Mapping[str, Any] | None = None,
-    progress: Progress = silent,
-) -> Run:
-    """Put two or more analyze and compress runs side by side and store the comparison as a run.
-
-    Signatures need analyze runs, trade-off fronts compress runs; retrieval is paired on shared judged queries; model
-    similarity is measured on a seeded sample of at most `documents` documents where the vectors are still at hand (the
-    vector file, or the embedding cache) and gets a typed reason where they are not. Runs may be given as Run, folder or
-    the beginning of a run's name or id in `out`. `vectors` ("100M") is the number of vectors that costs are planned
-    for, `price_per_gb` the price of 10⁹ bytes; without it no money is named. `config` is kept in the run as it is.
-    `fail_if` are conditions such as "ndcg@10 < -1%" on each run against the first: what comes of them is stored under
-    "conditions", and nothing is raised.
-
-    Raises
-    ------
-    InputError
-        Fewer than two runs, one given twice, a comparison among them, or runs that have nothing in common.
-    RunFormatError, UnknownNameError, StorageError
-        A run cannot be found or read, or the comparison not be written.
-    """
-    check_writable_folder(out, "--out")
-    check_price(price_per_gb)
-    check_sample(documents)
-    planned = parse_vectors(vectors or PLANNED)
-    conditions = [parse_condition(text) for text in fail_if]
-    items = gather(runs, out, copies=bool(conditions))
-    checked = check_conditions(items, conditions, seed)
+def compare(request: CompareRequest, progress: Progress = silent) -> Run:
+    """Put the runs of the request side by side and store the comparison as a run; see `embgeo.compare`."""
+    check_writable_folder(request.out, "--out")
+    check_price(request.price_per_gb)
+    check_sample(request.documents)
+    planned = parse_vectors(request.vectors or PLANNED)
+    conditions = [parse_condition(text) for text in request.fail_if or ()]
+    items = gather(request.runs, request.out, copies=bool(conditions))
+    checked = check_conditions(items, conditions, request.seed)
     named = [item.result.identity or item.run.name for item in items]
-    asked = {"runs": named, "vectors": vectors, "price_per_gb": price_per_gb, "documents": documents, "seed": seed}
-    with limited_threads(threads) as used:
-        retrieval, warnings = compare_retrieval(items, seed)
-        similarity, more = compare_models(items, seed, documents, progress)
+    kept = ("vectors", "price_per_gb", "documents", "seed", *(("fail_if",) if conditions else ()))
+    with limited_threads(request.threads) as used:
+        retrieval, warnings = compare_retrieval(items, request.seed)
+        similarity, more = compare_models(items, request.seed, request.documents, progress)
         result = CompareResult(
             command="compare",
             model=Named(name=" + ".join(_tails(item.model.name for item in subjects(items)))),
             dataset=Corpus(name=" + ".join(_tails(item.dataset.name for item in subjects(items))) or None),
-            request={**asked, **({"fail_if": list(fail_if)} if fail_if else {})},
-            config=None if config is None else dict(config),
+            request={"runs": named, **{name: getattr(request, name) for name in kept}},
+            config=None if request.config is None else dict(request.config),
             environment=environment(used),
             runs=[item.facts() for item in items],
             signatures=compare_signatures(items),
             model_similarity=similarity,
             retrieval=retrieval,
-            stores=compare_stores(items, seed),
+            stores=compare_stores(items, request.seed),
             fronts=overlay_fronts(items),
-            cost=costs(items, planned, price_per_gb),
-            conditions=checked if fail_if else None,
+            cost=costs(items, planned, request.price_per_gb),
+            conditions=checked if conditions else None,
         )
     _refuse_strangers(items, result)
-    return save_run(out, replace(result, warnings=[*_caveats(items, result), *warnings, *more]).to_json())
+    return save_run(request.out, replace(result, warnings=[*_caveats(items, result), *warnings, *more]).to_json())
 
 
 def _refuse_strangers(items: Sequence[ComparedRun], result: CompareResult) -> None:

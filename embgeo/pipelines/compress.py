@@ -30,7 +30,7 @@ from embgeo.encoders.encoder import choose_device
 from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.pipelines.built_store import STORE_FILE
-from embgeo.pipelines.subject_run import Origin, facts, texts
+from embgeo.pipelines.subject_run import facts, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget
@@ -47,7 +47,7 @@ from embgeo.run_warnings import (
     subject_warnings,
     task_warnings,
 )
-from embgeo.sources.subject import Subject, with_document_queries
+from embgeo.sources.subject import Source, Subject, load_subject, with_document_queries
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
@@ -85,7 +85,7 @@ class _Asked:
     """
 
     request: CompressRequest
-    origin: Origin
+    source: Source
     device: str
     specs: list[Spec]
     keep: float | None
@@ -94,7 +94,7 @@ class _Asked:
     @classmethod
     def of(cls, request: CompressRequest) -> _Asked:
         """Whatever can be refused before anything is read is refused here."""
-        origin = Origin.by(request)
+        source = Source.of(request)
         check_writable_folder(request.out, "--out")
         device = choose_device(request.device)
         check_price(request.price_per_gb)
@@ -107,7 +107,7 @@ class _Asked:
             raise InputError("specs, exhaustive and grid each say what is judged; give one of them")
         if request.budget is not None:
             parse_budget(request.budget, 1, 1)
-        return cls(request, origin, device, specs, keep, vectors)
+        return cls(request, source, device, specs, keep, vectors)
 
     def check(self, dimension: int, documents: int) -> None:
         """Refuse what cannot be met, as soon as the size of the vectors is known."""
@@ -135,7 +135,7 @@ class _Corpus:
 
 def _load(asked: _Asked, progress: Progress) -> _Corpus:
     """The vectors, with documents in the place of queries where there are none."""
-    subject = asked.origin.load(asked.request, progress, check=asked.check)
+    subject = load_subject(asked.source, asked.request, progress, check=asked.check)
     embeddings, judgements = subject.embeddings, subject.judgements
     drop_own = judgements is not None and judgements.drop_own_document
     stand_ins = not len(embeddings.query_ids)
@@ -230,7 +230,7 @@ def _ship(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged, threads:
     searcher = built_searcher(codec, embeddings, asked.device, structure)
     effects = StoreEffects.from_json(store_effects(embeddings, searcher, asked.request.seed, corpus.drop_own))
     progress("effects of the store", 1, 1)
-    origin = facts("compress", asked.request, asked.origin.model, corpus.subject, threads)
+    origin = facts("compress", asked.request, asked.source.model, corpus.subject, threads)
     result = replace(
         CompressResult.from_json(origin),
         keys=None,

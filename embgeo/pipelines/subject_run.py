@@ -1,57 +1,18 @@
-"""What `analyze` and `compress` share: the subject that a request names, and what their runs keep of it."""
+"""What the runs of `analyze` and `compress` keep of their subject."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from embgeo.environment import environment
-from embgeo.progress import Progress
 from embgeo.requests import SubjectRequest
-from embgeo.sources.subject import Arrays, Subject, load_subject, named_or_arrays
+from embgeo.sources.subject import Subject
 
 MAX_TEXTS = 50_000  # of a larger corpus only the texts of documents that the report shows are kept
 Texts = Iterable[tuple[str, str]] | None
-
-
-@dataclass(frozen=True)
-class Origin:
-    """The name of what a run is about, and the arrays where it was given as such."""
-
-    model: str
-    arrays: Arrays | None
-
-    @classmethod
-    def by(cls, request: SubjectRequest) -> Origin:
-        """Raises InputError unless documents come from exactly one place."""
-        r = request
-        return cls(*named_or_arrays(r.model, r.docs, r.queries, r.doc_ids, r.query_ids, r.qrels))
-
-    def load(
-        self,
-        request: SubjectRequest,
-        progress: Progress,
-        *,
-        tokens: bool = False,
-        check: Callable[[int, int], None] = lambda dimension, documents: None,
-    ) -> Subject:
-        """The vectors, encoded where the model reads texts; see `load_subject`."""
-        return load_subject(
-            self.model,
-            request.dataset,
-            similarity=request.similarity,
-            queries_vectors=request.queries_vectors,
-            split=request.split,
-            drop_own_document=request.drop_own_document,
-            encoder=request.encoder_options,
-            arrays=self.arrays,
-            progress=progress,
-            tokens=tokens,
-            check=check,
-        )
 
 
 def facts(command: str, request: SubjectRequest, model: str, subject: Subject, threads: int) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
-from embgeo.requests import EncoderOptions
+from embgeo.requests import EncoderOptions, SubjectRequest
 from embgeo.sources.vector_files import Vectors, load_vectors, one_row, readers
 
 IN_MEMORY = "vectors:arrays"  # the model of a run on arrays, which no file holds
@@ -51,61 +51,60 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Arrays:
-    """Vectors in memory, and judgements of them: {query id: {document id: grade}} or None."""
+class Source:
+    """Where the documents of a run come from.
 
-    vectors: Vectors
-    qrels: Mapping[str, Mapping[str, int]] | None
-
-
-def named_or_arrays(
-    model: str | os.PathLike[str] | np.ndarray | None,
-    docs: np.ndarray | None,
-    queries: np.ndarray | None,
-    doc_ids: Sequence[str] | None,
-    query_ids: Sequence[str] | None,
-    qrels: Mapping[str, Mapping[str, int]] | None,
-) -> tuple[str, Arrays | None]:
-    """The name of what a run is about, and the arrays where it was given as such.
-
-    Documents are `docs`, or the array in the place of `model`; queries of shape (d,) are one query. Ids default to the
-    row numbers unless a dataset gives them. Raises InputError unless documents come from exactly one place.
+    Attributes
+    ----------
+    model : name of a model or vectors:PATH; `IN_MEMORY` for arrays.
+    arrays : those of `IN_MEMORY`, else None.
+    qrels : judgements of the arrays, {query id: {document id: grade}} or None.
     """
-    if isinstance(model, str | os.PathLike):
-        if not all(given is None for given in (docs, queries, doc_ids, query_ids, qrels)):
-            raise InputError(f"arrays (docs=, queries=, qrels=, ids) take the place of a model; got {model!r} as well")
-        return os.fspath(model), None
-    if (model is None) == (docs is None):
-        raise InputError("name a model, or give the document vectors as docs=, an array of shape (n, d)")
-    X = np.asarray(docs if model is None else model)
-    if X.dtype == object or X.ndim != 2:
-        got = type(docs if model is None else model).__name__
-        raise InputError(f"docs must be numbers of shape (n, d); got {got} of shape {X.shape}")
-    Q = None if queries is None else one_row(np.asarray(queries))
-    docs_named, queries_named = (None if ids is None else [str(name) for name in ids] for ids in (doc_ids, query_ids))
-    return IN_MEMORY, Arrays(Vectors(X, Q, docs_named, queries_named, "arrays"), qrels)
+
+    model: str
+    arrays: Vectors | None = None
+    qrels: Mapping[str, Mapping[str, int]] | None = None
+
+    @classmethod
+    def of(cls, request: SubjectRequest) -> Source:
+        """Documents are `docs`, or the array in the place of `model`; queries of shape (d,) are one query.
+
+        Ids default to the row numbers unless a dataset gives them. Raises InputError unless documents come from exactly
+        one place.
+        """
+        model, docs, queries, ids = request.model, request.docs, request.queries, (request.doc_ids, request.query_ids)
+        if isinstance(model, str | os.PathLike):
+            if not all(given is None for given in (docs, queries, *ids, request.qrels)):
+                raise InputError(
+                    f"arrays (docs=, queries=, qrels=, ids) take the place of a model; got {model!r} as well"
+                )
+            return cls(os.fspath(model))
+        if (model is None) == (docs is None):
+            raise InputError("name a model, or give the document vectors as docs=, an array of shape (n, d)")
+        X = np.asarray(docs if model is None else model)
+        if X.dtype == object or X.ndim != 2:
+            got = type(docs if model is None else model).__name__
+            raise InputError(f"docs must be numbers of shape (n, d); got {got} of shape {X.shape}")
+        Q = None if queries is None else one_row(np.asarray(queries))
+        doc_ids, query_ids = (None if names is None else [str(name) for name in names] for names in ids)
+        return cls(IN_MEMORY, Vectors(X, Q, doc_ids, query_ids, "arrays"), request.qrels)
 
 
 def load_subject(
-    model: str,
-    dataset: str | None,
+    source: Source,
+    request: SubjectRequest,
+    progress: Progress = silent,
     *,
-    similarity: str = "auto",
-    queries_vectors: Path | None = None,
-    split: str = "test",
-    drop_own_document: bool = False,
-    encoder: EncoderOptions | None = None,
     tokens: bool = False,
     check: Callable[[int, int], None] = lambda dimension, documents: None,
-    arrays: Arrays | None = None,
-    progress: Progress = silent,
 ) -> Subject:
-    """Resolve MODEL and DATASET, and encode what has to be encoded.
+    """Resolve MODEL and DATASET of a request whose documents come from `source`, and encode what has to be encoded.
 
     `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
-    the encoder's token-embedding matrix too; `arrays` are the vectors where `model` is `IN_MEMORY`. Raises the typed
-    errors of the loaders, and InputError where a text model comes without a dataset or vectors do not fit it.
+    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError where a text model
+    comes without a dataset or vectors do not fit it.
     """
+    model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
     if not model.startswith(VECTORS) and Path(model).suffix in readers() and Path(model).expanduser().is_file():
@@ -117,28 +116,31 @@ def load_subject(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
             "finished embeddings as vectors:PATH"
         )
-    if queries_vectors is not None and (arrays is not None or not model.startswith(VECTORS)):
+    if request.queries_vectors is not None and (arrays is not None or not model.startswith(VECTORS)):
         raise InputError(
             "--queries-vectors goes with vectors:PATH; a text model encodes the queries itself, arrays take queries="
         )
-    if dataset is not None and arrays is not None and arrays.qrels is not None:
+    if dataset is not None and source.qrels is not None:
         raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
-    asked: dict[str, Any] = {"split": split, "drop_own_document": drop_own_document, "progress": progress}
+    asked: dict[str, Any] = {
+        "split": request.split,
+        "drop_own_document": request.drop_own_document,
+        "progress": progress,
+    }
     if not model.startswith(VECTORS):
         assert dataset is not None
         data = resolve_dataset(dataset, **asked)
-        return _from_texts(model, data, similarity, encoder or EncoderOptions(), tokens, check, progress)
-    if arrays is None:
-        found = load_vectors(Path(model.removeprefix(VECTORS)).expanduser(), queries_vectors)
-    else:
-        found = arrays.vectors
+        return _from_texts(model, data, similarity, request.encoder_options, tokens, check, progress)
+    found = arrays
+    if found is None:
+        found = load_vectors(Path(model.removeprefix(VECTORS)).expanduser(), request.queries_vectors)
     check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     if dataset is not None:
         data = resolve_dataset(dataset, **asked, doc_ids=found.doc_ids, query_ids=found.query_ids)
-    elif arrays is not None and arrays.qrels is not None:
+    elif source.qrels is not None:
         found = _numbered(found)
-        data = _judged(found, arrays.qrels, drop_own_document)
+        data = _judged(found, source.qrels, request.drop_own_document)
     else:
         e = check_embeddings(found.docs, found.queries, found.doc_ids, found.query_ids, chosen)
         return _subject(e, None, _vector_facts(model, found), None)

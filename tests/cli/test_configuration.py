@@ -46,9 +46,10 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
     monkeypatch.setitem(sys.modules, "embgeo.api", api)
     monkeypatch.setattr(embgeo, "api", api, raising=False)
     fake_pipelines(monkeypatch, vars(api))
-    comparison = types.ModuleType("embgeo.pipelines.compare")
-    vars(comparison).update(compare=record)
-    monkeypatch.setitem(sys.modules, "embgeo.pipelines.compare", comparison)
+    for module, name in (("compare", "compare"), ("built_store", "search")):
+        pipeline = types.ModuleType(f"embgeo.pipelines.{module}")
+        setattr(pipeline, name, lambda request, *_: record(**vars(request)))
+        monkeypatch.setitem(sys.modules, pipeline.__name__, pipeline)
 
     def ask(*words: str) -> dict[str, Any]:
         seen.clear()

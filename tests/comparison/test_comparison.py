@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 from examples.comparison import DOCUMENTS, QUERIES, D, analyzed, compressed, quality, spaces, texts
+from examples.subjects import subject_of
 
 import embgeo
+from embgeo.api import compare
 from embgeo.comparison.judged_queries import paired_test
 from embgeo.encoders import cache
 from embgeo.errors import InputError, RunFormatError, UnknownNameError
-from embgeo.pipelines.compare import compare
 from embgeo.retrieval.paired_test import holm, sign_flip_p
 from embgeo.retrieval.significance import RESAMPLES
 from embgeo.run import Run, load_run, save_run
@@ -152,9 +153,7 @@ def test_a_run_of_a_text_model_says_where_the_cache_keeps_its_documents(
     encoder.max_length = None  # type: ignore[attr-defined]
     encoder.token_embeddings = lambda: None  # type: ignore[attr-defined]
     monkeypatch.setattr("embgeo.sources.subject.resolve_encoder", lambda *_: encoder)
-    from embgeo.sources.subject import load_subject
-
-    subject = load_subject("one", "tiny")
+    subject = subject_of("one", "tiny")
     facts = subject.dataset
     found = cache.cached_matrix(facts["encoding"], facts["documents"], facts["dimension"])
     assert found is not None

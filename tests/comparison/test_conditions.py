@@ -11,10 +11,10 @@ from examples.comparison import analyzed, compressed, few_changed
 from hypothesis import given
 from hypothesis import strategies as st
 
+from embgeo.api import compare
 from embgeo.cli.failures import run
 from embgeo.comparison.conditions import OPERATORS, parse_condition
 from embgeo.errors import InputError, UnknownNameError
-from embgeo.pipelines.compare import compare
 from embgeo.run import load_run
 
 

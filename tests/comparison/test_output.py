@@ -44,7 +44,7 @@ def printed(
         folder = Path("embgeo-runs/compare-x")
         folder.mkdir(parents=True, exist_ok=True)
         result = Run(folder, {**stored.result, **changes})
-        monkeypatch.setattr(embgeo.pipelines.compare, "compare", lambda runs, **options: result)
+        monkeypatch.setattr(embgeo.pipelines.compare, "compare", lambda *asked: result)
         assert run(["compare", "a", "b", *words]) == 0
         return capsys.readouterr().out
 
@@ -66,7 +66,7 @@ def test_two_runs_show_their_difference_and_a_missing_similarity_its_reason(tmp_
 
     runs = [analyzed(tmp_path, "plain"), analyzed(tmp_path, "random")]
     (tmp_path / "random.npy").unlink()
-    result = embgeo.pipelines.compare.compare(runs, out=tmp_path).result
+    result = embgeo.compare(runs, out=tmp_path).result
     console = Console(width=80, no_color=True)
     with console.capture() as captured:
         console.print(*compare_tables(CompareResult.from_json(result)))
@@ -150,7 +150,7 @@ def test_a_missing_interval_is_not_read_as_equality(losses: int | None, said: st
 
 
 def test_the_report_says_how_many_queries_differ_where_there_is_no_interval(tmp_path: Path) -> None:
-    result = embgeo.pipelines.compare.compare([analyzed(tmp_path, "plain"), few_changed(tmp_path, 3)], out=tmp_path)
+    result = embgeo.compare([analyzed(tmp_path, "plain"), few_changed(tmp_path, 3)], out=tmp_path)
     page = report_html([result])
     assert re.search("only 3 of [0-9]+ queries change .under", page)
     assert "the same nDCG@10 on every one" not in page

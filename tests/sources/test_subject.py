@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
+from examples.subjects import subject_of
 
 from embgeo.datasets.registry import resolve_dataset, tiny_folder
 from embgeo.embeddings import check_embeddings
 from embgeo.errors import DataError, EmbgeoError, InputError
-from embgeo.requests import EncoderOptions
-from embgeo.sources.subject import IN_MEMORY, Arrays, load_subject, named_or_arrays, with_document_queries
+from embgeo.requests import EncoderOptions, SubjectRequest
+from embgeo.sources.subject import Source, with_document_queries
 
 TINY = resolve_dataset("tiny")
 D = 12
@@ -37,7 +37,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def test_vectors_without_ids_are_aligned_by_row_and_the_run_says_so(files: Path) -> None:
-    subject = load_subject(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
+    subject = subject_of(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
     assert list(subject.embeddings.doc_ids) == list(TINY.doc_ids)
     assert subject.judgements is not None
     assert any("aligned by row" in warning for warning in subject.warnings)
@@ -46,8 +46,8 @@ def test_vectors_without_ids_are_aligned_by_row_and_the_run_says_so(files: Path)
 
 
 def test_ids_decide_whatever_the_order_of_rows(files: Path) -> None:
-    by_id = load_subject(f"vectors:{files / 'ids.npz'}", "tiny")
-    by_row = load_subject(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
+    by_id = subject_of(f"vectors:{files / 'ids.npz'}", "tiny")
+    by_row = subject_of(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
     assert not any("aligned" in warning for warning in by_id.warnings)
     place = {doc: row for row, doc in enumerate(by_id.embeddings.doc_ids)}
     order = [place[doc] for doc in by_row.embeddings.doc_ids]
@@ -64,14 +64,14 @@ def test_counts_that_do_not_match_are_refused_with_both_numbers(files: Path, wha
     np.save(files / name, short)
     expected = len(TINY.doc_ids if what == "document" else TINY.query_ids)
     with pytest.raises(InputError, match=rf"got {keep} {what} vectors for {expected} in tiny"):
-        load_subject(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
+        subject_of(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
 
 
 def test_ids_of_another_dataset_are_refused(files: Path) -> None:
     X = np.load(files / "docs.npy")
     np.savez(files / "other.npz", docs=X, doc_ids=np.array([f"x{row}" for row in range(len(X))]))
     with pytest.raises(InputError, match=f"none of {len(X)} is known to tiny"):
-        load_subject(f"vectors:{files / 'other.npz'}", "tiny")
+        subject_of(f"vectors:{files / 'other.npz'}", "tiny")
 
 
 def test_a_few_unknown_ids_are_kept_and_missing_judged_ones_are_counted(files: Path) -> None:
@@ -81,12 +81,12 @@ def test_a_few_unknown_ids_are_kept_and_missing_judged_ones_are_counted(files: P
     ids[list(TINY.doc_ids).index(judged)] = "someone-else"
     Q = np.load(files / "queries.npy")
     np.savez(files / "few.npz", docs=X, doc_ids=ids.astype(str), queries=Q, query_ids=np.array(TINY.query_ids))
-    subject = load_subject(f"vectors:{files / 'few.npz'}", "tiny")
+    subject = subject_of(f"vectors:{files / 'few.npz'}", "tiny")
     assert any("not in the corpus" in warning for warning in subject.warnings)
 
 
 def test_without_query_vectors_the_judgements_are_not_used_and_the_run_says_so(files: Path) -> None:
-    subject = load_subject(f"vectors:{files / 'docs.npy'}", "tiny")
+    subject = subject_of(f"vectors:{files / 'docs.npy'}", "tiny")
     assert subject.judgements is None
     assert len(subject.embeddings.query_ids) == 0
     assert any("the 51 judgements of tiny are not used: their queries" in warning for warning in subject.warnings)
@@ -107,9 +107,9 @@ def test_vectors_of_all_queries_give_what_those_of_the_judged_ones_give(files: P
     model = f"vectors:{files / 'docs.npy'}"
     Q = np.load(files / "queries.npy")
     np.save(files / "judged.npy", Q[::2])
-    every = load_subject(model, str(half), queries_vectors=files / "queries.npy")
-    judged = load_subject(model, str(half), queries_vectors=files / "judged.npy")
-    by_id = load_subject(f"vectors:{files / 'ids.npz'}", str(half))
+    every = subject_of(model, str(half), queries_vectors=files / "queries.npy")
+    judged = subject_of(model, str(half), queries_vectors=files / "judged.npy")
+    by_id = subject_of(f"vectors:{files / 'ids.npz'}", str(half))
     for subject in (every, judged, by_id):
         assert list(subject.embeddings.query_ids) == list(TINY.query_ids)[::2]
         np.testing.assert_array_equal(subject.embeddings.queries, Q[::2])
@@ -120,7 +120,7 @@ def test_vectors_of_all_queries_give_what_those_of_the_judged_ones_give(files: P
     assert [said in subject.warnings for subject in (every, judged, by_id)] == [True, False, True]
     np.save(files / "queries.npy", Q[:7])
     with pytest.raises(InputError, match=r"got 7 query vectors for 20 in half \(40 with those of other splits\)"):
-        load_subject(model, str(half), queries_vectors=files / "queries.npy")
+        subject_of(model, str(half), queries_vectors=files / "queries.npy")
 
 
 @pytest.mark.parametrize("missing", [{"corpus.jsonl"}, {"queries.jsonl"}, {"corpus.jsonl", "queries.jsonl"}])
@@ -128,10 +128,10 @@ def test_judgements_without_texts_measure_what_they_measure_with_them(
     files: Path, half: Path, missing: set[str]
 ) -> None:
     model = f"vectors:{files / 'ids.npz'}"
-    whole = load_subject(model, str(half))
+    whole = subject_of(model, str(half))
     for name in missing:
         (half / name).unlink()
-    bare = load_subject(model, str(half))
+    bare = subject_of(model, str(half))
     assert whole.judgements is not None
     assert bare.judgements is not None
     assert bare.judgements.qrels == whole.judgements.qrels
@@ -139,7 +139,7 @@ def test_judgements_without_texts_measure_what_they_measure_with_them(
     assert (bare.doc_texts is None) == ("corpus.jsonl" in missing)
     assert (bare.query_texts is None) == ("queries.jsonl" in missing)
     with pytest.raises(DataError, match=r"must hold corpus\.jsonl|must hold queries\.jsonl"):
-        load_subject(f"vectors:{files / 'docs.npy'}", str(half), queries_vectors=files / "queries.npy")
+        subject_of(f"vectors:{files / 'docs.npy'}", str(half), queries_vectors=files / "queries.npy")
 
 
 def test_judgements_of_other_documents_are_refused_for_vectors(files: Path) -> None:
@@ -151,20 +151,20 @@ def test_judgements_of_other_documents_are_refused_for_vectors(files: Path) -> N
         query_ids=np.array(TINY.query_ids),
     )  # fmt: skip
     with pytest.raises(InputError, match="no relevant document of the judgements of tiny is in the corpus"):
-        load_subject(f"vectors:{files / 'other.npz'}", "tiny")
+        subject_of(f"vectors:{files / 'other.npz'}", "tiny")
 
 
 def test_ids_that_differ_in_form_alone_are_told_from_those_of_another_dataset(files: Path) -> None:
     X = np.load(files / "docs.npy")
     np.savez(files / "upper.npz", docs=X, doc_ids=np.array([f" {doc.upper()}" for doc in TINY.doc_ids]))
     with pytest.raises(InputError, match=f"{len(X)} of these ids differ from existing ones only in Unicode form, case"):
-        load_subject(f"vectors:{files / 'upper.npz'}", "tiny")
+        subject_of(f"vectors:{files / 'upper.npz'}", "tiny")
 
 
 def test_texts_that_are_all_empty_are_refused_for_a_text_model(tmp_path: Path) -> None:
     (tmp_path / "corpus.jsonl").write_text('{"_id": "a", "text": ""}\n{"_id": "b", "text": " "}\n')
     with pytest.raises(InputError, match="a text model needs texts; all 2 documents of"):
-        load_subject("minilm", str(tmp_path))
+        subject_of("minilm", str(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -178,23 +178,15 @@ def test_texts_that_are_all_empty_are_refused_for_a_text_model(tmp_path: Path) -
     ],
 )
 def test_documents_come_from_one_place(given: dict, message: str) -> None:
-    asked = dict.fromkeys(("model", "docs", "queries", "doc_ids", "query_ids", "qrels")) | given
     with pytest.raises(InputError, match=message):
-        named_or_arrays(**asked)
-
-
-def arrays(**given: Any) -> Arrays:
-    asked = dict.fromkeys(("model", "docs", "queries", "doc_ids", "query_ids", "qrels")) | given
-    name, found = named_or_arrays(**asked)
-    assert (name, found is None) == (IN_MEMORY, False)
-    return cast(Arrays, found)
+        Source.of(SubjectRequest(**given))
 
 
 def test_arrays_are_what_the_same_vectors_in_a_file_are(files: Path) -> None:
     X, Q = np.load(files / "docs.npy"), np.load(files / "queries.npy")
-    given = arrays(docs=X, queries=Q, doc_ids=TINY.doc_ids, query_ids=TINY.query_ids)
-    one = load_subject(IN_MEMORY, "tiny", arrays=given)
-    two = load_subject(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
+    given = {"docs": X, "queries": Q, "doc_ids": TINY.doc_ids, "query_ids": TINY.query_ids}
+    one = subject_of(None, "tiny", **given)
+    two = subject_of(f"vectors:{files / 'docs.npy'}", "tiny", queries_vectors=files / "queries.npy")
     assert one.judgements is not None
     assert two.judgements is not None
     assert one.judgements.qrels == two.judgements.qrels
@@ -205,7 +197,7 @@ def test_arrays_are_what_the_same_vectors_in_a_file_are(files: Path) -> None:
 
 def test_arrays_without_ids_are_judged_by_row_number() -> None:
     X = np.eye(4)
-    subject = load_subject(IN_MEMORY, None, arrays=arrays(model=X, queries=X[1], qrels={0: {1: 2, 3: 1}}))  # type: ignore[dict-item]
+    subject = subject_of(X, queries=X[1], qrels={0: {1: 2, 3: 1}})
     assert subject.judgements is not None
     assert subject.judgements.qrels == {"0": {"1": 2, "3": 1}}
     assert (list(subject.embeddings.doc_ids), list(subject.embeddings.query_ids)) == (["0", "1", "2", "3"], ["0"])
@@ -225,34 +217,34 @@ def test_arrays_without_ids_are_judged_by_row_number() -> None:
 )
 def test_arrays_that_do_not_belong_together_are_refused(given: dict, dataset: str | None, message: str) -> None:
     with pytest.raises(InputError, match=message):
-        load_subject(IN_MEMORY, dataset, arrays=arrays(docs=np.eye(3), **given))
+        subject_of(None, dataset, docs=np.eye(3), **given)
 
 
 def test_bare_vectors_need_no_dataset_and_are_cosine_unless_told(files: Path) -> None:
-    subject = load_subject(f"vectors:{files / 'docs.npy'}", None)
+    subject = subject_of(f"vectors:{files / 'docs.npy'}", None)
     assert subject.embeddings.similarity == "cosine"
     assert subject.dataset["name"] is None
     assert (subject.doc_texts, subject.judgements, subject.warnings) == (None, None, ())
-    assert load_subject(f"vectors:{files / 'docs.npy'}", None, similarity="dot").embeddings.similarity == "dot"
+    assert subject_of(f"vectors:{files / 'docs.npy'}", None, similarity="dot").embeddings.similarity == "dot"
     json.dumps([subject.model, subject.dataset])
 
 
 def test_dimensions_that_differ_are_refused(files: Path) -> None:
     np.save(files / "wide.npy", np.ones((3, D + 1), np.float32))
     with pytest.raises(InputError, match="same dimension; got 12 and 13"):
-        load_subject(f"vectors:{files / 'docs.npy'}", None, queries_vectors=files / "wide.npy")
+        subject_of(f"vectors:{files / 'docs.npy'}", None, queries_vectors=files / "wide.npy")
 
 
 def test_a_missing_vector_file_is_named() -> None:
     with pytest.raises(DataError, match=r"no vector file .*absent\.npy"):
-        load_subject("vectors:/absent.npy", None)
+        subject_of("vectors:/absent.npy", None)
 
 
 def test_a_vector_file_without_its_prefix_is_recognised(files: Path) -> None:
     path = files / "docs.npy"
     for dataset in (None, "tiny"):
         with pytest.raises(InputError, match=f"is a file of vectors; use vectors:{path}"):
-            load_subject(str(path), dataset)
+            subject_of(str(path), dataset)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +260,7 @@ def test_wrong_names_are_refused_before_a_model_is_loaded(
 ) -> None:
     monkeypatch.setattr("embgeo.sources.subject.resolve_encoder", lambda *_: pytest.fail("a model was loaded"))
     with pytest.raises(EmbgeoError, match=message):
-        load_subject(model, more.pop("dataset", None), encoder=EncoderOptions(), **more)
+        subject_of(model, more.pop("dataset", None), encoder=EncoderOptions(), **more)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +283,7 @@ def test_a_swapped_pair_is_turned_round(
     Path("st-model").mkdir()
     Path("st-model/modules.json").write_text("[]")
     with pytest.raises(InputError, match=said):
-        load_subject(model, dataset)
+        subject_of(model, dataset)
 
 
 def test_documents_that_stand_in_for_queries_are_a_seeded_sample_that_keeps_its_ids() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from examples.subjects import subject_of
 
 from embgeo import api
 from embgeo.compression.codecs.codec import encode_all, fit_codec
@@ -19,7 +20,6 @@ from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import BudgetError
 from embgeo.metrics.signature import SignatureRequest, compute_signature
 from embgeo.retrieval.significance import MIN_CHANGED
-from embgeo.sources.subject import load_subject
 
 TINY = resolve_dataset("tiny")
 
@@ -129,7 +129,7 @@ def test_vectors_of_a_part_of_the_dataset_say_that_it_is_easier(tmp_path: Path) 
         tmp_path / "part.npz", docs=normal(len(ids), 8), doc_ids=np.array(ids),
         queries=normal(len(TINY.query_ids), 8), query_ids=np.array(TINY.query_ids),
     )  # fmt: skip
-    said = load_subject(f"vectors:{tmp_path / 'part.npz'}", "tiny").warnings
+    said = subject_of(f"vectors:{tmp_path / 'part.npz'}", "tiny").warnings
     assert any(warning.startswith(f"3 of {len(TINY.doc_ids)} documents of") for warning in said)
     assert any(warning.startswith(f"1 of {len(ids)} document vectors") for warning in said)
 
