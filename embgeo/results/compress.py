@@ -2,206 +2,173 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from embgeo.results.rows import Row
 from embgeo.results.shared import NDCG, RECALL, Estimate, Result
-from embgeo.results.stored import (
-    Interval,
-    Stored,
-    amounts,
-    flag,
-    interval,
-    listed,
-    maybe,
-    number,
-    objects,
-    one,
-    some_amounts,
-    some_text,
-    some_texts,
-    stored,
-    text,
-    texts,
-)
+from embgeo.results.stored import Interval, Stored, objects, stored
 
 
-@dataclass(frozen=True, kw_only=True)
 class CrossFitted(Estimate):
     """What choosing by this rule delivers on queries that had no part in the choice."""
 
-    difference: float | None = stored("difference", number)
-    difference_ci: Interval | None = stored("difference_ci", interval)
-    chosen: Mapping[str, float] = stored("chosen", amounts)
-    meaning: str = stored("meaning", text)
+    difference: float | None = None
+    difference_ci: Interval | None = None
+    chosen: Mapping[str, float] = stored()
+    meaning: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class LostDocuments(Stored):
     """Documents that float32 brings to some query and the store to none: how many, and the first ids."""
 
-    count: int | None = stored("count", number)
-    ids: list[str] = stored("ids", texts)
+    count: int | None = None
+    ids: list[str] = stored()
 
 
-@dataclass(frozen=True, kw_only=True)
 class StoreEffects(Stored):
     """What the built store changes beyond quality, against exact float32 search."""
 
-    document_overlap: float | None = stored("document_overlap@10", number)
-    probes: int | None = stored("probes", number)
-    hubness: Mapping[str, float] = stored("hubness", amounts)
-    reachable: Mapping[str, int] = stored("reachable@100", amounts)
-    newly_unreachable: LostDocuments | None = stored("newly_unreachable", maybe(LostDocuments))
+    document_overlap: float | None = stored(key="document_overlap@10")
+    probes: int | None = None
+    hubness: Mapping[str, float] = stored()
+    reachable: Mapping[str, int] = stored(key="reachable@100")
+    newly_unreachable: LostDocuments | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Recommendation(Row):
     """The row that was chosen, why, and what was built from it; `state` lists the arrays of its constant bytes."""
 
-    tied_with: list[str] | None = stored("tied_with", some_texts)
-    cross_fitted: CrossFitted | None = stored("cross_fitted", maybe(CrossFitted))
-    meets_keep: bool | None = stored("meets_keep", flag)
-    reason: str | None = stored("reason", some_text)
-    effects: StoreEffects | None = stored("effects", maybe(StoreEffects))
-    state: list[Mapping[str, Any]] = stored("state", objects)
+    tied_with: list[str] | None = None
+    cross_fitted: CrossFitted | None = None
+    meets_keep: bool | None = None
+    reason: str | None = None
+    effects: StoreEffects | None = None
+    state: Sequence[Mapping[str, Any]] = stored(read=objects)
 
 
-@dataclass(frozen=True, kw_only=True)
 class RescoringPoint(Stored):
     """Quality of one oversampling factor, or of one of the two codes alone (without factor and candidates)."""
 
-    factor: int | None = stored("factor", number, optional=True)
-    candidates: int | None = stored("candidates", number, optional=True)
-    spec: str = stored("spec", text)
-    ndcg: float | None = stored(NDCG, number)
-    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval)
-    recall: float | None = stored(RECALL, number)
-    qps: float | None = stored("qps", number)
-    single_query_ms: float | None = stored("single_query_ms", number)
-    bytes_per_vector: float | None = stored("bytes_per_vector", number)
+    factor: int | None = stored(optional=True)
+    candidates: int | None = stored(optional=True)
+    spec: str = ""
+    ndcg: float | None = stored(key=NDCG)
+    ndcg_ci: Interval | None = stored(key=f"{NDCG}_ci")
+    recall: float | None = stored(key=RECALL)
+    qps: float | None = None
+    single_query_ms: float | None = None
+    bytes_per_vector: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class RescoringCurve(Stored):
     """Quality against the number of candidates, for one pair of codes."""
 
-    search: str = stored("search", text)
-    rescore: str = stored("rescore", text)
-    points: list[RescoringPoint] = stored("points", listed(RescoringPoint))
-    search_alone: RescoringPoint | None = stored("search_alone", maybe(RescoringPoint))
-    rescore_alone: RescoringPoint | None = stored("rescore_alone", maybe(RescoringPoint))
+    search: str = ""
+    rescore: str = ""
+    points: list[RescoringPoint] = stored()
+    search_alone: RescoringPoint | None = None
+    rescore_alone: RescoringPoint | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class WorstPrediction(Stored):
     """The codec whose recall was predicted farthest off."""
 
-    spec: str = stored("spec", text)
-    error: float | None = stored("error", number)
+    spec: str = ""
+    error: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Prediction(Stored):
     """How far the predictions were off; `passed_over` are the predicted recalls of codecs that were not run."""
 
-    known: str = stored("known", text)
-    mean_norm: float | None = stored("mean_norm", number)
-    specs: int | None = stored("specs", number)
-    mean_absolute_error: float | None = stored("mean_absolute_error", number)
-    mean_absolute_error_high_recall: float | None = stored("mean_absolute_error_high_recall", number)
-    high_recall: float | None = stored("high_recall", number)
-    mean_error: float | None = stored("mean_error", number)
-    worst: WorstPrediction | None = stored("worst", maybe(WorstPrediction))
-    passed_over: Mapping[str, float] = stored("passed_over", amounts)
+    known: str = ""
+    mean_norm: float | None = None
+    specs: int | None = None
+    mean_absolute_error: float | None = None
+    mean_absolute_error_high_recall: float | None = None
+    high_recall: float | None = None
+    mean_error: float | None = None
+    worst: WorstPrediction | None = None
+    passed_over: Mapping[str, float] = stored()
 
 
-@dataclass(frozen=True, kw_only=True)
 class Budget(Stored):
     """The limit that was asked for: bytes per vector, or bytes of the whole `store` of so many `vectors`."""
 
-    text: str = stored("text", text)
-    per_vector: float | None = stored("per_vector", number)
-    store: float | None = stored("store", number)
-    vectors: int | None = stored("vectors", number)
+    text: str = ""
+    per_vector: float | None = None
+    store: float | None = None
+    vectors: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Protocol(Stored):
     """How the rows were judged and timed; what is only shown to people is in `extra`."""
 
-    queries: int | None = stored("queries", number, optional=True)
-    selection: str | None = stored("selection", some_text, optional=True)
-    resumed: list[str] | None = stored("resumed", some_texts, optional=True)
-    fit_budget: str | None = stored("fit_budget", some_text, optional=True)
-    fit_budget_seconds: float | None = stored("fit_budget_seconds", number, optional=True)
-    left_out: Mapping[str, float] | None = stored("left_out", some_amounts, optional=True)
+    queries: int | None = stored(optional=True)
+    selection: str | None = stored(optional=True)
+    resumed: list[str] | None = stored(optional=True)
+    fit_budget: str | None = stored(optional=True)
+    fit_budget_seconds: float | None = stored(optional=True)
+    left_out: Mapping[str, float] | None = stored(optional=True)
 
 
-@dataclass(frozen=True, kw_only=True)
 class Price(Stored):
     """The cost of the recommended store and of float32 at a number of vectors, in the user's price of 10⁹ bytes."""
 
-    per_gb: float | None = stored("per_gb", number)
-    vectors: int | None = stored("vectors", number)
-    measured_at: int | None = stored("measured_at", number)
-    ram_bytes: float | None = stored("ram_bytes", number)
-    float32_ram_bytes: float | None = stored("float32_ram_bytes", number)
-    cost: float | None = stored("cost", number)
-    float32_cost: float | None = stored("float32_cost", number)
+    per_gb: float | None = None
+    vectors: int | None = None
+    measured_at: int | None = None
+    ram_bytes: float | None = None
+    float32_ram_bytes: float | None = None
+    cost: float | None = None
+    float32_cost: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class ComparedWidth(Stored):
     """float8 and int8 at one width: the specs, their quality, and float8 − int8 paired by query."""
 
-    float8: str = stored("float8", text)
-    int8: str = stored("int8", text)
-    float8_value: float | None = stored("float8_value", number)
-    int8_value: float | None = stored("int8_value", number)
-    difference: float | None = stored("difference", number)
-    difference_ci: Interval | None = stored("difference_ci", interval)
+    float8: str = ""
+    int8: str = ""
+    float8_value: float | None = None
+    int8_value: float | None = None
+    difference: float | None = None
+    difference_ci: Interval | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class ComparedWidths(Stored):
     """float8 − int8 at each width, and over all of them."""
 
-    widths: list[ComparedWidth] = stored("widths", listed(ComparedWidth))
-    difference: float | None = stored("difference", number)
-    difference_ci: Interval | None = stored("difference_ci", interval)
+    widths: list[ComparedWidth] = stored()
+    difference: float | None = None
+    difference_ci: Interval | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Float8OrInt8(Stored):
     """The published comparison, the one on decoded values, and who leads in one sentence."""
 
-    published: ComparedWidths = stored("published", one(ComparedWidths))
-    correct: ComparedWidths = stored("correct", one(ComparedWidths))
-    sentence: str = stored("sentence", text)
+    published: ComparedWidths = stored()
+    correct: ComparedWidths = stored()
+    sentence: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class CompressResult(Result):
     """Ways to store the vectors, judged, and the one that was recommended and built.
 
     `quality` is what the rows are compared by; `baseline` is exact float32 search.
     """
 
-    quality: str | None = stored("quality", some_text, optional=True)
-    baseline: Row = stored("baseline", one(Row))
-    tradeoffs: list[Row] = stored("tradeoffs", listed(Row))
-    rescoring: list[RescoringCurve] = stored("rescoring", listed(RescoringCurve))
-    prediction: Prediction | None = stored("prediction", maybe(Prediction))
-    recommendation: Recommendation = stored("recommendation", one(Recommendation))
-    budget: Budget | None = stored("budget", maybe(Budget))
-    keep: float | None = stored("keep", number)
-    protocol: Protocol = stored("protocol", one(Protocol))
-    warnings: list[str] = stored("warnings", texts)
-    float8_or_int8: Float8OrInt8 | None = stored("float8_or_int8", maybe(Float8OrInt8), optional=True)
-    price: Price | None = stored("price", maybe(Price), optional=True)
+    quality: str | None = stored(optional=True)
+    baseline: Row = stored()
+    tradeoffs: list[Row] = stored()
+    rescoring: list[RescoringCurve] = stored()
+    prediction: Prediction | None = None
+    recommendation: Recommendation = stored()
+    budget: Budget | None = None
+    keep: float | None = None
+    protocol: Protocol = stored()
+    warnings: list[str] = stored()
+    float8_or_int8: Float8OrInt8 | None = stored(optional=True)
+    price: Price | None = stored(optional=True)
 
     @property
     def measure(self) -> str:

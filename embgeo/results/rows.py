@@ -3,33 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Self
 
 from embgeo.results.shared import NDCG, RECALL
-from embgeo.results.stored import (
-    Interval,
-    Shown,
-    Stored,
-    flag,
-    interval,
-    listed,
-    maybe,
-    named,
-    number,
-    one,
-    some_text,
-    stored,
-    text,
-)
+from embgeo.results.stored import Interval, Shown, Stored, interval, number, stored
 
 
-@dataclass(frozen=True, kw_only=True)
 class Estimator(Stored):
     """How quality out of sample was estimated, and why so."""
 
-    name: str = stored("name", text)
-    reason: str = stored("reason", text)
+    name: str = ""
+    reason: str = ""
 
     @classmethod
     def some(cls, value: Any) -> Self | None:
@@ -37,45 +21,41 @@ class Estimator(Stored):
         return cls.from_json(value if isinstance(value, Mapping) else {"name": value}) if value else None
 
 
-@dataclass(frozen=True, kw_only=True)
 class KeepVerdict(Stored):
     """Whether the share that --keep asked for is shown to be kept, and how many queries would show it."""
 
-    shown: str = stored("shown", text)
-    queries_for_80_percent_power: int | None = stored("queries_for_80_percent_power", number)
+    shown: str = ""
+    queries_for_80_percent_power: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Planned(Stored):
     """The store at the number of vectors that --vectors plans for."""
 
-    vectors: int | None = stored("vectors", number)
-    store_bytes: float | None = stored("store_bytes", number)
-    ratio: float | None = stored("ratio", number)
+    vectors: int | None = None
+    store_bytes: float | None = None
+    ratio: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class SearchSpeed(Stored):
     """Speed of flat search, or of an index at one effort with the share of flat search's results that it finds."""
 
-    effort: int | None = stored("effort", number, optional=True)
-    recall_of_flat: float | None = stored("recall_of_flat", number, optional=True)
-    qps: float | None = stored("qps", number)
-    single_query_ms: float | None = stored("single_query_ms", number)
+    effort: int | None = stored(optional=True)
+    recall_of_flat: float | None = stored(optional=True)
+    qps: float | None = None
+    single_query_ms: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class IndexCurve(Stored):
     """Recall and speed of an index at a few efforts; `at_recall` has by share the first effort that reaches it."""
 
-    name: str = stored("name", text)
-    effort: int | None = stored("effort", number)
-    structure_bytes: int | None = stored("structure_bytes", number)
-    constant_bytes: int | None = stored("constant_bytes", number)
-    build_seconds: float | None = stored("build_seconds", number)
-    efforts: list[SearchSpeed] = stored("efforts", listed(SearchSpeed))
-    flat: SearchSpeed = stored("flat", one(SearchSpeed))
-    at_recall: dict[str, SearchSpeed] | None = stored("at_recall", named(SearchSpeed))
+    name: str = ""
+    effort: int | None = None
+    structure_bytes: int | None = None
+    constant_bytes: int | None = None
+    build_seconds: float | None = None
+    efforts: list[SearchSpeed] = stored()
+    flat: SearchSpeed = stored()
+    at_recall: dict[str, SearchSpeed] | None = None
 
 
 def tie_band(value: Any) -> Any:
@@ -110,61 +90,48 @@ TIES = "Range of nDCG@10 over the possible orders of equal scores"
 SHARE, TIMES = "share of float32", "float32 store / this store"
 
 
-@dataclass(frozen=True, kw_only=True)
 class Row(Stored):
     """One store: what it takes, what it keeps, how fast it is. Quality is out of sample unless its name says else.
 
     `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry.
     """
 
-    spec: str = stored(
-        "spec", text, Shown("Spec", "The codec: fit for --spec", short="spec", words=True), compared=True
-    )
+    spec: str = stored(Shown("Spec", "The codec: fit for --spec", short="spec", words=True), compared=True)
     bytes_per_vector: float | None = stored(
-        "bytes_per_vector", number, Shown("Bytes / vector", SIZE, better="lower", short="B/vec", place=1), compared=True
+        Shown("Bytes / vector", SIZE, better="lower", short="B/vec", place=1), compared=True
     )
     constant_bytes: int | None = stored(
-        "constant_bytes", number, _bytes("Constants", "Rotations, ranges, codebooks: stored once", 11), compared=True
+        _bytes("Constants", "Rotations, ranges, codebooks: stored once", 11), compared=True
     )
-    structure_bytes: int | None = stored("structure_bytes", number, _bytes("Index", "Links or lists of an index"))
-    ram_bytes: int | None = stored("ram_bytes", number, _bytes("RAM", "Memory while searching", 13))
-    disk_bytes: int | None = stored("disk_bytes", number, _bytes("Disk", "Size of the store's file, ids included", 12))
-    store_bytes: int | None = stored(
-        "store_bytes", number, _bytes("Store", "Codes and constants together", 10), compared=True
-    )
-    id_bytes: int | None = stored("id_bytes", number, _bytes("Ids, header", "What the store's file adds"))
-    ratio: float | None = stored("ratio", number, Shown("Whole store", RATIO, TIMES, 1, "higher", "ratio", 2))
+    structure_bytes: int | None = stored(_bytes("Index", "Links or lists of an index"))
+    ram_bytes: int | None = stored(_bytes("RAM", "Memory while searching", 13))
+    disk_bytes: int | None = stored(_bytes("Disk", "Size of the store's file, ids included", 12))
+    store_bytes: int | None = stored(_bytes("Store", "Codes and constants together", 10), compared=True)
+    id_bytes: int | None = stored(_bytes("Ids, header", "What the store's file adds"))
+    ratio: float | None = stored(Shown("Whole store", RATIO, TIMES, 1, "higher", "ratio", 2))
     ndcg: float | None = stored(
-        NDCG,
-        number,
         _quality("nDCG@10", "Quality on the judgements, out of sample", 4, 3, short="nDCG@10", interval=f"{NDCG}_ci"),
+        key=NDCG,
         compared=True,
     )
-    ndcg_ci: Interval | None = stored(f"{NDCG}_ci", interval, compared=True)
+    ndcg_ci: Interval | None = stored(key=f"{NDCG}_ci", compared=True)
     difference: float | None = stored(
-        "difference",
-        number,
-        _quality("Difference", DIFFERENCE, 4, 4, interval="difference_ci", signed=True),
-        compared=True,
+        _quality("Difference", DIFFERENCE, 4, 4, interval="difference_ci", signed=True), compared=True
     )
-    difference_ci: Interval | None = stored("difference_ci", interval, compared=True)
+    difference_ci: Interval | None = stored(compared=True)
     retained: float | None = stored(
-        "retained",
-        number,
         Shown(
             "Retained", "This row's nDCG@10 divided by that of float32", SHARE, 1, "higher", "kept %", 5, "retained_ci"
         ),
         compared=True,
     )
-    retained_ci: Interval | None = stored("retained_ci", interval, compared=True)
-    in_sample_ndcg: float | None = stored("in_sample_ndcg@10", number, _quality("nDCG@10 in sample", IN_SAMPLE, 4, 6))
+    retained_ci: Interval | None = stored(compared=True)
+    in_sample_ndcg: float | None = stored(_quality("nDCG@10 in sample", IN_SAMPLE, 4, 6), key="in_sample_ndcg@10")
     recall: float | None = stored(
-        RECALL, number, _quality("Recall@10 of exact", FOUND, 3, 7, short="recall"), compared=True
+        _quality("Recall@10 of exact", FOUND, 3, 7, short="recall"), key=RECALL, compared=True
     )
-    recall_ci: Interval | None = stored(f"{RECALL}_ci", interval, compared=True)
+    recall_ci: Interval | None = stored(key=f"{RECALL}_ci", compared=True)
     qps: float | None = stored(
-        "qps",
-        number,
         Shown(
             "Queries / s",
             "Searched in batches; see the protocol below",
@@ -176,44 +143,34 @@ class Row(Stored):
             "qps_range",
         ),
     )
-    qps_range: Interval | None = stored("qps_range", interval)
-    single_query_ms: float | None = stored(
-        "single_query_ms", number, _time("One query", "Time of a single query", 15, "ms")
-    )
-    single_query_ms_range: Interval | None = stored("single_query_ms_range", interval)
-    fit_seconds: float | None = stored("fit_seconds", number, _time("Fit", "Time to fit the codec", 16))
-    encode_seconds: float | None = stored(
-        "encode_seconds", number, _time("Encode", "Time to encode all documents", 17), compared=True
-    )
-    query_side: str | None = stored(
-        "query_side", some_text, _words("Query side", "How a query is compared with the codes", 19)
-    )
-    searcher: str | None = stored("searcher", some_text, _words("Searched by", "The index that answers", 20))
-    tie_band: Interval | float | None = stored("tie_band", tie_band, Shown("Tie band", TIES, place=21))
+    qps_range: Interval | None = None
+    single_query_ms: float | None = stored(_time("One query", "Time of a single query", 15, "ms"))
+    single_query_ms_range: Interval | None = None
+    fit_seconds: float | None = stored(_time("Fit", "Time to fit the codec", 16))
+    encode_seconds: float | None = stored(_time("Encode", "Time to encode all documents", 17), compared=True)
+    query_side: str | None = stored(_words("Query side", "How a query is compared with the codes", 19))
+    searcher: str | None = stored(_words("Searched by", "The index that answers", 20))
+    tie_band: Interval | float | None = stored(Shown("Tie band", TIES, place=21), read=tie_band)
     estimator: Estimator | None = stored(
-        "estimator",
-        Estimator.some,
-        _words("Estimator", "How quality out of sample was estimated; hover for the reason", 18),
+        _words("Estimator", "How quality out of sample was estimated; hover for the reason", 18), read=Estimator.some
     )
-    changed_queries: int | None = stored(
-        "changed_queries", number, Shown("Queries changed", CHANGED, digits=0, place=9)
-    )
-    search_bytes_per_vector: float | None = stored("search_bytes_per_vector", number, optional=True)
-    rescore_bytes_per_vector: float | None = stored("rescore_bytes_per_vector", number, optional=True)
-    code_bytes_per_vector: float | None = stored("code_bytes_per_vector", number, optional=True)
-    structure_bytes_per_vector: float | None = stored("structure_bytes_per_vector", number, optional=True)
-    index: IndexCurve | None = stored("index", maybe(IndexCurve), optional=True)
-    note: str | None = stored("note", some_text, optional=True)
-    changed_bound: float | None = stored("changed_bound", number, optional=True)
-    planned: Planned | None = stored("planned", maybe(Planned), optional=True)
+    changed_queries: int | None = stored(Shown("Queries changed", CHANGED, digits=0, place=9))
+    search_bytes_per_vector: float | None = stored(optional=True)
+    rescore_bytes_per_vector: float | None = stored(optional=True)
+    code_bytes_per_vector: float | None = stored(optional=True)
+    structure_bytes_per_vector: float | None = stored(optional=True)
+    index: IndexCurve | None = stored(optional=True)
+    note: str | None = stored(optional=True)
+    changed_bound: float | None = stored(optional=True)
+    planned: Planned | None = stored(optional=True)
     predicted_recall: float | None = stored(
-        f"predicted_{RECALL}", number, _quality("Predicted recall", PREDICTED, 3, 8), optional=True
+        _quality("Predicted recall", PREDICTED, 3, 8), key=f"predicted_{RECALL}", optional=True
     )
-    pareto: bool | None = stored("pareto", flag, optional=True)
-    fits_budget: bool | None = stored("fits_budget", flag, optional=True)
-    tied: bool | None = stored("tied", flag, optional=True)
-    keep: KeepVerdict | None = stored("keep", maybe(KeepVerdict), optional=True)
-    status: str | None = stored("status", some_text, optional=True)
+    pareto: bool | None = stored(optional=True)
+    fits_budget: bool | None = stored(optional=True)
+    tied: bool | None = stored(optional=True)
+    keep: KeepVerdict | None = stored(optional=True)
+    status: str | None = stored(optional=True)
 
     def compared(self) -> dict[str, Any]:
         """What a comparison of runs keeps of it, by key."""

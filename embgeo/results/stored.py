@@ -1,8 +1,8 @@
 """How an object of run.json becomes a frozen dataclass and back: the one place that guards against damaged fields.
 
-A dataclass lists its fields with `stored(…)`: the key in the file, how a value is read, and, where it is shown, its
-title, unit, digits and which end is better. What a file lacks, or holds in a form that cannot be read, is None (an
-empty text, list or object); what this version does not know is kept and written again.
+A class lists its fields; their types say how values are read. `stored(…)` says more: another key in the file, and,
+where it is shown, its title, unit, digits and which end is better. What a file lacks, or holds in a form that cannot
+be read, is None (an empty text, list or object); what this version does not know is kept and written again.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache
-from typing import Any, Self
+from functools import cache, partial
+from types import UnionType
+from typing import Any, Self, dataclass_transform, get_args, get_origin, get_type_hints
 
 Interval = tuple[float, float]
 Read = Callable[[Any], Any]
@@ -54,8 +55,8 @@ class Shown:
 class Field:
     """One declared field: its attribute, its key in the file, how it is read and shown.
 
-    `optional` fields are left out of the file where they are None; the others are written as null. A comparison of
-    runs keeps the `compared` fields of their rows.
+    `optional` fields are left out of the file where they are None; the others are written as null. `compared` ones are
+    kept by a comparison of runs.
     """
 
     name: str
@@ -66,15 +67,22 @@ class Field:
     compared: bool
 
 
-def stored(key: str, read: Read, shown: Shown | None = None, *, optional: bool = False, compared: bool = False) -> Any:
-    """A field of a `Stored` dataclass, by default what `read` makes of nothing."""
-    facts = (key, read, optional, shown or Shown(), compared)
-    return field(default_factory=lambda: read(None), metadata={"stored": facts})
+def stored(
+    shown: Shown | None = None,
+    *,
+    key: str | None = None,
+    read: Read | None = None,
+    optional: bool = False,
+    compared: bool = False,
+) -> Any:
+    """A field of a `Stored` class, under another `key` than its name, or `read` otherwise than its type says."""
+    return key, read, optional, shown or Shown(), compared
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An object of run.json.
+    """An object of run.json; its subclasses are frozen dataclasses, by default what is read of nothing.
 
     Attributes
     ----------
@@ -84,6 +92,15 @@ class Stored:
 
     keys: tuple[str, ...] | None = field(default=None, repr=False, compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __init_subclass__(cls) -> None:
+        kinds = get_type_hints(cls)
+        for name in cls.__annotations__:
+            told = getattr(cls, name)
+            key, read, *more = told if isinstance(told, tuple) else stored()
+            declared = Field(name, key or name, read or reader(kinds[name]), *more)
+            setattr(cls, name, field(default_factory=partial(declared.read, None), metadata={"stored": declared}))
+        dataclass(frozen=True, kw_only=True)(cls)
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
@@ -110,8 +127,8 @@ class Stored:
     @cache
     def declared(cls) -> Mapping[str, Field]:
         """The fields by their keys."""
-        found = [(each.name, each.metadata["stored"]) for each in fields(cls) if "stored" in each.metadata]
-        return {key: Field(name, key, *rest) for name, (key, *rest) in found}
+        known = [each.metadata["stored"] for each in fields(cls) if "stored" in each.metadata]
+        return {each.key: each for each in known}
 
     def at(self, key: str) -> Any:
         """The value under a key of the file, declared or not; None without one."""
@@ -150,95 +167,63 @@ def interval(value: Any) -> Interval | None:
     return value[0], value[1]
 
 
-def text(value: Any) -> str:
-    """`value` as text; "" for nothing."""
-    return "" if value is None else str(value)
-
-
-def some_text(value: Any) -> str | None:
-    """`value` where it is text; else None, which stays out of the file or is null there."""
-    return value if isinstance(value, str) else None
-
-
-def flag(value: Any) -> bool | None:
-    """True or False; None for anything else."""
-    return value if isinstance(value, bool) else None
-
-
 def mapping(value: Any) -> Mapping[str, Any]:
     """A stored object of free keys, as it is; an empty one where it is none."""
     return value if isinstance(value, Mapping) else {}
 
 
-def some_mapping(value: Any) -> Mapping[str, Any] | None:
-    """A stored object of free keys, as it is; None where it is none."""
-    return value if isinstance(value, Mapping) else None
-
-
-def amounts(value: Any) -> Mapping[str, Any]:
-    """A stored object of numbers by free keys; what is none is None."""
-    return {str(name): number(item) for name, item in value.items()} if isinstance(value, Mapping) else {}
-
-
-def some_amounts(value: Any) -> Mapping[str, Any] | None:
-    """A stored object of numbers by free keys; None where it is none."""
-    return amounts(value) if isinstance(value, Mapping) else None
-
-
-def texts(value: Any) -> list[str]:
-    """The entries of a stored list as texts."""
-    return [str(item) for item in value] if isinstance(value, list | tuple) else []
-
-
-def some_texts(value: Any) -> list[str] | None:
-    """The entries of a stored list as texts; None where it is none."""
-    return texts(value) if isinstance(value, list | tuple) else None
-
-
-def numbers(value: Any) -> list[Any]:
-    """A stored list as numbers; what is missing stays None."""
-    return [number(item) for item in value] if isinstance(value, list | tuple) else []
-
-
-def some_numbers(value: Any) -> list[Any] | None:
-    """A stored list as numbers; None where it is none."""
-    return numbers(value) if isinstance(value, list | tuple) else None
-
-
-def as_stored(value: Any) -> Any:
-    """Anything, unread."""
-    return value
-
-
-def one(kind: type[Stored]) -> Read:
-    """Reads an object, an empty one where there is none."""
-    return kind.from_json
-
-
-def maybe(kind: type[Stored]) -> Read:
-    """Reads an object; None where there is none or it is empty."""
-    return lambda value: kind.from_json(value) if isinstance(value, Mapping) and value else None
-
-
-def listed(kind: type[Stored]) -> Read:
-    """Reads the objects of a list; other entries are left out."""
-    return lambda value: [kind.from_json(item) for item in objects(value)]
-
-
-def each(kind: type[Stored]) -> Read:
-    """Reads a list, each entry as an object; an empty one for an entry that is none."""
-    return lambda value: [kind.from_json(item) for item in value] if isinstance(value, list | tuple) else []
-
-
-def named(kind: type[Stored]) -> Read:
-    """Reads an object of objects by name; None where it is none."""
-
-    def read(value: Any) -> dict[str, Any] | None:
-        return {str(name): kind.from_json(item) for name, item in value.items()} if isinstance(value, Mapping) else None
-
-    return read
+def listed(value: Any) -> Sequence[Any]:
+    """A stored list, as it is; an empty one where it is none."""
+    return value if isinstance(value, list | tuple) else []
 
 
 def objects(value: Any) -> Sequence[Mapping[str, Any]]:
     """The objects of a stored list, as they are."""
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
+    return [item for item in listed(value) if isinstance(item, Mapping)]
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+SCALARS: Mapping[Any, Read] = {int: number, float: number, bool: _flag, Interval: interval, Any: lambda value: value}
+
+
+def reader(kind: Any) -> Read:
+    """How a value of this type is read: what is nothing of the kind is None for `X | None`, and for X empty.
+
+    Numbers and flags are None then too, as is an object without keys for `X | None`.
+    """
+    some = isinstance(kind, UnionType)
+    held = get_args(kind)[0] if some else kind
+    if held in SCALARS:
+        return SCALARS[held]
+    form: Any
+    read: Read
+    parts = get_args(held)
+    if held is str:
+        form, read = str, _text
+    elif get_origin(held) is list:
+        form, read = list | tuple, _listed(parts[0])
+    elif parts:
+        form, read = Mapping, _named(reader(parts[1]))
+    else:
+        return (lambda value: held.from_json(value) if mapping(value) else None) if some else held.from_json
+    return (lambda value: read(value) if isinstance(value, form) else None) if some else read
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _listed(kind: Any) -> Read:
+    """Reads the entries of a list; of a list of objects, what is none is left out."""
+    if isinstance(kind, type) and issubclass(kind, Stored):
+        return lambda value: [kind.from_json(item) for item in objects(value)]
+    read = str if kind is str else reader(kind)
+    return lambda value: [read(item) for item in listed(value)]
+
+
+def _named(read: Read) -> Read:
+    """Reads the entries of an object of free keys."""
+    return lambda value: {str(name): read(item) for name, item in mapping(value).items()}
