@@ -190,6 +190,10 @@ class Quantizer(Part):
     """Centroids of each of its codebooks."""
     plain_signs: ClassVar[bool] = False
     """Whether it keeps the sign of each coordinate and nothing else."""
+    bits: int
+    """Bits of a coordinate, where all have as many."""
+    factor_bytes: ClassVar[int] = 0
+    """What a vector holds beside its coordinates, as a scale of its own."""
 
     @property
     def before(self) -> tuple[Reducer, ...]:
@@ -198,7 +202,7 @@ class Quantizer(Part):
 
     def code_bytes(self, width: int) -> int:
         """Marginal bytes of a vector of `width` coordinates; raises InputError where it cannot work on that width."""
-        raise NotImplementedError
+        return (width * self.bits + 7) // 8 + self.factor_bytes
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer:
         raise NotImplementedError

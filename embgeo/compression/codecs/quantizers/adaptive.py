@@ -16,7 +16,7 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 from embgeo.numeric.bits import bit_scores, pack_bits, unpack_bits
-from embgeo.numeric.lloyd_max import allocate_bits, gaussian_levels
+from embgeo.numeric.lloyd_max import MAX_BITS, allocate_bits, gaussian_levels
 
 BLOCK_ROWS = 8192
 
@@ -40,18 +40,17 @@ class AllocatedAxes(Reducer):
 
 
 @dataclass(frozen=True)
-class FittedAdaptive(FittedQuantizer):
-    """Coordinate j holds bits[j] bits: the nearest of the Lloyd–Max levels mean[j] + scale[j] · level.
+class FittedAllocated(FittedQuantizer):
+    """Coordinate j holds bits[j] bits; those of a row follow each other, lowest first, in ⌈Σ bits / 8⌉ bytes.
 
-    The bits of a row follow each other, lowest first, in ⌈Σ bits / 8⌉ bytes. Decoded rows become unit rows when `unit`.
+    Decoded rows become unit rows when `unit`.
 
     Attributes
     ----------
     mean, scale : (r,) float32 of each coordinate.
-    bits : (r,) uint8, 0 to 8; a coordinate of 0 bits decodes to its mean.
+    bits : (r,) uint8; a coordinate of 0 bits decodes to its mean.
     """
 
-    kind: ClassVar[str] = "FittedAdaptive"
     unit: bool
     mean: np.ndarray
     scale: np.ndarray
@@ -60,6 +59,13 @@ class FittedAdaptive(FittedQuantizer):
     @property
     def code_bytes(self) -> int:
         return (int(self.bits.sum()) + 7) // 8
+
+
+@dataclass(frozen=True)
+class FittedAdaptive(FittedAllocated):
+    """The nearest of the Lloyd–Max levels mean[j] + scale[j] · level, of up to 8 bits."""
+
+    kind: ClassVar[str] = "FittedAdaptive"
 
     @cached_property
     def tables(self) -> np.ndarray:
@@ -117,6 +123,25 @@ class FittedAdaptive(FittedQuantizer):
         return TableCode.of_levels(bits, self.tables[:, : 2**bits])
 
 
+@dataclass(frozen=True)
+class Allocated(Quantizer):
+    """PCA about the origin, and `budget` bytes shared out over its coordinates."""
+
+    budget: int
+
+    @property
+    def before(self) -> tuple[Reducer, ...]:
+        return (AllocatedAxes(self.budget),)
+
+    def allocation(
+        self, Z: np.ndarray, training: Training, max_bits: int = MAX_BITS
+    ) -> tuple[bool, np.ndarray, np.ndarray, np.ndarray]:
+        """The fields of a `FittedAllocated`: mean and scale of each coordinate of Z (n, r), bits by its variance."""
+        mean, variance = Z.mean(axis=0, dtype=np.float64), Z.var(axis=0, dtype=np.float64)
+        bits = allocate_bits(variance, 8 * self.budget, max_bits)
+        return training.similarity == "cosine", mean.astype(np.float32), np.sqrt(variance).astype(np.float32), bits
+
+
 @quantizer(
     r"adaptive@(\d+)B",
     example="adaptive@48B",
@@ -124,7 +149,7 @@ class FittedAdaptive(FittedQuantizer):
     fitted=FittedAdaptive,
 )
 @dataclass(frozen=True)
-class Adaptive(Quantizer):
+class Adaptive(Allocated):
     """PCA about the origin; bits per principal coordinate by reverse water-filling; a Gaussian Lloyd–Max quantizer with
     the coordinate's own mean and scale; decoded vectors renormalised under cosine.
 
@@ -133,11 +158,6 @@ class Adaptive(Quantizer):
     """
 
     spelling: ClassVar[str] = "adaptive@{budget}B"
-    budget: int
-
-    @property
-    def before(self) -> tuple[Reducer, ...]:
-        return (AllocatedAxes(self.budget),)
 
     def code_bytes(self, width: int) -> int:
         if not 1 <= self.budget <= width:
@@ -145,11 +165,4 @@ class Adaptive(Quantizer):
         return self.budget
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedAdaptive:
-        mean = Z.mean(axis=0, dtype=np.float64)
-        variance = Z.var(axis=0, dtype=np.float64)
-        return FittedAdaptive(
-            training.similarity == "cosine",
-            mean.astype(np.float32),
-            np.sqrt(variance).astype(np.float32),
-            allocate_bits(variance, 8 * self.budget),
-        )
+        return FittedAdaptive(*self.allocation(Z, training))

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Reducer, quantizer
-from embgeo.compression.codecs.quantizers.adaptive import Adaptive, FittedAdaptive
+from embgeo.compression.codecs.part import quantizer
+from embgeo.compression.codecs.quantizers.adaptive import Adaptive, Allocated, FittedAdaptive, FittedAllocated
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits
 
@@ -17,24 +17,16 @@ PASSES = 2
 
 
 @dataclass(frozen=True)
-class FittedAdjusted(FittedQuantizer):
+class FittedAdjusted(FittedAllocated):
     """The codes of `FittedAdaptive`, after two passes over the coordinates that move a level by one wherever the cosine
     between the row and its decoded row grows. Decoding is that of `FittedAdaptive`.
     """
 
     kind: ClassVar[str] = "FittedAdjusted"
-    unit: bool
-    mean: np.ndarray
-    scale: np.ndarray
-    bits: np.ndarray
 
     @cached_property
     def plain(self) -> FittedAdaptive:
         return FittedAdaptive(self.unit, self.mean, self.scale, self.bits)
-
-    @property
-    def code_bytes(self) -> int:
-        return self.plain.code_bytes
 
     def encode(self, Z: np.ndarray) -> np.ndarray:
         levels = self.plain.levels(Z)
@@ -92,7 +84,7 @@ def _adjust_kernel() -> Any:
     fitted=FittedAdjusted,
 )
 @dataclass(frozen=True)
-class AdjustedAdaptive(Quantizer):
+class AdjustedAdaptive(Allocated):
     """`adaptive@NB` with code adjustment: under cosine, a level may move by one if the decoded vector then points
     closer to the document. Same bytes, same decoding, same speed of search; without effect under dot and euclidean.
 
@@ -101,15 +93,9 @@ class AdjustedAdaptive(Quantizer):
     """
 
     spelling: ClassVar[str] = "adaptivec@{budget}B"
-    budget: int
-
-    @property
-    def before(self) -> tuple[Reducer, ...]:
-        return Adaptive(self.budget).before
 
     def code_bytes(self, width: int) -> int:
         return Adaptive(self.budget).code_bytes(width)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedAdjusted:
-        plain = Adaptive(self.budget).fit(Z, training)
-        return FittedAdjusted(plain.unit, plain.mean, plain.scale, plain.bits)
+        return FittedAdjusted(*self.allocation(Z, training))

@@ -103,9 +103,7 @@ class Binary(Quantizer):
 
     spelling: ClassVar[str] = "binary"
     plain_signs: ClassVar[bool] = True
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 7) // 8
+    bits = 1
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedSigns:
         width = Z.shape[1]

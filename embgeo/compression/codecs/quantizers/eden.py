@@ -77,10 +77,8 @@ class EDEN(Quantizer):
     """
 
     spelling: ClassVar[str] = "eden{bits}"
+    factor_bytes: ClassVar[int] = SCALE_BYTES
     bits: int
-
-    def code_bytes(self, width: int) -> int:
-        return (width * self.bits + 7) // 8 + SCALE_BYTES
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedEDEN:
         size = float(np.sqrt(np.mean(Z**2, dtype=np.float64)))
@@ -146,10 +144,8 @@ class CalibratedEDEN(Quantizer):
     """
 
     spelling: ClassVar[str] = "edenc{bits}"
+    factor_bytes: ClassVar[int] = SCALE_BYTES
     bits: int
-
-    def code_bytes(self, width: int) -> int:
-        return (width * self.bits + 7) // 8 + SCALE_BYTES
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedCalibratedEDEN:
         directions = normalise(Z)

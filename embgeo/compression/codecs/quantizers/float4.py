@@ -92,9 +92,7 @@ class Float4(Quantizer):
     """
 
     spelling: ClassVar[str] = "fp4"
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 1) // 2
+    bits = 4
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat4:
         peak = np.abs(Z).max(axis=0) / np.float32(E2M1[-1])
@@ -107,9 +105,7 @@ class Float4Raw(Quantizer):
     """The bare cast to e2m1 of published storage studies: of unit vectors next to nothing is left."""
 
     spelling: ClassVar[str] = "fp4raw"
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 1) // 2
+    bits = 4
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat4:
         return FittedFloat4(np.ones(Z.shape[1], np.float32))

@@ -89,9 +89,7 @@ class Float8Format(Quantizer):
 
     format: ClassVar[str]
     scaled: ClassVar[bool] = True
-
-    def code_bytes(self, width: int) -> int:
-        return width
+    bits = 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedFloat8:
         peak = float(np.abs(Z).max()) if self.scaled else 0.0

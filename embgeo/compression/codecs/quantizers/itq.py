@@ -84,13 +84,11 @@ class ITQ(Quantizer):
     """
 
     spelling: ClassVar[str] = "itq"
+    bits = 1
 
     @property
     def before(self) -> tuple[Reducer, ...]:
         return (ITQRotation(),)
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 7) // 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedSigns:
         # a residual has no unit length to restore: the size of least squared error

@@ -73,12 +73,13 @@ class LVQ(Quantizer):
     """
 
     spelling: ClassVar[str] = "lvq{bits}"
+    factor_bytes: ClassVar[int] = FACTOR_BYTES
     bits: int
 
     def code_bytes(self, width: int) -> int:
         if width < 2:
             raise InputError(f"{self.name} needs at least 2 dimensions to have a range; got {width}")
-        return (width * self.bits + 7) // 8 + FACTOR_BYTES
+        return super().code_bytes(width)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedLVQ:
         mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -67,7 +67,7 @@ class ProductCode(Quantizer):
     """Parts of 2^`bits` centroids each."""
 
     parts: int
-    bits: ClassVar[int] = 8
+    bits = 8
     centroids: ClassVar[int] = 256
     training_rows_needed: ClassVar[int] = POINTS_PER_CENTROID * 256
 
@@ -120,6 +120,6 @@ class ProductQuantizer4(ProductCode):
 
     spelling: ClassVar[str] = "pq{parts}x4"
     parts: int
-    bits: ClassVar[int] = 4
+    bits = 4
     centroids: ClassVar[int] = 16
     training_rows_needed: ClassVar[int] = POINTS_PER_CENTROID * 16

@@ -12,25 +12,11 @@ from typing import ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import Quantizer, quantizer
-from embgeo.compression.codecs.quantizers.uniform import QUANTILE_ROWS, FittedUniform
+from embgeo.compression.codecs.quantizers.uniform import QUANTILE_ROWS, FittedUniform, spread_rows, uniform_between
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
 
 SEARCH_ROWS = 2_048
-
-
-def uniform_between(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
-    """2^bits even levels from `low` to `high` (r,), both of them levels."""
-    step = (np.asarray(high, np.float64) - low) / (2**bits - 1)
-    return FittedUniform(bits, np.asarray(low, np.float32), step.astype(np.float32))
-
-
-def _every(Z: np.ndarray, rows: int) -> np.ndarray:
-    return Z if len(Z) <= rows else Z[:: -(-len(Z) // rows)]
-
-
-def _code_bytes(bits: int, width: int) -> int:
-    return (width * bits + 7) // 8
 
 
 @quantizer(
@@ -53,7 +39,7 @@ class QuantileRange(Quantizer):
     def code_bytes(self, width: int) -> int:
         if self._inside < 0.5:
             raise InputError(f"{self.name} must keep at least half of the values in range; it keeps {self._inside:g}")
-        return _code_bytes(self.bits, width)
+        return super().code_bytes(width)
 
     @property
     def _inside(self) -> float:
@@ -61,7 +47,7 @@ class QuantileRange(Quantizer):
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
         tail = (1 - self._inside) / 2
-        low, high = np.quantile(_every(Z, QUANTILE_ROWS), [tail, 1 - tail], axis=0)
+        low, high = np.quantile(spread_rows(Z, QUANTILE_ROWS), [tail, 1 - tail], axis=0)
         return uniform_between(self.bits, low, high)
 
 
@@ -78,9 +64,6 @@ class DeviationRange(Quantizer):
     spelling: ClassVar[str] = "int{bits}k{deviations}"
     bits: int
     deviations: int
-
-    def code_bytes(self, width: int) -> int:
-        return _code_bytes(self.bits, width)
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
         mean = Z.mean(axis=0, dtype=np.float64)
@@ -108,11 +91,8 @@ class OptimalRange(Quantizer):
     spelling: ClassVar[str] = "int{bits}opt"
     bits: int
 
-    def code_bytes(self, width: int) -> int:
-        return _code_bytes(self.bits, width)
-
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
-        sample = _every(Z, SEARCH_ROWS)
+        sample = spread_rows(Z, SEARCH_ROWS)
         middle = np.median(sample, axis=0)
         bottom, top = Z.min(axis=0) - middle, Z.max(axis=0) - middle
         shrink = np.linspace(1.0, 0.25, 16, dtype=np.float32)

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
-from embgeo.compression.codecs.quantizers.uniform import QUANTILE_ROWS
+from embgeo.compression.codecs.quantizers.uniform import QUANTILE_ROWS, spread_rows
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 
@@ -65,9 +65,7 @@ class BinaryMean(Quantizer):
     """
 
     spelling: ClassVar[str] = "binarym"
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 7) // 8
+    bits = 1
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedThresholds:
         return two_means(Z, Z.mean(axis=0, dtype=np.float64))
@@ -86,12 +84,9 @@ class BinaryMedian(Quantizer):
     """
 
     spelling: ClassVar[str] = "binarymed"
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 7) // 8
+    bits = 1
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedThresholds:
-        sample = Z if len(Z) <= QUANTILE_ROWS else Z[:: -(-len(Z) // QUANTILE_ROWS)]
-        median = np.median(sample, axis=0)
+        median = np.median(spread_rows(Z, QUANTILE_ROWS), axis=0)
         # where more than half of the values are the largest one, nothing lies above the median
         return two_means(Z, np.where(median < Z.max(axis=0), median, Z.mean(axis=0, dtype=np.float64)))

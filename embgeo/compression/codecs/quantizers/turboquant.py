@@ -80,9 +80,6 @@ class TurboQuant(Quantizer):
     spelling: ClassVar[str] = "tq{bits}"
     bits: int
 
-    def code_bytes(self, width: int) -> int:
-        return (width * self.bits + 7) // 8
-
     def fit(self, Z: np.ndarray, training: Training) -> FittedTurboQuant:
         size = float(np.sqrt(np.mean(Z**2, dtype=np.float64)))
         return FittedTurboQuant(self.bits, Z.shape[1], np.array([size if size > 0 else 1.0], np.float32))
@@ -105,9 +102,6 @@ class CalibratedTurboQuant(Quantizer):
 
     spelling: ClassVar[str] = "tqc{bits}"
     bits: int
-
-    def code_bytes(self, width: int) -> int:
-        return (width * self.bits + 7) // 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedAdaptive:
         mean = Z.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -83,9 +83,15 @@ class FittedUniform(FittedQuantizer):
         return float(np.mean((self.low - self.step / 2 > Z) | (top + self.step / 2 < Z)))
 
 
-def _fit(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
+def uniform_between(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
+    """2^bits even levels from `low` to `high` (r,), both of them levels."""
     step = (high.astype(np.float64) - low) / (2**bits - 1)
     return FittedUniform(bits, low.astype(np.float32), step.astype(np.float32))
+
+
+def spread_rows(Z: np.ndarray, count: int) -> np.ndarray:
+    """At most `count` rows of Z, evenly spread."""
+    return Z if len(Z) <= count else Z[:: -(-len(Z) // count)]
 
 
 @quantizer(r"int8", example="int8", summary="256 even levels a coordinate between its extremes", fitted=FittedUniform)
@@ -94,12 +100,10 @@ class Int8(Quantizer):
     """One byte a coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
 
     spelling: ClassVar[str] = "int8"
-
-    def code_bytes(self, width: int) -> int:
-        return width
+    bits = 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
-        return _fit(8, Z.min(axis=0), Z.max(axis=0))
+        return uniform_between(8, Z.min(axis=0), Z.max(axis=0))
 
 
 @quantizer(r"int4", example="int4", summary="16 even levels a coordinate, rare extremes clipped", fitted=FittedUniform)
@@ -112,11 +116,8 @@ class Int4(Quantizer):
     """
 
     spelling: ClassVar[str] = "int4"
-
-    def code_bytes(self, width: int) -> int:
-        return (width + 1) // 2
+    bits = 4
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedUniform:
-        sample = Z if len(Z) <= QUANTILE_ROWS else Z[:: -(-len(Z) // QUANTILE_ROWS)]
-        low, high = np.quantile(sample, [0.001, 0.999], axis=0)
-        return _fit(4, low, high)
+        low, high = np.quantile(spread_rows(Z, QUANTILE_ROWS), [0.001, 0.999], axis=0)
+        return uniform_between(4, low, high)
