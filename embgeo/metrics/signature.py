@@ -6,7 +6,7 @@ import math
 import time
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +17,7 @@ from embgeo.files.jsontext import to_plain
 from embgeo.judgements import Judgements
 from embgeo.metrics.registry import CurveFacts, DocumentFacts, Measure, Reading, select
 from embgeo.progress import Progress, silent
+from embgeo.results import MeasuredValue
 from embgeo.space.jackknife import MIN_REPLICATES, jackknife_interval
 from embgeo.space.space import Space, renumbered
 from embgeo.space.space_map import Colour
@@ -63,33 +64,13 @@ class SignatureRequest:
 
 
 @dataclass(frozen=True)
-class Value:
-    """One measure's result: the row of the signature table.
-
-    `ci` is a 95 % interval or None, and `ci_method` says how it was made or why it is missing; `n` rows were measured;
-    `seconds` leave out what the space shares; `reason` explains every status but "ok".
-    """
-
-    value: float | None
-    ci: tuple[float, float] | None
-    ci_method: str | None
-    n: int
-    seeds: tuple[int, ...]
-    seconds: float
-    status: Status
-    reason: str | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return to_plain({**asdict(self), "seconds": round(self.seconds, 6)})
-
-
-@dataclass(frozen=True)
 class Signature:
     """What an embedding space looks like.
 
     Attributes
     ----------
-    values : {measure: Value} in registry order.
+    values : {measure: value} in registry order; `ci_method` says how the 95 % interval was made or why it is
+        missing, `n` rows were measured, `seconds` leave out what the space shares.
     curves : {measure: {curve: {"x": …, "y": …}}}.
     details : {measure: JSON facts}.
     rows : {measure: {name: per-document array}}; entry i belongs to document `samples[measure][i]`. Not in the JSON.
@@ -100,7 +81,7 @@ class Signature:
     request : as given.
     """
 
-    values: Mapping[str, Value]
+    values: Mapping[str, MeasuredValue]
     curves: Mapping[str, Mapping[str, Any]]
     details: Mapping[str, Mapping[str, Any]]
     rows: Mapping[str, Mapping[str, np.ndarray]]
@@ -119,7 +100,7 @@ class Signature:
         for name, listed in (self.largest_documents(doc_ids) if doc_ids is not None else {}).items():
             details[name] = {**details.get(name, {}), **listed}
         return {
-            "signature": {name: value.to_json() for name, value in self.values.items()},
+            "signature": to_plain({name: value.to_json() for name, value in self.values.items()}),
             "curves": to_plain(self.curves),
             "details": details,
             "shared_seconds": {name: round(seconds, 6) for name, seconds in self.shared_seconds.items()},
@@ -270,7 +251,7 @@ class _Loop:
         grown: Mapping[str, dict[str, Any]],
     ) -> Signature:
         """What was measured, put together by measure."""
-        values: dict[str, Value] = {}
+        values: dict[str, MeasuredValue] = {}
         curves: dict[str, dict[str, Any]] = {}
         details: dict[str, dict[str, Any]] = {}
         rows: dict[str, Mapping[str, np.ndarray]] = {}
@@ -298,7 +279,7 @@ class _Loop:
 
     def _value(
         self, m: Measure, outcome: _Outcome, halves: Mapping[str, list[float]]
-    ) -> tuple[Value, dict[str, float]]:
+    ) -> tuple[MeasuredValue, dict[str, float]]:
         """The row of a measure, and how far half samples lie from it on average, where that is known."""
         ci, method, drift = None, None, None
         value = None if outcome.reading is None else outcome.reading.value
@@ -307,13 +288,13 @@ class _Loop:
                 ci, method, drift = jackknife_interval(value, outcome.n, halves[m.name], m.range)
             else:
                 method = "none: moves with n; see the growth curve"
-        row = Value(
+        row = MeasuredValue(
             value=value,
             ci=ci,
             ci_method=method,
             n=outcome.n,
-            seeds=(self.request.seed,),
-            seconds=outcome.seconds,
+            seeds=[self.request.seed],
+            seconds=round(outcome.seconds, 6),
             status=outcome.status,
             reason=outcome.reason,
         )
