@@ -139,8 +139,8 @@ def test_what_the_choice_delivers_covers_where_few_queries_change(share: float) 
         field = Competition(
             quality, ones, np.array([2.0, 1.0]), allowed, base, bootstrap.group, limited=True, reference=0
         )
-        found = cross_fit(field, 0, resamples=60)
-        return None if found is None else found.difference_interval
+        found = cross_fit(field, ["f32", "int8"], 0, resamples=60)
+        return None if found is None else found.difference_ci
 
     truth = float(changes(share, 2_000_000, np.random.default_rng(9)).mean())
     rng, bootstrap, held = np.random.default_rng(0), QueryBootstrap.draw(300, 0, 10), []

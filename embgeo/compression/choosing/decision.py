@@ -10,15 +10,7 @@ import numpy as np
 
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.front import pareto_front
-from embgeo.compression.choosing.select import (
-    Choice,
-    Competition,
-    choose,
-    cross_fit,
-    keep_p_values,
-    queries_needed,
-)
-from embgeo.compression.choosing.select import CrossFitted as Delivered
+from embgeo.compression.choosing.select import Choice, Competition, choose, cross_fit, keep_p_values, queries_needed
 from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep
 from embgeo.errors import BudgetError
@@ -67,7 +59,7 @@ class Decision:
     verdicts: list[KeepVerdict] | None
     float32_for_want: bool
     queries_needed: float
-    delivered: Delivered | None
+    delivered: CrossFitted | None
 
     @property
     def chosen(self) -> int:
@@ -105,7 +97,7 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
         # float32 keeps everything by definition: where others were allowed, it is the answer for want of one
         float32_for_want=limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any()),
         queries_needed=float(needed[1:].min(initial=np.inf)),
-        delivered=cross_fit(competition, seed),
+        delivered=cross_fit(competition, [str(outcome.spec) for outcome in sweep.all], seed),
     )
 
 
@@ -155,24 +147,11 @@ def recommend(
     return Recommendation(
         **{one.name: getattr(row, one.name) for one in fields(row)},
         tied_with=ties,
-        cross_fitted=_cross_fitted(decision.delivered, rows),
+        cross_fitted=decision.delivered,
         meets_keep=met,
         reason=_reason(row, sweep, decision, ties, met),
         effects=effects,
         state=list(state),
-    )
-
-
-def _cross_fitted(delivered: Delivered | None, rows: Sequence[Row]) -> CrossFitted | None:
-    if delivered is None:
-        return None
-    return CrossFitted(
-        value=delivered.value,
-        ci=delivered.interval,
-        difference=delivered.difference,
-        difference_ci=delivered.difference_interval,
-        chosen={rows[place].spec: share for place, share in delivered.chosen.items()},
-        meaning="what choosing by this rule delivers on queries that had no part in the choice",
     )
 
 

@@ -13,10 +13,12 @@ with others on new queries.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from embgeo.results.compress import CrossFitted
 from embgeo.retrieval.paired_test import holm
 from embgeo.retrieval.significance import MIN_CHANGED, MIN_GROUPS, QueryBootstrap, percentiles
 
@@ -191,27 +193,14 @@ def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tup
     return mean, np.sqrt((sums**2 @ times) * drawn / (drawn - 1)) / count
 
 
-@dataclass(frozen=True)
-class CrossFitted:
-    """What choosing by this rule delivers on queries that had no part in the choice.
+def cross_fit(
+    field: Competition, names: Sequence[str], seed: int, resamples: int = SELECTION_RESAMPLES
+) -> CrossFitted | None:
+    """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten groups or no row.
 
-    Attributes
-    ----------
-    value, interval : mean quality and its 95 % interval; the interval repeats the choice in every resample.
-    difference, difference_interval : the same minus float32 on the same queries; the interval holds two more queries
-        as `QueryBootstrap.difference` does, and is None where that gives none.
-    chosen : {row: share of the queries judged by it}.
+    The intervals of 95 % repeat the choice in every resample. That of the difference to float32 on the same queries
+    holds two more queries as `QueryBootstrap.difference` does, and is None where that gives none. `names` are of rows.
     """
-
-    value: float
-    interval: tuple[float, float]
-    difference: float
-    difference_interval: tuple[float, float] | None
-    chosen: dict[int, float]
-
-
-def cross_fit(field: Competition, seed: int, resamples: int = SELECTION_RESAMPLES) -> CrossFitted | None:
-    """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten groups or no row."""
     m = field.quality.shape[1]
     bootstrap = QueryBootstrap.draw(m, seed, resamples, field.groups)
     if bootstrap.independent < 2 * QUERY_FOLDS or not field.allowed.any():
@@ -230,10 +219,11 @@ def cross_fit(field: Competition, seed: int, resamples: int = SELECTION_RESAMPLE
     changes = (changes + bootstrap.of_unseen(gaps)) / bootstrap.total()
     return CrossFitted(
         value=float(quality.mean()),
-        interval=percentiles(means),
+        ci=percentiles(means),
         difference=float(gaps.mean()),
-        difference_interval=percentiles(changes) if bootstrap.changed(gaps) >= MIN_CHANGED else None,
-        chosen={int(row): float(np.mean(rows == row)) for row in np.unique(rows)},
+        difference_ci=percentiles(changes) if bootstrap.changed(gaps) >= MIN_CHANGED else None,
+        chosen={names[row]: float(np.mean(rows == row)) for row in np.unique(rows)},
+        meaning="what choosing by this rule delivers on queries that had no part in the choice",
     )
 
 

@@ -95,7 +95,7 @@ def test_trap_3_the_best_of_many_is_not_what_is_quoted() -> None:
         base = rng.uniform(0.2, 1, 50)
         rows = base + 0.1 * rng.standard_normal((60, 50))
         field = Competition(rows, rows, np.ones(60), np.ones(60, bool), base, np.arange(len(base)))
-        found = cross_fit(field, seed, resamples=2)
+        found = cross_fit(field, [str(row) for row in range(60)], seed, resamples=2)
         assert found is not None
         gains.append((rows.mean(axis=1) - base.mean()).max())
         quoted.append(found.difference)
