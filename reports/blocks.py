@@ -92,8 +92,8 @@ class SpaceMap:
     seen; `data` is what the page's script draws, `plot` the same for a file."""
 
     plot: Plot
-    layouts: Sequence[tuple[str, str]]
-    colours: Sequence[tuple[str, str]]
+    layouts: Mapping[str, str]
+    colours: Mapping[str, str]
     notes: Mapping[str, str]
     data: Mapping[str, Any]
 

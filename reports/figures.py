@@ -85,13 +85,13 @@ def note(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
     return {"text": text, "x": x, "y": y, "showarrow": False, "font": {"size": 12, "color": INK}, **more}
 
 
-def error_bars(below: Sequence[float], above: Sequence[float], color: str, thickness: float = 1) -> dict[str, Any]:
-    """Bars of these lengths without ends."""
+def error_bars(lengths: Sequence[tuple[float, float]], color: str, thickness: float = 1) -> dict[str, Any]:
+    """Bars without ends, of these lengths below and above their points."""
     return {
         "type": "data",
         "symmetric": False,
-        "array": list(above),
-        "arrayminus": list(below),
+        "array": [above for _, above in lengths],
+        "arrayminus": [below for below, _ in lengths],
         "color": color,
         "thickness": thickness,
         "width": 0,

@@ -94,19 +94,16 @@ def report_html(runs: Sequence[Run]) -> str:
     views, together = contents(runs)
     scripts, policy = _scripts()
     first = views[0]
-    page = (
-        _templates()
-        .get_template("page.html")
-        .render(
-            title=f"{first.model} on {first.dataset}" if len(views) == 1 else f"{len(views)} runs",
-            views=views,
-            together=together,
-            pairing=compare_command([run for run in runs if run.command != "compare"]),
-            policy=policy,
-            style=_static("report.css"),
-            scripts=scripts,
-            version=__version__,
-        )
+    template = _templates().get_template("page.html")
+    page = template.render(
+        title=f"{first.model} on {first.dataset}" if len(views) == 1 else f"{len(views)} runs",
+        views=views,
+        together=together,
+        pairing=compare_command([run for run in runs if run.command != "compare"]),
+        policy=policy,
+        style=_static("report.css"),
+        scripts=scripts,
+        version=__version__,
     )
     # what is left of half surrogate pairs would not encode
     return page.encode("utf-8", "replace").decode()

@@ -182,7 +182,7 @@ def _traces(front: Front, points: Sequence[Point], at: int, axes: _Axes) -> list
         trace(
             best, mode="lines+markers", marker={"symbol": symbol, "size": 10, "color": colour},
             line={"color": colour, "width": 1.75, "dash": DASHES[at % len(DASHES)], "shape": "hv"},
-            error_y={**figures.error_bars([low for low, _ in bars], [high for _, high in bars], colour), "width": 3},
+            error_y={**figures.error_bars(bars, colour), "width": 3},
         ),
         trace(
             rest, mode="markers", showlegend=False, opacity=0.55,

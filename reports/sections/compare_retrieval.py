@@ -24,7 +24,7 @@ from embgeo.reports.plaintext import visible
 from embgeo.reports.section import Shown, section
 from embgeo.reports.sections.compare_decision import few_differ, p_text
 from embgeo.reports.sections.compare_runs import label_cell
-from embgeo.reports.sections.retrieval import NAMES
+from embgeo.reports.sections.retrieval import NAMES, estimates_table
 from embgeo.results import NDCG, CompareResult
 from embgeo.results.compare import ComparedRetrieval, ComparedStores, PairedTest, QueryPair
 
@@ -124,19 +124,13 @@ def quality_table(result: CompareResult) -> Table | None:
     """For the terminal: exact search by the two usual measures; None without judged runs."""
     if result.retrieval is None:
         return None
-    rows = [
-        TableRow([run.label, name, number(held.value, places=4), dotted(held.ci, 4)])
+    estimates = (
+        ((run.label, name), held)
         for run in result.retrieval.runs
         for name, held in (run.measures or {}).items()
         if name in IN_TERMINAL
-    ]
-    columns = [
-        Column("", "word"),
-        Column("measure", "word"),
-        Column("value", "number"),
-        Column("95 % interval", "word"),
-    ]
-    return Table("retrieval", "Retrieval", columns, [RowGroup(rows)], "Retrieval with exact search")
+    )
+    return estimates_table(estimates, "", "measure")
 
 
 def pairs_table(title: str, stored: Paired | None) -> Table | None:

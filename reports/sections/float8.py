@@ -101,12 +101,8 @@ def _series(key: str, rows: Sequence[ComparedWidth], places: Sequence[int]) -> d
     color, symbol, shift = STYLES[key]
     gaps = [float(row.difference or 0.0) for row in rows]
     ends = [row.difference_ci or (gap, gap) for row, gap in zip(rows, gaps, strict=True)]
-    bars = figures.error_bars(
-        [max(0.0, gap - low) for (low, _), gap in zip(ends, gaps, strict=True)],
-        [max(0.0, high - gap) for (_, high), gap in zip(ends, gaps, strict=True)],
-        color,
-        1.5,
-    )
+    lengths = [(max(0.0, gap - low), max(0.0, high - gap)) for (low, high), gap in zip(ends, gaps, strict=True)]
+    bars = figures.error_bars(lengths, color, 1.5)
     hovers = [
         f"<b>{plot_text(row.float8)}</b> − <b>{plot_text(row.int8)}</b><br>{_gap(row).line} {_ends(row)}"
         for row in rows

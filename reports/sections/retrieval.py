@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from embgeo.reports.blocks import Block, Column, Data, Paragraph, RowGroup, Table, TableRow, Tiles
 from embgeo.reports.numbers import dotted, estimate, number
 from embgeo.reports.section import Shown, section
-from embgeo.results import AnalyzeResult
+from embgeo.results import AnalyzeResult, Estimate
 
 NAMES = {
     "ndcg@10": "nDCG@10",
@@ -40,8 +40,11 @@ def retrieval_table(result: AnalyzeResult) -> Table | None:
     """The same for the terminal, in the stored order; None without judgements."""
     if not result.retrieval:
         return None
-    rows = [
-        TableRow([name, number(each.value, places=4), dotted(each.ci, 4)]) for name, each in result.retrieval.items()
-    ]
-    columns = [Column("measure", "word"), Column("value", "number"), Column("95 % interval", "word")]
+    return estimates_table((((name,), each) for name, each in result.retrieval.items()), "measure")
+
+
+def estimates_table(estimates: Iterable[tuple[Sequence[str], Estimate]], *heads: str) -> Table:
+    """For the terminal: the words of each estimate under `heads`, its value and its interval."""
+    rows = [TableRow([*words, number(each.value, places=4), dotted(each.ci, 4)]) for words, each in estimates]
+    columns = [*(Column(head, "word") for head in heads), Column("value", "number"), Column("95 % interval", "word")]
     return Table("retrieval", "Retrieval", columns, [RowGroup(rows)], "Retrieval with exact search")

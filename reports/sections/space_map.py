@@ -63,8 +63,8 @@ def map_of(run: Run, result: AnalyzeResult) -> SpaceMap | None:
     figures = {name: _figure(array, clusters) for name, array in layouts.items()}
     return SpaceMap(
         Plot("map", "Map of the space", described, figures),
-        layouts=[(name, LAYOUTS.get(name, name)) for name in layouts],
-        colours=[(name, str(entry["label"])) for name, entry in colours.items()],
+        layouts={name: LAYOUTS.get(name, name) for name in layouts},
+        colours={name: str(entry["label"]) for name, entry in colours.items()},
         notes=notes,
         data=data,
     )

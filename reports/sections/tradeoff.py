@@ -151,8 +151,8 @@ STYLES: dict[str, tuple[str, dict[str, Any]]] = {
 
 def _markers(group: str, rows: list[Row], axis: _Axis, commands: Mapping[str, str]) -> dict[str, Any]:
     name, marker = STYLES[group]
-    low, high = zip(*map(axis.bars, rows), strict=True)
-    bars = figures.error_bars(low, high, figures.FAINT if group in ("rest", "over") else marker["color"])
+    color = figures.FAINT if group in ("rest", "over") else marker["color"]
+    bars = figures.error_bars(list(map(axis.bars, rows)), color)
     hovers = [_hover(row, commands) for row in rows]
     return figures.markers(name, list(map(axis.point, rows)), marker, hovers, error_y=bars)
 

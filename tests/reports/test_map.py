@@ -100,7 +100,7 @@ def test_damaged_parts_are_left_out(tmp_path: Path) -> None:
     run = run_with(tmp_path, short=np.zeros(3, np.float32), empty=np.full(4, np.nan, np.float32))
     view = map_view(run)
     assert view is not None
-    assert view.colours == []
+    assert view.colours == {}
     for odd in (None, 3, "text", [], {}, {"colours": [1], "explained_variance": "x", "documents": "many"}):
         page = report_html([Run(run.folder, {**run.result, "map": odd})])
         assert "</html>" in page
