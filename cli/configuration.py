@@ -47,9 +47,14 @@ class Names(click.ParamType):
 def config_option(function: Any) -> Any:
     """Add `--config FILE` to a command."""
     return click.option(
-        "--config", type=click.Path(path_type=Path), metavar="FILE", is_eager=True, expose_value=False,
-        callback=_apply, help="Options from a TOML file; flags take precedence (`embgeo --help`).",
-    )(function)  # fmt: skip
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=_apply,
+        help="Options from a TOML file; flags take precedence (`embgeo --help`).",
+    )(function)
 
 
 def used(ctx: click.Context) -> dict[str, Any] | None:

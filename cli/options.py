@@ -116,9 +116,14 @@ SHARED = {one.name: one for one in options_of(SubjectRequest)}
 out_option, threads_option = option_for(SHARED["out"]), option_for(SHARED["threads"])
 device_options = stacked(option_for(SHARED["device"]), threads_option)
 find_option = click.option(
-    "--out", type=FILE, default=Path("embgeo-runs"), show_default=True, envvar="EMBGEO_OUT", show_envvar=True,
+    "--out",
+    type=FILE,
+    default=Path("embgeo-runs"),
+    show_default=True,
+    envvar="EMBGEO_OUT",
+    show_envvar=True,
     help="Where RUN is looked up by name or id.",
-)  # fmt: skip
+)
 ENCODER = [one for one in fields(EncoderOptions) if "help" in one.metadata]
 
 

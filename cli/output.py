@@ -172,10 +172,12 @@ class Bars:
 
         bars: RenderableType = self._bars
         if any(len(name) + BESIDE_A_BAR > self._console.width for name in self._tasks):
-            bars = Group(*(
-                Text(f"{task.completed}/{task.total} {task.description}", no_wrap=True, overflow="ellipsis")
-                for task in self._bars.tasks
-            ))  # fmt: skip
+            bars = Group(
+                *(
+                    Text(f"{task.completed}/{task.total} {task.description}", no_wrap=True, overflow="ellipsis")
+                    for task in self._bars.tasks
+                )
+            )
         if not self._note:
             return bars
         note = fitted_note(self._note, self._console.width)
@@ -225,9 +227,7 @@ def _console(stderr: bool = False, quiet: bool = False) -> Console:
     known = os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) > 0
     width = None if known or not piped else PLAIN_WIDTH
     environ = os.environ if known else {name: value for name, value in os.environ.items() if name != "COLUMNS"}
-    return Console(
-        stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None, _environ=environ
-    )  # fmt: skip
+    return Console(stderr=stderr, quiet=quiet, width=width, highlight=False, no_color=piped or None, _environ=environ)
 
 
 @contextmanager

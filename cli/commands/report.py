@@ -54,7 +54,11 @@ def command(
             output.line(f"{kind:7} {len(files)} files in {plain(path_text(folder))}")
     if hint := compare_command([run for run in runs if run.command != "compare"]):
         output.line(f"compare {plain(hint)}")
-    output.json({
-        "report": str(path), "runs": [str(run.folder) for run in runs], "csv": [str(file) for file in tables],
-        "figures": [str(file) for file in drawn],
-    })  # fmt: skip
+    output.json(
+        {
+            "report": str(path),
+            "runs": [str(run.folder) for run in runs],
+            "csv": [str(file) for file in tables],
+            "figures": [str(file) for file in drawn],
+        }
+    )

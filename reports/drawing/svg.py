@@ -118,16 +118,28 @@ def _draw(axes: Axes, trace: dict[str, Any], order: int) -> None:
     if "error_y" in trace:
         bars, ends = trace["error_y"], (trace["error_y"]["arrayminus"], trace["error_y"]["array"])
         axes.errorbar(
-            x, y, yerr=[_numbers(end) for end in ends], fmt="none", ecolor=_color(bars["color"]),
-            elinewidth=bars["thickness"] * POINTS, capsize=bars["width"] * POINTS, **place,
-        )  # fmt: skip
+            x,
+            y,
+            yerr=[_numbers(end) for end in ends],
+            fmt="none",
+            ecolor=_color(bars["color"]),
+            elinewidth=bars["thickness"] * POINTS,
+            capsize=bars["width"] * POINTS,
+            **place,
+        )
     if "lines" in mode:
         line = trace["line"]
         axes.plot(
-            x, y, color=_color(line["color"]), linewidth=line["width"] * POINTS, alpha=opacity,
-            linestyle=DASHES[line.get("dash", "solid")], label="_" if "markers" in mode else name,
-            drawstyle="steps-post" if line.get("shape") == "hv" else "default", **place,
-        )  # fmt: skip
+            x,
+            y,
+            color=_color(line["color"]),
+            linewidth=line["width"] * POINTS,
+            alpha=opacity,
+            linestyle=DASHES[line.get("dash", "solid")],
+            label="_" if "markers" in mode else name,
+            drawstyle="steps-post" if line.get("shape") == "hv" else "default",
+            **place,
+        )
     if "markers" in mode:
         _markers(axes, x, y, trace["marker"], opacity, name, place)
     if "text" in mode:
@@ -143,10 +155,17 @@ def _markers(
     shape = MARKERS[symbol.removesuffix("-open")]
     stroked = symbol.endswith("-open") or shape == "_"
     axes.scatter(
-        x, y, s=(marker["size"] * POINTS) ** 2, marker=shape, alpha=marker.get("opacity", 1.0) * opacity, label=name,
-        facecolors="none" if stroked and shape != "_" else color, edgecolors=color if stroked else "none",
-        linewidths=1.2 if stroked else 0, **place,
-    )  # fmt: skip
+        x,
+        y,
+        s=(marker["size"] * POINTS) ** 2,
+        marker=shape,
+        alpha=marker.get("opacity", 1.0) * opacity,
+        label=name,
+        facecolors="none" if stroked and shape != "_" else color,
+        edgecolors=color if stroked else "none",
+        linewidths=1.2 if stroked else 0,
+        **place,
+    )
 
 
 def _axis(axes: Axes, axis: dict[str, Any], way: str) -> None:
@@ -182,10 +201,17 @@ def _rule(axes: Axes, shape: dict[str, Any]) -> None:
     across = axes.get_yaxis_transform() if shape.get("xref") == "paper" else axes.transData
     transform = axes.get_xaxis_transform() if shape.get("yref") == "paper" else across
     axes.plot(
-        [shape["x0"], shape["x1"]], [shape["y0"], shape["y1"]], color=_color(line["color"]), zorder=1, label="_",
-        linewidth=line["width"] * POINTS, linestyle=DASHES[line["dash"]], transform=transform,
-        scalex=False, scaley=False,
-    )  # fmt: skip
+        [shape["x0"], shape["x1"]],
+        [shape["y0"], shape["y1"]],
+        color=_color(line["color"]),
+        zorder=1,
+        label="_",
+        linewidth=line["width"] * POINTS,
+        linestyle=DASHES[line["dash"]],
+        transform=transform,
+        scalex=False,
+        scaley=False,
+    )
 
 
 def _note(axes: Axes, note: dict[str, Any], layout: dict[str, Any]) -> None:
@@ -200,17 +226,26 @@ def _note(axes: Axes, note: dict[str, Any], layout: dict[str, Any]) -> None:
     room = {"left": 3, "right": -3}.get(note.get("xanchor", ""), 0)
     shift = (note["ax"], -note["ay"]) if arrow else (note.get("xshift", room), note.get("yshift", 0))
     axes.annotate(
-        _text(note["text"]), (x, y), tuple(pixels * POINTS for pixels in shift), xycoords=coordinates,
-        textcoords="offset points", color=_color(note["font"]["color"]), fontsize=note["font"]["size"] * POINTS,
+        _text(note["text"]),
+        (x, y),
+        tuple(pixels * POINTS for pixels in shift),
+        xycoords=coordinates,
+        textcoords="offset points",
+        color=_color(note["font"]["color"]),
+        fontsize=note["font"]["size"] * POINTS,
         ha=SIDES.get(note.get("xanchor", "auto"), note.get("xanchor")),
         va=SIDES.get(note.get("yanchor", "auto"), note.get("yanchor")),
-        arrowprops={"arrowstyle": "-", "color": _color(note["arrowcolor"])} if arrow else None, zorder=100,
-    )  # fmt: skip
+        arrowprops={"arrowstyle": "-", "color": _color(note["arrowcolor"])} if arrow else None,
+        zorder=100,
+    )
 
 
 def _legend(axes: Axes, legend: dict[str, Any]) -> None:
     above = legend.get("y", 1.02) > 1
     axes.legend(
-        loc="lower left" if above else "lower right", bbox_to_anchor=(0, 1) if above else None, frameon=False,
-        ncols=4 if above else 1, fontsize=12 * POINTS,
-    )  # fmt: skip
+        loc="lower left" if above else "lower right",
+        bbox_to_anchor=(0, 1) if above else None,
+        frameon=False,
+        ncols=4 if above else 1,
+        fontsize=12 * POINTS,
+    )

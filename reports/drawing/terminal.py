@@ -92,9 +92,14 @@ def table(title: str, columns: Sequence[tuple[str, str]], rows: Iterable[Sequenc
     "text" columns fold; the others never break, and a table that is wider than the terminal stays whole.
     """
     drawn = Table(
-        title=title or None, title_justify="left", title_style="bold", box=None, padding=(0, gap, 0, 0),
-        pad_edge=False, header_style="dim",
-    )  # fmt: skip
+        title=title or None,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, gap, 0, 0),
+        pad_edge=False,
+        header_style="dim",
+    )
     # cells are plain text: names and documents may hold what looks like markup
     lines = [[cell if isinstance(cell, Text) else Text(cell) for cell in row] for row in rows]
     folded = [kind == "text" for _, kind in columns]

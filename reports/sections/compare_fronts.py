@@ -128,9 +128,14 @@ def _figure(fronts: Drawn, axes: _Axes) -> Figure:
     data += figures.off_scale(below, figures.MUTED)
     every = [x for _, points in fronts for x, _, _ in points]
     return figure(
-        data, _bytes_axis(every, axes.relative), _quality_axis(low, high, axes), height=460, yaxis2=figures.EDGE_AXIS,
-        margin={"l": 60, "r": 20, "t": 24, "b": 56}, **figures.LEGEND_ABOVE,
-    )  # fmt: skip
+        data,
+        _bytes_axis(every, axes.relative),
+        _quality_axis(low, high, axes),
+        height=460,
+        yaxis2=figures.EDGE_AXIS,
+        margin={"l": 60, "r": 20, "t": 24, "b": 56},
+        **figures.LEGEND_ABOVE,
+    )
 
 
 def _bytes_axis(every: list[float], relative: bool) -> dict[str, Any]:
@@ -180,18 +185,27 @@ def _traces(front: Front, points: Sequence[Point], at: int, axes: _Axes) -> list
 
     traces = [
         trace(
-            best, mode="lines+markers", marker={"symbol": symbol, "size": 10, "color": colour},
+            best,
+            mode="lines+markers",
+            marker={"symbol": symbol, "size": 10, "color": colour},
             line={"color": colour, "width": 1.75, "dash": DASHES[at % len(DASHES)], "shape": "hv"},
             error_y={**figures.error_bars(bars, colour), "width": 3},
         ),
         trace(
-            rest, mode="markers", showlegend=False, opacity=0.55,
+            rest,
+            mode="markers",
+            showlegend=False,
+            opacity=0.55,
             marker={"symbol": f"{symbol}-open", "size": 7, "color": colour},
         ),
         trace(
-            chosen, mode="markers+text", showlegend=False, textposition="bottom right",
-            text=plot_text(f"{front.label}: {front.recommended}", 40), textfont={"color": figures.INK, "size": 12},
+            chosen,
+            mode="markers+text",
+            showlegend=False,
+            textposition="bottom right",
+            text=plot_text(f"{front.label}: {front.recommended}", 40),
+            textfont={"color": figures.INK, "size": 12},
             marker={"symbol": f"{symbol}-open", "size": 18, "color": figures.INK, "line": {"width": 1.5}},
         ),
-    ]  # fmt: skip
+    ]
     return [trace for trace in traces if trace["x"]]

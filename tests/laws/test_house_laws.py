@@ -92,7 +92,9 @@ WRONG = {
     "constants named MOST, LEAST or FEWEST": {
         "embgeo/a.py": "MOST_ROWS = 3\n_LEAST = 2\nMOSTLY = FEWEST: int = 1"[:27]
     },
-    "layout kept from the formatter": {"embgeo/a.py": "a = [\n    1,\n]  # fmt: skip\n# fmt: off\n"},
+    "layout kept from the formatter": {
+        "embgeo/a.py": "a = [\n    1,\n]  # fmt: skip\nb = f(\n    1\n)  # fmt: skip\n# fmt: off\n"
+    },
     "lines of the product": {"embgeo/a.py": "1\n2\n", "reports/templates/a.html": "<p>\n", "tests/a.py": "1\n"},
 }
 COUNTS = {

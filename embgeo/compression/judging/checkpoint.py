@@ -121,12 +121,20 @@ def open_checkpoints(root: Path, given: SweepInput) -> Checkpoints | None:
     """The checkpoints of this sweep under the cache folder `root`; None, with a warning, where none can be kept."""
     embeddings, evaluator = given.embeddings, given.evaluator
     facts = {
-        "format": FORMAT, "embgeo": __version__, "code": _code_fingerprint(), "libraries": _libraries(),
-        "vectors": _vectors_fingerprint(embeddings), "similarity": embeddings.similarity,
+        "format": FORMAT,
+        "embgeo": __version__,
+        "code": _code_fingerprint(),
+        "libraries": _libraries(),
+        "vectors": _vectors_fingerprint(embeddings),
+        "similarity": embeddings.similarity,
         "qrels": None if evaluator is None else Digest(canonical_json(evaluator.qrels)).hex(),
-        "seed": given.seed, "folds": FOLDS, "fit_rows": FIT_ROWS, "depth": DEPTH, "drop_own": given.drop_own,
+        "seed": given.seed,
+        "folds": FOLDS,
+        "fit_rows": FIT_ROWS,
+        "depth": DEPTH,
+        "drop_own": given.drop_own,
         "device": given.device,
-    }  # fmt: skip
+    }
     key = Digest(canonical_json(facts)).hex()
     folder = sweeps_folder(root) / key
     about = {"documents": len(embeddings), "queries": len(embeddings.query_ids), "dimension": embeddings.dimension}

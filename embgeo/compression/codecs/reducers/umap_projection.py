@@ -107,9 +107,12 @@ class UMAPProjection(Reducer):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it announces that a seed costs it its threads
             layout = UMAP(
-                n_components=self.dimensions - 1, n_neighbors=NEIGHBOURS, metric="cosine", init="pca",
+                n_components=self.dimensions - 1,
+                n_neighbors=NEIGHBOURS,
+                metric="cosine",
+                init="pca",
                 random_state=int(rng.integers(2**31)),
-            ).fit_transform(landmarks)  # fmt: skip
+            ).fit_transform(landmarks)
         places = np.asarray(layout, np.float32)
         places -= places.mean(axis=0)
         gaps = np.linalg.norm(landmarks[1:] - landmarks[:-1], axis=1)
