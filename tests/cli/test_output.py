@@ -354,8 +354,9 @@ def test_defaults_are_left_to_the_library(fake_api: types.ModuleType) -> None:
     assert seen["threads"] is None
 
 
+@pytest.mark.usefixtures("fake_api")
 def test_search_shows_ranks_scores_and_harmless_text(
-    fake_api: types.ModuleType, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from dataclasses import dataclass
 
@@ -367,7 +368,7 @@ def test_search_shows_ranks_scores_and_harmless_text(
         text: str
 
     hits = [Hit(1, "os.read", 0.71234, "Read\nat most\x1b[2J n bytes " + "x" * 90), Hit(2, "[b]", -0.5, "")]
-    fake_api.__dict__["search"] = lambda run, query, **options: hits[: options["k"]]
+    monkeypatch.setattr("embgeo.pipelines.built_store.search", lambda request: hits[: request.k])
     assert run(["search", "a-run", "read a file"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["rank", "score", "document"]

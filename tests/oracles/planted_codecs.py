@@ -165,6 +165,7 @@ class Memorising(FittedQuantizer):
     In sample it is exact; a document it never saw becomes the nearest one that it did.
     """
 
+    kind: ClassVar[str] = "Memorising"
     rows: np.ndarray
 
     @classmethod

@@ -27,7 +27,8 @@ def groups(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) -> None:
     pytest.importorskip("umap", reason="needs the extra umap")
     X, _ = groups(200)
-    codec = fit_codec(parse("umap4,f32"), Training(X, "cosine")).tiers[0]
+    whole = fit_codec(parse("umap4,f32"), Training(X, "cosine"))
+    codec = whole.tiers[0]
     documents, label = groups(150, seed=1)
     Q, asked = groups(40, seed=2)
     codes = codec.encode(documents)
@@ -36,13 +37,13 @@ def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) 
     np.testing.assert_allclose(
         codec.decode(codes[:10]), codec.decode(codec.encode(documents[:10])), rtol=1e-3, atol=1e-3
     )
-    scores, rows = build_searcher(codec, codes).search(Q, 10)
+    scores, rows = build_searcher(whole, codes).search(Q, 10)
     assert np.mean(label[rows] == asked[:, None]) > 0.95
     # scores are minus squared distances in the layout
     places = codec.reducers[0].place(documents), codec.reducers[0].place(Q)
     exact = -((places[1][:, None] - places[0][rows]) ** 2).sum(axis=2)
     np.testing.assert_allclose(scores, exact, atol=2e-3)
-    write_store(tmp_path / "s", codec, [codes], [str(i) for i in range(150)])
+    write_store(tmp_path / "s", whole, [codes], [str(i) for i in range(150)])
     np.testing.assert_array_equal(load_store(tmp_path / "s").codec.encode(documents), codes)
 
 

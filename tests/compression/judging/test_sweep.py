@@ -13,7 +13,7 @@ from examples.sweeps import corpus, facts
 from oracles.planted_codecs import Memorising
 
 from embgeo.compression.codecs.codec import fit_codec
-from embgeo.compression.codecs.part import QUANTIZERS, Entry, Reducer, load_parts
+from embgeo.compression.codecs.part import QUANTIZERS, Entry, Quantizer, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
@@ -31,11 +31,10 @@ load_parts()
 
 
 @dataclasses.dataclass(frozen=True)
-class MemorisingQuantizer:
+class MemorisingQuantizer(Quantizer):
     """Registered in tests only."""
 
-    name: ClassVar[str] = "memorise"
-    before: ClassVar[tuple[Reducer, ...]] = ()
+    spelling: ClassVar[str] = "memorise"
 
     def code_bytes(self, width: int) -> int:
         return 2
