@@ -16,8 +16,8 @@ from embgeo.writable import check_writable_file
 @click.command(short_help="The built store as a FAISS file.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
-@click.option("--to", default="faiss", show_default=True, metavar="TARGET", help="The target to write for.")
-@click.option("--file", type=FILE, metavar="FILE", help="Where to write, for any target.")
+@click.option("--to", default="faiss", show_default=True, metavar="TARGET", help="The format to write.")
+@click.option("--file", type=FILE, metavar="FILE", help="Where to write it, whatever the format.")
 @find_option
 @config_option
 @with_output
@@ -33,6 +33,8 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
     """
+    if target is not None and (file is not None or to != "faiss"):
+        raise click.UsageError("--faiss FILE is short for --to faiss --file FILE; give either, and not both")
     for path, option in ((target, "--faiss"), (file, "--file")):
         if path is not None:
             check_writable_file(path, option)
@@ -46,7 +48,7 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
         f"{report.format}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)}"
         + (f" ({parts})" if parts else "")
     )
-    for note in report.notes[1:]:
+    for note in report.caveats:
         output.sentence(note)
     output.line(path_text(report.path))
     output.json(report.to_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from os import PathLike
 from pathlib import Path
 
@@ -35,7 +36,7 @@ class VectorCodec:
     def __init__(self, codec: Codec, dimension: int | None, training: Training | None = None) -> None:
         self._codec = codec
         self._training = training
-        self._searched: tuple[np.ndarray, Searcher] | None = None
+        self._searched: tuple[tuple[int, int], Searcher] | None = None
         self.spec = str(codec.spec)
         self.similarity = codec.similarity
         self.dimension = dimension
@@ -67,14 +68,17 @@ class VectorCodec:
     def search(self, Q: np.ndarray, codes: np.ndarray, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """Scores (m, k) float32, larger is nearer, and rows (m, k) int64 of `codes`; −inf and −1 where there are fewer.
 
-        What is searched stays as codes in memory and is kept for the next call with the same array. An index in the
-        spec (`hnsw32,…`, `ivf256,…`) is built at the first call. Raises InputError for k below 1.
+        What is searched stays as codes in memory and is kept for the next call with equal codes. An index in the spec
+        (`hnsw32,…`, `ivf256,…`) is built at the first call. Raises InputError for k below 1.
         """
         if k < 1:
             raise InputError(f"k must be at least 1; got {k}")
         asked = self._checked(Q).matrix()
-        if self._searched is None or self._searched[0] is not codes:
-            self._searched = codes, self._searcher(self._checked_codes(codes))
+        # by what they hold: an array that was changed in place is another one
+        codes = np.ascontiguousarray(self._checked_codes(codes))
+        key = len(codes), zlib.crc32(codes.data)
+        if self._searched is None or self._searched[0] != key:
+            self._searched = key, self._searcher(codes)
         return self._searched[1].search(asked, k)
 
     def save(self, path: str | PathLike[str]) -> None:

@@ -20,7 +20,7 @@ class Exported:
 
     Attributes
     ----------
-    rows : documents.
+    rows : documents, in the order of the store.
     predicted_bytes, written_bytes : the file's size, told before and measured after.
     notes : what a user of the file has to know.
     """
@@ -40,6 +40,11 @@ class Exported:
     def parts(self) -> dict[str, int]:
         """Bytes by what they hold."""
         return {}
+
+    @property
+    def caveats(self) -> tuple[str, ...]:
+        """Those of the notes that are not plain from `format` and `rows`."""
+        return self.notes
 
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "path": str(self.path)}

@@ -43,6 +43,10 @@ class FaissExport(Exported):
         return self.faiss_type
 
     @property
+    def caveats(self) -> tuple[str, ...]:
+        return self.notes[1:]  # the first says that rows are in the order of the store
+
+    @property
     def parts(self) -> dict[str, int]:
         return {"codes": self.code_bytes, "links or lists": self.structure_bytes, "constants": self.state_bytes}
 

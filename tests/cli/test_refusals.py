@@ -113,6 +113,17 @@ def test_the_refusals_would_notice_an_encoder_that_was_asked(
     assert "Loaded" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["--file", "b"], ["--to", "elsewhere"]], ids=lambda words: words[0])
+def test_the_file_of_an_export_is_named_once(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "x", "--faiss", "a", *words]) == 2
+    assert "--faiss FILE is short for --to faiss --file FILE" in capsys.readouterr().err
+
+
+def test_an_unknown_target_names_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["export", "x", "--to", "fais"]) == 2
+    assert "unknown target 'fais'; there are faiss. Did you mean faiss?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["report", "x", "--html"], ["export", "x", "--faiss"]], ids=lambda words: words[0])
 def test_other_targets_are_checked_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*words, "folder"]) == 2

@@ -87,6 +87,24 @@ def test_other_codes_of_one_codec_are_searched_anew() -> None:
     np.testing.assert_array_equal(len(X) - 1 - second[:, 0], first[:, 0])
 
 
+def test_codes_that_were_changed_in_place_are_searched_anew() -> None:
+    codec = embgeo.fit_codec("int8", X)
+    codes = codec.encode(X)
+    codec.search(Q, codes)
+    codes[:] = codes[::-1].copy()
+    np.testing.assert_array_equal(codec.search(Q, codes)[1], embgeo.fit_codec("int8", X).search(Q, codes)[1])
+
+
+@pytest.mark.skipif(not faiss_available(), reason="needs FAISS")
+def test_a_loaded_codec_says_that_its_index_cannot_be_built(tmp_path: Path) -> None:
+    codec = embgeo.fit_codec("hnsw8,int8", X)
+    codec.save(tmp_path / "codec.safetensors")
+    again = embgeo.VectorCodec.load(tmp_path / "codec.safetensors")
+    np.testing.assert_array_equal(again.encode(X), codec.encode(X))
+    with pytest.raises(InputError, match="without the documents"):
+        again.search(Q, again.encode(X))
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 PLUGINS = Path(__file__).parent
@@ -84,6 +85,16 @@ def test_a_planted_section_is_on_the_page_and_its_table_among_the_files(folder: 
 def test_a_planted_target_takes_every_store(told: dict[str, Any], spec: str) -> None:
     assert told[spec]["format"] == "planted text"
     assert told[spec]["read"] == [300, DIMENSION]
+
+
+def test_the_command_line_writes_for_a_planted_target_and_says_all_its_notes(
+    folder: Path, told: dict[str, Any]
+) -> None:
+    run = told["planted"]["folder"]
+    shown = embgeo("-m", "embgeo.cli", "export", run, "--to", "planted", "--file", "here.txt", cwd=folder)
+    assert "planted text, 300 rows" in shown
+    assert "row i of the file is document i of the store" in shown
+    assert np.loadtxt(folder / "here.txt").shape == (300, DIMENSION)
 
 
 def test_the_laws_of_codecs_and_of_measures_see_what_is_planted(repository: Path) -> None:
