@@ -8,7 +8,7 @@
 `record` runs the commands below with the embgeo of the interpreter that runs it, one thread, an empty cache, and keeps
 of each: the JSON without timings and machine facts, and SHA-256 of the arrays of the built store and of the exported
 file; and the words of the reports of the stored runs in tests/data. `compare` prints what differs and exits with 1 if
-anything does.
+anything does. After a change of wording, `compare --figures` compares of every text only the figures in it.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ CASES: dict[str, list[str]] = {
 EXPORTED = ("compress-indexed", "compress-rescored")
 # what differs between two runs of one commit
 VOLATILE = re.compile(r"seconds|_ms|qps|speed|environment|created|folder|resumed|identity|memory|progress")
+FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 RUNS = Path(__file__).resolve().parent / "data" / "runs"
 SHOWN = re.compile(r"(?is)<(script|style|svg|template)\b.*?</\1>|<[^>]+>")
 
@@ -137,14 +138,24 @@ def steady(value: Any, name: str = "") -> Any:
     return value
 
 
-def compare(before: Path, after: Path) -> int:
+def figures(value: Any) -> Any:
+    """`value` with each text replaced by the figures in it, sorted; the words of a page are one text."""
+    if isinstance(value, dict):
+        return {key: figures(item) for key, item in value.items()}
+    if isinstance(value, list):
+        text = value and all(isinstance(item, str) for item in value)
+        return figures(" ".join(value)) if text else [figures(item) for item in value]
+    return sorted(FIGURE.findall(value)) if isinstance(value, str) else value
+
+
+def compare(before: Path, after: Path, only_figures: bool = False) -> int:
     found = 0
     names = {path.name for folder in (before, after) for path in folder.glob("*.golden.json")}
     for name in sorted(names):
         sides = [
             json.loads(path.read_text()) if (path := folder / name).exists() else None for folder in (before, after)
         ]
-        for where, old, new in differences(*sides):
+        for where, old, new in differences(*(map(figures, sides) if only_figures else sides)):
             found += 1
             print(f"{name.removesuffix('.golden.json')}{where}: {str(old)[:80]} → {str(new)[:80]}")
     print(f"{len(names)} commands, {found} differences")
@@ -173,10 +184,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("action", choices=("record", "compare"))
     parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--figures", action="store_true", help="compare the figures in a text, not its words")
     given = parser.parse_args()
     folders = [folder.resolve() for folder in given.folders]
     if given.action == "compare":
-        return compare(*folders)
+        return compare(*folders, only_figures=given.figures)
     record(*folders)
     return 0
 
