@@ -41,7 +41,7 @@ def no_interval(changed: int, queries: int, groups: int) -> str:
     """Why a paired difference has no interval, when `changed` of `queries` changed, `groups` of them independently.
 
     >>> no_interval(3, 300, 3)
-    'only 3 of 300 queries change, too few for an interval: under 2.6 % would, with 95 % confidence'
+    'only 3 of 300 queries change, too few for an interval: at 95 % confidence, under 2.6 % of queries change'
     >>> no_interval(40, 300, 2)
     'the 40 queries that change share 2 relevant documents, too few for an interval'
     """
@@ -51,7 +51,7 @@ def no_interval(changed: int, queries: int, groups: int) -> str:
     changes = f"{'query' if queries == 1 else 'queries'} change{'s' if changed == 1 else ''}"
     said = f"only {changed} of {queries} {changes}" if changed else "no query changes"
     bound = float(f"{100 * changed_bound(changed, queries):.2g}")
-    rest = f": under {bound:g} % would, with 95 % confidence" if changed < queries else ""
+    rest = f": at 95 % confidence, under {bound:g} % of queries change" if changed < queries else ""
     return f"{said}, too few for an interval{rest}"
 
 

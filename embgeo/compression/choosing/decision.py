@@ -170,25 +170,25 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
         return text
     share = f"{100 * limits.keep:g} %"
     if decision.float32_for_want:
-        text += f"; no smaller store is shown to keep {share} with {_queries(len(sweep.baseline.quality))}"
+        text += f"; no smaller store is confirmed to keep {share} with {_queries(len(sweep.baseline.quality))}"
         if np.isfinite(decision.queries_needed):
-            text += f"; about {_queries(np.ceil(decision.queries_needed))} would, if it keeps what it kept here"
+            text += f"; about {_queries(np.ceil(decision.queries_needed))} would suffice if the measured quality holds"
         return text
     if met:
         return f"{text}; confirmed: at least {share} kept"
     needed = row.keep.queries_for_80_percent_power if row.keep is not None else None
-    more = "" if needed is None else f" (about {_queries(needed)} would confirm it, if it keeps what it kept here)"
+    more = "" if needed is None else f" (about {_queries(needed)} would confirm it if the measured quality holds)"
     return f"{text}; not confirmed: at least {share} kept{more}"
 
 
 def _kept(row: Row, sweep: Sweep) -> str:
     """How much of the quality the row keeps, with its interval where there is one."""
-    name = "nDCG@10" if sweep.judged else "recall@10 of the exact neighbours"
+    name = "nDCG@10" if sweep.judged else "recall@10 against exact search"
     if row.retained is None:
         return f"cannot be compared, since {name} of float32 itself is 0,"
     if row.retained_ci is None:
         if not row.changed_queries:
-            return f"keeps {name} of every query"
+            return f"leaves {name} unchanged on every query"
         few = (row.note or "").partition(", ")[0]
         return f"keeps {100 * row.retained:.1f} % of {name} ({few})"
     low, high = row.retained_ci

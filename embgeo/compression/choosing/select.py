@@ -223,7 +223,7 @@ def cross_fit(
         difference=float(gaps.mean()),
         difference_ci=percentiles(changes) if bootstrap.changed(gaps) >= MIN_CHANGED else None,
         chosen={names[row]: float(np.mean(rows == row)) for row in np.unique(rows)},
-        meaning="what choosing by this rule delivers on queries that had no part in the choice",
+        meaning="expected of a choice by this rule, on queries that had no part in the choice",
     )
 
 

@@ -43,7 +43,7 @@ def float8_or_int8(sweep: Sweep, dimension: int, bootstrap: QueryBootstrap) -> d
     correct = _compared(quality, dimension, "fp8", False, bootstrap)
     name = "nDCG@10" if sweep.judged else "recall@10"
     sentence = (
-        f"float8 or int8? By the published arithmetic (raw codes, both sides centred) {_lead(published, name)}. "
+        f"float8 or int8? With the published arithmetic (raw codes, both sides centred) {_lead(published, name)}. "
         f"With decoded values {_lead(correct, name)}. {_conclusion(published, correct)}"
     )
     return {"published": published, "correct": correct, "sentence": sentence}
@@ -93,15 +93,15 @@ def _lead(compared: dict[str, Any], measure: str) -> str:
     if compared["difference_ci"] is None:
         return "too few queries differ between them for an interval"
     low, high = compared["difference_ci"]
-    size = f"{compared['difference']:+.4f} {measure} ({low:+.4f} to {high:+.4f}), the mean over {len(SHARES)} widths"
+    size = f"{compared['difference']:+.4f} {measure} ({low:+.4f} to {high:+.4f}), averaged over {len(SHARES)} widths"
     leader = _leader(compared)
-    return f"{leader} leads, float8 − int8 = {size}" if leader else f"neither is shown to lead, float8 − int8 = {size}"
+    return f"{leader or 'neither'} leads{'' if leader else ' significantly'}, float8 − int8 = {size}"
 
 
 def _conclusion(published: dict[str, Any], correct: dict[str, Any]) -> str:
     before, after = _leader(published), _leader(correct)
     if before == after:
-        return f"Both agree: {after} is better here." if after else "Either will do at this number of queries."
+        return f"Both agree: {after} is better here." if after else "With this many queries, either will do."
     if after is None:
         return f"The lead of {before} comes from the arithmetic, not from the format: choose by speed and support."
-    return f"By decoded values {after} is better here: the published order comes from the arithmetic."
+    return f"With decoded values {after} is better here: the published order comes from the arithmetic."

@@ -26,7 +26,7 @@ def check_rows(name: str, rows: int, centroids: int) -> None:
         raise InputError(
             f"{name} learns codebooks of {centroids} centroids and needs at least {centroids} documents to fit them "
             f"({POINTS_PER_CENTROID * centroids} are recommended); got {rows}. "
-            "Give more documents or take a codec without a codebook, such as int4 or adaptive@48B"
+            "Give more documents or use a codec without a codebook, such as int4 or adaptive@48B"
         )
 
 
@@ -36,8 +36,8 @@ def check_divides(name: str, parts: int, width: int) -> None:
         near = [m for m in range(1, width + 1) if width % m == 0]
         closest = min(near, key=lambda m: abs(m - parts))
         raise InputError(
-            f"{name} cuts {width} coordinates into {parts} equal parts, which must come out even; "
-            f"{closest} parts would, or reduce to a multiple of {parts} first"
+            f"{name} must split {width} coordinates into {parts} equal parts, which does not come out even; "
+            f"use {closest} parts, or reduce to a multiple of {parts} first"
         )
 
 

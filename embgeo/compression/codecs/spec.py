@@ -166,11 +166,11 @@ def _unreadable(text: str, part: str, position: int, suggest: bool, last: bool, 
     place = f"spec {text[:80]!r}, character {position + 1}"
     part = part[:80]
     if _match(part, other) is not None:
-        order = "a spec ends with its one quantizer, reducers stand before it"
-        return SpecError(f"{place}: {part!r} stands where a {kind} must be; {order}, as in pca192,rot,int4")
+        order = "a spec ends with its one quantizer, after any reducers"
+        return SpecError(f"{place}: {part!r} is where a {kind} must be; {order}, as in pca192,rot,int4")
     if _match(part, INDICES) is not None:
-        order = "an index stands first, before reducers and the quantizer"
-        return SpecError(f"{place}: {part!r} stands where a {kind} must be; {order}, as in hnsw32,int8")
+        order = "an index comes first, before reducers and the quantizer"
+        return SpecError(f"{place}: {part!r} is where a {kind} must be; {order}, as in hnsw32,int8")
     known = sorted([*registry, *(INDICES if first and not last else ())])
     kind = "reducer or index" if first and not last else kind
     near = [meant for meant in respelled(text) if suggest and meant != text and _is_spec(meant)][:1]

@@ -88,7 +88,7 @@ class Checkpoints:
                 file.write(payload)
         except StorageError as error:
             self._writable = False
-            logger.warning("the sweep goes on, but cannot be taken up again after a kill: %s", error)
+            logger.warning("the sweep continues, but cannot be resumed if it is killed: %s", error)
 
     def read(self, spec: Spec) -> Kept | None:
         """What is kept of `spec`, every byte checked; None, after removing the file with a warning, when damaged."""
@@ -102,7 +102,7 @@ class Checkpoints:
                 raise ValueError("its checksum does not match")
             return _unpack(spec, data[32:])
         except _DAMAGE as error:
-            logger.warning("the checkpoint %s is damaged (%s); %s is judged again", path, error, spec)
+            logger.warning("the checkpoint %s is damaged (%s); %s is evaluated again", path, error, spec)
             path.unlink(missing_ok=True)
             return None
 
@@ -144,7 +144,7 @@ def open_checkpoints(root: Path, given: SweepInput) -> Checkpoints | None:
             make_entry(folder)
             write_text(folder / "about.json", json.dumps({**about, **facts}, indent=1))
     except StorageError as error:
-        logger.warning("the sweep cannot be taken up again after a kill: %s", error)
+        logger.warning("the sweep cannot be resumed if it is killed: %s", error)
         return None
     return Checkpoints(folder)
 

@@ -181,7 +181,7 @@ def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
         why = (
             "too few documents to compare errors in and out of sample"
             if ratio is None
-            else f"scores err {ratio:.1f} times as much on unseen documents: the codec overfits"
+            else f"score errors are {ratio:.1f} times as large on unseen documents: the codec overfits"
         )
         return {
             "name": "document folds",
@@ -192,12 +192,12 @@ def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
         return {
             "name": "one codec",
             "error_ratio": ratio,
-            "reason": "scores err no more on unseen documents than on those the codec was fitted on",
+            "reason": "score errors are no larger on unseen documents than on those the codec was fitted on",
         }
     return {
         "name": "one codec, errors scaled",
         "error_ratio": ratio,
-        "reason": f"scores err {worst.ratio:.2f} times as much on unseen documents, so each error is scaled by that",
+        "reason": f"score errors are {worst.ratio:.2f} times as large on unseen documents, so each is scaled by that",
     }
 
 

@@ -35,7 +35,7 @@ STEPS = 2  # of progress a spec: judged out of sample, built
 IN_SAMPLE = {
     "name": "in sample",
     "error_ratio": None,
-    "reason": "raw codes of codecs with other ranges and axes do not compare: one codec, fitted on all, as published",
+    "reason": "raw codes from different ranges and axes are not comparable: one codec, fitted on all, as published",
 }
 
 
@@ -230,7 +230,7 @@ class _Work:
             codec, structure = self.shipped(spec)
             self.codecs[spec] = codec
             self.searchers[spec] = built_searcher(codec, self.task.embeddings, self.device, structure)
-            self.progress(f"building again: {spec}", done, len(again))
+            self.progress(f"rebuilding: {spec}", done, len(again))
         searchers = [self.searchers[spec] for spec in specs]
         timings = time_searchers(searchers, self.task.embeddings.query_matrix(), self.progress)
         self.searchers.clear()

@@ -94,7 +94,7 @@ def write_store(
         for raw in encoded:
             file.write(raw)
         if rows != len(doc_ids):
-            raise ValueError(f"the store needs one row of codes an id; got {rows} rows for {len(doc_ids)} ids")
+            raise ValueError(f"the store needs one row of codes per id; got {rows} rows for {len(doc_ids)} ids")
     return len(header) + data_bytes
 
 
@@ -123,7 +123,7 @@ def load_store(path: Path) -> Store:
     except OSError as error:
         raise StorageError(f"the store {path} cannot be read: {error.strerror}") from error
     except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
-        raise RunFormatError(f"{path} is no embgeo store or is damaged: {error}. Run compress again") from error
+        raise RunFormatError(f"{path} is not an embgeo store or is damaged: {error}. Run compress again") from error
     return Store(codec, codes, ids, structure)
 
 

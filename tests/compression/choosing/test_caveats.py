@@ -83,7 +83,7 @@ def test_one_query_is_spoken_of_in_the_singular(tmp_path: Path) -> None:
     assert notes == ["only 1 of 1 query changes, too few for an interval"]
     said = " ".join([*found["warnings"], found["recommendation"]["reason"], *notes])
     assert "only 1 query: the intervals over queries are uninformative" in said
-    assert "is shown to keep 90 % with 1 query" in said
+    assert "is confirmed to keep 90 % with 1 query" in said
     assert not re.search(r"\b1 (judged )?queries", said)
 
 
@@ -105,12 +105,10 @@ def test_a_budget_that_fixed_data_exceeds_is_refused_before_anything_is_evaluate
 def test_the_protocol_states_the_rule_that_chose(tmp_path: Path) -> None:
     smallest = compressed(tmp_path, 40, 20, specs=["int8", "trunc8,int8"], keep="90%")["protocol"]
     best = compressed(tmp_path, 40, 20, specs=["int8"], budget="64B")["protocol"]
-    assert smallest["selection"].startswith(
-        "the smallest store that is confirmed to keep enough; where none is, the rows"
-    )
+    assert smallest["selection"].startswith("the smallest store confirmed to keep enough; if there is none, ")
     assert "counted as lost" in smallest["keep"]
     assert "Matryoshka" in smallest["truncation"]
-    assert "recall of the exact neighbours" in best["selection"]
+    assert "recall of exact neighbours" in best["selection"]
     assert not {"keep", "truncation"} & set(best)
 
 

@@ -246,4 +246,4 @@ def test_float32_as_the_answer_to_keep_says_that_nothing_smaller_is_shown(swept:
     best = decided(swept, Limits(N, keep=1.0))[0]
     assert best["spec"] == "f32"
     assert best["keep"]["shown"] == "yes"
-    assert f"no smaller store is shown to keep 100 % with {M} queries" in best["reason"]
+    assert f"no smaller store is confirmed to keep 100 % with {M} queries" in best["reason"]

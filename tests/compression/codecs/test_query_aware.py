@@ -106,5 +106,5 @@ def test_refusals_name_the_way_out() -> None:
         fit_codec(parse("lean8,int8"), Training(X, "dot")).tiers[0]
     with pytest.raises(InputError, match="got euclidean similarity"):
         fit_codec(parse("lean8,int8"), Training(X, "euclidean").learning_from(X)).tiers[0]
-    with pytest.raises(InputError, match="must stand first"):
+    with pytest.raises(InputError, match="must come first"):
         fit_codec(parse("pca16,lean8,int8"), Training(X, "dot").learning_from(X)).tiers[0]

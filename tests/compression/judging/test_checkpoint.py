@@ -166,7 +166,7 @@ def test_a_place_that_cannot_be_written_does_not_stop_the_sweep(
     assert open_checkpoints(tmp_path, SweepInput(e, evaluator)) is None
     kept = Checkpoints(tmp_path / "gone")
     assert len(swept(kept, SPECS[:2]).outcomes) == 2
-    assert sum("cannot be taken up again" in record.message for record in caplog.records) == 2
+    assert sum("cannot be resumed if it is killed" in record.message for record in caplog.records) == 2
 
 
 def test_leftovers_are_trimmed_by_age_and_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

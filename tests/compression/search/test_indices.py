@@ -103,8 +103,8 @@ def test_a_spec_with_an_index_prints_and_parses_to_itself(index: str, rest: str)
     ("text", "said"),
     [
         ("hnsw32", "an index stands first"),
-        ("pca8,int8,hnsw32", "'int8' stands where a reducer must be"),
-        ("pca8,hnsw32,int8", "character 6: 'hnsw32' stands where a reducer must be; an index stands first"),
+        ("pca8,int8,hnsw32", "'int8' is where a reducer must be"),
+        ("pca8,hnsw32,int8", "character 6: 'hnsw32' is where a reducer must be; an index comes first"),
         ("hnsw32,ivf4,int8", "an index stands first"),
         ("hsnw32,int8", "unknown reducer or index 'hsnw32'. Did you mean hnsw32"),
         ("hnsw032,int8", "unknown reducer or index 'hnsw032'"),
@@ -135,7 +135,7 @@ def test_numbers_that_cannot_work_are_refused_before_the_work(text: str, said: s
 
 
 def test_more_lists_than_documents_are_refused_with_a_number_that_would_do() -> None:
-    with pytest.raises(SpecError, match=r"100 documents for 128 lists\. Take fewer lists, such as ivf10"):
+    with pytest.raises(SpecError, match=r"100 documents for 128 lists\. Use fewer lists, such as ivf10"):
         parse("ivf128,int8").check_documents(100)
     e = check_embeddings(vectors(20), vectors(3, seed=1))
     with pytest.raises(SpecError, match="20 documents for 64 lists"):

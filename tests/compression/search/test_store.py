@@ -317,10 +317,10 @@ def test_ids_that_are_no_text_are_refused(good: Path) -> None:
 def test_someone_elses_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": np.ones((3, 3), np.float32)}, path)
-    with pytest.raises(RunFormatError, match="no embgeo store"):
+    with pytest.raises(RunFormatError, match="not an embgeo store"):
         load_store(path)
     save_file({"weight": np.ones((3, 3), np.float32)}, path, metadata={"format": "pt"})
-    with pytest.raises(RunFormatError, match="no embgeo store"):
+    with pytest.raises(RunFormatError, match="not an embgeo store"):
         load_store(path)
 
 

@@ -1,4 +1,4 @@
-"""Locally-adaptive quantization (`lvq8`, `lvq4`): even levels over each vector's own range."""
+"""Locally-adaptive quantization (`lvq8`, `lvq4`): evenly spaced levels over each vector's own range."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ class FittedLVQ(FittedQuantizer):
 @quantizer(
     r"lvq([48])",
     example="lvq8",
-    summary="mean removed, even levels over each vector's own range; two float16 factors a vector",
+    summary="mean removed, evenly spaced levels over each vector's own range; two float16 factors per vector",
     fitted=FittedLVQ,
 )
 @dataclass(frozen=True)
 class LVQ(Quantizer):
-    """Mean removal, then 256 or 16 even levels between the smallest and the largest coordinate of the vector itself.
+    """Mean removal, then 256 or 16 evenly spaced levels from the vector's smallest to its largest coordinate.
 
     The factors cost 4 bytes a vector and are counted. Nothing but the mean is learned, so a new document can never lie
     out of range. The second level (LVQ-8×8: residuals for rescoring) is not done here. State: 4·(r + 1) bytes.

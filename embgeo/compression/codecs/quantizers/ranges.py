@@ -1,6 +1,6 @@
 """Other ranges for int8 and int4: quantiles (`int4q99`), mean ± kσ (`int4k3`), least squared error (`int4opt`).
 
-All are the even levels of `uniform.py`; what differs is what is left outside the range, which
+All use the evenly spaced levels of `uniform.py`; they differ in what is left outside the range, which
 `FittedUniform.saturation(Z)` measures.
 """
 
@@ -22,7 +22,7 @@ SEARCH_ROWS = 2_048
 @quantizer(
     r"int([48])q(\d{2,5})",
     example="int4q99",
-    summary="even levels over the middle 99 % of each dimension (q999: 99.9 %)",
+    summary="evenly spaced levels over the middle 99 % of each dimension (q999: 99.9 %)",
     fitted=FittedUniform,
 )
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class QuantileRange(Quantizer):
 @quantizer(
     r"int([48])k([1-9])",
     example="int4k3",
-    summary="even levels over each dimension's mean ± k standard deviations",
+    summary="evenly spaced levels over each dimension's mean ± k standard deviations",
     fitted=FittedUniform,
 )
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class DeviationRange(Quantizer):
 @quantizer(
     r"int([48])opt",
     example="int4opt",
-    summary="even levels over the range of least squared error in each dimension",
+    summary="evenly spaced levels over the range of least squared error in each dimension",
     fitted=FittedUniform,
 )
 @dataclass(frozen=True)

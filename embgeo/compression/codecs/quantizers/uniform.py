@@ -84,7 +84,7 @@ class FittedUniform(FittedQuantizer):
 
 
 def uniform_between(bits: int, low: np.ndarray, high: np.ndarray) -> FittedUniform:
-    """2^bits even levels from `low` to `high` (r,), both of them levels."""
+    """2^bits evenly spaced levels from `low` to `high` (r,), both included."""
     step = (high.astype(np.float64) - low) / (2**bits - 1)
     return FittedUniform(bits, low.astype(np.float32), step.astype(np.float32))
 
@@ -94,7 +94,7 @@ def spread_rows(Z: np.ndarray, count: int) -> np.ndarray:
     return Z if len(Z) <= count else Z[:: -(-len(Z) // count)]
 
 
-@quantizer(r"int8", example="int8", summary="256 even levels a coordinate between its extremes", fitted=FittedUniform)
+@quantizer(r"int8", example="int8", summary="256 evenly spaced levels over each range", fitted=FittedUniform)
 @dataclass(frozen=True)
 class Int8(Quantizer):
     """One byte a coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
@@ -106,7 +106,7 @@ class Int8(Quantizer):
         return uniform_between(8, Z.min(axis=0), Z.max(axis=0))
 
 
-@quantizer(r"int4", example="int4", summary="16 even levels a coordinate, rare extremes clipped", fitted=FittedUniform)
+@quantizer(r"int4", example="int4", summary="16 evenly spaced levels, rare extremes clipped", fitted=FittedUniform)
 @dataclass(frozen=True)
 class Int4(Quantizer):
     """Half a byte a coordinate; the range leaves out 0.1 % at either end, which costs saturation and buys resolution.

@@ -50,7 +50,7 @@ class FittedAutoencoder(FittedReducer):
 @reducer(
     r"ae(\d+)",
     example="ae192",
-    summary="autoencoder with one hidden layer, trained to keep rows and their scores; learned, judge by folds",
+    summary="autoencoder with one hidden layer, trained to keep rows and their scores; evaluate it out of sample",
     fitted=FittedAutoencoder,
 )
 @dataclass(frozen=True)

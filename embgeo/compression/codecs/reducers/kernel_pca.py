@@ -67,7 +67,7 @@ def gaussian_kernel(X: np.ndarray, Y: np.ndarray, gamma: np.floating) -> np.ndar
 @reducer(
     r"kpca(\d+)",
     example="kpca192",
-    summary="kernel PCA (Gaussian kernel) on at most 1,500 landmarks; heavy state, for small corpora",
+    summary="kernel PCA (Gaussian kernel) on at most 1,500 landmarks; large state, for small corpora",
     fitted=FittedKernelPCA,
 )
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ class LeanProjection(Narrowing):
         if training.queries is None or not len(training.queries):
             raise InputError(f"{self.name} learns from queries; there are none. Use pca{self.dimensions}")
         if Z is not training.X:
-            raise InputError(f"{self.name} must stand first in a spec: queries come to it as they are")
+            raise InputError(f"{self.name} must come first in a spec: it learns from the original queries")
         documents = training.second_moment
         queries = second_moment(training.queries)
         d, m = len(documents), len(training.queries)

@@ -15,7 +15,7 @@ from embgeo.compression.codecs.training import Training
 @reducer(
     r"grp(\d+)",
     example="grp192",
-    summary="the same as srp, under its name in 0.1.0, where it drew Gaussians and stored them",
+    summary="srp under its 0.1.0 name; 0.1.0 drew Gaussians and stored them",
     fitted=FittedStructured,
 )
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def random_signs(width: int, seed: int) -> np.ndarray:
 @reducer(
     r"srp(\d+)",
     example="srp192",
-    summary="structured (Hadamard) random projection: what a reduction costs when nothing is learned",
+    summary="structured (Hadamard) random projection: the baseline that learned reductions must beat",
     fitted=FittedStructured,
 )
 @dataclass(frozen=True)

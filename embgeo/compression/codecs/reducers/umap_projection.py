@@ -63,7 +63,7 @@ class FittedUMAP(FittedReducer):
 @reducer(
     r"umap(\d+)",
     example="umap32",
-    summary="UMAP on at most 2,000 landmarks; made for pictures, heavy state (extra umap)",
+    summary="UMAP on at most 2,000 landmarks; made for visualisation, large state (needs the extra umap)",
     fitted=FittedUMAP,
 )
 @dataclass(frozen=True)

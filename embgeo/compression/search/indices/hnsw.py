@@ -61,15 +61,15 @@ class Graph(Structure):
 
     def check(self, rows: int, width: int) -> None:
         if self.metric not in ("inner_product", "l2") or self.effort < 1:
-            raise ValueError("the graph names no known metric or effort")
+            raise ValueError("the graph has an unknown metric or effort")
         shapes = self.ground.shape == (rows, 2 * self.links) and self.tops.shape == (rows,)
         if not shapes or self.upper.shape != (int(self.tops.sum(dtype=np.int64)), self.links):
-            raise ValueError("the graph is not one of these documents")
+            raise ValueError("the graph does not match these documents")
         for links in (self.ground, self.upper):
             if links.size and not -1 <= int(links.min()) <= int(links.max()) < rows:
-                raise ValueError("a link of the graph points nowhere")
+                raise ValueError("a link of the graph points to no document")
         if not 0 <= self.entry < rows or self.tops[self.entry] != self.tops.max():
-            raise ValueError("the graph has no entry")
+            raise ValueError("the graph has no entry point")
         own = np.repeat(self.tops, self.tops)
         layer = np.arange(len(own)) - np.repeat(self.firsts, self.tops) + 1
         if (self.tops[np.maximum(self.upper, 0)] < layer[:, None])[self.upper >= 0].any():
@@ -125,7 +125,7 @@ class Graph(Structure):
 @index(
     r"hnsw(\d+)(?:ef(\d+))?",
     example="hnsw32",
-    summary="graph with that many links a document (twice as many on its ground layer); hnsw32ef64 sets the beam",
+    summary="graph with that many links per document (twice as many on the base layer); hnsw32ef64 sets the beam width",
     fitted=Graph,
 )
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ class HNSW(Index):
 
     def check(self, documents: int | None = None) -> None:
         if not 2 <= self.links <= MAX_LINKS:
-            raise InputError(f"hnsw needs between 2 and {MAX_LINKS} links a document; got {self.links}")
+            raise InputError(f"hnsw needs between 2 and {MAX_LINKS} links per document; got {self.links}")
         if self.effort < 1:
             raise InputError(f"the search effort (ef) of hnsw must be at least 1; got {self.effort}")
 
@@ -272,7 +272,7 @@ class BeamSearcher:
     codes: np.ndarray
     effort: int
     scorer: Scorer | None = None
-    name: str = "beam over stored links, decoding what it meets"
+    name: str = "beam search over stored links, decoding what it visits"
 
     @property
     def ram_bytes(self) -> int:

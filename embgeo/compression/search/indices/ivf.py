@@ -55,13 +55,13 @@ class Lists(Structure):
 
     def check(self, rows: int, width: int) -> None:
         if self.metric not in ("inner_product", "l2") or self.effort < 1:
-            raise ValueError("the lists name no known metric or effort")
+            raise ValueError("the lists have an unknown metric or effort")
         if self.rows.shape != (rows,) or self.ends.ndim != 1 or self.centroids.shape != (len(self.ends), width):
-            raise ValueError("the lists are not those of these documents")
+            raise ValueError("the lists do not match these documents")
         if not len(self.ends) or (np.diff(self.bounds) < 0).any() or int(self.ends[-1]) != rows:
             raise ValueError("the ends of the lists are damaged")
         if not np.array_equal(np.sort(self.rows), np.arange(rows)):
-            raise ValueError("the lists do not hold every document once")
+            raise ValueError("the lists do not hold every document exactly once")
 
     @property
     def growing_bytes(self) -> int:
@@ -125,7 +125,7 @@ class Lists(Structure):
 @index(
     r"ivf(\d+)(?:np(\d+))?",
     example="ivf256",
-    summary="that many inverted lists; ivf256np8 sets how many are probed (else the square root of their number)",
+    summary="that many inverted lists; ivf256np8 sets how many are probed (default: the square root of their number)",
     fitted=Lists,
 )
 @dataclass(frozen=True)
@@ -165,11 +165,11 @@ class IVF(Index):
         if self.lists < 1:
             raise InputError(f"ivf needs at least 1 list; got {self.lists}")
         if not 1 <= self.effort <= self.lists:
-            raise InputError(f"ivf probes (np) between 1 and its {self.lists} lists; got {self.effort}")
+            raise InputError(f"ivf must probe (np) between 1 and {self.lists} lists; got {self.effort}")
         if documents is not None and self.lists > documents:
             raise InputError(
-                f"{self.name} needs at least a document a list; got {documents} documents for {self.lists} lists. "
-                f"Take fewer lists, such as ivf{max(1, round(documents**0.5))}"
+                f"{self.name} needs at least one document per list; got {documents} documents for {self.lists} lists. "
+                f"Use fewer lists, such as ivf{max(1, round(documents**0.5))}"
             )
 
     def efforts(self, documents: int) -> list[int]:
