@@ -33,10 +33,10 @@ def byte_table(shown: Shown[CompressResult]) -> Iterator[Block]:
     rows.sort(key=lambda row: row.bytes_per_vector or 0.0)
     indexed = any(row.structure_bytes for row in rows)
     keys = [key for key in COLUMNS if indexed or key != "structure_bytes"]
-    links = " An index adds links or lists; its centroids are among the constants." if indexed else ""
+    links = " An index adds links or lists; its centroids count as constants." if indexed else ""
     yield Paragraph(
-        f"Bytes per vector are stored for each document, constants (rotations, ranges, codebooks) once.{links} The "
-        "store is the sum; its file adds ids and a header; RAM is what a search needs.",
+        "Bytes per vector are stored for each document; constants (rotations, ranges, codebooks) are stored once."
+        f"{links} The store is their sum; its file adds ids and a header; RAM is what a search keeps in memory.",
         "note",
     )
     columns = [Column("Codec"), *(Column(COLUMNS[key], "number") for key in keys)]
@@ -49,7 +49,7 @@ def byte_table(shown: Shown[CompressResult]) -> Iterator[Block]:
 
 
 def _cells(row: Row, keys: list[str]) -> list[Cell]:
-    """The first is what the bytes per vector are made of, where it is more than one thing."""
+    """One cell per key; the first also lists the parts of the bytes per vector, if there are several."""
     parts = [f"{byte_size(row.at(key))} {word}" for key, word in PARTS.items() if row.at(key)]
     first, *rest = (byte_size(row.at(key)) for key in keys)
     notes = [" + ".join(parts)] if len(parts) > 1 else []

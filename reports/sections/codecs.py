@@ -1,4 +1,4 @@
-"""All codecs: every number of a row that a decision may hang on, and in the terminal those on the Pareto front."""
+"""All codecs: every number of a row that may decide the choice."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def column(field: Field) -> Column:
 
 
 def by_size(rows: Sequence[Row]) -> list[Row]:
-    """Smallest first, of one size the best first."""
+    """Smallest first; rows of equal size by quality, best first."""
 
     def size(row: Row) -> tuple[float, float]:
         return (
@@ -79,7 +79,7 @@ def by_size(rows: Sequence[Row]) -> list[Row]:
 
 
 def fields_of(rows: Sequence[Row]) -> list[Field]:
-    """Fields of which at least one row has something to say, and not all the same words."""
+    """Fields that at least one row has, without texts that are the same in all rows."""
     return [
         field
         for field in FIELDS
@@ -88,7 +88,7 @@ def fields_of(rows: Sequence[Row]) -> list[Field]:
 
 
 def shared_facts(rows: Sequence[Row]) -> list[Fact]:
-    """What is said once above the table, because it is the same in every row."""
+    """Texts that are the same in all rows, shown once above the table."""
     return [Fact(f.shown.title, text) for f in FIELDS if f.shown.words and (text := _shared(rows, f))]
 
 
@@ -102,12 +102,12 @@ def _word(value: Any) -> str:
 
 
 def why_none(row: Row) -> str:
-    """Why the difference has no interval, to stand in its place: the beginning of the note; "" where it has one."""
+    """Why the difference has no interval, shown in its place: the beginning of the note; "" if it has one."""
     return _beginning(row) if row.difference is not None and row.difference_ci is None else ""
 
 
 def _beginning(row: Row) -> str:
-    """A note as far as its colon: the rest stands under the table."""
+    """A note up to its colon: the full note is shown under the table."""
     return (row.note or "").partition(": ")[0]
 
 
@@ -121,14 +121,14 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 
 
 def _head(row: Row, marks: list[str]) -> Cell:
-    note = "" if why_none(row) else _beginning(row)  # it stands where the interval would
+    note = "" if why_none(row) else _beginning(row)  # otherwise shown in place of the interval
     reasons = "; ".join(str(said) for said in (row.at("reason"), note) if said)
     notes = [Foreign(reasons, 200)] if reasons else []
     return Cell(Code(row.spec or MISSING), notes, sort=row.spec or MISSING, head=True, marks=marks)
 
 
 def _cell(row: Row, field: Field) -> Cell:
-    """A field has one number of digits, so that the points of a column stand under each other."""
+    """A field has a fixed number of digits, so that decimal points line up."""
     value, how = row.at(field.key), field.shown
     if how.words:
         word = _word(value)
@@ -141,13 +141,13 @@ def _cell(row: Row, field: Field) -> Cell:
 
 
 def _marks(row: Row, result: CompressResult) -> list[str]:
-    """Short words for what is special; without a budget no row is over it, whatever kept it from competing."""
+    """Labels of a row; without a budget no row is over it, even if `fits_budget` is false for another reason."""
     best = bool(row.spec) and row.spec == result.recommendation.spec
-    found = {
+    labels = {
         "recommended": best,
         "tied": row.tied and not best,
         "Pareto front": row.pareto,
         "over budget": result.budget and row.fits_budget is False,
         row.status or "": row.status not in (None, "", "ok"),
     }
-    return [mark for mark, holds in found.items() if holds]
+    return [label for label, holds in labels.items() if holds]

@@ -1,4 +1,4 @@
-"""What the vectors of each run cost at the number that is planned for."""
+"""What the vectors of each run cost at the planned number of vectors."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def cost(shown: Shown[CompareResult]) -> Iterator[Block]:
     if not listed:
         return
     yield Paragraph(
-        "Codes and constants, without ids and index structure: float32, and the recommended store where a run has "
-        "one. Codec time is that of the measured corpus; the time to encode the texts is not stored.",
+        "Codes and constants, without ids and index structure: for float32 and, if a run has one, the recommended "
+        "store. Codec time is for the measured corpus; the time to embed the texts is not stored.",
         "note",
     )
     names = ("Per vector", "Constants", "Total", "Codec time", *(["Price"] if _priced(listed) else []))

@@ -1,4 +1,4 @@
-"""A comparison in plain words, from its stored numbers alone: what the report opens and the terminal ends with."""
+"""A comparison in plain words, from its stored numbers alone: the top of the report, the end of the terminal output."""
 
 from __future__ import annotations
 
@@ -38,18 +38,19 @@ def verdict(a: str, b: str, test: PairedTest, n: int | None, what: str) -> str:
         return ""
     if ci is None and changed(test) == 0:
         bound = percent(test.changed_bound)
-        return f"{a} and {b} have the same {what} on every one of {count(n)} queries (fewer than {bound} would differ)."
+        confidence = f"with 95 % confidence fewer than {bound} of queries would differ"
+        return f"{a} and {b} have the same {what} on all {count(n)} shared queries ({confidence})."
     if ci is not None and p < ALPHA:
         better, worse = (a, b) if gap > 0 else (b, a)
         ends: Interval = ci if gap > 0 else (-ci[1], -ci[0])
         return f"{better} is better than {worse} by {estimate(abs(gap), ends, 4)} {what} {over}, {p_text(p, 'p')}."
     gap_text = estimate(gap, ci, 4, signed=True)
-    why = "" if ci else f", without an interval, for {few_differ(test)}"
+    why = "" if ci else f", without an interval because {few_differ(test)}"
     return f"{a} and {b} cannot be told apart {over}: difference {gap_text} {what}, {p_text(p, 'p')}{why}."
 
 
 def changed(test: PairedTest) -> int | None:
-    """On how many queries the two differ; None where the comparison does not hold it."""
+    """On how many queries the two differ; None if the comparison does not say."""
     return None if test.wins is None or test.losses is None else int(test.wins + test.losses)
 
 
@@ -82,10 +83,10 @@ def _retrieval(result: CompareResult) -> list[str]:
     listed = [f"{number(value, places=4)} for {label} ({named.get(label, '')})" for value, label in values[:6]]
     more = f" and lower for {len(values) - 6} more" if len(values) > 6 else ""
     pairs = {frozenset((pair.a, pair.b)): pair for pair in stored.pairs}
-    # the best against each other run: the pairs that a choice hangs on
+    # the best against each other run: the pairs that decide the choice
     against = [pairs.get(frozenset((values[0][1], label))) for _, label in values[1:6]]
     said = [_say(pair) for pair in against if pair is not None]
-    return [f"With exact float32 search nDCG@10 is {', '.join(listed)}{more}.", *filter(None, said)]
+    return [f"With exact float32 search, search quality (nDCG@10) is {', '.join(listed)}{more}.", *filter(None, said)]
 
 
 def _kept(result: CompareResult) -> list[str]:
@@ -127,7 +128,8 @@ def _alike(result: CompareResult) -> list[str]:
         alike = f"{percent(overlap, places=0)} (linear CKA {number(cka, places=3)})"
         parts.append(f"{pair.a} and {pair.b} share {alike}")
     more = f"; {len(pairs) - 4} more pairs are in the table" if len(pairs) > 4 else ""
-    return [f"Of a document's ten nearest neighbours {', '.join(parts)}{more}."] if parts else []
+    scale = " Linear CKA is 1 if two models see the same similarities between documents, 0 if they are unrelated."
+    return [f"Of a document's ten nearest neighbours, {', '.join(parts)}{more}.{scale}"] if parts else []
 
 
 def _cost(result: CompareResult) -> list[str]:

@@ -21,9 +21,9 @@ DASHES = ("solid", "dash", "dot", "dashdot")
 SHARE_HELD = 0.75  # of a run's own best quality: rows below would squash the others into a line
 CHOICES = {"absolute": "as measured", "relative": "relative to each model's float32"}
 CAPTION = (
-    "A line is the Pareto front of a run; open markers are its other stores, the ringed one is recommended. Bars are "
-    "95 % intervals of the difference from the run's own float32. Stores below the axis stand as arrows on its lower "
-    "edge, off the lines; hover for their values."
+    "Each line is the Pareto front of a run; open markers are its other stores; the recommended store is ringed. Bars "
+    "are 95 % intervals of the difference from the run's own float32. Stores below the axis are drawn as arrows at its "
+    "lower edge, not joined to the lines; hover for their values."
 )
 BY_NDCG, BY_RECALL = (
     f"Size against {what}" for what in ("nDCG@10 on the judgements", "recall of the exact neighbours")
@@ -41,7 +41,7 @@ def by_recall(shown: Shown[CompareResult]) -> Iterator[Block]:
 
 
 def _plots(result: CompareResult, measure: str, name: str, title: str) -> Iterator[Block]:
-    """The fronts of one measure; the first plot of the page offers the stores of all."""
+    """The fronts of one measure; the first plot on the page offers all stores as CSV."""
     stores = [
         {"run": front.label, **row.to_json()} for group in result.fronts for front in group.fronts for row in front.rows
     ]
@@ -51,8 +51,8 @@ def _plots(result: CompareResult, measure: str, name: str, title: str) -> Iterat
         if drawn and group.measure == measure:
             count = sum(len(front.rows) for front in group.fronts)
             described = (
-                f"Bytes per vector against quality, the fronts of the runs overlaid, {count} stores; each run's own "
-                "report holds the same numbers as a table."
+                f"Quality against bytes per vector, Pareto fronts of the runs overlaid, {count} stores; each run's own "
+                "report has the same numbers as a table."
             )
             data = Data("stores", "Stores", stores) if first else None
             yield Plot(name, title, described, drawn, CAPTION, "Axes", choices=CHOICES, data=data)
@@ -154,7 +154,7 @@ def _quality_axis(low: float, high: float, axes: _Axes) -> dict[str, Any]:
 
 
 def _window(fronts: Drawn, axes: _Axes) -> tuple[float, float]:
-    """The axis: of each run what lies near its own best, the bars of its front, and its recommended store."""
+    """Range of the quality axis: of each run the rows near its best, the bars of its front, the recommended store."""
     ends = []
     for front, points in fronts:
         ends += figures.held([y for _, y, _ in points], SHARE_HELD)

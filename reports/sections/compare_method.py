@@ -17,21 +17,22 @@ def how(shown: Shown[CompareResult]) -> list[Block]:
 
 def method(result: CompareResult) -> Iterator[str]:
     if result.signatures:
-        scale = result.signatures.normalisation
-        yield f"Signatures are {'not normalised' if scale == 'none' else f'normalised by {scale}'}."
+        scale = result.signatures.normalisation  # "none", or "none: " and why
+        how = f"not normalised{scale.removeprefix('none')}" if scale.startswith("none") else f"normalised by {scale}"
+        yield f"Signatures are {how}."
         yield f"Order of measures and runs: {result.signatures.order}."
         yield (
             "Intervals that do not overlap indicate a difference; overlapping ones do not rule one out. They describe "
             "these documents and do not generalise to other corpora."
         )
     if paired := result.retrieval or result.stores:
-        yield f"Retrieval: {paired.method}. The words better and worse follow the p value, not the interval."
+        yield f"Retrieval: {paired.method}. “Better” and “worse” are decided by the p value, not by the interval."
     if result.model_similarity:
         yield (
             f"Model similarity is measured on one seeded sample of at most {count(result.asked('documents'))} "
             f"documents that both runs hold (seed {result.asked('seed')}); neighbours are those within the sample. In "
             "brackets, the value when one side is shuffled: a value close to it is uninformative. Vectors come from "
-            "the vector file or the embedding cache and are checked to be those that were measured; nothing is encoded."
+            "the vector file or the embedding cache and are verified to be the measured ones; nothing is encoded."
         )
     if result.fronts:
-        yield "Fronts are out of sample; nDCG@10 and recall of exact neighbours are never drawn on one axis."
+        yield "Fronts show out-of-sample quality; nDCG@10 and recall of exact neighbours never share an axis."

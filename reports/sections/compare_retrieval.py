@@ -81,7 +81,7 @@ def _quality(stored: ComparedRetrieval, named: Mapping[str, str]) -> Table:
 
 
 def _groups(stored: Paired | None, title: str, specs: Mapping[str, str] | None = None) -> list[RowGroup]:
-    """The tests by measure, and last the pairs that share no queries; with `specs` each end is a store."""
+    """The tests by measure, and last the pairs that share no queries; with `specs` each side is a store."""
     pairs = stored.pairs if stored else []
     names = dict.fromkeys(name for pair in pairs for name in pair.measures or {})
     groups = [
@@ -105,7 +105,8 @@ def _ends(pair: QueryPair, specs: Mapping[str, str] | None = None) -> Cell:
 
 
 def _row(pair: QueryPair, test: PairedTest, specs: Mapping[str, str]) -> TableRow:
-    few = few_differ(test) + ("" if test.changed_bound is None else f" (under {percent(test.changed_bound)} would)")
+    bound = "" if test.changed_bound is None else f" (95 % bound: under {percent(test.changed_bound)})"
+    few = few_differ(test) + bound
     change = number(test.difference, places=4, signed=True)
     spread = visible(interval(test.difference_ci, 4, signed=True) or few, 80)
     counts = " / ".join(count(queries) for queries in (test.wins, test.ties, test.losses))

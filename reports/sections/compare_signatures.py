@@ -1,4 +1,4 @@
-"""The signatures of several runs as a heat map: who is high or low in which measure, and whether that is shown."""
+"""The signatures of several runs as a heat map: which run is high or low in which measure, and how sure that is."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def signatures(shown: Shown[CompareResult]) -> Iterator[Block]:
 
 
 def _rows(stored: ComparedSignatures) -> list[TableRow]:
-    """One a measure, in the stored order; none where the stored orders do not fit the runs."""
+    """One row per measure, in the stored order; none if the stored orders do not match the runs."""
     order = stored.run_order or stored.runs
     if len(order) < 2 or sorted(order) != sorted(stored.runs):
         return []
@@ -59,7 +59,7 @@ def _rows(stored: ComparedSignatures) -> list[TableRow]:
 
 def _row(row: ComparedMeasure, places: Sequence[int]) -> TableRow:
     meaning = measure_facts().get(row.name, MeasureFacts()).summary
-    # differences that the intervals do not show are not painted
+    # no colour where all intervals overlap
     z = row.z if row.z and row.intervals_overlap is not True else [None] * len(places)
     cells = [_cell(row.values[at], z[at]) for at in places]
     if len(places) == 2:

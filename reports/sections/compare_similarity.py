@@ -69,7 +69,7 @@ def _record(pair: SimilarPair) -> dict[str, object]:
 
 
 def _three(x: float | None) -> str:
-    """Three decimals; the four digits of a number too small for them."""
+    """Three decimals; five for numbers below 0.01."""
     return number(x, places=3 if x is None or abs(x) >= 0.01 or x == 0 else 5)
 
 

@@ -25,8 +25,8 @@ PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
 MARK_LINE = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
 SMALLEST_SHOWN = 1e-6  # of the largest value, on a log axis
 PERSISTS = (
-    "A point is a component or a loop, by the distances at which it appears and disappears; far from the diagonal it "
-    "persists."
+    "Each point is a component or a loop, placed by the distances at which it appears and disappears; points far from "
+    "the diagonal persist."
 )
 AXES = {"x": (True, False), "y": (False, True), "xy": (True, True), True: (False, True)}
 
@@ -42,8 +42,8 @@ def curves(shown: Shown[AnalyzeResult]) -> list[Block]:
 def curve_plots(result: AnalyzeResult) -> list[Plot]:
     """A plot for each curve that can be drawn.
 
-    Curves come in the order of the places that their measures declare, then as stored. The values of the signature are
-    marked where a measure asks for it.
+    Curves are ordered by the `place` that their measures declare, then as stored. Values of the signature are marked
+    where a measure declares it.
     """
     found = sorted(result.each_curve(), key=lambda item: _facts(*item).place)
     bars = {key[-1]: curve for key, curve in found if key[-1] in PERSISTENCE}
@@ -53,7 +53,7 @@ def curve_plots(result: AnalyzeResult) -> list[Plot]:
 
 
 def _facts(key: tuple[str, ...], curve: Curve) -> CurveFacts:
-    """How the curve is drawn, its title the stored one, the declared one, or made of its key."""
+    """How the curve is drawn; its title is the stored one, the declared one, or made from its key."""
     known = curve_facts(*key) if len(key) == 2 else curve_facts("", key[-1])
     title = curve.title or known.title or ": ".join(part.replace("_", " ") for part in key)
     return replace(known, title=title if known.title else title[:1].upper() + title[1:])
@@ -125,7 +125,7 @@ def _heights(data: list[dict[str, Any]]) -> list[float]:
 def _draw_marks(
     layout: dict[str, Any], marks: list[tuple[float, str]], points: list[tuple[float, float]], heights: list[float]
 ) -> None:
-    """Dashed verticals with their names in steps at the top, above the curve where the axis is linear."""
+    """Dashed vertical lines with staggered labels at the top, above the curve if the axis is linear."""
     place = math.log10 if layout["xaxis"]["type"] == "log" else float
     left, right = place(points[0][0]), place(points[-1][0])
     layout["shapes"] = [
@@ -143,7 +143,7 @@ def _draw_marks(
 
 
 def _marks(curve: Curve, facts: CurveFacts, values: Mapping[str, MeasuredValue]) -> list[tuple[float, str]]:
-    """(x, label) of vertical lines: values of the signature, so that a page has one of each; else the stored ones."""
+    """(x, label) of vertical lines: values of the signature, so that a page shows one of each; else the stored ones."""
     measured = [(values[name].value if name in values else None, label) for name, label in facts.marks]
     own = [(mark.x, mark.label) for mark in curve.marks]
     found = measured if any(at is not None for at, _ in measured) else own
@@ -162,7 +162,7 @@ def _bars(x: list[float | None], y: list[float | None]) -> dict[str, Any]:
 
 def _line(x: list[float | None], y: list[float | None], name: str) -> dict[str, Any]:
     known = [a for a in x if a is not None]
-    cloud = any(b <= a for a, b in pairwise(known))  # no curve but points, as a persistence diagram
+    cloud = any(b <= a for a, b in pairwise(known))  # points instead of a curve, such as a persistence diagram
     return {
         "type": "scatter",
         "mode": "markers" if cloud else "lines+markers" if len(x) <= 25 else "lines",

@@ -14,12 +14,12 @@ from embgeo.results import NDCG, CompressResult, Recommendation, Row
 from embgeo.results.compress import CrossFitted
 
 PLANNED = 100_000_000
-# what a stored row's `keep` says of the share that was asked for
+# by the stored verdict on the share that --keep asks for
 KEPT = {
     "yes": "Statistically confirmed: at least {} is kept.",
     "no": "Refuted: on these queries less than {} is kept.",
-    "not shown": "Not confirmed that at least {} is kept: the test is stricter than the interval, since it corrects "
-    "for all rows and counts one unseen query as lost.",
+    "not shown": "Not confirmed that at least {} is kept: the test is stricter than the interval because it corrects "
+    "for testing all rows and counts one unseen query as lost.",
     "not enough queries": "Not confirmed: there are too few queries to tell whether at least {} is kept.",
 }
 
@@ -55,16 +55,16 @@ def headline(result: CompressResult) -> str:
     if best.recall is not None:
         share = percent(best.recall, best.recall_ci)
         return f"returns {share} of the ten documents that exact search returns, {size}."
-    return f"stores a vector {size}."
+    return f"stores vectors {size}."
 
 
 def share_asked(value: float | None) -> str:
-    """A share that was asked for: `99 %`, `99.5 %`."""
+    """A requested share: `99 %`, `99.5 %`."""
     return "—" if value is None else f"{bare(round(100 * value, 6))}{NARROW}%"
 
 
 def unmet(result: CompressResult) -> str:
-    """The first sentence of what is said of a run whose --keep is not met; "" where it is, or none was asked for."""
+    """The first sentence about a run whose --keep is not met; "" if it is met or was not given."""
     if result.recommendation.meets_keep is not False:
         return ""
     within = "within the budget and " if result.budget else ""
@@ -98,7 +98,8 @@ def details(result: CompressResult) -> Iterator[str]:
         yield KEPT[best.keep.shown].format(share_asked(result.keep))
         needed = best.keep.queries_for_80_percent_power
         if best.keep.shown == "not shown" and needed is not None:
-            yield f"About {counted(needed, 'query', 'queries')} would confirm it, if it keeps what it kept here."
+            queries = counted(needed, "query", "queries")
+            yield f"About {queries} would confirm it with 80 % power, if it keeps the share measured here."
 
 
 def alternatives(best: Row, rows: Sequence[Row], quality: str) -> list[str]:
@@ -134,7 +135,7 @@ def _quality(best: Recommendation, baseline: Row, queries: float | None) -> str:
             sentence += f", 95 % interval paired by query{over}"
         elif reason := why_none(best):
             sentence += f", without an interval ({reason})"
-    return sentence + ", out of sample: as on documents that the codec was not fitted on."
+    return sentence + ". Quality is out of sample: as on documents that the codec was not trained on."
 
 
 def _verdict(best: Row) -> Iterator[str]:

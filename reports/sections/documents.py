@@ -19,7 +19,7 @@ MAX_CHARACTERS = 90
 
 @section("documents", "Documents that stand out", of=AnalyzeResult, order=500)
 def largest_values(shown: Shown[AnalyzeResult]) -> list[Block]:
-    """The lists among the details of the measures; the heading says what they hold, the column what is counted."""
+    """The lists in the details of measures; the heading says what they contain, the column what is counted."""
     titled = []
     for measure, details in shown.result.details.items():
         known = measure_facts().get(str(measure), MeasureFacts()).documents
@@ -34,11 +34,11 @@ def largest_values(shown: Shown[AnalyzeResult]) -> list[Block]:
 
 @section("retrievability", "Retrievability", of=AnalyzeResult, order=600)
 def retrievability(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
-    """How evenly the queries reach the documents; those found most often and never, with their text."""
+    """How evenly queries retrieve the documents; those found most often and never, with their text."""
     if (found := shown.result.retrievability) is None:
         return
     stored = found.to_json()
-    yield Paragraph("How evenly the queries reach the documents.", "note")
+    yield Paragraph("How evenly the queries retrieve the documents, and which ones no query finds.", "note")
     yield Facts(facts(stored))
     listed = ((name, items) for name, items in stored.items() if isinstance(items, list))
     told = ((name, [with_text(item, shown.run) for item in objects(items)]) for name, items in listed)
@@ -46,7 +46,7 @@ def retrievability(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
 
 
 def with_text(item: Mapping[str, Any], run: Run) -> Mapping[str, Any]:
-    """`item` with the beginning of its document's text, where the run has it."""
+    """`item` with the beginning of its document's text, if the run has it."""
     named = next((item[key] for key in ("id", "document") if item.get(key) is not None), None)
     text = None if named is None or "text" in item else run.documents.get(str(named))
     return item if text is None else {**item, "text": one_line(text, MAX_CHARACTERS)}

@@ -30,7 +30,7 @@ CAPTION = (
 
 @section("float8", TITLE, of=CompressResult, order=100)
 def float8(shown: Shown[CompressResult]) -> Iterator[Block]:
-    """Only for a run that asked `--grid storage-paper`."""
+    """Only for runs with `--grid storage-paper`."""
     found = shown.result.float8_or_int8
     compared = {"published": found.published, "correct": found.correct} if found else {}
     known = {key: widths for key, found in compared.items() if (widths := _widths(found))}
@@ -56,7 +56,7 @@ def float8(shown: Shown[CompressResult]) -> Iterator[Block]:
 
 
 def _sentence(stored: str) -> str:
-    """The stored sentence without the question that is the heading, with the minus of this page."""
+    """The stored sentence without its question, which is the heading, and with the page's minus sign."""
     return re.sub(r"(?<=[ (])-(?=\d)", MINUS, stored.removeprefix("float8 or int8? "))
 
 
@@ -65,7 +65,7 @@ def _widths(compared: ComparedWidths) -> list[ComparedWidth]:
 
 
 def _width(row: ComparedWidth, whole: int | None) -> str:
-    """The number of dimensions kept, from the spec: a reducer's own, without one the whole."""
+    """The number of dimensions kept, from the spec: the reducer's, or all without one."""
     named = re.match(r"[a-z]+(\d+),int8\b", row.int8)
     return named[1] if named else number(whole, places=0) if whole is not None else "all"
 

@@ -1,4 +1,4 @@
-"""Indices: how fast a search gets when it may miss some of what flat search finds, compared at equal recall."""
+"""Indices: how much faster search gets if it may miss some of flat search's results, compared at equal recall."""
 
 from __future__ import annotations
 
@@ -29,23 +29,22 @@ from embgeo.results.rows import IndexCurve, SearchSpeed
 
 TITLE = "Indices at equal recall"
 CAPTION = (
-    "Each point is one search effort (ef of a graph, lists read of an inverted file). Stars are flat search of the "
+    "Each point is one search effort (ef of a graph, lists probed in an inverted file). Stars are flat search over the "
     "same codes, timed in the same rounds."
 )
 
 
 @section("indices", "Indices: speed for a share of the results", of=CompressResult, order=600, label="Indices")
 def indices(shown: Shown[CompressResult]) -> Iterator[Block]:
-    """Only where a row has an index whose efforts were measured."""
+    """Only if a row has an index whose efforts were measured."""
     indexed = [row for row in shown.result.rows if _points(row)]
     if not indexed:
         return
     shares = sorted({share for row in indexed for share in _index(row).at_recall or {} if _is_share(share)}, key=float)
     sentences = [said for row in indexed if (said := _sentence(row, shares))]
     yield Paragraph(
-        "An index reads only part of the codes and may miss results that flat search finds. It pays off where its line "
-        "lies above the star of flat search at a recall that is good enough for you; the larger the corpus, the more "
-        "it saves.",
+        "An index reads only part of the codes and may miss results that flat search finds. It pays off if its line "
+        "lies above the star of flat search at a recall that you accept; the larger the corpus, the more it saves.",
         "note",
     )
     yield Bullets([Foreign(said) for said in sentences])

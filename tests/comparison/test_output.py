@@ -134,7 +134,9 @@ def test_a_verdict_names_the_better_one_whichever_stands_first() -> None:
 def test_no_verdict_without_evidence() -> None:
     assert "cannot be told apart" in verdict("A", "B", replace(TEST, p_holm=0.06), 300, "nDCG@10")
     same = PairedTest(difference=0.0, p_holm=1.0, changed_bound=0.01, wins=0, losses=0)
-    assert "the same nDCG@10 on every one of 300 queries" in verdict("A", "B", same, 300, "nDCG@10")
+    assert "the same nDCG@10 on all 300 shared queries (with 95 % confidence fewer than 1.0" in verdict(
+        "A", "B", same, 300, "nDCG@10"
+    )
 
 
 @pytest.mark.parametrize(
@@ -146,14 +148,14 @@ def test_a_missing_interval_is_not_read_as_equality(losses: int | None, said: st
     told = verdict("A", "B", few, 300, "nDCG@10")
     assert "the same" not in told
     assert "difference \u22120.0012 nDCG@10" in told
-    assert f"without an interval, for {said}." in told
+    assert f"without an interval because {said}." in told
 
 
 def test_the_report_says_how_many_queries_differ_where_there_is_no_interval(tmp_path: Path) -> None:
     result = embgeo.compare([analyzed(tmp_path, "plain"), few_changed(tmp_path, 3)], out=tmp_path)
     page = report_html([result])
-    assert re.search("only 3 of [0-9]+ queries change .under", page)
-    assert "the same nDCG@10 on every one" not in page
+    assert re.search("only 3 of [0-9]+ queries change .95 % bound: under", page)
+    assert "the same nDCG@10 on all" not in page
 
 
 def test_p_values_never_read_as_zero() -> None:
@@ -316,16 +318,17 @@ C  adaptive@48B     48              4.80 GB   0.48
 warning: a warning: <b>not markup</b>
 run     embgeo-runs/compare-x
 
-With exact float32 search nDCG@10 is 0.6451 for A (minilm-docs.npy), 0.6356 for C (pca128-docs.npy), 0.5708 for B \
-(noisy-docs.npy). A and C cannot be told apart over 300 shared queries: difference +0.0095 (-0.0037 to +0.0224) \
+With exact float32 search, search quality (nDCG@10) is 0.6451 for A (minilm-docs.npy), 0.6356 for C \
+(pca128-docs.npy), 0.5708 for B (noisy-docs.npy). A and C cannot be told apart over 300 shared queries: difference +0.0095 (-0.0037 to +0.0224) \
 nDCG@10, p = 0.16. A is better than B by 0.0743 (0.0498–0.1002) nDCG@10 over 300 shared queries, p < 0.001.
 A keeps 99.8 % (98.8–100.8) of nDCG@10 at 96 B per vector (adaptive@96B); B keeps 99.0 % (96.6–101.7) of nDCG@10 at \
 96 B per vector (adaptive@96B); C keeps 99.4 % (97.7–101.2) of nDCG@10 at 48 B per vector (adaptive@48B). Of the \
 recommended stores, A is better than B by 0.0783 (0.0536–0.1041) nDCG@10 over 300 shared queries, p < 0.001. Of the \
 recommended stores, A and C cannot be told apart over 300 shared queries: difference +0.0119 (-0.0041 to +0.0280) \
 nDCG@10, p = 0.15.
-Of a document's ten nearest neighbours A and B share 64 % (linear CKA 0.901), A and C share 87 % (linear CKA \
-0.993), B and C share 62 % (linear CKA 0.894).
+Of a document's ten nearest neighbours, A and B share 64 % (linear CKA 0.901), A and C share 87 % (linear CKA \
+0.993), B and C share 62 % (linear CKA 0.894). Linear CKA is 1 if two models see the same similarities between \
+documents, 0 if they are unrelated.
 At 100 million vectors: 9.60 GB at a price of 0.96 for A (adaptive@96B); 9.60 GB at a price of 0.96 for B \
 (adaptive@96B); 4.80 GB at a price of 0.48 for C (adaptive@48B).
 """
