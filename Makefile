@@ -34,12 +34,12 @@ clean:
 # torch first and pinned: a looser range may pull several GB; Python compiles what is imported, pip would compile all
 $(VENV)/.torch: constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
-	echo "embgeo needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name one: make PYTHON=python3.12" >&2; exit 1; }
+	echo "embgeo needs Python 3.11, 3.12 or 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Choose one: make PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --no-compile torch -c constraints.txt
 	@touch $@
 
-# both installs are editable, so that the one never hides the other's code
+# both installs are editable, so that neither hides the other's code
 $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	@test -f $(VENV)/.dev -a $(VENV)/.dev -nt pyproject.toml || $(BIN)/python -m pip install -q --no-compile -e '.[cpu,demo]' -c constraints.txt
 	@touch $@
