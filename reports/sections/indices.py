@@ -34,7 +34,7 @@ CAPTION = (
 )
 
 
-@section("indices", "Indices: speed for a share of the results", of=CompressResult, order=600, label="Indices")
+@section("indices", "Indices: speed against recall", of=CompressResult, order=600, label="Indices")
 def indices(shown: Shown[CompressResult]) -> Iterator[Block]:
     """Only if a row has an index whose efforts were measured."""
     indexed = [row for row in shown.result.rows if _points(row)]

@@ -1,4 +1,4 @@
-"""Predicted against measured recall: what the spectrum and the mean norm alone lead to expect, and what was found."""
+"""Predicted against measured recall: the prediction knows only the spectrum and the mean norm."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from embgeo.results.compress import Prediction, WorstPrediction
 TITLE = "Predicted and measured recall"
 LISTED = 200
 CAPTION = (
-    "Points on the line: prediction was exact; above it: better than predicted. The prediction decides which further "
-    "codecs are run, never which one is recommended."
+    "Points on the line: prediction was exact; above it: better than predicted. The prediction decides which "
+    "additional codecs are run, never which one is recommended."
 )
 
 
 @section("prediction", TITLE, of=CompressResult, order=700, label="Prediction")
 def prediction(shown: Shown[CompressResult]) -> Iterator[Block]:
-    """Only for a run with predictions."""
+    """Only for runs with predictions."""
     measured = [row for row in shown.result.rows if row.recall is not None and row.spec != "f32"]
     points = [row for row in measured if row.predicted_recall is not None]
     if not points:
@@ -71,11 +71,11 @@ def _sentences(account: Prediction, predicted: int, measured: int) -> Iterator[s
     worst = _worst(account)
     if worst.error is not None:
         side = "high" if worst.error > 0 else "low"
-        yield f"Worst: {worst.spec}, {number(abs(worst.error), places=3)} too {side}."
+        yield f"Largest error: {worst.spec}, {number(abs(worst.error), places=3)} too {side}."
 
 
 def _lean(mean: float | None, size: float | None) -> str:
-    """The sign of the errors, where most of them share it."""
+    """The sign of the errors, if most of them share it."""
     if mean is None or not size or abs(mean) < 0.5 * size:
         return ""
     return f"; mostly too {'high' if mean > 0 else 'low'}"
@@ -95,13 +95,13 @@ def _figure(points: Sequence[Row], worst: str) -> Figure:
     marker = {"opacity": 0.8, "size": 8}
     groups: list[tuple[str, dict[str, Any], list[Row]]] = [
         ("codec", {**marker, "color": figures.ACCENT}, [row for row in rest if not row.index]),
-        # what an index misses comes on top of what its codes lose, and the spectrum tells about codes
+        # the spectrum predicts what the codes lose; what the index misses comes on top
         (
-            "with an index, predicted as its codes",
+            "with an index, predicted from its codes",
             {**marker, "color": figures.MUTED, "symbol": "x"},
             [row for row in rest if row.index],
         ),
-        ("farthest off", {**marker, "color": figures.SECOND, "size": 12, "symbol": "diamond"}, far),
+        ("largest error", {**marker, "color": figures.SECOND, "size": 12, "symbol": "diamond"}, far),
     ]
     return figure(
         [_dots(*group) for group in groups if group[-1]],

@@ -12,7 +12,7 @@ from embgeo.results import CompressResult, Row
 from embgeo.results.compress import Budget, Protocol
 from embgeo.results.rows import Estimator
 
-# told by the decision, and by the sentence "fit_budget"
+# shown by the decision section, and by the sentence "fit_budget"
 SAID = ("selection", "left_out", "fit_budget_seconds")
 
 
@@ -30,7 +30,7 @@ def protocol(shown: Shown[CompressResult]) -> Iterator[Block]:
 
 
 def protocol_facts(stored: Protocol) -> list[Fact]:
-    """The protocol without what is missing and what stands elsewhere."""
+    """The protocol without missing values and without what is shown elsewhere."""
     said = SAID if stored.fit_budget else SAID[:1]
     told = {key: value for key, value in stored.to_json().items() if key not in said}
     return [fact for fact in facts(told) if fact.text != MISSING]
@@ -47,17 +47,17 @@ def estimator_sentence(rows: Sequence[Row]) -> str:
         reason = next((used.reason.rstrip(".") for used in alike if used.reason), "")
         codecs = f"{count(len(alike))} codec{'' if len(alike) == 1 else 's'}"
         parts.append(f"{name} for {codecs}" + (f" ({reason})" if reason else ""))
-    return f"Quality out of sample is estimated by {'; '.join(parts)}." if parts else ""
+    return f"Out-of-sample quality is estimated by {'; '.join(parts)}." if parts else ""
 
 
 def budget_facts(budget: Budget | None) -> list[Fact]:
-    """What was asked for, and what it allows."""
+    """The requested budget, and what it allows."""
     if budget is None:
         return []
     allowed = {
-        "Asked for": budget.text,
+        "Requested": budget.text,
         "Bytes per vector, at most": budget.per_vector and byte_size(budget.per_vector),
         "Whole store, at most": budget.store and byte_size(budget.store),
-        "Vectors planned for": budget.vectors and count(budget.vectors),
+        "Planned number of vectors": budget.vectors and count(budget.vectors),
     }
     return [Fact(label, text) for label, text in allowed.items() if text]

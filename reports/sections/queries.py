@@ -82,12 +82,12 @@ class PerQuery:
 
 @section("queries", "Query by query", of=CompressResult, order=800)
 def queries(shown: Shown[CompressResult]) -> Iterator[Block]:
-    """Only for a run that holds the quality of single queries."""
+    """Only for runs that store the quality of each query."""
     spec = shown.result.recommendation.spec
     found = per_query(shown.run, spec, shown.result.measure) if spec else None
     if found is None:
         return
-    worst = " Those that lose most:" if found.losses else ""
+    worst = " The largest losses:" if found.losses else ""
     yield Paragraph((f"{found.summary} when ", Code(spec), f" replaces float32, out of sample.{worst}"))
     for place, loss in enumerate(found.losses, 1):
         blocks = list(_query(loss, place, found.label))
@@ -113,7 +113,7 @@ def _document(document: MovedDocument) -> Cell:
 
 
 def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
-    """What changes for single queries when `spec` replaces float32; None where the run holds no values of both.
+    """What changes for each query when `spec` replaces float32; None if the run does not store the values of both.
 
     Rankings and judgements are those that the quality was computed from, out of sample; a run without them gives the
     values alone.
@@ -142,8 +142,8 @@ def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
             )
         )
     summary = (
-        f"{count(worse)} of {count(len(change))} queries lose, {count(better)} gain, "
-        f"{count(len(change) - worse - better)} keep their value"
+        f"{count(worse)} of {count(len(change))} queries get worse, {count(better)} get better, "
+        f"{count(len(change) - worse - better)} stay the same"
     )
     return PerQuery(summary, "nDCG@10" if quality == NDCG else "Recall@10", losses)
 

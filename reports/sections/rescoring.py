@@ -1,4 +1,4 @@
-"""Rescoring: what fetching more candidates with small codes buys, when larger codes put them in order."""
+"""Rescoring: what fetching more candidates with small codes gains when larger codes rank them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Step = tuple[str, RescoringPoint | None]
 
 @section("rescoring", "Rescoring: how many candidates to fetch", of=CompressResult, order=500, label="Rescoring")
 def rescoring(shown: Shown[CompressResult]) -> Iterator[Block]:
-    """Only where a pair of codes was judged at some factor."""
+    """Only if a pair of codes was evaluated at some factor."""
     curves = [curve for curve in shown.result.rescoring if _points(curve)]
     if not curves:
         return
@@ -47,14 +47,14 @@ def rescoring(shown: Shown[CompressResult]) -> Iterator[Block]:
     yield Bullets([Foreign(_sentence(curve)) for curve in curves])
     drawn = {key: _figure(curves, key, label) for key, label in QUALITIES.items() if _has(curves, key)}
     if drawn:
-        described = "Quality against the number of candidates fetched; the table that follows holds the same numbers."
+        described = "Quality against the number of candidates fetched; the table below has the same numbers."
         switch = "Quality of rescoring" if len(drawn) > 1 else ""
         yield Plot("rescoring", "Rescoring", described, drawn, switch=switch, choices=QUALITIES)
     titles = ("Candidates", "Per vector", *(QUALITIES[key] for key in drawn), "One query")
     columns = [Column("Codes"), Column("Candidates per result"), *(Column(title, "number") for title in titles)]
     rows = [row for curve in curves for row in _rows(curve, list(drawn))]
     data = Data("rescoring", "Rescoring", [record for curve in curves for record in _records(curve)])
-    yield Fold("Each factor in numbers", [Table("rescoring", "Rescoring", columns, [RowGroup(rows)], data=data)])
+    yield Fold("All factors as a table", [Table("rescoring", "Rescoring", columns, [RowGroup(rows)], data=data)])
 
 
 def _points(curve: RescoringCurve) -> list[RescoringPoint]:
@@ -84,7 +84,7 @@ def _sentence(curve: RescoringCurve) -> str:
     enough = next((point for point in points if (point.recall or 0.0) >= ENOUGH * whole), None)
     goal = f"99 % of what {curve.rescore} finds alone ({number(whole, places=3)})"
     if enough is None:
-        return f"{said}; no factor that was tried reaches {goal}."
+        return f"{said}; none of the factors tried reaches {goal}."
     return f"{said}; {_times(enough)} is enough for {goal}."
 
 
@@ -122,7 +122,7 @@ def _rows(curve: RescoringCurve, keys: Sequence[str]) -> Iterator[TableRow]:
 
 def _figure(curves: Sequence[RescoringCurve], key: str, label: str) -> Figure:
     factors = sorted({float(point.factor or 0) for curve in curves for point in _points(curve)})
-    # both codes alone stand at the ends of the axis, factors at equal steps between them
+    # each code alone is at an end of the axis, the factors are at equal steps between
     places = {factor: place for place, factor in enumerate(factors, 1)}
     end = len(factors) + 1
     data = [_line(curve, key, places, *figures.style_of(at)) for at, curve in enumerate(curves)]

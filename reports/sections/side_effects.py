@@ -1,4 +1,4 @@
-"""What the chosen store changes beyond quality: neighbourhoods, hubs, documents out of reach."""
+"""What the chosen store changes beyond quality: neighbourhoods, hubs, unreachable documents."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ def side_effects(shown: Shown[CompressResult]) -> Iterator[Block]:
     if effects is None:
         return
     yield Paragraph(
-        "The built store against exact float32 search: the share of a document's ten nearest neighbours that it still "
-        "finds, the hubness of its neighbourhoods (higher: a few documents crowd the results), and how many documents "
-        "the queries can still reach in their top 100.",
+        "The built store compared with exact float32 search: the share of a document's ten nearest neighbours that it "
+        "still finds, the hubness of its neighbourhoods (higher: a few documents crowd the results), and how many "
+        "documents the queries can still reach in their top 100.",
         "note",
     )
     lost = effects.newly_unreachable

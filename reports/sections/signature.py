@@ -29,14 +29,14 @@ FAMILIES = {
     "retrievability": "Which documents a search can return at all",
     "other": "Measures that this version of embgeo does not know",
 }
-# a second value of the mean cosine, without the pairs of a document with itself: avg_pair_sim_cosine has a row
+# the mean cosine again, without the pairs of a document with itself: avg_pair_sim_cosine has its own row
 REPEATED = {"epsilon_corpus": ("Mean",)}
 Signature = Mapping[str, MeasuredValue]
 
 
 @section("signature", "Signature", of=AnalyzeResult, order=200)
 def signature(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
-    """The values of the runs beside it stand in columns of their own."""
+    """The other runs' values get columns of their own."""
     measured = shown.result.signature or {}
     if not measured:
         return
@@ -67,7 +67,7 @@ def signature(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
 
 
 def signature_table(result: AnalyzeResult) -> Table | None:
-    """The same for the terminal: value, interval, sample size, seconds; the reason where a measure has no value."""
+    """The same for the terminal: value, interval, sample size, seconds; the reason if a measure has no value."""
     if not result.signature:
         return None
     rows = []
@@ -92,7 +92,7 @@ def signature_of(run: Run) -> Signature:
 
 
 def side_by_side(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """(measure, one value a run) of every measure that at least two of the runs have."""
+    """(measure, one value per run) of every measure that at least two of the runs have."""
     signatures = [signature_of(run) for run in runs]
     names = dict.fromkeys(name for signature in signatures for name in signature)
     rows = [(name, [_value(signature.get(name)) for signature in signatures]) for name in names]

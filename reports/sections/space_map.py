@@ -30,7 +30,7 @@ LAYOUTS = {"pca": "PCA", "umap": "UMAP"}
 
 @section("map", "Map of the space", of=AnalyzeResult, order=300)
 def space_map(shown: Shown[AnalyzeResult]) -> list[Block]:
-    """None where the run holds no map, or a damaged one."""
+    """None if the run has no map, or a damaged one."""
     drawn = map_of(shown.run, shown.result)
     return [drawn] if drawn else []
 
@@ -58,7 +58,7 @@ def map_of(run: Run, result: AnalyzeResult) -> SpaceMap | None:
         "ids": ids,
         "texts": texts,
     }
-    described = f"Map of {count(points)} documents; those with similar vectors lie close together."
+    described = f"Map of {count(points)} documents; documents with similar vectors are close together."
     clusters = run.array(f"map/colour/{CATEGORY}")
     figures = {name: _figure(array, clusters) for name, array in layouts.items()}
     return SpaceMap(
@@ -71,7 +71,7 @@ def map_of(run: Run, result: AnalyzeResult) -> SpaceMap | None:
 
 
 def _figure(points: np.ndarray, clusters: np.ndarray | None) -> Figure:
-    """A layout for a file, by cluster where there are any; the page draws its own, which answers to the pointer."""
+    """A layout as a static figure, coloured by cluster if there are any; the page draws its own, interactive one."""
     levels = np.zeros(len(points)) if clusters is None or clusters.shape != points.shape[:1] else clusters
     shown = np.isfinite(points).all(axis=1)
     colors = [f"var(--map-{int(level) % PALETTE + 1})" if level >= 0 else drawing.FAINT for level in levels[shown]]
@@ -86,7 +86,7 @@ def _arrays(run: Run, kind: str) -> list[tuple[str, np.ndarray]]:
 
 
 def _grid(points: np.ndarray) -> np.ndarray:
-    """Coordinates as int16, both axes on one scale and the middle at 0, so that distances keep their proportions."""
+    """Coordinates as int16, both axes on one scale and centred at 0, so that distances keep their proportions."""
     points = np.nan_to_num(points.astype(np.float64))
     middle = (points.max(axis=0) + points.min(axis=0)) / 2
     reach = np.abs(points - middle).max()
@@ -94,7 +94,7 @@ def _grid(points: np.ndarray) -> np.ndarray:
 
 
 def _colour(name: str, values: np.ndarray) -> dict[str, Any]:
-    """Levels 1 … 255 by rank (0: not measured), so that a few extremes do not leave the rest in one colour."""
+    """Levels 1 … 255 by rank (0: not measured), so that a few extremes do not push the rest into one colour."""
     known = np.isfinite(values)
     if name == CATEGORY:
         levels = np.where(known, np.clip(np.nan_to_num(values), 0, 253) + 1, 0)
@@ -106,7 +106,7 @@ def _colour(name: str, values: np.ndarray) -> dict[str, Any]:
     ranks = ((below[:-1] + below[1:]) / 2 / len(place))[place]  # equal values share a rank
     levels = np.zeros(len(values), np.uint8)
     levels[known] = 1 + np.round(254 * ranks)
-    # a count below 65,535 comes through exactly, other values to 5 digits
+    # counts below 65,535 are stored exactly, other values to 5 digits
     step = 1.0 if (distinct == np.round(distinct)).all() and high - low < 65_535 else (high - low) / 65_535 or 1.0
     quantised = np.zeros(len(values), "<u2")
     quantised[known] = np.round((values[known].astype(np.float64) - low) / step)
@@ -131,7 +131,7 @@ def _packed(array: np.ndarray) -> str:
 def _note(layout: str, stored: MapFacts, points: int) -> str:
     drawn = f"{count(points)} documents"
     if stored.documents is not None and stored.documents > points:
-        drawn = f"{count(points)} of {count(stored.documents)} documents, drawn at random"
+        drawn = f"{count(points)} of {count(stored.documents)} documents, sampled at random"
     if layout == "umap":
         return f"{drawn}, laid out by UMAP: neighbours stay together; distances between groups are not meaningful."
     shares = stored.explained_variance if len(stored.explained_variance) == 2 else (None, None)
@@ -144,7 +144,7 @@ def _note(layout: str, stored: MapFacts, points: int) -> str:
 
 
 def _texts(run: Run, rows: np.ndarray) -> tuple[list[str], list[str]]:
-    """Ids and beginnings of the texts, one each a point; texts are cut shorter where they would fill the page."""
+    """Ids and beginnings of the texts, one per point; texts are cut shorter if they would exceed the page's limit."""
     kept = KeptDocuments.of(run, rows)
     texts = [visible(kept.text(row), CHARACTERS) for row in rows.tolist()]
     lengths = np.array([len(text) for text in texts])

@@ -24,8 +24,9 @@ SHARE_HELD = 0.6  # of the best quality: rows below would squash the others into
 QUALITIES = {NDCG: "nDCG@10, out of sample", RECALL: "Recall@10 against exact neighbours"}
 CHOICES = {NDCG: "nDCG@10 on the judgements", RECALL: "Recall@10 of exact search"}
 CAPTION = (
-    "The line is the Pareto front, the best codec at each size. Bars are 95 % intervals of the difference to float32, "
-    "paired by query. Stores below the axis stand as arrows on its lower edge, off the line; hover for their values."
+    "The line is the Pareto front, the best codec at each size. Bars are 95 % intervals of the difference from "
+    "float32, paired by query. Stores below the axis are drawn as arrows at its lower edge, not joined to the line; "
+    "hover for their values."
 )
 
 
@@ -34,14 +35,14 @@ def tradeoff(shown: Shown[CompressResult]) -> Iterator[Block]:
     rows = shown.result.rows
     commands = {row.spec: repeat_command(shown.run, [row.spec]) for row in rows}
     if drawn := tradeoff_figures(shown.result, commands):
-        numbers = "the table that follows holds the same numbers."
-        described = f"Bytes per vector against quality for {len(rows)} codecs; {numbers}"
-        hint = "Drag to zoom, double-click to reset. The table below has the same numbers."
+        numbers = "table below has the same numbers."
+        described = f"Quality against bytes per vector for {len(rows)} codecs; the {numbers}"
+        hint = f"Drag to zoom, double-click to reset. The {numbers}"
         yield Plot("tradeoff", TITLE, described, drawn, CAPTION, "Quality", hint, CHOICES)
 
 
 def tradeoff_figures(result: CompressResult, commands: Mapping[str, str]) -> dict[str, Figure]:
-    """One figure for each quality that any row has, by the row's key; `commands` gives the re-run line of a spec."""
+    """One figure for each quality that any row has, by the row's key; `commands` has the command that runs a spec."""
     drawn = {}
     for key, label in QUALITIES.items():
         rows = [row for row in result.rows if row.bytes_per_vector and row.at(key) is not None]
@@ -140,8 +141,8 @@ def _group(row: Row, front: Sequence[Row], recommended: str, budgeted: bool) -> 
 STYLES: dict[str, tuple[str, dict[str, Any]]] = {
     "rest": ("other", {"symbol": "circle", "size": 8, "color": figures.MUTED}),
     "over": ("over budget", {"symbol": "circle-open", "size": 8, "color": figures.MUTED, "line": {"width": 1.5}}),
-    "tied": ("tied with the recommended", {"symbol": "diamond", "size": 10, "color": figures.THIRD}),
-    "front": ("best at its size", {"symbol": "circle", "size": 10, "color": figures.ACCENT}),
+    "tied": ("tied with the recommended store", {"symbol": "diamond", "size": 10, "color": figures.THIRD}),
+    "front": ("Pareto front", {"symbol": "circle", "size": 10, "color": figures.ACCENT}),
     "best": (
         "recommended",
         {"symbol": "star", "size": 18, "color": figures.SECOND, "line": {"width": 1, "color": figures.SURFACE}},
@@ -178,7 +179,7 @@ def _front_line(front: Sequence[Row], axis: _Axis) -> dict[str, Any]:
 
 
 def _window(axis: _Axis, rows: Sequence[Row]) -> tuple[float, float]:
-    """The axis: rows of at least 60 % of the best, the baseline and the recommended, and their bars; the rest below."""
+    """Range of the axis: rows of at least 60 % of the best, the baseline, the recommended row, and their bars."""
     always = (axis.recommended, axis.result.baseline.spec)
     kept = figures.held([axis.value(row) for row in rows], SHARE_HELD)
     least = min([*kept, *(axis.value(row) for row in rows if row.spec in always)])
@@ -209,9 +210,9 @@ def _reference_lines(
 
 
 def _label(row: Row, axis: _Axis) -> dict[str, Any]:
-    """The recommendation's name, above its star: the front is the upper edge of the cloud, so nothing lies there.
+    """The recommendation's name, above its star: the front is the upper edge of the cloud, so there is room.
 
-    Annotations of a log axis are placed by power of ten, shapes by value: plotly's own rule.
+    Plotly places annotations on a log axis by power of ten, shapes by value.
     """
     return {
         "text": f"<b>{plot_text(row.spec, 40)}</b>",

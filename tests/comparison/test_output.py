@@ -134,9 +134,7 @@ def test_a_verdict_names_the_better_one_whichever_stands_first() -> None:
 def test_no_verdict_without_evidence() -> None:
     assert "cannot be told apart" in verdict("A", "B", replace(TEST, p_holm=0.06), 300, "nDCG@10")
     same = PairedTest(difference=0.0, p_holm=1.0, changed_bound=0.01, wins=0, losses=0)
-    assert "the same nDCG@10 on all 300 shared queries (with 95 % confidence fewer than 1.0" in verdict(
-        "A", "B", same, 300, "nDCG@10"
-    )
+    assert "the same nDCG@10 on all 300 shared queries" in verdict("A", "B", same, 300, "nDCG@10")
 
 
 @pytest.mark.parametrize(
@@ -319,8 +317,9 @@ warning: a warning: <b>not markup</b>
 run     embgeo-runs/compare-x
 
 With exact float32 search, search quality (nDCG@10) is 0.6451 for A (minilm-docs.npy), 0.6356 for C \
-(pca128-docs.npy), 0.5708 for B (noisy-docs.npy). A and C cannot be told apart over 300 shared queries: difference +0.0095 (-0.0037 to +0.0224) \
-nDCG@10, p = 0.16. A is better than B by 0.0743 (0.0498–0.1002) nDCG@10 over 300 shared queries, p < 0.001.
+(pca128-docs.npy), 0.5708 for B (noisy-docs.npy). A and C cannot be told apart over 300 shared queries: difference \
++0.0095 (-0.0037 to +0.0224) nDCG@10, p = 0.16. A is better than B by 0.0743 (0.0498–0.1002) nDCG@10 over 300 \
+shared queries, p < 0.001.
 A keeps 99.8 % (98.8–100.8) of nDCG@10 at 96 B per vector (adaptive@96B); B keeps 99.0 % (96.6–101.7) of nDCG@10 at \
 96 B per vector (adaptive@96B); C keeps 99.4 % (97.7–101.2) of nDCG@10 at 48 B per vector (adaptive@48B). Of the \
 recommended stores, A is better than B by 0.0783 (0.0536–0.1041) nDCG@10 over 300 shared queries, p < 0.001. Of the \

@@ -69,7 +69,7 @@ def test_values_come_back_from_their_levels(tmp_path: Path) -> None:
 def test_a_sample_says_that_it_is_one(tmp_path: Path) -> None:
     view = map_view(run_with(tmp_path, {"map": {**STORED, "documents": 1_000_000}}))
     assert view is not None
-    assert view.notes["pca"].startswith("4 of 1,000,000 documents, drawn at random.")
+    assert view.notes["pca"].startswith("4 of 1,000,000 documents, sampled at random.")
     assert "50.0\u202f% of variance" in view.notes["pca"]
 
 

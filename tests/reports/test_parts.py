@@ -29,7 +29,7 @@ from embgeo.run import Run, load_run
 HEADINGS = {
     "float8_or_int8": "float8 or int8?",
     "rescoring": "Rescoring: how many candidates to fetch",
-    "index": "Indices: speed for a share of the results",
+    "index": "Indices: speed against recall",
     "prediction": "Predicted and measured recall",
     "price": "At 0.25 per GB",
 }
@@ -102,14 +102,14 @@ def test_the_prediction_says_how_far_off_it_was(run):
     said = " ".join(sentences(found))
     assert f"Recall@10 of {account['specs']} codecs was predicted" in said
     assert f"off by {account['mean_absolute_error_high_recall']:.3f} on average where the measured" in said
-    assert f"Worst: {account['worst']['spec']}, {abs(account['worst']['error']):.3f} too low." in said
+    assert f"Largest error: {account['worst']['spec']}, {abs(account['worst']['error']):.3f} too low." in said
     passed = [float(text.rsplit(" ", 1)[1]) for text in sentences(found)[1:]]
     assert passed == sorted((round(value, 3) for value in account["passed_over"].values()), reverse=True)
     dots = [trace for trace in plot(found).figures["recall"]["data"] if trace["mode"] == "markers"]
     drawn = {point for trace in dots for point in zip(trace["x"], trace["y"], strict=True)}
     rows = [row for row in run.result["tradeoffs"] if row["spec"] != "f32"]
     assert drawn == {(row["predicted_recall@10_exact"], row["recall@10_exact"]) for row in rows}
-    assert {trace["name"] for trace in dots} == {"codec", "farthest off", "with an index, predicted as its codes"}
+    assert {trace["name"] for trace in dots} == {"codec", "largest error", "with an index, predicted from its codes"}
 
 
 def column_of(rows: list[dict[str, Any]], title: str) -> list[Cell]:
@@ -150,7 +150,7 @@ def test_the_least_factor_that_finds_99_percent_is_named():
 
 def test_a_factor_that_was_not_reached_is_not_claimed():
     said = sentences(part({"rescoring": [rescored(0.6, 0.7)]}, "rescoring"))[-1]
-    assert "no factor that was tried reaches 99 %" in said
+    assert "none of the factors tried reaches 99 %" in said
     said = sentences(part({"rescoring": [rescored(0.6, whole=None, alone=None)]}, "rescoring"))[-1]
     assert said == "binary, rescored by int8: recall rises to 0.600 with 2× the candidates."
     assert part({"rescoring": []}, "rescoring") is None
@@ -270,7 +270,7 @@ def test_the_protocol_is_listed_without_what_stands_elsewhere():
     assert [fact.label for fact in protocol_facts(Protocol.from_json(stored))] == ["Folds", "Fit budget"]
     assert [fact.text for fact in protocol_facts(Protocol.from_json({"left_out": {"pq48": 12.4}}))] == ["12.4"]
     assert [(fact.label, fact.text) for fact in budget_facts(Budget(text="4GB", store=4e9, vectors=1000))] == [
-        ("Asked for", "4GB"), ("Whole store, at most", "4.00\u202fGB"), ("Vectors planned for", "1,000"),
+        ("Requested", "4GB"), ("Whole store, at most", "4.00\u202fGB"), ("Planned number of vectors", "1,000"),
     ]  # fmt: skip
     assert budget_facts(None) == []
 
@@ -295,15 +295,15 @@ def test_the_estimator_of_a_row_stands_in_the_table_with_its_reason_on_hover():
 
 def test_the_protocol_says_how_quality_was_estimated_for_how_many(run):
     rows = [estimated("folds", "they overfit."), estimated("one codec", "why not"), estimated("one codec", "why not")]
-    said = "Quality out of sample is estimated by one codec for 2 codecs (why not); folds for 1 codec (they overfit)."
+    said = "Out-of-sample quality is estimated by one codec for 2 codecs (why not); folds for 1 codec (they overfit)."
     assert estimator_sentence([Row.from_json(row) for row in rows]) == said
     assert estimator_sentence([Row(spec="a")]) == ""
     result = copy.deepcopy(run.result)
-    assert "Quality out of sample is estimated by" not in report_html([run])
+    assert "Out-of-sample quality is estimated by" not in report_html([run])
     for row in result["tradeoffs"]:
         row["estimator"] = {"name": "one codec", "reason": "why not"}
     page = report_html([Run(run.folder, result)])
-    assert "Quality out of sample is estimated by one codec for" in page
+    assert "Out-of-sample quality is estimated by one codec for" in page
     assert "Estimator, all rows" in page
 
 

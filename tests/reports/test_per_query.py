@@ -45,7 +45,7 @@ def test_the_queries_that_lose_come_worst_first_with_their_text(tmp_path: Path) 
     assert (found.losses[1].text, found.losses[1].before, found.losses[1].after) == ("second", "0.500", "0.300")
     assert found.losses[1].change == "−0.200"
     assert len(found.losses[0].text) == 160
-    assert found.summary == "2 of 3 queries lose, 1 gain, 0 keep their value"
+    assert found.summary == "2 of 3 queries get worse, 1 get better, 0 stay the same"
     assert found.losses[0].documents == []  # a run of an older embgeo holds no rankings
 
 
@@ -92,7 +92,7 @@ def test_without_losses_the_counts_remain_and_without_values_nothing(tmp_path: P
     found = per_query(run, "int4", "ndcg@10")
     assert found is not None
     assert found.losses == []
-    assert found.summary == "0 of 2 queries lose, 1 gain, 1 keep their value"
+    assert found.summary == "0 of 2 queries get worse, 1 get better, 1 stay the same"
     assert per_query(run, "int8", "ndcg@10") is None
 
 
