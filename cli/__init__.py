@@ -1,4 +1,4 @@
-"""The command line: one command a file in `commands`, loaded when it is named; it only calls the library."""
+"""The command line: one file per command in `commands`, imported when it is used; it only calls the library."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from embgeo.errors import EmbgeoError
 
-# import name → distribution, of what the core needs beyond what is checked on its own
+# import name → distribution of the core dependencies that have no check of their own
 LIBRARIES = {
     "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "gudhi": "gudhi", "numba": "numba",
     "pytrec_eval": "pytrec-eval-terrier", "safetensors": "safetensors", "ml_dtypes": "ml_dtypes", "jinja2": "jinja2",
@@ -55,7 +55,7 @@ def torch() -> Finding:
 
 
 def faiss(installed: Callable[[], dict[str, str]] | None = None) -> Finding:
-    """Exactly one of faiss-cpu and faiss-gpu: both write the same files, and neither leaves nothing to search with."""
+    """Exactly one of faiss-cpu and faiss-gpu must be installed: search needs one, and both install the same files."""
     found = (installed or faiss_distributions)()
     named = ", ".join(f"{name} {version}" for name, version in sorted(found.items()))
     if len(found) > 1:
@@ -122,7 +122,7 @@ def packaged_model() -> Finding:
 
 
 def cache_folder() -> Finding:
-    """The cache must be writable; what is written to find out is removed again."""
+    """The cache folder must be writable, which a temporary file tests."""
     import tempfile
 
     from embgeo.cli.words import size

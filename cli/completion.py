@@ -1,6 +1,6 @@
-"""What the shell offers behind TAB. It must answer at once: only reading the registries, once, imports numpy.
+"""Shell completion (TAB). It must answer at once: numpy is imported only to read the registries, and only once.
 
-Switched on by  eval "$(_EMBGEO_COMPLETE=bash_source embgeo)"  in ~/.bashrc; zsh_source and fish_source as well.
+Enable it with  eval "$(_EMBGEO_COMPLETE=bash_source embgeo)"  in ~/.bashrc; zsh_source and fish_source as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _VECTOR_FILES = {f".{path.stem}" for path in (_PACKAGE / "sources" / "vectors").
 
 
 def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`minilm`, vector files behind vectors:, model folders, and hub models that are on this machine."""
+    """`minilm`, vector files after vectors:, model folders, and hub models cached on this machine."""
     if incomplete.startswith(VECTORS):
         return list(_vector_files(incomplete.removeprefix(VECTORS)))
     names = [CompletionItem("minilm", help="packaged all-MiniLM-L6-v2"), CompletionItem(VECTORS, help="a vector file")]
@@ -46,7 +46,7 @@ def datasets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Co
 
 
 def measures(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Measures and families; behind a comma the next one."""
+    """Measures and families; after a comma, the next one."""
     head = incomplete[: incomplete.rfind(",") + 1]
     taken = set(head.split(","))
     return _beginning(
@@ -56,7 +56,7 @@ def measures(ctx: click.Context, parameter: click.Parameter, incomplete: str) ->
 
 
 def specs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """The parts of a spec one after another: index and reducers, a quantizer, rescoring behind +."""
+    """The parts of a spec in order: index and reducers, a quantizer, rescoring after +."""
     cut = max(incomplete.rfind(","), incomplete.rfind("+")) + 1
     head = incomplete[:cut]
     offered = []
@@ -65,14 +65,14 @@ def specs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Compl
             if kind == "quantizer":
                 offered.append(CompletionItem(f"{head}{item.value}@4", help=f"rescoring: {item.help}"))
         elif kind != "index" or not head:
-            # a reducer or an index is followed by something
+            # a reducer or an index needs a part after it
             more = "" if kind == "quantizer" else ","
             offered.append(CompletionItem(head + item.value + more, help=item.help))
     return _beginning(offered, incomplete)
 
 
 def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Stored runs, newest first; for search and export those of compress."""
+    """Stored runs, newest first; for search and export only those of compress."""
     out = Path(ctx.params.get("out") or os.environ.get("EMBGEO_OUT") or RUNS_FOLDER)
     wanted = "compress-" if ctx.info_name in ("search", "export") else ""
     taken = {str(name) for name in ctx.params.get("runs") or ctx.params.get("folders") or ()}
@@ -96,7 +96,7 @@ def known_parts() -> Iterator[tuple[str, CompletionItem]]:
 
 
 def _registered() -> dict[str, list[tuple[str, str]]]:
-    """(name, summary) of what the registries hold, by kind; importing them takes a second, so they are remembered."""
+    """(name, summary) of each registered item, by kind; cached on disk, since importing them takes a second."""
     from embgeo.files.atomic import write_text
     from embgeo.files.cache_folder import cache_directory
 
@@ -104,9 +104,9 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
     state = [embgeo.__version__, len(sources), max(path.stat().st_mtime_ns for path in sources)]
     file = cache_directory() / "completion.json"
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError):
-        kept = json.loads(file.read_text("utf-8"))
-        if kept["state"] == state:
-            return dict(kept["names"])
+        cached = json.loads(file.read_text("utf-8"))
+        if cached["state"] == state:
+            return dict(cached["names"])
     from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, load_parts
     from embgeo.metrics.registry import measures
 
@@ -162,12 +162,12 @@ def _cached_models() -> list[str]:
 
 
 class WholeWords(BashComplete):
-    """bash breaks words at `:`, `@` and `=`; `vectors:docs.npy` and `int8@4` are put together again here."""
+    """bash breaks words at `:`, `@` and `=`; this class rejoins words such as `vectors:docs.npy` and `int8@4`."""
 
     _BREAKS = (":", "@", "=")
 
     def source(self) -> str:
-        """click's script, without the space behind what is to be continued."""
+        """click's script, but without a space after a value that can be continued."""
         add = "COMPREPLY+=($value)"
         return super().source().replace(add, f"{add}; [[ $value == *[,:/] ]] && compopt -o nospace")
 
@@ -186,7 +186,7 @@ class WholeWords(BashComplete):
                 words.append(word)
             joined = breaks
         whole = words.pop() if words else ""
-        # readline replaces only what stands behind the last break
+        # readline replaces only the text after the last break
         self._cut = max((whole.rfind(mark) + 1 for mark in self._BREAKS), default=0)
         return words, whole
 
@@ -196,5 +196,5 @@ class WholeWords(BashComplete):
 
 
 def switch_on() -> None:
-    """Let click complete for bash through `WholeWords`."""
+    """Make click use `WholeWords` for bash."""
     add_completion_class(WholeWords)

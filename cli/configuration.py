@@ -8,9 +8,9 @@
     spec = ["int8", "pca192,rot,int4"]
     no-html = true
 
-Keys are the long flags without their dashes (`-` or `_` between words), and `model` and `dataset`. A table holds the
-options of one command, keys above the tables those of all. A flag on the command line wins over an environment
-variable, that over the command's table, that over the common keys. Paths are relative to the file.
+Keys are the long flags without their leading dashes (`-` or `_` between words), `model` and `dataset`. A table holds
+the options of one command; keys above the tables apply to all commands. A flag on the command line takes precedence
+over an environment variable, then the command's table, then the common keys. Paths are relative to the file.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from embgeo.cli.group import load_command
 from embgeo.errors import DataError, InputError, unknown_name
 
 COMMANDS = ("analyze", "compress", "compare", "search", "export", "report")
-PLACES = ("model", "dataset")  # the arguments that a file may give
+ARGUMENTS = ("model", "dataset")  # the positional arguments that a file may set
 VECTORS = "vectors:"
 _META = "embgeo.config"
 
 
 class Names(click.ParamType):
-    """Names in one value, with a separator between them."""
+    """Several names in one value, split at a separator."""
 
     name = "names"
 
@@ -58,20 +58,20 @@ def config_option(function: Any) -> Any:
 
 
 def used(ctx: click.Context) -> dict[str, Any] | None:
-    """Path and content of the file that this command was given, as a run keeps them; None without one."""
+    """Path and content of this command's configuration file, as a run stores them; None without one."""
     found: dict[str, Any] | None = ctx.meta.get(_META)
     return found
 
 
 def drop_overridden(ctx: click.Context, values: dict[str, Any], *groups: Iterable[str]) -> None:
-    """In each group of options that exclude each other, those of the file give way to one of the command line."""
+    """In each group of mutually exclusive options, a flag on the command line overrides those of the file."""
     if used(ctx) is None:
         return
     for group in groups:
         named = [name for name in group if values.get(name)]
-        said = {name: ctx.get_parameter_source(name) for name in named}
-        if any(source is not ParameterSource.DEFAULT_MAP for source in said.values()):
-            for name, source in said.items():
+        sources = {name: ctx.get_parameter_source(name) for name in named}
+        if any(source is not ParameterSource.DEFAULT_MAP for source in sources.values()):
+            for name, source in sources.items():
                 if source is ParameterSource.DEFAULT_MAP:
                     values[name] = {bool: False, tuple: ()}.get(type(values[name]))
 
@@ -107,24 +107,24 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The TOML file as it is, no name checked. Raises DataError."""
+    """The parsed TOML file, its names unchecked. Raises DataError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"--config must name a file that can be read; {path}: {error.strerror or error}") from None
+        raise DataError(f"--config must name a readable file; {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} must be TOML in UTF-8; {error}") from None
 
 
 def parameters(command: click.Command) -> dict[str, click.Parameter]:
-    """What a file may set for `command`: long flags without dashes in front, and its MODEL and DATASET."""
+    """What a file may set for `command`: long flags without leading dashes, and its MODEL and DATASET."""
     return dict(_named(command))
 
 
 def _named(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
     for parameter in command.params:
         if isinstance(parameter, click.Argument):
-            if parameter.name in PLACES:
+            if parameter.name in ARGUMENTS:
                 yield str(parameter.name), parameter
             continue
         long = [flag.removeprefix("--") for flag in parameter.opts if flag.startswith("--")]
@@ -138,7 +138,7 @@ def _key(key: str) -> str:
 
 
 def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str, path: Path) -> Any:
-    """The value as the command line would hand it over; InputError where the flag would refuse it."""
+    """The value as the command line would pass it; InputError if the flag would reject it."""
     flag = isinstance(parameter, click.Option) and parameter.is_flag
     if flag != isinstance(value, bool):
         wanted = "true or false" if flag else "a value, not true or false"
@@ -148,24 +148,24 @@ def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str,
     items = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
         raise InputError(f"{key} in {path} must be text or a number; got {_shown(value)}")
-    texts = [_placed(parameter, str(item), path.parent) for item in items]
+    texts = [_relative_to_file(parameter, str(item), path.parent) for item in items]
     if parameter.multiple:
-        handed: Any = tuple(texts)
+        passed: Any = tuple(texts)
     elif not isinstance(value, list):
-        handed = texts[0]
+        passed = texts[0]
     elif isinstance(parameter.type, Names):
-        handed = parameter.type.separator.join(texts)
+        passed = parameter.type.separator.join(texts)
     else:
         raise InputError(f"{key} in {path} must be one value; got a list of {len(items)}")
     try:
-        parameter.type_cast_value(ctx, handed)
+        parameter.type_cast_value(ctx, passed)
     except click.BadParameter as error:
         raise InputError(f"{key} in {path}: {error.message}") from None
-    return handed
+    return passed
 
 
-def _placed(parameter: click.Parameter, text: str, base: Path) -> str:
-    """`text` as seen from the working directory where it is a path."""
+def _relative_to_file(parameter: click.Parameter, text: str, base: Path) -> str:
+    """`text`; if it is a path, relative to the folder `base` of the file."""
     if text.startswith("~"):
         return text
     if isinstance(parameter.type, click.Path) or (parameter.name == "json_target" and text != "-"):
@@ -173,8 +173,8 @@ def _placed(parameter: click.Parameter, text: str, base: Path) -> str:
     if parameter.name == "model" and text.startswith(VECTORS):
         place = text.removeprefix(VECTORS)
         return text if place.startswith("~") else VECTORS + str(base / place)
-    # a name of a model or dataset is a folder where there is one, as on the command line
-    if parameter.name in PLACES and (text.startswith(".") or (base / text).is_dir()) and str(base) != ".":
+    # the name of a model or dataset is a folder if one exists, as on the command line
+    if parameter.name in ARGUMENTS and (text.startswith(".") or (base / text).is_dir()) and str(base) != ".":
         return str(base / text)
     return text
 

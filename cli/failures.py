@@ -15,7 +15,7 @@ import click
 from embgeo.errors import EmbgeoError
 
 INTERRUPTED = 130
-# what an interrupted command leaves for the next try
+# what an interrupted command keeps for the next run
 KEPT = {
     "analyze": "Texts encoded so far are kept",
     "compress": "Texts encoded and specs evaluated so far are kept",
@@ -26,7 +26,7 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 @dataclass
 class State:
-    """What the failure handler must know of the options; `--debug` sets it while they are parsed."""
+    """What the error handler needs to know about the options; `--debug` sets it while they are parsed."""
 
     debug: bool = False
 
@@ -47,7 +47,7 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:
-        # click turns EOFError into Abort too, but a truncated file is no Ctrl-C
+        # click turns EOFError into Abort too, but a truncated file is not Ctrl-C
         if isinstance(error.__cause__, EOFError):
             return report(error.__cause__, state)
         return say(interrupted(arguments), INTERRUPTED)
@@ -56,8 +56,8 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def interrupted(arguments: Sequence[str]) -> str:
-    """What is kept, and the command line that resumes."""
-    kept = next((KEPT[word] for word in arguments if word in KEPT), "No partial result is left")
+    """What is kept, and the command that resumes."""
+    kept = next((KEPT[word] for word in arguments if word in KEPT), "No partial result is kept")
     return f"interrupted. {kept}. To resume, run the same command again: {shlex.join(['embgeo', *arguments])}"
 
 
@@ -89,7 +89,7 @@ def os_line(error: OSError) -> str:
 
 
 def say(message: str, code: int) -> int:
-    """One line on stderr, whatever the message holds."""
+    """Print the message as one line on stderr; return the exit code."""
     line = " ".join(part.strip() for part in message.splitlines() if part.strip())
     print(f"embgeo: {line}", file=sys.stderr, flush=True)
     return code

@@ -1,4 +1,4 @@
-"""The root command: the list of commands, and nothing of what they need."""
+"""The root command: it lists the commands and imports none of their dependencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from embgeo import __version__
 
-# in the order of a first visit; each is cli/commands/<name>.py with a click command called `command`
+# in the order a new user needs them; each is cli/commands/<name>.py with a click command called `command`
 COMMANDS = (
     "analyze",
     "compress",
@@ -33,7 +33,7 @@ def load_command(name: str) -> click.Command:
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are named or listed."""
+    """A group whose commands are imported only when they are used or listed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -47,28 +47,30 @@ class LazyGroup(click.Group):
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             near = difflib.get_close_matches(name, COMMANDS, n=2)
-            hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(COMMANDS)}."
-            raise click.UsageError(f"no command {name!r}; {hint}", ctx)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"the commands are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"unknown command {name!r}; {hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
 EPILOG = """\b
 Environment:
-  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT set the flags of those names;
-  EMBGEO_CACHE_DIR is where embeddings and unfinished sweeps are kept.
+  EMBGEO_DEVICE, EMBGEO_THREADS, EMBGEO_OUT set the defaults of --device,
+  --threads and --out; EMBGEO_CACHE_DIR is the folder in which embeddings and
+  unfinished sweeps are cached.
 
 \b
 Configuration (--config FILE, TOML):
-  Keys are the long flags, model and dataset: above the tables for every
-  command, in a table for that command. Paths are relative to the file. Flags
-  take precedence over environment variables, and these over the file.
+  Keys are the long flags, model and dataset. Keys above the tables apply to
+  every command, keys in a table to that command. Paths are relative to the
+  file. Flags take precedence over environment variables, and these over the
+  file.
     seed = 7
     [compress]
     model = "minilm"
     spec = ["int8", "pca192,rot,int4"]
 
 \b
-Completion of models, datasets, measures, specs and runs:
+Shell completion of models, datasets, measures, specs and runs:
   eval "$(_EMBGEO_COMPLETE=bash_source embgeo)"     in ~/.bashrc
   eval "$(_EMBGEO_COMPLETE=zsh_source embgeo)"      in ~/.zshrc
   _EMBGEO_COMPLETE=fish_source embgeo | source      in config.fish

@@ -1,4 +1,4 @@
-"""The options that commands share, and those that come from the fields of a request."""
+"""The options that commands share, and options made from the fields of a request."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 EXCLUSIVE = (("html", "no_html"), ("specs", "exhaustive", "grid"), ("query", "vector"))
-VOICES = (("quiet", "verbose"), ("quiet", "debug"))
+VERBOSITY = (("quiet", "verbose"), ("quiet", "debug"))
 
 
 @dataclass(frozen=True)
 class Common:
-    """Where a command's result goes beside the run's folder."""
+    """Where a command writes its result besides the run folder."""
 
     output: Output
     html: Path | None
     no_html: bool
 
     @classmethod
-    def taken_from(cls, options: dict[str, Any]) -> Common:
-        """What the options ask for, which are taken out of them; refused before the work what cannot be."""
-        common = cls(_take_output(options), options.pop("html"), options.pop("no_html"))
+    def popped_from(cls, options: dict[str, Any]) -> Common:
+        """Pop the output options; impossible ones are refused before any work is done."""
+        common = cls(_pop_output(options), options.pop("html"), options.pop("no_html"))
         if common.html is not None and common.no_html:
-            raise click.UsageError("--html and --no-html exclude each other; give one of them")
+            raise click.UsageError("--html and --no-html cannot be combined; give one of them")
         if common.html is not None:
             check_writable_file(common.html, "--html")
         return common
@@ -55,7 +55,7 @@ def stacked(*decorators: Callable[[F], F]) -> Callable[[F], F]:
 
 
 def option_for(one: Field[Any], *, default: bool = True) -> Callable[[F], F]:
-    """The option of the command line for a field of a request; without `default`, None where it is not given."""
+    """The command-line option for a field of a request; without `default`, an omitted option is None."""
     shown, kind = one.metadata, str(one.type).partition(" |")[0]
     keywords: dict[str, Any] = {name: shown[name] for name in ("help", "metavar") if name in shown}
     if "environment" in shown:
@@ -99,13 +99,13 @@ json_option = click.option(
     "--json",
     "json_target",
     metavar="FILE|-",
-    help="Also write the result as JSON; `-`: to stdout, all text to stderr.",
+    help="Also write the result as JSON; with `-`, JSON goes to stdout and all text to stderr.",
 )
 verbosity_flags = stacked(
-    click.option("--quiet", "-q", is_flag=True, help="Print errors only (and what --json - asks for)."),
-    click.option("--verbose", "-v", is_flag=True, help="More detail: the library's log, every finished stage."),
+    click.option("--quiet", "-q", is_flag=True, help="Print only errors (and the JSON of --json -)."),
+    click.option("--verbose", "-v", is_flag=True, help="Also print the library's log and every finished stage."),
     click.option(
-        "--debug", is_flag=True, callback=_set_debug, help="As --verbose, with debug messages and tracebacks."
+        "--debug", is_flag=True, callback=_set_debug, help="Like --verbose, plus debug messages and tracebacks."
     ),
 )
 html_options = stacked(
@@ -122,17 +122,17 @@ find_option = click.option(
     show_default=True,
     envvar="EMBGEO_OUT",
     show_envvar=True,
-    help="Where RUN is looked up by name or id.",
+    help="Folder in which RUN is looked up by name or id.",
 )
 ENCODER = [one for one in fields(EncoderOptions) if "help" in one.metadata]
 
 
 def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Options --json, --quiet, --verbose, --debug, handed over as `output`."""
+    """Options --json, --quiet, --verbose, --debug, passed as `output`."""
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        output = _take_output(options)
+        output = _pop_output(options)
         with output.configured():
             return function(output=output, **options)
 
@@ -140,7 +140,7 @@ def with_output(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def with_compare_request(function: Callable[..., Any]) -> Callable[..., Any]:
-    """RUN… and the options of a comparison, handed over as `request`, and `common`."""
+    """RUN… and the options of a comparison, passed as `request` and `common`."""
     declared = {one.name: one for one in options_of(CompareRequest)} | SHARED
     own = [
         option_for(declared[name]) for name in ("vectors", "price_per_gb", "documents", "seed", "fail_if", "threads")
@@ -153,13 +153,13 @@ def with_compare_request(function: Callable[..., Any]) -> Callable[..., Any]:
         html_options,
         json_option,
         verbosity_flags,
-    )(_handing_over(CompareRequest, function))
+    )(_passing_request(CompareRequest, function))
 
 
 def with_request(kind: type[SubjectRequest], *more: Callable[[F], F]) -> Callable[[Callable[..., Any]], Any]:
-    """MODEL, DATASET and the options of a request, handed over as `request`, and `common`.
+    """MODEL, DATASET and the options of a request, passed as `request` and `common`.
 
-    `more` are options of the command alone, listed behind the request's own.
+    `more` are options of this command only, listed after the request's own.
     """
     own = [option_for(one) for one in options_of(kind)]
 
@@ -174,18 +174,18 @@ def with_request(kind: type[SubjectRequest], *more: Callable[[F], F]) -> Callabl
             json_option,
             html_options,
             verbosity_flags,
-        )(_handing_over(kind, function))
+        )(_passing_request(kind, function))
 
     return decorate
 
 
-def _handing_over(kind: type[Any], function: Callable[..., Any]) -> Callable[..., Any]:
-    """`function` called with the request that the options make, where its result goes, and what options are left."""
+def _passing_request(kind: type[Any], function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, called with the request made from the options, the output options and the remaining options."""
 
     @functools.wraps(function)
     def call(**options: Any) -> Any:
-        common = Common.taken_from(options)
-        request = _taken_request(kind, options)
+        common = Common.popped_from(options)
+        request = _pop_request(kind, options)
         with common.output.configured():
             return function(request=request, common=common, **options)
 
@@ -193,7 +193,7 @@ def _handing_over(kind: type[Any], function: Callable[..., Any]) -> Callable[...
 
 
 def _shared_options() -> Iterator[Callable[[F], F]]:
-    """The options of every request, those of the encoder in its place."""
+    """The options of every request; the field `encoder` is replaced by its own options."""
     for one in SHARED.values():
         if one.name == "encoder":
             yield from (option_for(each, default=False) for each in ENCODER)
@@ -201,26 +201,26 @@ def _shared_options() -> Iterator[Callable[[F], F]]:
             yield option_for(one)
 
 
-def _taken_request(kind: type[Any], options: dict[str, Any]) -> Any:
-    """The request that the options make, which are taken out of them."""
-    asked = _taken(options, (one.name for one in fields(kind)))
+def _pop_request(kind: type[Any], options: dict[str, Any]) -> Any:
+    """Pop the options of the request and build it."""
+    asked = _pop(options, (one.name for one in fields(kind)))
     asked = {name: list(value) or None if isinstance(value, tuple) else value for name, value in asked.items()}
     if issubclass(kind, SubjectRequest):
-        given = _taken(options, (one.name for one in ENCODER))
+        given = _pop(options, (one.name for one in ENCODER))
         encoder = {name: value for name, value in given.items() if value not in (None, False)}
         asked["encoder"] = EncoderOptions(device=asked["device"], **encoder)
     return kind(**asked, config=used(click.get_current_context()))
 
 
-def _taken(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _pop(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     return {name: options.pop(name) for name in names if name in options}
 
 
-def _take_output(options: dict[str, Any]) -> Output:
-    """The output that the options ask for, which are taken out of them; what a file says gives way to flags."""
+def _pop_output(options: dict[str, Any]) -> Output:
+    """Pop the output options; flags override the configuration file."""
     from embgeo.cli.output import Output
 
-    drop_overridden(click.get_current_context(), options, *EXCLUSIVE, *VOICES)
+    drop_overridden(click.get_current_context(), options, *EXCLUSIVE, *VERBOSITY)
     if options["json_target"] not in (None, "-"):
         check_writable_file(Path(options["json_target"]), "--json")
     return Output(*(options.pop(name) for name in ("json_target", "quiet", "verbose", "debug")))

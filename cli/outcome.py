@@ -1,4 +1,4 @@
-"""Work that ends in a run, and what follows it: the report, the JSON, the paths."""
+"""Running the work of a command, then writing the report and the JSON and printing the paths."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 def follow(
     output: Output, out: Path, command: str, model: str, dataset: str | None, work: Callable[[Progress], Run]
 ) -> Run:
-    """Do `work` with its progress shown and logged: beside the run in `out` while it lasts, then in the run's folder.
+    """Do `work`, showing and logging its progress; the log is in `out` during the work and in the run folder after it.
 
-    The log is `COMMAND-MODEL-DATASET-PROCESS.log`; it goes where the work fails, and stays where the process is killed.
+    The log is `COMMAND-MODEL-DATASET-PID.log`; it is removed if the work fails and stays if the process is killed.
     """
     named = {"command": command, "model": model, "dataset": dataset, "identity": os.getpid()}
     log = ProgressLog(out / f"{folder_name(named)}.log")
@@ -39,7 +39,7 @@ def follow(
 
 
 def finish(run: Run, common: Common) -> None:
-    """Draw the report into the run folder, copy it to --html, write the JSON to --json, and say where the run lies."""
+    """Write the report into the run folder, copy it to --html, write the JSON to --json, and print the paths."""
     if not common.no_html:
         from embgeo.reports import write_report
 
@@ -50,7 +50,7 @@ def finish(run: Run, common: Common) -> None:
                 shutil.copyfile(report, common.html)
             except OSError as error:
                 raise StorageError(
-                    f"--html must name a file that can be written; {common.html}: {error.strerror or error}"
+                    f"--html must name a writable file; {common.html}: {error.strerror or error}"
                 ) from error
     common.output.json(run.result)
     common.output.line(f"run     {plain(path_text(run.folder))}")

@@ -1,4 +1,4 @@
-"""What goes where: results to stdout, progress and messages to stderr, JSON where it was asked for."""
+"""Where output goes: results to stdout, progress and messages to stderr, JSON as --json says."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 PLAIN_WIDTH = 80
 UNBOUNDED = 1000
-BETWEEN = " · "
+SEPARATOR = " · "
 BESIDE_A_BAR = 42  # columns for the shortest bar, the count, the rate and the time
 
 
 class Output:
-    """One command's way of configured, after --json, --quiet, --verbose and --debug.
+    """The output of one command, configured by --json, --quiet, --verbose and --debug.
 
-    With `--json -` everything but the JSON goes to stderr, also what a library prints on its own.
+    With `--json -` everything but the JSON goes to stderr, including what other libraries print.
     """
 
     def __init__(
         self, json_target: str | None = None, quiet: bool = False, verbose: bool = False, debug: bool = False
     ) -> None:
         if quiet and (verbose or debug):
-            raise click.UsageError("--quiet and --verbose or --debug exclude each other; give one of them")
+            raise click.UsageError("--quiet cannot be combined with --verbose or --debug; give one of them")
         self.json_target = json_target
         self.quiet = quiet
         self.verbose = verbose or debug
@@ -51,7 +51,7 @@ class Output:
 
     @contextmanager
     def configured(self) -> Iterator[None]:
-        """Set logging, warnings and the noise of other libraries for the length of a command, then restore them."""
+        """Configure logging, warnings and the output of other libraries while a command runs, then restore them."""
         with ExitStack() as stack:
             for stream in (sys.stdout, sys.stderr):
                 if isinstance(stream, io.TextIOWrapper):
@@ -78,13 +78,13 @@ class Output:
 
         console = self.results
         for part in parts:
-            # what needs more than the width is left to the terminal to wrap: cut, it would lose digits
+            # a part wider than the terminal is wrapped by it: cropping would lose digits
             least = Measurement.get(console, console.options.update(width=UNBOUNDED), part).minimum
             console.width = max(console.width, least)
             if console.is_terminal:
                 console.print(part, crop=False)
                 continue
-            # cells are padded to their column; a file or a pipe wants no trailing spaces
+            # cells are padded to the column width; files and pipes get no trailing spaces
             with console.capture() as captured:
                 console.print(part, crop=False)
             for line in captured.get().splitlines():
@@ -101,7 +101,7 @@ class Output:
 
     @contextmanager
     def progress(self, log: ProgressLog | None = None) -> Iterator[Progress]:
-        """The callback that draws: bars on a terminal, lines elsewhere, nothing under --quiet; and lines in `log`."""
+        """The progress callback: bars on a terminal, lines elsewhere, nothing with --quiet; also lines in `log`."""
         console = _console(stderr=True)
         drawn: list[Progress] = []
         lines = [] if log is None else [Lines(log)]
@@ -112,11 +112,11 @@ class Output:
                 lines.append(Lines(_lines_on(console), 0.0 if self.verbose else LONG_SECONDS))
             stack.enter_context(ticking(*lines))
 
-            def tell(stage: str, done: int, total: int) -> None:
+            def report(stage: str, done: int, total: int) -> None:
                 for each in (*drawn, *lines):
                     each(stage, done, total)
 
-            yield tell
+            yield report
 
     def json(self, result: Mapping[str, Any] | list[Any]) -> None:
         """Write the JSON that `--json` asked for, if it did."""
@@ -135,12 +135,12 @@ class Output:
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise StorageError(
-                f"--json must name a file that can be written; {self.json_target}: {error.strerror or error}"
+                f"--json must name a writable file; {self.json_target}: {error.strerror or error}"
             ) from error
 
 
 class Bars:
-    """Progress bars with rate and time left, one line a stage, and under them the last note that fits the width."""
+    """Progress bars with rate and time left, one per stage, and below them the last note, shortened to the width."""
 
     def __init__(self, console: Console) -> None:
         from rich.live import Live
@@ -205,15 +205,14 @@ def _lines_on(console: Console) -> Callable[[str, str], None]:
 
 
 def fitted_note(note: str, width: int) -> str:
-    """A note in one line of `width`: where it is longer, parts between " · " are left out of its middle, evenly; its
-    first and last part stay."""
-    parts = note.split(BETWEEN)
+    """A note shortened to one line of `width`: parts between " · " are dropped evenly, but for the first and last."""
+    parts = note.split(SEPARATOR)
     shown = parts
     for kept in range(len(parts) - 1, 1, -1):
-        if len(BETWEEN.join(shown)) <= width:
+        if len(SEPARATOR.join(shown)) <= width:
             break
         shown = [parts[round(place * (len(parts) - 1) / (kept - 1))] for place in range(kept)]
-    line = BETWEEN.join(shown)
+    line = SEPARATOR.join(shown)
     return line if len(line) <= width else line[: max(width - 1, 0)] + "…"
 
 
@@ -221,7 +220,7 @@ def _console(stderr: bool = False, quiet: bool = False) -> Console:
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    # piped output keeps one width whatever the window, so that it can be compared and parsed
+    # piped output has one width, independent of the window, so that it can be compared and parsed
     piped = not stream.isatty()
     # COLUMNS=0 means unknown, as in shutil.get_terminal_size
     known = os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) > 0
@@ -249,7 +248,7 @@ def _logging(level: int) -> Iterator[None]:
 
 @contextmanager
 def _defaults(**values: str) -> Iterator[None]:
-    """Environment variables for a while, where the user has not set them."""
+    """Set environment variables during the block, unless the user has set them."""
     missing = {name: value for name, value in values.items() if name not in os.environ}
     os.environ.update(missing)
     try:

@@ -1,4 +1,4 @@
-"""Progress in lines: for a pipe, for a file, and for the log that stands beside a run while it is made."""
+"""Progress as lines of text: for a pipe, for a file, and for the log that is kept while a run is made."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from embgeo.progress import NOTE
 
-LONG_SECONDS = 2.0  # a stage that took less is not worth a line
+LONG_SECONDS = 2.0  # shorter stages get no line
 PERIOD_SECONDS = 30.0  # the longest silence
 WAKE_SECONDS = 5.0
 DETAIL = ": "  # "trade-offs: int8" is the stage "trade-offs", now at int8
@@ -23,7 +23,7 @@ LOG_FILE = "progress.log"
 
 @dataclass
 class _Stage:
-    """A stage that runs: since when, how much was done when it began, and how far it is."""
+    """A running stage: when it began, how much was done then, and how much is done now."""
 
     begun: float
     first: int
@@ -33,18 +33,18 @@ class _Stage:
 
 
 class Lines:
-    """A line when a stage ends that took `shortest` seconds or more, and one whenever 30 s passed without a line.
+    """Print a line when a stage of at least `shortest` seconds ends, and whenever 30 s pass without a line.
 
-    `say(line, note)` takes the line, and what was found so far ("" where nothing new was). `tick` may be called from
-    another thread, so that work without a callback of its own is not silent.
+    `say(line, note)` gets the line and the findings so far ("" if there is nothing new). `tick` may be called from
+    another thread, so that work that makes no progress calls is not silent.
     """
 
     def __init__(self, say: Callable[[str, str], None], shortest: float = LONG_SECONDS) -> None:
         self._say = say
         self._shortest = shortest
         self._lock = threading.Lock()
-        self._running: dict[str, _Stage] = {}  # what moved last stands last
-        self._idle, self._since = "starting", time.monotonic()  # what is said while no stage runs
+        self._running: dict[str, _Stage] = {}  # the most recently updated is last
+        self._idle, self._since = "starting", time.monotonic()  # printed while no stage runs
         self._said = self._since
 
     def __call__(self, stage: str, done: int, total: int) -> None:
@@ -63,7 +63,7 @@ class Lines:
         self.tick()
 
     def tick(self) -> None:
-        """Say how far the work is, unless a line was said within the last 30 s."""
+        """Print the progress, unless a line was printed in the last 30 s."""
         with self._lock:
             now = time.monotonic()
             if now - self._said < PERIOD_SECONDS:
@@ -78,7 +78,7 @@ class Lines:
 
 @contextmanager
 def ticking(*lines: Lines, seconds: float = WAKE_SECONDS) -> Iterator[None]:
-    """Tick from a thread while the block runs, so that a stage of one long step is heard of too."""
+    """Tick from a thread while the block runs, so that a stage of one long step reports progress too."""
     ended = threading.Event()
 
     def beat() -> None:
@@ -96,14 +96,14 @@ def ticking(*lines: Lines, seconds: float = WAKE_SECONDS) -> Iterator[None]:
 
 
 class ProgressLog:
-    """A file of progress lines with UTC times. It is created by the first line, so that short work leaves none."""
+    """A file of progress lines with UTC times. The first line creates it, so short work leaves no file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._made_folder = False
 
     def __call__(self, line: str, note: str) -> None:
-        # a log that cannot be written is no reason to stop the work
+        # failing to write the log must not stop the work
         with contextlib.suppress(OSError):
             if not self.path.parent.exists():
                 self.path.parent.mkdir(parents=True)
@@ -118,7 +118,7 @@ class ProgressLog:
             shutil.move(self.path, folder / LOG_FILE)
 
     def discard(self) -> None:
-        """Remove the log, and the folder where the log alone had made it."""
+        """Remove the log, and its folder if the log created it."""
         with contextlib.suppress(OSError):
             self.path.unlink()
             if self._made_folder:

@@ -14,7 +14,7 @@ from embgeo.results import CompressResult, Named, Result, Row
 from embgeo.results.compare import CheckedCondition
 from embgeo.results.compress import CrossFitted
 
-TIES = 2  # named in the terminal; the report lists all
+TIES = 2  # listed in the terminal; the report lists all
 
 
 def size(count: Any) -> str:
@@ -23,7 +23,7 @@ def size(count: Any) -> str:
 
 
 def name_of(named: Named) -> str:
-    """The name of a model or dataset, "" where it has none."""
+    """The name of a model or dataset, "" if it has none."""
     return plain(named.name or "")
 
 
@@ -39,25 +39,25 @@ def title(result: Result) -> str:
 
 
 def recommendation(result: CompressResult) -> list[str]:
-    """What a compress run recommends, which words the choice itself; what choosing so delivers; what is tied with it.
+    """The recommendation of a compress run with its reason, its expected quality on new queries, and the tied specs.
 
-    The interval of the chosen row is nominal: it knows nothing of the choice. The second sentence says what the same
-    choice brought on queries that had no part in it.
+    The interval of the chosen row is nominal: it ignores the selection. The second sentence says what the same
+    selection achieved on queries that had no part in it.
     """
     from embgeo.reports.sections.decision import unmet
 
     chosen = result.recommendation
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(chosen.reason or ""))
     missed = plain(unmet(result).translate(PLAIN))
-    said = [*([missed] if missed else []), f"Recommended: {reason.rstrip('.')}."]
-    share = _delivered(chosen.cross_fitted, result.baseline)
+    sentences = [*([missed] if missed else []), f"Recommended: {reason.rstrip('.')}."]
+    share = _cross_fitted_share(chosen.cross_fitted, result.baseline)
     if share:
-        said.append(f"Expected on new queries (corrected for selection): {share}.")
+        sentences.append(f"Expected on new queries (corrected for selection): {share}.")
     ties = [plain(spec) for spec in chosen.tied_with or []]
     if ties:
         rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""
-        said.append(f"Statistically tied with it: {', '.join(ties[:TIES])}{rest}.")
-    return said
+        sentences.append(f"Statistically tied with it: {', '.join(ties[:TIES])}{rest}.")
+    return sentences
 
 
 def condition_line(checked: CheckedCondition) -> str:
@@ -71,8 +71,8 @@ def condition_line(checked: CheckedCondition) -> str:
     line = f"'{checked.condition}': {after} in {checked.run} against {before} in "
     line += f"{checked.reference_run}, {change}, limit {limit}"
     ends = interval(checked.difference_ci, 4, signed=True)
-    said = f"95 % interval {ends}, paired over {checked.queries} queries" if ends else checked.note
-    return plain(f"{line}; {said}" if said else line)
+    evidence = f"95 % interval {ends}, paired over {checked.queries} queries" if ends else checked.note
+    return plain(f"{line}; {evidence}" if evidence else line)
 
 
 def _four_places(value: Any, signed: bool = False) -> str:
@@ -81,8 +81,8 @@ def _four_places(value: Any, signed: bool = False) -> str:
 
 
 def budget_meaning(result: CompressResult) -> str:
-    """`Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors`; "" for a limit per vector, for none, and
-    where a warning says it."""
+    """`Budget 4MB: the whole store, 772 bytes per vector for 5,183 vectors`; "" for a limit per vector, without a
+    budget, or if a warning says it already."""
     budget = result.budget
     if any(warning.startswith("--budget ") for warning in result.warnings):
         return ""
@@ -93,24 +93,24 @@ def budget_meaning(result: CompressResult) -> str:
 
 
 def left_out_line(result: CompressResult) -> str:
-    """Which specs the default list skips for their training time, and how to run them; "" where none."""
+    """Which specs the default list skips for their training time, and how to run them; "" if none."""
     left_out, budget = result.protocol.left_out, result.protocol.fit_budget_seconds
     if not left_out:
         return ""
     listed = ", ".join(f"{plain(spec)} ({seconds:.0f} s)" for spec, seconds in left_out.items())
     return (
-        f"Skipped, since their estimated training time would exceed {budget:g} CPU seconds together: {listed}. "
-        "Name them with --spec, or use --exhaustive"
+        f"Skipped to keep the total estimated training time within {budget:g} CPU seconds: {listed}. "
+        "To run them, name them with --spec or use --exhaustive"
     )
 
 
 def warning_lines(warnings: Sequence[str]) -> list[str]:
-    """One line a warning, as text that cannot act on the terminal."""
+    """One line per warning, without control characters."""
     return [f"warning: {plain(warning)}" for warning in warnings]
 
 
-def _delivered(choice: CrossFitted | None, baseline: Row) -> str:
-    """The cross-fitted share of float32's quality with its interval, "" where it was not computed."""
+def _cross_fitted_share(choice: CrossFitted | None, baseline: Row) -> str:
+    """The cross-fitted share of float32's quality with its interval, "" if it was not computed."""
     base, name = baseline.ndcg, "nDCG@10"
     if base is None:
         base, name = baseline.recall, "recall@10 of the exact neighbours"
@@ -119,6 +119,6 @@ def _delivered(choice: CrossFitted | None, baseline: Row) -> str:
     # every query is judged once, so float32's mean over the folds is the one over all queries
     ends = choice.difference_ci
     if ends is None and not choice.difference:
-        return ""  # no query changes, which the reason says
+        return ""  # no query changes, as the reason says
     shares = [1 + end / base for end in ends] if ends else None
     return f"{numbers.percent(1 + choice.difference / base, shares).translate(PLAIN)} of float32's {name}"

@@ -1,4 +1,4 @@
-"""Whether a file or folder can be written, asked before the work whose result it is to hold."""
+"""Checks that a file or folder can be written, before the work whose result goes there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from embgeo.errors import StorageError
 
 
 def check_writable_file(path: Path, option: str) -> None:
-    """Raise StorageError where `path`, which the user gave as `option`, is a folder or cannot be made or written."""
+    """Raise StorageError if `path`, which the user gave as `option`, is a folder or cannot be made or written."""
     _check(path, option, folder=False)
 
 
 def check_writable_folder(path: Path, option: str) -> None:
-    """Raise StorageError where `path`, which the user gave as `option`, is a file or cannot be made or written into."""
+    """Raise StorageError if `path`, which the user gave as `option`, is a file or cannot be made or written into."""
     _check(path, option, folder=True)
 
 
@@ -26,7 +26,7 @@ def _check(path: Path, option: str, folder: bool) -> None:
         reason = os.strerror(error.errno or errno.EIO)
     if reason:
         kind = "folder" if folder else "file"
-        raise StorageError(f"{option} must name a {kind} that can be written; {path}: {reason}. Name another {kind}")
+        raise StorageError(f"{option} must name a writable {kind}; {path}: {reason}. Choose another {kind}")
 
 
 def _obstacle(path: Path, folder: bool) -> str:

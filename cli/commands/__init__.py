@@ -1,1 +1,1 @@
-"""One command a file, loaded when it is named."""
+"""One file per command, imported when it is used."""

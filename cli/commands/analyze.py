@@ -8,14 +8,14 @@ from embgeo.cli.options import Common, with_request
 from embgeo.requests import AnalyzeRequest
 
 
-@click.command(short_help="The shape of the space, and how well it retrieves.")
+@click.command(short_help="Measure the shape of the space and its retrieval quality.")
 @with_request(AnalyzeRequest)
 def command(request: AnalyzeRequest, common: Common) -> None:
-    """Measure the space of MODEL on DATASET, and how well exact search retrieves in it.
+    """Measure the embedding space of MODEL on DATASET, and the quality of exact search in it.
 
-    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors), a folder of a
-    sentence-transformers model, a name of the mteb registry or of the hub. DATASET is a built-in name, a folder
-    in BEIR format or an MTEB retrieval task; it may be left out with vectors:PATH.
+    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors), the folder of a
+    sentence-transformers model, or a name in the mteb registry or on the hub. DATASET is a built-in name, a folder
+    in BEIR format or an MTEB retrieval task; it is optional with vectors:PATH.
 
     \b
     Examples:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from embgeo.encoders.cache import CachedEncoding
 
 
-@click.group(short_help="The embedding cache.")
+@click.group(short_help="List, clear or locate the embedding cache.")
 def command() -> None:
-    """List, empty or locate the cache of embeddings.
+    """List, clear or locate the cache of embeddings and unfinished sweeps.
 
-    It lives in EMBGEO_CACHE_DIR, or in the platform's cache folder.
+    The cache is in EMBGEO_CACHE_DIR or, by default, in the platform's cache folder.
 
     \b
     Examples:
@@ -31,7 +31,7 @@ def command() -> None:
 @command.command("path")
 @with_output
 def path(output: Output) -> None:
-    """Print the folder of the cache."""
+    """Print the cache folder."""
     from embgeo.files.cache_folder import cache_directory
 
     folder = cache_directory()
@@ -69,11 +69,11 @@ def list_entries(output: Output) -> None:
     output.json([asdict(entry) for entry in held])
 
 
-@command.command("clear")
+@command.command("clear", short_help="Remove some or all entries.")
 @click.argument("keys", nargs=-1, metavar="[KEY...]")
 @with_output
 def clear(keys: tuple[str, ...], output: Output) -> None:
-    """Remove the entries whose keys begin with KEY...; all of them without one.
+    """Remove the entries whose keys start with KEY..., or all entries if no KEY is given.
 
     Only time is lost: texts are encoded again, and the specs of an unfinished sweep are evaluated again.
     """

@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from embgeo.results import CompareResult
 
 
-@click.command(short_help="Models or datasets side by side, from stored runs.")
+@click.command(short_help="Compare models or datasets side by side, from stored runs.")
 @with_compare_request
 def command(request: CompareRequest, common: Common) -> None:
     """Compare stored runs side by side; nothing is encoded.
 
-    RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the beginning of its name or of its
+    RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the start of its name or
     eight-digit id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
     both; model similarity needs the vector file or the embedding cache of each run.
 
-    --fail-if is for pipelines: METRIC OPERATOR VALUE on the difference between each further run and the first,
+    --fail-if is for CI pipelines: METRIC OPERATOR VALUE tests the difference between each later run and the first,
     absolute (-0.01) or relative (-1%), with < <= > >=. METRIC is a retrieval measure of analyze runs (ndcg@10,
-    recall@100, ...) or a number of the recommended store of compress runs (ndcg@10, recall@10_exact,
-    bytes_per_vector, ...). Point estimates are compared; the paired interval is printed beside them where there
-    is one. Everything is written before the exit.
+    recall@100, ...) or a property of the recommended store of compress runs (ndcg@10, recall@10_exact,
+    bytes_per_vector, ...). Point estimates are compared; the paired interval is printed beside them if there
+    is one. All results are written before the exit.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def command(request: CompareRequest, common: Common) -> None:
 
 
 def conclude(found: CompareResult, output: Output) -> None:
-    """Say what is decided, and what came of each --fail-if; raises GateError where one fires."""
+    """Print the decision and the outcome of each --fail-if; raises GateError if one fires."""
     from embgeo.cli.words import condition_line
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
@@ -79,7 +79,7 @@ def conclude(found: CompareResult, output: Output) -> None:
 
 
 def compare_tables(found: CompareResult) -> Iterator[Table]:
-    """Retrieval, its pairs, stores, similarity, signatures, cost: those that the result has."""
+    """The tables that the result has: retrieval, its pairs, stores, similarity, signatures, cost."""
     from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.sections.compare_cost import cost_table
     from embgeo.reports.sections.compare_retrieval import pairs_table, quality_table

@@ -9,10 +9,12 @@ from embgeo.errors import GateError
 from embgeo.requests import CompressRequest
 
 
-@click.command(short_help="The smallest store that keeps the quality.")
+@click.command(short_help="Find and build the smallest store that keeps the quality.")
 @with_request(
     CompressRequest,
-    click.option("--strict", is_flag=True, help="Exit with code 3, all results written, if --keep is not met."),
+    click.option(
+        "--strict", is_flag=True, help="Exit with code 3 if --keep is not met; all results are written first."
+    ),
 )
 def command(request: CompressRequest, strict: bool, common: Common) -> None:
     """Evaluate ways to store the vectors of MODEL on DATASET, recommend one and build it.
@@ -20,7 +22,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     Each spec is evaluated out of sample on relevance judgements, with its bytes counted exactly. The recommended
     store goes into the run folder; `embgeo search RUN "text"` searches it. MODEL and DATASET as in `embgeo analyze`.
 
-    A SPEC reads from left to right: an index (hnsw32, ivf256; hnsw32ef128 and ivf256np8 name the search effort),
+    A SPEC reads from left to right: an index (hnsw32, ivf256; hnsw32ef128 and ivf256np8 set the search effort),
     reducers (pca192, rot), one quantizer (int8), rescoring (+int8@4). Index, reducers and rescoring are optional.
 
     \b

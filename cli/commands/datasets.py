@@ -1,4 +1,4 @@
-"""embgeo datasets: available datasets, and what is in one."""
+"""embgeo datasets: list the available datasets, or check one."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from embgeo.datasets.dataset import Dataset
 
 
-@click.command(short_help="Available datasets, and what is in one.")
+@click.command(short_help="List the available datasets, or check one.")
 @click.argument("name", required=False, shell_complete=completion.datasets)
 @click.option("--split", default="test", show_default=True, help="Split of NAME whose judgements are counted.")
 @with_output
 def command(name: str | None, split: str, output: Output) -> None:
-    """List the built-in datasets; with NAME, read one and count it, or find MTEB tasks by part of a name.
+    """List the built-in datasets; with NAME, read one and print its counts, or find MTEB tasks by part of a name.
 
-    A folder in BEIR format is checked line by line, so this is how to try a corpus of your own.
+    A folder in BEIR format is checked line by line, so use this to check your own corpus.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def command(name: str | None, split: str, output: Output) -> None:
 
 
 def describe(dataset: Dataset, output: Output) -> None:
-    """Counts and warnings of a dataset that was read."""
+    """Print the counts and warnings of a dataset."""
     from embgeo.reports.numbers import figure
     from embgeo.reports.plaintext import plain
 

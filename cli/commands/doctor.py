@@ -11,7 +11,7 @@ from embgeo.cli.options import with_output
 from embgeo.cli.output import Output
 
 
-@click.command(short_help="What is installed or missing, and the commands that fix it.")
+@click.command(short_help="Check the installation and print the commands that fix it.")
 @with_output
 @click.pass_context
 def command(ctx: click.Context, output: Output) -> None:
@@ -33,5 +33,5 @@ def command(ctx: click.Context, output: Output) -> None:
 
 
 def hanging(line: str) -> str:
-    """Wrapped at 80 columns under its third column; paths and pip lines are never broken."""
+    """Wrapped at 80 columns, indented to the third column; paths and pip commands are never broken."""
     return textwrap.fill(line, 80, subsequent_indent=" " * 30, break_long_words=False, break_on_hyphens=False)

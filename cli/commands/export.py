@@ -1,4 +1,4 @@
-"""embgeo export: the built store in the format of another search library."""
+"""embgeo export: write the built store in the format of another search library."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from embgeo.cli.output import Output
 from embgeo.writable import check_writable_file
 
 
-@click.command(short_help="The built store as a FAISS file.")
+@click.command(short_help="Write the built store as a FAISS file.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
-@click.option("--faiss", "target", type=FILE, metavar="FILE", help="Where to write.  [default: store.faiss in RUN]")
-@click.option("--to", default="faiss", show_default=True, metavar="TARGET", help="The format to write.")
-@click.option("--file", type=FILE, metavar="FILE", help="Where to write it, whatever the format.")
+@click.option("--faiss", "target", type=FILE, metavar="FILE", help="Output file.  [default: store.faiss in RUN]")
+@click.option("--to", default="faiss", show_default=True, metavar="TARGET", help="Output format.")
+@click.option("--file", type=FILE, metavar="FILE", help="Output file, in any format.")
 @find_option
 @config_option
 @with_output
 def command(run: Path, target: Path | None, to: str, file: Path | None, out: Path, output: Output) -> None:
-    """Write the store in the run folder RUN as a file that plain FAISS reads and searches, or for another target.
+    """Write the store of the run folder RUN as a file that plain FAISS reads and searches, or for another target.
 
-    It holds the same codes and gives the same scores, under cosine for queries of unit length; row i of FAISS is
-    document i of the store. A codec that FAISS has no format for (adaptive bits, a factor for each vector, rescoring)
-    is refused with the nearest one that it has.
+    The file holds the same codes and gives the same scores (under cosine, for queries of unit length); row i of FAISS
+    is document i of the store. A codec without a FAISS format (adaptive bits, a factor for each vector, rescoring) is
+    refused, and the message names the nearest one that has a format.
 
     \b
     Examples:
@@ -34,7 +34,7 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
     """
     if target is not None and (file is not None or to != "faiss"):
-        raise click.UsageError("--faiss FILE is short for --to faiss --file FILE; give either, and not both")
+        raise click.UsageError("--faiss FILE is short for --to faiss --file FILE; give one or the other")
     for path, option in ((target, "--faiss"), (file, "--file")):
         if path is not None:
             check_writable_file(path, option)

@@ -1,4 +1,4 @@
-"""embgeo measures: what can be measured and what it means."""
+"""embgeo measures: list the measures and explain them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from embgeo.metrics.registry import Measure
 
 
-@click.command(short_help="What is measured and what it means.")
+@click.command(short_help="List the measures and what they mean.")
 @click.argument("name", required=False, shell_complete=completion.measures)
 @with_output
 def command(name: str | None, output: Output) -> None:

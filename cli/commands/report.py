@@ -15,18 +15,18 @@ from embgeo.writable import check_writable_file
 
 @click.command(short_help="Regenerate the report of stored runs.")
 @click.argument("folders", metavar="RUN...", type=FILE, nargs=-1, required=True, shell_complete=completion.runs)
-@click.option("--html", type=FILE, metavar="FILE", help="Where to write it.  [default: report.html in the first RUN]")
-@click.option("--csv", type=FILE, metavar="DIR", help="Write every table there as CSV.")
-@click.option("--figures", type=FILE, metavar="DIR", help="Write every figure there as SVG (extra figures).")
+@click.option("--html", type=FILE, metavar="FILE", help="HTML file to write.  [default: report.html in the first RUN]")
+@click.option("--csv", type=FILE, metavar="DIR", help="Also write every table to DIR as CSV.")
+@click.option("--figures", type=FILE, metavar="DIR", help="Also write every figure to DIR as SVG (extra figures).")
 @find_option
 @config_option
 @with_output
 def command(
     folders: tuple[Path, ...], html: Path | None, csv: Path | None, figures: Path | None, out: Path, output: Output
 ) -> None:
-    """Write one HTML report of the runs RUN...; nothing is computed or encoded again.
+    """Write one HTML report of the runs RUN...; nothing is recomputed or encoded again.
 
-    RUN is a run folder, or the beginning of its name or id in --out. Several runs follow one another;
+    RUN is a run folder, or the start of its name or id in --out. Several runs are shown one after another;
     `embgeo compare` pairs them by query and document.
 
     \b

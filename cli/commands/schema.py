@@ -1,4 +1,4 @@
-"""embgeo schema: the JSON schema of results."""
+"""embgeo schema: print the JSON schema of results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib import resources
 import click
 
 
-@click.command(short_help="The JSON schema of results.")
+@click.command(short_help="Print the JSON schema of results.")
 def command() -> None:
     """Print the JSON schema (draft 2020-12) of what --json writes and of run.json in a run folder.
 

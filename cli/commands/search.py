@@ -17,8 +17,10 @@ from embgeo.requests import SearchRequest
 @click.command(short_help="Search the store that compress built.")
 @click.argument("run", type=FILE, shell_complete=completion.runs)
 @click.argument("query", required=False)
-@click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file, not a text.")
-@click.option("-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="How many documents.")
+@click.option("--vector", type=FILE, metavar="FILE", help="Search with the first row of a vector file.")
+@click.option(
+    "-k", "k", type=click.IntRange(min=1), default=10, show_default=True, help="Number of documents to return."
+)
 @device_options
 @find_option
 @config_option
@@ -26,7 +28,7 @@ from embgeo.requests import SearchRequest
 def command(output: Output, **asked: Any) -> None:
     """Search the store of RUN with the text QUERY or with a vector.
 
-    RUN is a run folder, or the beginning of its name or id in --out.
+    RUN is a run folder, or the start of its name or id in --out.
 
     \b
     Examples:
@@ -35,7 +37,7 @@ def command(output: Output, **asked: Any) -> None:
     """
     request = SearchRequest(**asked)
     if (request.query is None) == (request.vector is None):
-        raise click.UsageError("give either a QUERY text or --vector FILE, and not both")
+        raise click.UsageError("give either a QUERY text or --vector FILE, not both")
     from embgeo.pipelines.built_store import search
     from embgeo.reports.drawing.terminal import hits_table
 

@@ -153,11 +153,11 @@ def test_interruption_is_130_and_says_how_to_go_on(
     ("words", "said"),
     [
         (["analyse"], "did you mean analyze?"),
-        (["frobnicate"], "there are analyze, compress"),
+        (["frobnicate"], "the commands are analyze, compress"),
         (["analyze"], "Missing argument 'MODEL'"),
         (["analyze", "minilm", "--seed", "x"], "'x' is not a valid integer"),
-        (["analyze", "minilm", "--quiet", "--debug"], "exclude each other"),
-        (["analyze", "minilm", "--html", "a.html", "--no-html"], "exclude each other"),
+        (["analyze", "minilm", "--quiet", "--debug"], "cannot be combined"),
+        (["analyze", "minilm", "--html", "a.html", "--no-html"], "cannot be combined"),
         (["search", "run"], "either a QUERY text or --vector"),
         (["search", "run", "text", "--vector", "q.npy"], "either a QUERY text or --vector"),
         (["report"], "Missing argument"),
@@ -194,4 +194,4 @@ def test_the_library_words_the_errors_of_names(
 def test_an_unwritable_json_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     assert run(["models", "--json", str(tmp_path / "file" / "x.json")]) == 2
-    assert "--json must name a file that can be written" in capsys.readouterr().err
+    assert "--json must name a writable file" in capsys.readouterr().err

@@ -191,8 +191,8 @@ def test_specs_left_out_for_their_training_time_are_named_in_one_line(
     fake_api.__dict__["compress"] = hurried
     assert run(["compress", "minilm", "scifact", "--no-html"]) == 0
     said = (
-        "Skipped, since their estimated training time would exceed 30 CPU seconds together: pq192 (310 s), "
-        "opq192 (912 s). Name them with --spec, or use --exhaustive"
+        "Skipped to keep the total estimated training time within 30 CPU seconds: pq192 (310 s), "
+        "opq192 (912 s). To run them, name them with --spec or use --exhaustive"
     )
     assert said in capsys.readouterr().out.splitlines()
 

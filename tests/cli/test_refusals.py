@@ -47,12 +47,12 @@ class Encoder:
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--json folder", "--json must name a file that can be written; folder: is a folder"),
-        ("--json file/x.json", "--json must name a file that can be written; file/x.json:"),
-        ("--html folder", "--html must name a file that can be written; folder: is a folder"),
-        ("--html file/deep/x.html", "--html must name a file that can be written; file/deep/x.html:"),
-        ("--out file", "--out must name a folder that can be written; file: is a file"),
-        ("--out file/runs", "--out must name a folder that can be written; file/runs:"),
+        ("--json folder", "--json must name a writable file; folder: is a folder"),
+        ("--json file/x.json", "--json must name a writable file; file/x.json:"),
+        ("--html folder", "--html must name a writable file; folder: is a folder"),
+        ("--html file/deep/x.html", "--html must name a writable file; file/deep/x.html:"),
+        ("--out file", "--out must name a writable folder; file: is a file"),
+        ("--out file/runs", "--out must name a writable folder; file/runs:"),
     ],
 )
 def test_targets_are_checked_before_the_model_is_loaded(
@@ -127,4 +127,4 @@ def test_an_unknown_target_names_those_that_there_are(capsys: pytest.CaptureFixt
 @pytest.mark.parametrize("words", [["report", "x", "--html"], ["export", "x", "--faiss"]], ids=lambda words: words[0])
 def test_other_targets_are_checked_too(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*words, "folder"]) == 2
-    assert f"{words[-1]} must name a file that can be written; folder: is a folder" in capsys.readouterr().err
+    assert f"{words[-1]} must name a writable file; folder: is a folder" in capsys.readouterr().err

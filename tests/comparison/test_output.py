@@ -110,7 +110,7 @@ def test_from_real_runs_to_report_and_back(
     [
         (["compare"], "Missing argument"),
         (["compare", "nothing-there"], "no run matches 'nothing-there'"),
-        (["compare", "a", "b", "--html", "x", "--no-html"], "exclude each other"),
+        (["compare", "a", "b", "--html", "x", "--no-html"], "cannot be combined"),
     ],
 )
 def test_wrong_use_is_one_line_and_exit_2(
