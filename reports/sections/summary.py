@@ -1,7 +1,7 @@
 """An analyze run in plain words: what its values mean for someone who runs a vector store, and what to try next.
 
-A sentence stands only where its values were measured and their intervals lie on one side of the threshold that it
-needs. Numbers without a consequence stay in the table.
+A sentence appears only if its values were measured and their intervals lie on one side of its threshold. Numbers
+without a consequence stay in the table.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from embgeo.run import Run
 UNEVEN = 2 / 3  # below, a third of the directions hold 5 % together: leaving them out saves a third at any bit width
 EVEN = 0.85  # above, the spectrum is within a tenth of an even one, and every cut costs nearly in proportion
 ROWS_PER_DIMENSION = 5  # with fewer documents even a flat space looks uneven (a Gaussian has .88 at 5, .61 at 1)
-COMMON = 0.25  # of the squared length lies in the mean vector: a quarter of what is stored tells no document apart
-COPIED = 0.01  # of the documents are repeated: fewer change no bill
+COMMON = 0.25  # of the squared length lies in the mean vector: a quarter of what is stored distinguishes no documents
+COPIED = 0.01  # of the documents are copies: fewer hardly change the size
 COVERED = 0.05  # of the documents are missed by random retrieval: above, there are too few queries to tell
 MISSED = 0.01  # more than random retrieval misses: one document in a hundred is worth a look
 CROWDED = 2.0  # skewness of an exponential distribution: most documents are found rarely, a few very often
@@ -43,14 +43,14 @@ def lead(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
     for sentence in summary(shown.result):
         yield Paragraph(sentence)
     if command := next_command(shown.run):
-        named = "measures what these stores keep; without --spec it compares all codecs and recommends one."
-        every = "compares all codecs and recommends one."
+        named = "measures how much quality these stores keep; without --spec it compares all codecs and recommends one."
+        every = "compares codecs (ways to encode a vector) by size and quality, and recommends one."
         text = f" {named if '--spec' in command else every}"
         yield Paragraph((Strong("Next:"), " ", Code(command, 400), text))
 
 
 def summary(result: AnalyzeResult) -> list[str]:
-    """Sentences about retrieval, compression, copies, documents out of reach, hubs; without values fewer, or none."""
+    """Sentences about retrieval, compression, copies, unreachable documents and hubs, where values were measured."""
     says = (_retrieval, _compression, _copies, _outliers, _mean, _reach, _hubs)
     return [sentence for say in says if (sentence := say(result))]
 
@@ -58,7 +58,7 @@ def summary(result: AnalyzeResult) -> list[str]:
 def next_command(run: Run) -> str:
     """`embgeo compress …` on what was analyzed, with the specs to try first; without a spectrum, with all codecs.
 
-    "" for arrays, which no command finds.
+    "" for arrays, which a command cannot load.
     """
     result = run.findings
     specs = _first_specs(result) if isinstance(result, AnalyzeResult) else []
@@ -82,18 +82,19 @@ def _measured(result: AnalyzeResult, name: str) -> _Value | None:
 
 def _retrieval(result: AnalyzeResult) -> str:
     if result.retrieval is None:
-        return "There are no relevance judgements, so what users would find cannot be measured here."
+        return "There are no relevance judgements, so search quality cannot be measured here."
     ndcg, found = (result.retrieval.get(name, Estimate()) for name in ("ndcg@10", "recall@100"))
     said = []
     if ndcg.value is not None:
         quality = estimate(ndcg.value, ndcg.ci, 4)
         said.append(
-            f"Exact search has a search quality (nDCG@10) of {quality}; a compressed store is measured against that."
+            f"The search quality of exact search is {quality} in nDCG@10, which is 1 if the relevant documents come "
+            "first and 0 if none is in the first ten. Compressed stores are measured against that."
         )
     if found.value is not None and found.value <= 0.99:
         said.append(
-            f"{percent(1 - found.value)} of the relevant documents are not among the first 100 results, where no "
-            "reranker of those results can bring them back."
+            f"{percent(1 - found.value)} of the relevant documents are not among the first 100 results, so reranking "
+            "those results cannot recover them."
         )
     return " ".join(said)
 
@@ -114,13 +115,13 @@ def _compression(result: AnalyzeResult) -> str:
     fact = f"{share.text} principal directions hold 95 % of the variance (pca_dim_95)"
     if share.high <= UNEVEN:
         return (
-            f"The space should compress well: {fact}. Codecs that follow the variance (adaptive, trellis, pca) spend "
-            "few bits or none on the others."
+            f"The space should compress well: {fact}. Codecs (ways to encode a vector) that follow the variance, such "
+            "as adaptive, trellis and pca, spend few bits or none on the others."
         )
     if share.low >= EVEN:
         return (
-            f"Dropping dimensions saves little: {fact}, nearly as many as in a space without structure. Save bits on "
-            "every coordinate instead (int8, rot,int4)."
+            f"Dropping dimensions saves little: {fact}, nearly as many as in a space without structure. Use fewer bits "
+            "for every coordinate instead: int8, or rot,int4."
         )
     return f"The space should compress moderately by dropping dimensions: {fact}."
 
@@ -133,7 +134,7 @@ def _copies(result: AnalyzeResult) -> str:
     least = "At least " if cap is not None and cap < total else ""  # copies were looked for in a sample
     return (
         f"{least}{count(found)} of {count(total)} documents ({percent(found / total)}) repeat the vector of another: "
-        "they take room in the store and places in the results. Keep one of each, with all its ids in its metadata."
+        "they take up space in the store and in the results. Keep one of each, and list all its ids in its metadata."
     )
 
 
@@ -141,11 +142,10 @@ def _outliers(result: AnalyzeResult) -> str:
     found = _measured(result, "outlier_dimensions")
     if found is None or found.low < 1:
         return ""
-    few = count(found.value)
+    few = counted(found.value, "coordinate dominates", "coordinates dominate")
     return (
-        f"{few} coordinate{'' if few == '1' else 's'} far larger than the rest (outlier_dimensions) dominate the "
-        "similarities. A format with one range for all coordinates loses precision on the others: use a range per "
-        "coordinate, as int8 has here, or a rotation (rot)."
+        f"{few} the similarities, being far larger than the rest (outlier_dimensions). A format with one range for all "
+        "coordinates loses precision on the others: use a range per coordinate, as int8 has here, or a rotation (rot)."
     )
 
 
@@ -154,8 +154,8 @@ def _mean(result: AnalyzeResult) -> str:
     if norm is None or norm.low < math.sqrt(COMMON):
         return ""
     return (
-        f"All documents share a direction: the mean vector has {norm.text} of their length (mean_vector_norm). Sign "
-        "bits around zero waste room on it; adaptive, trellis, pcac and binarym take it out first."
+        f"All documents share a direction: their mean vector has {norm.text} of their length (mean_vector_norm). Sign "
+        "bits around zero (binary) waste space on it; adaptive, trellis, pcac and binarym subtract it first."
     )
 
 
@@ -168,21 +168,23 @@ def _reach(result: AnalyzeResult) -> str:
         return ""
     if by_chance > COVERED:
         return (
-            f"{counted(queries, 'query is', 'queries are')} too few to tell whether documents are out of reach: random "
-            f"results would miss {percent(by_chance)} of them too."
+            f"{counted(queries, 'query is', 'queries are')} too few to tell whether documents are unreachable: random "
+            f"results would miss {percent(by_chance)} of the documents too."
         )
     noise = 3 * math.sqrt(max(by_chance * (1 - by_chance), 1 / documents) / documents)
-    if missed - by_chance <= noise or missed > 1:
+    if missed > 1:
         return ""
     fact = (
         f"{count(missed * documents)} of {count(documents)} documents ({percent(missed)}) are in the top {count(k)} of "
         f"none of the {count(queries)} queries; random results would miss {percent(by_chance)}"
     )
+    if missed - by_chance <= noise:
+        return f"No sign of unreachable documents: {fact}."
     if missed - by_chance < MISSED:
         return f"Nearly every document can be reached: {fact}."
     return (
-        f"Some documents are practically out of reach: {fact}. No store brings them back; lexical search beside the "
-        "vectors, or other texts for them, may."
+        f"Some documents are practically unreachable: {fact}. No choice of codec fixes this; adding keyword search, or "
+        "rewriting their texts, may."
     )
 
 
@@ -192,15 +194,15 @@ def _hubs(result: AnalyzeResult) -> str:
         return ""
     largest = finite(result.detail("hubness", "largest_count"))
     most = (
-        f", and one document is among the ten nearest of {count(largest)}, where 10 is the mean"
+        f", and one document is among the ten nearest of {count(largest)} others, where 10 is the mean"
         if largest is not None
         else ""
     )
-    fact = f"hubness is {skew.text}{most}."
+    fact = f"hubness, the skewness of how often documents are among the ten nearest of others, is {skew.text}{most}."
     if skew.low >= CROWDED:
-        return f"A few documents crowd the results; look at them in the list of hubs before tuning anything: {fact}"
+        return f"A few documents crowd the results; check them in the list of hubs before tuning anything: {fact}"
     if skew.high <= CALM:
         return f"No documents crowd the results: {fact}"
     if skew.low >= CALM and skew.high <= CROWDED:
         return f"Some documents appear in results more often than others, but do not crowd them: {fact}"
-    return f"Whether a few documents crowd the results is open: {fact}"
+    return f"It is unclear whether a few documents crowd the results: {fact}"
