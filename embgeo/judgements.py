@@ -24,7 +24,7 @@ class Judgements:
     Attributes
     ----------
     qrels : {query id: {document id: grade}}; grades are integers, relevant when > 0.
-    warnings : sentences about queries without judgements and judgements of unknown ids.
+    warnings : on queries without judgements and judgements of unknown ids.
     drop_own_document : remove from a query's results the document whose id equals the query's (off, as in MTEB).
     """
 
@@ -48,7 +48,7 @@ def check_judgements(
     drop_own_document: bool = False,
     source: str = "the judgements",
 ) -> Judgements:
-    """Match judgements with the ids that exist, and say in `warnings` what does not match.
+    """Match judgements with the ids that exist, and report in `warnings` what does not match.
 
     Judgements of unknown queries are dropped. Judgements of unknown documents are kept, as trec_eval does: such a
     document can never be retrieved, so it lowers nDCG and recall, and the warning says how many there are.
@@ -70,8 +70,8 @@ def check_judgements(
     unknown_queries = given.keys() - kept.keys()
     if given and not kept:
         raise InputError(
-            f"no query is judged in {source}; the first judged id is {next(iter(given))!r}. "
-            + (how_ids_differ(unknown_queries, queries) or "Do the two belong together?")
+            f"none of the queries is judged in {source}; the first judged id is {next(iter(given))!r}. "
+            + (how_ids_differ(unknown_queries, queries) or "Do judgements and queries belong together?")
         )
     _check_relevant(kept, documents, source)
     unknown_documents = [doc for judged in kept.values() for doc in judged if doc not in documents]
@@ -79,42 +79,42 @@ def check_judgements(
     if unknown_queries:
         left_out = "query is not" if len(unknown_queries) == 1 else "queries are not"
         were = "was" if len(unknown_queries) == 1 else "were"
-        said = f"{len(unknown_queries)} judged {left_out} among the queries and {were} left out"
-        warnings.append("; ".join(filter(None, [said, how_ids_differ(unknown_queries, queries)])))
+        warning = f"{len(unknown_queries)} judged {left_out} among the queries and {were} left out"
+        warnings.append("; ".join(filter(None, [warning, how_ids_differ(unknown_queries, queries)])))
     if unknown_documents:
-        said = (
+        warning = (
             f"{len(unknown_documents)} of {sum(map(len, kept.values()))} judgements name documents that are not in the "
             "corpus; they count as never retrieved"
         )
-        warnings.append("; ".join(filter(None, [said, how_ids_differ(unknown_documents, documents)])))
+        warnings.append("; ".join(filter(None, [warning, how_ids_differ(unknown_documents, documents)])))
     unjudged = len(kept) - len(Judgements(kept).judged_queries)
     if unjudged:
-        warnings.append(f"{unjudged} of {len(kept)} judged queries have no relevant document and are not averaged over")
+        warnings.append(f"{unjudged} of {len(kept)} judged queries have no relevant document and are not averaged")
     return Judgements(kept, tuple(warnings), drop_own_document)
 
 
 def how_ids_differ(unknown: Iterable[str], known: Iterable[str]) -> str:
-    """The sentence that says in what alone unknown ids differ from existing ones; "" where they differ altogether."""
+    """A sentence on the one way in which unknown ids differ from existing ones; "" if none of them is that similar."""
     unknown, known = set(unknown), set(known)
     for difference, form in ID_FORMS.items():
         alike = {form(name) for name in known}
         count = sum(form(name) in alike for name in unknown)
         if count:
-            return f"{count} of these ids differ from existing ones only in {difference}: write both alike"
+            return f"{count} of these ids differ from existing ones only in {difference}: spell them the same way"
     return ""
 
 
 def _check_relevant(qrels: Mapping[str, Mapping[str, int]], documents: set[str], source: str) -> None:
-    """Refuse judgements under which every ranking has the quality 0."""
+    """Refuse judgements under which every ranking has quality 0."""
     relevant = [doc for judged in qrels.values() for doc, grade in judged.items() if grade > 0]
     if qrels and not relevant:
         raise InputError(
-            f"at least one judgement must be above 0 (relevant); {source} judges {len(qrels)} of the queries, none so"
+            f"at least one judgement must be above 0 (relevant); {source} judges {len(qrels)} of the queries, none > 0"
         )
     if relevant and documents.isdisjoint(relevant):
         raise InputError(
             f"no relevant document of {source} is in the corpus (0 of {len(set(relevant))}); the first is "
-            f"{relevant[0]!r}. " + (how_ids_differ(relevant, documents) or "Do the two belong together?")
+            f"{relevant[0]!r}. " + (how_ids_differ(relevant, documents) or "Do judgements and corpus belong together?")
         )
 
 

@@ -36,7 +36,7 @@ def test_unknown_documents_stay_because_they_lower_recall() -> None:
 
 def test_queries_without_a_relevant_document_are_counted() -> None:
     judgements = check_judgements({"q": {"d": 1}, "r": {"d": 0}}, ["d"], ["q", "r", "s"])
-    assert judgements.warnings == ("1 of 2 judged queries have no relevant document and are not averaged over",)
+    assert judgements.warnings == ("1 of 2 judged queries have no relevant document and are not averaged",)
 
 
 def test_ids_may_come_from_an_iterator_and_nothing_is_written_to() -> None:
@@ -50,7 +50,7 @@ def test_ids_may_come_from_an_iterator_and_nothing_is_written_to() -> None:
 @pytest.mark.parametrize(
     ("qrels", "message"),
     [
-        ({"x": {"d": 1}}, "no query is judged in the file; the first judged id is 'x'. Do the two belong together?"),
+        ({"x": {"d": 1}}, "none of the queries is judged in the file; the first judged id is 'x'. Do judgements and"),
         ({"Q": {"d": 1}}, "1 of these ids differ from existing ones only in upper and lower case"),
         ({"q": {"d": 0, "e": -1}}, r"at least one judgement must be above 0 \(relevant\); the file judges 1 of the"),
         ({"q": {"gone": 1, "d": 0}}, r"no relevant document of the file is in the corpus \(0 of 1\); .* 'gone'\. Do"),

@@ -1,4 +1,4 @@
-"""Folders in BEIR format: corpus.jsonl, queries.jsonl and qrels, with file and line in every complaint."""
+"""Folders in BEIR format: corpus.jsonl, queries.jsonl and qrels; errors name file and line."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def load_beir(
     """Read a BEIR folder; a document is `title + " " + text`, stripped, as in MTEB.
 
     Files may be gzipped. Judgements are looked for as `qrels/<split>.tsv`, `qrels/<split>.jsonl`, then `qrels.tsv` or
-    `qrels.jsonl` beside the corpus. Columns and keys are told by their names, in any order (`find_columns`); a table
+    `qrels.jsonl` beside the corpus. Columns and keys are found by name, in any order (`find_columns`); a table
     without a header has three columns (query id, document id, grade) or the four of TREC. Only queries of the chosen
-    split are kept; without any judgements all are, and a warning says so. Blank lines and a byte-order mark are passed
-    over.
+    split are kept; without any judgements all are, and a warning says so. Blank lines and a byte-order mark are
+    skipped.
 
     Parameters
     ----------
-    doc_ids, query_ids : the ids of finished vectors. They stand in for a corpus.jsonl or queries.jsonl that a folder
+    doc_ids, query_ids : the ids of precomputed vectors. They replace a corpus.jsonl or queries.jsonl that a folder
         with judgements lacks; the texts are then None.
 
     Raises
@@ -95,7 +95,7 @@ def read_qrels(path: Path, progress: Progress = silent) -> dict[str, dict[str, i
 
 
 def _table_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str, int]]:
-    """Rows (line, query, document, grade) of a table; its first data line decides separator and columns."""
+    """Rows (line, query, document, grade) of a table; its first non-blank line determines separator and columns."""
     separator: str | None = None
     columns = 0
     at = -1, -1, -1
@@ -118,7 +118,7 @@ def _table_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str
             at = 0, columns - 2, columns - 1
             counted = columns == 4
         elif len(cells) != columns:
-            raise DataError(f"{path}:{number}: every line must have {columns} columns as the first; got {len(cells)}")
+            raise DataError(f"{path}:{number}: a line must have {columns} columns, like the first; got {len(cells)}")
         counted = counted and cells[0] in (str(lines), str(lines + 1))
         lines += 1
         seconds.add(cells[1])
@@ -128,7 +128,7 @@ def _table_qrels(path: Path, progress: Progress) -> Iterator[tuple[int, str, str
         yield number, query, document, _grade(grade, path, number)
     if counted and len(seconds) > 1:
         raise DataError(
-            f"{path}: the first column must be the query id; it counts the lines, as an index does. Write the table "
+            f"{path}: the first column must be the query id, but it numbers the lines like an index. Write the table "
             "without its index (pandas: index=False) or with its header"
         )
 
@@ -169,7 +169,7 @@ def _texts(path: Path, progress: Progress, titled: bool) -> list[tuple[str, str]
                 raise DataError(f"{path}:{number}: the key {shown} is missing")
         name = _id_text(row[key], path, number)
         if name in first_line:
-            raise DataError(f"{path}:{number}: ids must be unique; {name!r} stands in line {first_line[name]} already")
+            raise DataError(f"{path}:{number}: ids must be unique; {name!r} is already in line {first_line[name]}")
         first_line[name] = number
         text = _string(row["text"], "text", path, number)
         if titled:
@@ -186,7 +186,7 @@ def _string(value: object, key: str, path: Path, number: int) -> str:
 
 
 def _id_text(value: object, path: Path, number: int) -> str:
-    """An id as a string; integers are taken, as many exports write them."""
+    """An id as a string; integers are accepted, since many exports write them."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise DataError(f"{path}:{number}: an id must be a string or an integer; got {type(value).__name__}")
     name = str(value)
@@ -218,7 +218,7 @@ def _objects(path: Path, progress: Progress) -> Iterator[tuple[int, dict[str, An
 
 
 def _lines(path: Path, progress: Progress) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line without its end) of a UTF-8 file, plain or gzipped; blank lines are passed over."""
+    """(line number from 1, line without its end) of a UTF-8 file, plain or gzipped; blank lines are skipped."""
     number = 0
     stage = f"reading {path.name}"
     try:
@@ -236,10 +236,10 @@ def _lines(path: Path, progress: Progress) -> Iterator[tuple[int, str]]:
     except UnicodeDecodeError as error:
         raise DataError(
             f"{path}:{number}: the file must be UTF-8; byte {error.start + 1} of the line is "
-            f"0x{error.object[error.start]:02x}. Convert it, or find that line."
+            f"0x{error.object[error.start]:02x}. Convert the file to UTF-8 or fix that line."
         ) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}:{number + 1}: the gzip file is damaged ({error}); fetch it again") from None
+        raise DataError(f"{path}:{number + 1}: the gzip file is damaged ({error}); download it again") from None
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from None
     progress(stage, size, size)
@@ -252,9 +252,9 @@ def _one_of(folder: Path, name: str) -> Path | None:
 def _found_files(
     folder: Path, split: str, doc_ids: Sequence[str] | None, query_ids: Sequence[str] | None
 ) -> tuple[Path | None, Path | None, Path | None, list[str]]:
-    """Corpus, queries and judgements, with a warning about the split; raises where what is missing is needed."""
+    """Corpus, queries and judgements, with a warning about the split; raises if a required file is missing."""
     if not split or Path(split).name != split:
-        raise DataError(f"a split is a plain name such as test; got {split!r}")
+        raise DataError(f"a split must be a plain name such as test; got {split!r}")
     corpus = _one_of(folder, "corpus.jsonl")
     if corpus is None and not (doc_ids and folder.is_dir()):
         raise DataError(f"a dataset folder must hold corpus.jsonl or corpus.jsonl.gz; {folder} holds neither")
@@ -265,17 +265,17 @@ def _found_files(
     if queries_file is None and qrels_file is not None and not query_ids:
         raise DataError(
             f"{folder} must hold queries.jsonl or queries.jsonl.gz beside its judgements {qrels_file.name}, unless "
-            "query vectors with ids (query_ids) stand in for it"
+            "query vectors with ids (query_ids) replace it"
         )
     return corpus, queries_file, qrels_file, notes
 
 
 def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:
-    """The judgements of the split, or None where the folder has none at all, with a warning if another was taken."""
+    """The judgements of the split, or None if the folder has no judgements, with a warning if another split is used."""
     splits: dict[str, Path] = {}
     others = []
     if (folder / "qrels").is_dir():
-        for ending in reversed(QREL_ENDINGS):  # .tsv wins over .jsonl
+        for ending in reversed(QREL_ENDINGS):  # .tsv takes precedence over .jsonl
             for path in sorted((folder / "qrels").glob(f"*{ending}")):
                 splits[path.name.removesuffix(ending)] = path
         others = [p.name for p in sorted((folder / "qrels").iterdir()) if p.is_file() and not p.name.startswith(".")]
@@ -283,18 +283,18 @@ def _qrels_file(folder: Path, split: str) -> tuple[Path | None, list[str]]:
         return splits[split], []
     if split == "test" and len(splits) == 1:
         [(other, path)] = splits.items()
-        return path, [f"there is no split test; {other}, the only one, is used"]
+        return path, [f"there is no split test; {other} is used, the only split"]
     if splits:
-        raise DataError(f"{folder} has no judgements of the split {split!r}; it has {', '.join(sorted(splits))}")
+        raise DataError(f"{folder} has no judgements for the split {split!r}; it has {', '.join(sorted(splits))}")
     unsplit = _one_of(folder, "qrels.tsv") or _one_of(folder, "qrels.jsonl")
     if unsplit is not None:
         return unsplit, [] if split == "test" else [
-            f"{unsplit.name} has no splits; all of it is used, not {split} alone"
+            f"{unsplit.name} has no splits; all of its judgements are used, not only {split}"
         ]
     if others:
         raise DataError(
             f"judgements must be {', '.join(QREL_ENDINGS)} files; {folder / 'qrels'} holds {', '.join(others[:5])}"
         )
     if split != "test":
-        raise DataError(f"{folder} has no judgements of the split {split!r}; it has none at all")
+        raise DataError(f"{folder} has no judgements for the split {split!r}; it has no judgements at all")
     return None, []

@@ -1,4 +1,4 @@
-"""The one place where a loader's texts and judgements become a `Dataset`, and where oddities are counted."""
+"""Building a `Dataset` from a loader's texts and judgements; empty texts, duplicates and the like are counted here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from embgeo.errors import DataError
 from embgeo.files.unicode import readable
 from embgeo.judgements import Judgements, check_judgements
 
-NOWHERE = Origin()
+NO_ORIGIN = Origin()
 
 
 def build_dataset(
@@ -18,14 +18,14 @@ def build_dataset(
     documents: Sequence[tuple[str, str | None]],
     queries: Sequence[tuple[str, str | None]],
     qrels: Mapping[str, Mapping[str, int]],
-    origin: Origin = NOWHERE,
+    origin: Origin = NO_ORIGIN,
     drop_own_document: bool = False,
 ) -> Dataset:
     """`Dataset` from (id, text) pairs; every document is kept, so that rows stay aligned with stored vectors.
 
     Queries that are not judged belong to other splits and are left out; without any judgements all stay. Lone
-    surrogates in texts become U+FFFD (no tokenizer or file takes them); all texts are None where only the ids of
-    finished vectors are known.
+    surrogates in texts become U+FFFD (no tokenizer or file accepts them); all texts are None if only the ids of
+    precomputed vectors are known.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def build_dataset(
     warnings = [*origin.notes]
     for broken, what in ((broken_documents, "documents"), (broken_queries, "queries")):
         if broken:
-            warnings.append(f"{broken} {what} hold lone surrogates; each is read as U+FFFD")
+            warnings.append(f"{broken} {what} hold lone surrogates; each surrogate is read as U+FFFD")
     warnings += text_warnings(doc_ids, doc_texts, query_ids, query_texts, judgements)
     texts = doc_ids, doc_texts, query_ids, query_texts
     return Dataset(name, *texts, judgements, tuple(warnings), origin.task, dict(origin.facts), every_query)
@@ -57,7 +57,7 @@ def text_warnings(
     query_texts: Sequence[str] | None,
     judgements: Judgements,
 ) -> list[str]:
-    """Sentences about empty and duplicate texts and shared ids; [] when there is nothing to say."""
+    """Warnings about empty and duplicate texts and shared ids."""
     warnings = []
     for ids, texts, what in ((doc_ids, doc_texts, "documents"), (query_ids, query_texts, "queries")):
         empty = [i for i, text in zip(ids, texts, strict=True) if not text.strip()] if texts is not None else []
@@ -80,7 +80,7 @@ def text_warnings(
         own = (
             "each query's own document is dropped from its results"
             if judgements.drop_own_document
-            else "a query's own document stays in its results, as in MTEB, unless the flag to drop it is set"
+            else "a query's own document stays in its results, as in MTEB, unless --drop-own-document is set"
         )
         warnings.append(f"{len(shared)} ids name both a query and a document, the first is {first!r}; {own}")
     return warnings

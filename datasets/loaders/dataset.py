@@ -1,4 +1,4 @@
-"""Dataset: texts, queries and judgements as one value, whatever they were read from."""
+"""Dataset: texts, queries and judgements as one value, independent of their source."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Dataset:
     Attributes
     ----------
     name : what the user typed and reports show (`pydocs`, a folder's name, an MTEB task).
-    doc_ids, doc_texts : unique ids and the texts as they are encoded (title + " " + text, stripped); None without
-        texts, where finished vectors came with judgements alone.
+    doc_ids, doc_texts : unique ids and the texts as they are encoded (title + " " + text, stripped); texts are None
+        if precomputed vectors came with judgements only.
     query_ids, query_texts : the same for queries; only queries of the chosen split.
     judgements : checked against the ids (see `check_judgements`).
-    warnings : sentences about duplicates, empty texts, shared ids; judgement warnings are not repeated here.
+    warnings : on duplicates, empty texts, shared ids; judgement warnings are not repeated here.
     task, facts : as its `Origin` says.
-    every_query : ids of the queries of all splits in their order, which vectors of the whole file are aligned with.
+    every_query : ids of the queries of all splits in file order; vectors of the whole file are aligned with them.
     """
 
     name: str

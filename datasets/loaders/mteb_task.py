@@ -23,7 +23,7 @@ def load_mteb_task(
     """An MTEB text retrieval task; `NAME:SUBSET` picks a subset (a language) of a task that has several.
 
     Texts are joined as mteb joins them: title before text, a query's instruction after it. Tasks that exclude a
-    query's own document in MTEB (`ignore_identical_ids`) do so here. A task that ranks given candidates is refused.
+    query's own document in MTEB (`ignore_identical_ids`) do so here. A task that reranks given candidates is refused.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def load_mteb_task(
     DataError
         The split or subset does not exist, or the task is not plain text retrieval.
     HubError
-        The data is not cached and the hub cannot be reached (found out within seconds) or does not give it.
+        The data is not cached and the hub cannot be reached (detected within seconds) or the download fails.
     """
     import mteb
 
@@ -42,7 +42,7 @@ def load_mteb_task(
         raise unknown_name("MTEB retrieval task", task_name, classes)
     task = mteb.get_task(task_name)
     asked, split = split, _choice("split", split, list(task.eval_splits), task_name, default="test")
-    notes = [] if split == asked else [f"there is no split {asked}; {split}, the only one, is used"]
+    notes = [] if split == asked else [f"there is no split {asked}; {split} is used, the only split"]
     subset = _choice("subset", subset, list(task.hf_subsets), task_name, default="")
     task = mteb.get_task(task_name, eval_splits=[split], hf_subsets=[subset])
     progress(f"fetching {task_name}", 0, 1)
@@ -52,14 +52,14 @@ def load_mteb_task(
 
 
 def fetch(task: Any) -> None:
-    """`task.load_data()` with bounded waiting: where the hub does not answer a probe, only the cache is asked."""
+    """`task.load_data()` with a bounded wait: if the hub does not answer a probe, only the cache is used."""
     reachable = hub_answers()
     try:
         with hub_offline(not reachable):
             task.load_data()
     except Exception as error:  # the hub's libraries raise a dozen unrelated types
         if reachable:
-            reason = f"the hub did not give it: {_first_line(error)}"
+            reason = f"the download failed: {_first_line(error)}"
         else:
             reason = (
                 f"the hub cannot be reached and the local cache does not have it ({_first_line(error)}). "
@@ -78,7 +78,7 @@ def convert(
     except KeyError:
         raise DataError(f"the MTEB task {name} has no data for subset {subset!r}, split {split!r}") from None
     if data.get("top_ranked"):
-        raise DataError(f"the MTEB task {name} ranks given candidates; embgeo searches whole corpora only")
+        raise DataError(f"the MTEB task {name} reranks given candidates; embgeo searches whole corpora only")
     qrels = {
         str(query): {str(document): grade for document, grade in judged.items()}
         for query, judged in data["relevant_docs"].items()
@@ -111,7 +111,7 @@ def document_text(row: Mapping[str, Any]) -> str:
 
 
 def query_text(row: Mapping[str, Any]) -> str:
-    """A query with its instruction behind it; a conversation is flattened, with its instruction in front."""
+    """A query followed by its instruction; a conversation is flattened and preceded by its instruction."""
     text, instruction = row["text"], row.get("instruction")
     if isinstance(text, list):
         turns = [turn if isinstance(turn, str) else f"{turn['role']}: {turn['content']}" for turn in text]
@@ -131,7 +131,7 @@ def _task_classes() -> dict[str, Any]:
 
 
 def _choice(what: str, asked: str, known: list[str], task: str, default: str) -> str:
-    """The asked split or subset; the only one there is when nothing particular was asked."""
+    """The requested split or subset; the only one there is if none was requested."""
     if asked in known:
         return asked
     if asked == default and len(known) == 1:

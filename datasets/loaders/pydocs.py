@@ -1,7 +1,7 @@
 """`pydocs`: a retrieval dataset without a download, made from the docstrings of installed Python source.
 
 The first paragraph of a docstring is the query, the rest of it the document that answers it. Sources are parsed with
-`ast`, never imported, so nothing of them runs. Equal texts are one item: a document that several docstrings share
+`ast`, never imported, so none of their code runs. Equal texts are one item: a document that several docstrings share
 occurs once and answers the query of each, a query that several docstrings share occurs once and is answered by all
 their documents. Otherwise a copy that nobody judged would count as a wrong answer.
 """
@@ -25,7 +25,7 @@ from embgeo.errors import DataError
 from embgeo.progress import Progress, silent
 
 MIN_QUERY_WORDS = 4  # "Close the file." fits a hundred documents
-MIN_DOCUMENT_WORDS = 12  # shorter rests are a lone ">>> f(1)" or "See RFC 8446, section B.1"
+MIN_DOCUMENT_WORDS = 12  # shorter texts are just ">>> f(1)" or "See RFC 8446, section B.1"
 SCIENTIFIC = {"numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn"}
 
 # Tests, applications, vendored copies, and other packages that live inside the library folder.
@@ -40,10 +40,10 @@ Blocks = ast.If | ast.Try | ast.With
 def load_pydocs(scientific: bool = False, drop_own_document: bool = False, progress: Progress = silent) -> Dataset:
     """Docstrings of the running Python's standard library as a retrieval dataset.
 
-    Skipped are tests, private classes and functions (`_name`, `__init__`), docstrings of one paragraph, queries that
+    Skips tests, private classes and functions (`_name`, `__init__`), docstrings of one paragraph, queries that
     are code or under 4 words, and documents under 12 words. Ids are dotted names (`json.dumps`,
-    `json.encoder.JSONEncoder.encode`; `#2` marks a second definition), queries have `query:` in front. The order is
-    that of module names, then of the source.
+    `json.encoder.JSONEncoder.encode`; `#2` marks a second definition), with the prefix `query:` for queries.
+    Ordered by module name, then by position in the source.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def load_pydocs(scientific: bool = False, drop_own_document: bool = False, progr
     if not documents:
         raise DataError(
             f"the standard library's sources must be readable; no docstring found under {roots[0][1]}. "
-            "A Python without .py files cannot make pydocs."
+            "A Python installed without .py files cannot provide pydocs."
         )
     return build_dataset(
         "pydocs:scientific" if scientific else "pydocs",
@@ -118,7 +118,7 @@ def _docstrings(module: str, path: Path) -> Iterator[tuple[str, str]]:
         with tokenize.open(path) as file, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # invalid escapes in other people's strings
             tree = ast.parse(file.read())
-    except (OSError, SyntaxError, ValueError):  # unreadable sources make the corpus smaller, not the load fail
+    except (OSError, SyntaxError, ValueError):  # unreadable sources make the corpus smaller; they do not stop it
         return
     yield from _named(tree, module)
 
@@ -140,7 +140,7 @@ def _named(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
 
 
 def _split(docstring: str) -> tuple[str, str]:
-    """First paragraph on one line, and the rest as it stands."""
+    """First paragraph on one line, and the rest unchanged."""
     first, _, rest = docstring.strip().partition("\n\n")
     return " ".join(first.split()), rest.strip()
 

@@ -1,4 +1,4 @@
-"""From the DATASET that a user types to a `Dataset`."""
+"""Resolving the DATASET that a user names to a `Dataset`."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def resolve_dataset(
 ) -> Dataset:
     """Load a dataset by built-in name, by folder in BEIR format, or by the name of an MTEB retrieval task.
 
-    Names are tried in that order; a built-in name that is a BEIR folder of the working directory too is refused as
+    Names are tried in that order; a built-in name that is also a BEIR folder in the working directory is refused as
     ambiguous.
 
     Parameters
     ----------
     split : which judgements (BEIR folders and MTEB tasks).
     drop_own_document : leave the document with a query's own id out of its results (off, as in MTEB).
-    doc_ids, query_ids : ids of finished vectors, with which a folder of judgements alone is a dataset (`load_beir`).
+    doc_ids, query_ids : ids of precomputed vectors; with them a folder of judgements only is a dataset (`load_beir`).
 
     Raises
     ------
@@ -55,11 +55,11 @@ def resolve_dataset(
     folder = Path(name)
     if name in BUILT_IN:
         if is_beir_folder(folder):
-            raise InputError(f"{name!r} is a built-in dataset and a folder here; write ./{name} for the folder")
+            raise InputError(f"{name!r} is both a built-in dataset and a folder here; write ./{name} for the folder")
         if name == "tiny":
             return load_beir(tiny_folder(), split=split, drop_own_document=drop_own_document, progress=progress)
         if split != "test":
-            raise DataError(f"{name} has no splits; got {split!r}. Leave --split out")
+            raise DataError(f"{name} has no splits; got {split!r}. Omit --split")
         return load_pydocs(name == "pydocs:scientific", drop_own_document, progress)
     if folder.is_dir() and name:
         ids = {"doc_ids": doc_ids, "query_ids": query_ids}
@@ -67,7 +67,7 @@ def resolve_dataset(
     if folder.exists() and name:
         raise DataError(
             f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file. With vectors "
-            "that hold ids, a folder with judgements alone (qrels.tsv) will do"
+            "that hold ids, a folder with judgements only (qrels.tsv) is enough"
         )
     if os.sep in name or name.startswith(("~", ".")):
         raise DataError(f"the dataset folder {name} does not exist. Built-in: {', '.join(BUILT_IN)}.")
@@ -82,7 +82,7 @@ def resolve_dataset(
 
 
 def _built_in_meant(name: str) -> str:
-    """The built-in name that `name` misspells, "" otherwise; no MTEB task is so near to one (a test asks mteb).
+    """The built-in name that `name` misspells, "" otherwise; no MTEB task is that similar to one (a test checks).
 
     Saves the seconds that importing mteb takes.
     """
@@ -99,9 +99,7 @@ def tiny_folder() -> Path:
 
 def _unknown(name: str, tasks: list[str]) -> UnknownNameError:
     same = [task for task in (*BUILT_IN, *tasks) if task.casefold() == name.casefold()]
-    hint = (
-        f"Built-in: {', '.join(BUILT_IN)}; else a folder in BEIR format, or one of {len(tasks)} MTEB retrieval tasks."
-    )
+    hint = f"Built-in: {', '.join(BUILT_IN)}; or a folder in BEIR format, or one of {len(tasks)} MTEB retrieval tasks."
     if same:
         return UnknownNameError(f"unknown dataset {name!r}; did you mean {same[0]}? Names are case-sensitive.")
     return unknown_name("dataset", name, (*BUILT_IN, *tasks), hint)

@@ -104,7 +104,7 @@ def test_keys_are_told_by_their_names(tmp_path: Path, row: str) -> None:
     ("header", "message"),
     [
         ("query-id\tcorpus-id\tnumber", "score is missing among 'query-id', 'corpus-id', 'number'"),
-        ("qid\tquery\tdocid\tscore", "'qid' and 'query' compete among 'qid', 'query', 'docid', 'score'"),
+        ("qid\tquery\tdocid\tscore", "'qid' and 'query' both match among 'qid', 'query', 'docid', 'score'"),
         ("query-id\tpmid\trank\tscore", "corpus-id is missing among"),
     ],
 )
@@ -120,7 +120,7 @@ def test_a_header_that_leaves_a_column_open_is_refused_with_its_names(
 def test_an_index_without_a_header_is_not_taken_for_query_ids(tmp_path: Path) -> None:
     path = tmp_path / "test.tsv"
     path.write_text("0\t0\t295\t1\n1\t1\t281\t1\n2\t1\t7\t1\n")
-    with pytest.raises(DataError, match=r"the first column must be the query id; it counts the lines.*index=False"):
+    with pytest.raises(DataError, match=r"must be the query id, but it numbers the lines.*index=False"):
         read_qrels(path)
     path.write_text("1 0 295 1\n2 0 281 1\n3 0 7 1\n")  # topics that count the lines, with TREC's constant column
     assert read_qrels(path) == {"1": {"295": 1}, "2": {"281": 1}, "3": {"7": 1}}
@@ -134,7 +134,7 @@ def test_judgements_of_other_documents_are_refused_with_the_file(folder: Folder)
 
 def test_queries_whose_ids_differ_in_form_alone_are_told_apart(folder: Folder) -> None:
     with pytest.raises(
-        InputError, match=r"no query is judged .* the first judged id is 'Q1'. 2 of these ids differ .* case"
+        InputError, match=r"none of the queries is judged .* the first judged id is 'Q1'. 2 of these ids differ .* case"
     ):
         load_beir(folder(qrels__test_DOT_tsv="Q1\td1\t1\nQ2\td2\t1\n"))
 
@@ -216,9 +216,9 @@ def test_judgements_of_an_unread_kind_are_named_and_not_passed_over(folder: Fold
 def test_a_split_that_cannot_be_chosen_is_said_or_refused(folder: Folder) -> None:
     root = folder(qrels__test_DOT_tsv=None, qrels_DOT_tsv=QRELS)
     assert load_beir(root).warnings == ()
-    assert "qrels.tsv has no splits; all of it is used, not dev alone" in load_beir(root, split="dev").warnings[0]
+    assert "qrels.tsv has no splits; all of its judgements are used" in load_beir(root, split="dev").warnings[0]
     (root / "qrels.tsv").unlink()
-    with pytest.raises(DataError, match="no judgements of the split 'dev'; it has none at all"):
+    with pytest.raises(DataError, match="no judgements for the split 'dev'; it has no judgements at all"):
         load_beir(root, split="dev")
 
 
@@ -256,14 +256,14 @@ HOSTILE: dict[str, tuple[str, str | bytes | None, str]] = {
     "id empty": ("corpus.jsonl", '{"_id": "", "text": ""}\n', r"corpus\.jsonl:1: id '' is empty"),
     "id with NUL": ("corpus.jsonl", '{"_id": "a\\u0000", "text": ""}\n', r"corpus\.jsonl:1: .*NUL"),
     "id with surrogate": ("corpus.jsonl", '{"_id": "\\udc80", "text": ""}\n', r"corpus\.jsonl:1: .*surrogate"),
-    "duplicate id": ("corpus.jsonl", CORPUS + '\n{"_id": "d1", "text": ""}\n', r"jsonl:4: .*'d1' stands in line 1"),
+    "duplicate id": ("corpus.jsonl", CORPUS + '\n{"_id": "d1", "text": ""}\n', r"jsonl:4: .*'d1' is already in line 1"),
     "empty corpus": ("corpus.jsonl", "\n\n", r"must hold at least one document; .*corpus\.jsonl has none"),
     "no corpus": ("corpus.jsonl", None, r"must hold corpus\.jsonl or corpus\.jsonl\.gz"),
     "no queries": ("queries.jsonl", None, r"must hold queries\.jsonl"),
     "Latin-1": ("corpus.jsonl", b'\n\n{"_id": "d3", "text": "caf\xe9"}\n', r"jsonl:3: .*byte 27 .*0xe9"),
     "UTF-16": ("corpus.jsonl", CORPUS.encode("utf-16"), r"corpus\.jsonl:1: the file must be UTF-8; byte 1 "),
-    "duplicate query": ("queries.jsonl", QUERIES + '{"_id": "q2", "text": ""}\n', r"jsonl:4: .*'q2' stands in line 2"),
-    "unrelated queries": ("queries.jsonl", '{"_id": "z", "text": "z"}\n', r"no query is judged in .*'q1'"),
+    "duplicate query": ("queries.jsonl", QUERIES + '{"_id": "q2", "text": ""}\n', r":4: .*'q2' is already in line 2"),
+    "unrelated queries": ("queries.jsonl", '{"_id": "z", "text": "z"}\n', r"none of the queries is judged in .*'q1'"),
     "two columns": ("qrels/test.tsv", "q1\td1\n", r"test\.tsv:1: .*3 tab-separated columns.*got 2"),
     "columns change": ("qrels/test.tsv", QRELS + "q1\t0\td2\t1\n", r"test\.tsv:4: .* 3 columns.* got 4"),
     "half a grade": ("qrels/test.tsv", QRELS + "q1\td2\t0.5\n", r"test\.tsv:4: a grade must be an integer; got '0\.5'"),
@@ -316,7 +316,7 @@ def test_a_cut_gzip_file_is_called_damaged(folder: Folder) -> None:
 
 
 def test_a_split_cannot_leave_the_folder(folder: Folder) -> None:
-    with pytest.raises(DataError, match="a split is a plain name"):
+    with pytest.raises(DataError, match="a split must be a plain name"):
         load_beir(folder(), split="../../secret")
 
 

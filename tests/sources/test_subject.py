@@ -210,7 +210,7 @@ def test_arrays_without_ids_are_judged_by_row_number() -> None:
         ({"qrels": {"0": {"1": 1}}}, None, "qrels= judge queries; give their vectors as queries="),
         ({"qrels": {"0": {"1": 1}}, "queries": np.eye(3)}, "tiny", "got qrels= and the dataset 'tiny'"),
         ({"qrels": {"0": {"9": 1}}, "queries": np.eye(3)}, None, "no relevant document of qrels= is in the corpus"),
-        ({"qrels": {"a": {"0": 1}}, "queries": np.eye(3)}, None, "no query is judged in qrels=; the first judged id"),
+        ({"qrels": {"a": {"0": 1}}, "queries": np.eye(3)}, None, "is judged in qrels=; the first judged id"),
         ({"queries": np.eye(3), "query_ids": ["a", "b"]}, None, "query ids must match the vectors; got 2 ids for 3"),
         ({"doc_ids": ["a", "a", "b"]}, None, "document ids must be unique"),
     ],
