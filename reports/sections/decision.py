@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from embgeo.reports.blocks import Block, Bullets, Code, Foreign, Paragraph, Strong
+from embgeo.reports.blocks import Block, Bullets, Code, Foreign, Glossary, Paragraph, Strong
 from embgeo.reports.front import front_of
 from embgeo.reports.numbers import NARROW, bare, byte_size, count, counted, estimate, number, percent, times
 from embgeo.reports.price import amount, price_sentence
@@ -12,8 +12,16 @@ from embgeo.reports.section import Shown, section
 from embgeo.reports.sections.codecs import why_none
 from embgeo.results import NDCG, CompressResult, Recommendation, Row
 from embgeo.results.compress import CrossFitted
+from embgeo.results.parts import part_summaries
 
 PLANNED = 100_000_000
+TERMS = (
+    ("codec", "A way to encode vectors; its name, the spec, lists the steps. float32 stores four bytes per coordinate"),
+    ("nDCG@10", "Search quality: 1 if the relevant documents come first, 0 if none is in the first ten results"),
+    ("paired by query", "Both stores answer the same queries; the interval is that of their difference per query"),
+    ("out of sample", "Evaluated as on documents that the codec was not trained on"),
+    ("statistically tied", "These queries cannot tell its quality from that of the recommended store"),
+)
 # by the stored verdict on the share that --keep asks for
 KEPT = {
     "yes": "Statistically confirmed: at least {} is kept.",
@@ -43,6 +51,8 @@ def decision(shown: Shown[CompressResult]) -> Iterator[Block]:
     if other := alternatives(best, result.rows, result.measure):
         yield Paragraph(Strong("What would change it."))
         yield Bullets(other)
+    if best.spec:
+        yield Glossary("What these words mean", [*TERMS, *part_summaries(best.spec)])
 
 
 def headline(result: CompressResult) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from embgeo.reports import figures as drawing
 from embgeo.reports.blocks import Block, Plot, SpaceMap
-from embgeo.reports.drawing.inline_data import island
+from embgeo.reports.drawing.inline_data import inline_json
 from embgeo.reports.figures import Figure
 from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import count, number, percent
@@ -148,7 +148,7 @@ def _texts(run: Run, rows: np.ndarray) -> tuple[list[str], list[str]]:
     kept = KeptDocuments.of(run, rows)
     texts = [visible(kept.text(row), CHARACTERS) for row in rows.tolist()]
     lengths = np.array([len(text) for text in texts])
-    sizes = np.array([len(island(text, True).encode("utf-8", "replace")) for text in texts])
+    sizes = np.array([len(inline_json(text, True).encode("utf-8", "replace")) for text in texts])
     longest = min(CHARACTERS, int(lengths.max()))
     while longest > 10 and (sizes * np.minimum(1, longest / np.maximum(lengths, 1))).sum() > MAX_TEXT_BYTES:
         longest -= 1

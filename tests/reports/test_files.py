@@ -32,9 +32,9 @@ def runs(request: pytest.FixtureRequest, repository: Path, tmp_path: Path) -> li
 
 def saved(page: str) -> dict[str, str]:
     """{file name: text} of the CSV buttons of a page."""
-    islands = dict(re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, re.S))
+    scripts = dict(re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', page, re.S))
     buttons = re.findall(r'data-download="([^"]+)" data-name="([^"]+\.csv)"', page)
-    return {name: json.loads(islands[id]) for id, name in buttons}
+    return {name: json.loads(scripts[id]) for id, name in buttons}
 
 
 def test_every_table_of_the_page_has_its_csv_and_the_files_are_those_of_the_buttons(runs, tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from embgeo.reports.blocks import Plot
 from embgeo.reports.commands import commands, repeat_command
 from embgeo.reports.drawing.csv import csv_text
-from embgeo.reports.drawing.inline_data import content_security_policy, island, script_text
+from embgeo.reports.drawing.inline_data import content_security_policy, inline_json, script_text
 from embgeo.reports.facts import fact_tables, facts
 from embgeo.reports.figures import Figure
 from embgeo.reports.front import front_of
@@ -31,14 +31,14 @@ HOSTILE = ["</script><script>alert(1)</script>", "<!--", "a & b", "\u2028\u2029"
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_data_cannot_leave_its_script_element(text):
-    markup = str(island({"text": text}))
+    markup = str(inline_json({"text": text}))
     assert not set("<>&\u2028\u2029\x00") & set(markup)
     assert markup.isascii()
     assert json.loads(markup) == {"text": text}
 
 
-def test_an_island_has_no_nan():
-    assert str(island([float("nan"), float("inf")])) == "[null,null]"
+def test_inline_json_has_no_nan():
+    assert str(inline_json([float("nan"), float("inf")])) == "[null,null]"
 
 
 @pytest.mark.parametrize("source", ["</SCRIPT >", "a<!--b", "a\r\nb", "\0"])
