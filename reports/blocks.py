@@ -27,7 +27,7 @@ class Strong:
 
 @dataclass(frozen=True)
 class Swatch:
-    """A word on the colour that it explains."""
+    """A word on a background of the colour that it explains."""
 
     text: str
     style: str
@@ -35,7 +35,7 @@ class Swatch:
 
 @dataclass(frozen=True)
 class Foreign:
-    """Text of strangers: a stored sentence, a name, a document; cut at `longest` characters."""
+    """Untrusted text (a stored sentence, a name, a document), cut at `longest` characters."""
 
     text: str
     longest: int = 400
@@ -88,8 +88,8 @@ class Tiles:
 
 @dataclass(frozen=True)
 class SpaceMap:
-    """The map of the space: `layouts` and `colours` to choose from, by key and label; `notes` says by layout what is
-    seen; `data` is what the page's script draws, `plot` the same for a file."""
+    """The map of the space: `layouts` and `colours` to choose from, by key and label; `notes` describes each layout;
+    `data` is what the page's script draws, `plot` the same for a file."""
 
     plot: Plot
     layouts: Mapping[str, str]
@@ -119,8 +119,8 @@ class Data:
 class Column:
     """A column of "text" (may break), of a "word" (may not) or of a "number".
 
-    `explain` is said on demand; `extra` columns stay folded until all are asked for. A `note` stands under the title,
-    which leads to `anchor` on the page.
+    `explain` is shown on hover; `extra` columns are hidden until all are requested. A `note` is shown under the title,
+    which links to `anchor` on the page.
     """
 
     title: str
@@ -134,10 +134,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """`notes` stand small under the text; `hover` explains it; `sort` is the raw value, "" for a missing one.
+    """`notes` are small text below; `hover` explains the cell; `sort` is the raw value, "" for a missing one.
 
-    `folded` notes wait until all columns are asked for; `head` names the row, `marks` are short words on it; it takes
-    `span` columns.
+    `folded` notes are hidden until all columns are requested; a `head` cell names the row, `marks` are its labels;
+    the cell takes `span` columns.
     """
 
     line: Line
@@ -159,7 +159,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows under a heading of their own; without `title` just rows."""
+    """Rows under their own heading; without `title` just rows."""
 
     rows: Sequence[TableRow]
     title: str = ""
@@ -168,8 +168,8 @@ class RowGroup:
 
 @dataclass(frozen=True)
 class RowFilter:
-    """What chooses rows of the sortable table: words, and boxes of (mark, label), `without` rows of the mark or only
-    them."""
+    """Controls that filter the sortable table: a search field, and checkboxes of (mark, label) that show `only` rows
+    with the mark, or rows `without` it."""
 
     only: Sequence[tuple[str, str]] = ()
     without: Sequence[tuple[str, str]] = ()
@@ -177,9 +177,9 @@ class RowFilter:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows in groups. `name` tells tables apart, `label` is read out, `caption` stands above.
+    """Rows in groups. `name` identifies the table, `label` is for screen readers, `caption` is shown above.
 
-    A `sortable` table is one whose columns sort and that a `RowFilter` acts on; `more` rows are only in the CSV.
+    A `sortable` table can be sorted by column and filtered by a `RowFilter`; `more` rows are only in the CSV.
     """
 
     name: str
@@ -199,9 +199,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot: `description` is read out in its place, `switch` is the label over the choice among its `figures`.
+    """A plot: `description` is its text alternative, `switch` the label of the menu that chooses among its `figures`.
 
-    `choices` are the words for the figures' keys, `hint` stands beside the switch, `caption` under the plot.
+    `choices` are the words for the figures' keys, `hint` is shown beside the menu, `caption` under the plot.
     """
 
     name: str
@@ -229,7 +229,8 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Fold:
-    """Blocks behind a summary, all unfolded on paper; `figure` is a number before it, `style` "note", "query" or ""."""
+    """Blocks that unfold under a summary, all open in print; `figure` is a number before it, `style` "note", "query" or
+    ""."""
 
     summary: Line
     blocks: Sequence[Block]
@@ -240,7 +241,7 @@ class Fold:
 
 @dataclass(frozen=True)
 class Commands:
-    """Command lines, each with what it does."""
+    """(what it does, command line) pairs."""
 
     commands: Sequence[tuple[str, str]]
 

@@ -11,19 +11,19 @@ from embgeo.results import CompareResult, Named, Result
 from embgeo.run import RUNS_FOLDER, Run, path_text
 from embgeo.sources.subject import IN_MEMORY
 
-# where results go is not part of what was asked, and a path would tell about someone's machine
+# where results go is not part of the question, and a path would reveal someone's machine
 _LEFT_OUT = ("command", "model", "dataset", "spec", "specs", "encoder", "config")
 _WHERE = ("out", "json", "html", "quiet", "verbose", "debug")
-# what chooses among several specs, and refuses a single one that it would not have chosen
+# options that choose among specs, and would refuse a single spec that they would not have chosen
 _CHOOSING = ("budget", "keep", "exhaustive", "grid")
 _DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0}
 
 
 def repeat_command(run: Run, specs: list[str] | None = None, command: str = "", without: Collection[str] = ()) -> str:
-    """`embgeo compress MODEL DATASET --option …`; `specs` replaces those that were asked for and their limits.
+    """`embgeo compress MODEL DATASET --option …`; `specs` replaces the requested specs and their limits.
 
-    `command` takes the place of the run's own, whose options `without` are left out.
-    "" for a run on arrays, which no file holds.
+    `command` replaces the run's own command; its options `without` are left out.
+    "" for a run on arrays, which are in no file.
     """
     found = run.findings
     model = _asked(found, "model")
@@ -45,7 +45,7 @@ def repeat_command(run: Run, specs: list[str] | None = None, command: str = "", 
 
 
 def _asked(found: Result, key: str) -> str:
-    """The model or dataset that the request names, or else what was found; no dataset where none was asked for."""
+    """The model or dataset that the request names, else the one that was found; "" if no dataset was requested."""
     named = Named.from_json(found.asked(key)).name
     if named is None and (key == "model" or key not in found.request):
         named = found.at(key).name
@@ -53,7 +53,7 @@ def _asked(found: Result, key: str) -> str:
 
 
 def commands(run: Run) -> list[tuple[str, str]]:
-    """(what it does, command line) of everything a reader may want to repeat."""
+    """(what it does, command line) for everything that a reader may want to repeat."""
     found = run.findings
     again = _repeat_comparison(found) if isinstance(found, CompareResult) else repeat_command(run)
     what = "comparison" if run.command == "compare" else "run"
@@ -76,15 +76,15 @@ def _repeat_comparison(found: CompareResult) -> str:
 
 
 def search_command(run: Run) -> str:
-    """`embgeo search RUN …` with a text where the run's model encodes texts, with a vector file where it cannot."""
+    """`embgeo search RUN …` with a text if the run's model encodes texts, else with a vector file."""
     asked = ["--vector", "query.npy"] if _asked(run.findings, "model").startswith("vectors:") else ["your query"]
     return shlex.join(["embgeo", "search", run_path(run), *asked])
 
 
 def compare_command(runs: Sequence[Run]) -> str:
-    """`embgeo compare RUN RUN`, which pairs what a report of several runs only stacks.
+    """`embgeo compare RUN RUN`, which pairs runs by query, as a report of several runs does not.
 
-    "" where no two are of one command and judged by one measure, so that there may be nothing to pair.
+    "" if no two runs share command and quality measure, so that there may be nothing to pair.
     """
     different = list({str(run.findings.identity or run.folder): run for run in runs}.values())
     kinds = Counter((run.command, run.findings.at("quality")) for run in different)

@@ -11,15 +11,15 @@ from embgeo.reports.numbers import MISSING, bare, byte_size, count, duration, fi
 
 MAX_ROWS = 50
 MAX_WORD = 16  # characters of a cell that is not broken
-# stored keys that say too little by themselves
+# stored keys that need more words
 LABELS = {
     "gini": "Gini coefficient (0: all found equally often)",
     "gini_found": "Gini among those found at least once",
     "gini_random": "Gini of random results",
     "never_retrieved": "Share of documents never found",
     "never_retrieved_random": "The same for random results",
-    "most_retrieved": "Found by most queries",
-    "never_retrieved_documents": "Found by no query (the first of them)",
+    "most_retrieved": "Documents found by the most queries",
+    "never_retrieved_documents": "Documents found by no query (the first ones)",
     "out_of_sample": "Out of sample",
     "fit_rows": "Documents trained on",
     "fit_rows_most": "Documents trained on at most",
@@ -34,7 +34,7 @@ LABELS = {
 
 
 def facts(entry: Any) -> list[Fact]:
-    """Everything in `entry` but its lists of objects, one fact a leaf; nested names are joined."""
+    """Everything in `entry` except lists of objects, one fact per leaf; nested names are joined."""
     if isinstance(entry, Mapping):
         return list(_walk(entry, ""))
     if isinstance(entry, list | tuple):
@@ -45,7 +45,7 @@ def facts(entry: Any) -> list[Fact]:
 def fact_tables(named: Iterable[tuple[str, Any]], prefix: str) -> list[Table]:
     """Each list of objects (hubs, unretrieved documents) among named values as a table of at most 50 rows.
 
-    Their names on the page and as files are `prefix` and their captions.
+    Their names, on the page and as files, are made from `prefix` and their captions.
     """
     found = [(label(str(name)), items) for name, items in named if _is_table(items)]
     names = file_names(f"{prefix} {caption}" for caption, _ in found)
@@ -70,9 +70,9 @@ def leaf(name: str, value: Any) -> str:
 
 
 def label(name: str) -> str:
-    """`never_retrieved` as `Never retrieved`; names that are words of their own (nDCG@10, faiss-cpu, k) stay.
+    """`never_retrieved` as `Never retrieved`; names that are proper names or symbols (nDCG@10, faiss-cpu, k) stay.
 
-    A few keys that say too little have words of their own.
+    A few keys have longer labels.
     """
     if name in LABELS:
         return LABELS[name]

@@ -57,20 +57,20 @@ def style_of(place: int) -> tuple[str, str]:
 
 
 def axis(title: str, ticks: Sequence[float] | None = None, texts: Sequence[str] = (), **more: Any) -> dict[str, Any]:
-    """An axis with its title, and where `ticks` are given labels at them alone: their `texts`."""
+    """An axis with its title; if `ticks` are given, labels only at them: their `texts`."""
     labels = {} if ticks is None else {"tickvals": list(ticks), "ticktext": list(texts)}
     return {"title": {"text": title}, **labels, **more}
 
 
 def trace(points: Sequence[tuple[Any, Any]], mode: str, **more: Any) -> dict[str, Any]:
-    """(x, y) of points as one trace, `mode` "lines", "markers" or both; `more` whatever else plotly's schema knows."""
+    """(x, y) points as one trace, `mode` "lines", "markers" or both; `more` is anything else in plotly's schema."""
     return {"type": "scatter", "mode": mode, "x": [x for x, _ in points], "y": [y for _, y in points], **more}
 
 
 def markers(
     name: str, points: Sequence[tuple[Any, Any]], marker: dict[str, Any], hovers: Sequence[str], **more: Any
 ) -> dict[str, Any]:
-    """Points as one trace; `hovers` are their texts in plotly's HTML, `more` whatever else its schema knows."""
+    """Points as one trace; `hovers` are their texts in plotly's HTML, `more` is anything else in its schema."""
     told = {"name": name, "marker": marker, "text": list(hovers), "hovertemplate": "%{text}<extra></extra>"}
     return trace(points, **{"mode": "markers", **told, **more})
 
@@ -81,12 +81,12 @@ def rule(dash: str = "dot", **ends: Any) -> dict[str, Any]:
 
 
 def note(text: str, x: float, y: float, **more: Any) -> dict[str, Any]:
-    """Words at a place of the plot; on a log axis that is a power of ten, as plotly wants it."""
+    """Text at a position; on a log axis that is a power of ten, as plotly expects."""
     return {"text": text, "x": x, "y": y, "showarrow": False, "font": {"size": 12, "color": INK}, **more}
 
 
 def error_bars(lengths: Sequence[tuple[float, float]], color: str, thickness: float = 1) -> dict[str, Any]:
-    """Bars without ends, of these lengths below and above their points."""
+    """Error bars without end caps, of these lengths below and above their points."""
     return {
         "type": "data",
         "symmetric": False,
@@ -101,7 +101,7 @@ def error_bars(lengths: Sequence[tuple[float, float]], color: str, thickness: fl
 def off_scale(points: Sequence[tuple[float, str]], color: Any) -> list[dict[str, Any]]:
     """(x, hover text) of points below the axis as one trace of arrows on its lower edge; [] without points.
 
-    The arrows hang on `EDGE_AXIS`, so that they stay on the edge when a reader zooms, and no line reaches them.
+    The arrows use `EDGE_AXIS`, so that they stay at the edge when a reader zooms, and no line joins them.
     """
     name, marker = "below the axis", {"symbol": "triangle-down-open", "size": 8, "color": color}
     edge, texts = [(x, 0.015) for x, _ in points], [text for _, text in points]
@@ -110,18 +110,18 @@ def off_scale(points: Sequence[tuple[float, str]], color: Any) -> list[dict[str,
 
 
 def held(values: Sequence[float], share: float) -> list[float]:
-    """Those of `values` that an axis should hold: at least `share` of the best. The rest would squash them."""
+    """The `values` that an axis should cover: at least `share` of the best. The rest would squash them."""
     top = max(values)
     return [value for value in values if value >= share * top] or list(values)
 
 
 def series(values: Any) -> list[float | None]:
-    """A stored list as numbers; what is missing stays None, which plotly draws as a gap."""
+    """A stored list as numbers; missing ones stay None, which plotly draws as a gap."""
     return [finite(value) for value in values] if isinstance(values, list | tuple) else []
 
 
 def log_ticks(values: list[float], gap: float = 0.09) -> list[float]:
-    """Those of `values` that can stand as labels of a log axis without overlap: at least `gap` of its span apart."""
+    """The `values` that fit as labels of a log axis without overlap: at least `gap` of its span apart."""
     positive = sorted({value for value in values if value > 0})
     if len(positive) < 2:
         return positive

@@ -1,4 +1,4 @@
-"""The rows of a run that no smaller one beats, by the one rule of the code base; in the terminal, as a table."""
+"""The Pareto front of a run, by the one rule of the code base; for the terminal, as a table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ FIELDS = [field for field in Row.declared().values() if field.shown.short and fi
 
 
 def front_of(rows: Sequence[Row], key: str) -> list[Row]:
-    """Rows that no smaller or equal row beats in `key`, by rising bytes per vector; of equal ones the first.
+    """Rows that no row of at most their size beats in `key`, by rising bytes per vector; of equal ones the first.
 
-    The stored "pareto" flag knows one quality, and under a budget on the whole store it counts the constants too: a
-    line through its rows would fall where bytes per vector rise.
+    The stored "pareto" flag is for one quality, and under a budget on the whole store it counts the constants too: a
+    line through its rows could fall as bytes per vector rise.
     """
     sizes, quality = np.array([_point(row, key) for row in rows]).reshape(-1, 2).T
     front = pareto_front(sizes, quality)
@@ -27,10 +27,10 @@ def front_of(rows: Sequence[Row], key: str) -> list[Row]:
 
 
 def front_table(result: CompressResult, width: int = 80) -> Table:
-    """The baseline and the rows that no other row beats in both bytes and quality, largest first; all that were named.
+    """The baseline and the Pareto front, largest first; with --spec all rows.
 
     `kept` is the share of float32's quality, its interval paired by query; without judgements the interval is that of
-    the recall. The range of the QPS over the repeats is shown where `width` has room for it.
+    the recall. The range of the QPS over the repeats is shown if `width` has room for it.
     """
     named = bool(result.asked("specs"))
     rows = sorted(result.tradeoffs, key=lambda row: -(row.bytes_per_vector or 0))

@@ -8,7 +8,7 @@ from embgeo.results.compare import ComparedFacts
 
 
 def title_of(name: object) -> str:
-    """A stored name for a heading: of a path, its last part alone; "" without one."""
+    """A stored name for a heading: only the last part of a path; "" without a name."""
     scheme, colon, path = ("" if name is None else str(name)).rpartition("vectors:")
     tail = path.rstrip("/\\").replace("\\", "/").rpartition("/")[2]
     return f"{scheme}{colon}{tail}" if colon or path.startswith(("/", ".", "~")) else path
@@ -29,7 +29,7 @@ def corpus_line(result: Result) -> str:
 
 
 def heading(found: Result) -> tuple[str, str, str]:
-    """Model and dataset, and a line about the corpus; of a comparison those of all its runs."""
+    """Model and dataset, and a line about the corpus; for a comparison those of all its runs."""
     if not isinstance(found, CompareResult):
         model, dataset = title_of(found.model.name), title_of(found.dataset.name)
         return model or "unnamed model", dataset or "unnamed vectors", corpus_line(found)
@@ -40,7 +40,7 @@ def heading(found: Result) -> tuple[str, str, str]:
 
 
 def model_of(run: ComparedFacts) -> str:
-    """The model of a compared run, with what sets it apart from others of its name."""
+    """The model of a compared run, with what distinguishes it from others of its name."""
     return _with_variant(run, " ({})")
 
 

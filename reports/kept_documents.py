@@ -1,4 +1,4 @@
-"""Ids and texts of documents by their row in the corpus, as far as a run keeps them."""
+"""Ids and texts of documents by their row in the corpus, as far as a run stores them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from embgeo.run import Run
 
 @dataclass(frozen=True)
 class KeptDocuments:
-    """`ids` by row; `texts` by id. A run keeps all documents, or, of a large corpus, those that its report shows."""
+    """`ids` by row; `texts` by id. A run stores all documents, or, of a large corpus, those that its report shows."""
 
     ids: Mapping[int, str]
     texts: Mapping[str, str]
 
     @classmethod
     def of(cls, run: Run, shown: np.ndarray) -> KeptDocuments:
-        """`shown` are the rows that a run of a large corpus keeps, in any order, −1 for none."""
+        """`shown` are the rows that a run of a large corpus stores, in any order, −1 for none."""
         names = list(run.documents)
         documents = run.findings.dataset.documents
         rows = np.unique(shown[shown >= 0]).tolist()
@@ -32,7 +32,7 @@ class KeptDocuments:
         return self.ids.get(row, f"row {row}")
 
     def text(self, row: int) -> str:
-        """The beginning of its text on one line, "" where the run keeps none."""
+        """The beginning of its text on one line, "" if the run stores none."""
         return one_line(self.texts.get(self.ids.get(row, ""), ""))
 
 

@@ -1,7 +1,7 @@
-"""How numbers read in a report: as many digits as the interval supports, units attached, "—" for what is missing.
+"""How numbers are written in a report: as many digits as the interval supports, with units, "—" for missing ones.
 
-Every number of a report passes through here. Arguments come from JSON, so anything that is no finite number (None,
-NaN, text) is missing, never an error.
+Every number of a report passes through here. Arguments come from JSON, so anything that is not a finite number (None,
+NaN, text) counts as missing and is never an error.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def bounds(ci: Any) -> tuple[float, float] | None:
 
 
 def decimals(value: Any, ci: Any = None) -> int:
-    """Decimals that `value` deserves: the interval's width keeps two significant digits, without one the value four.
+    """Decimals to show: the interval's width keeps two significant digits; without an interval the value keeps four.
 
     At most 6. 0.64508 with (0.600, 0.690) gets 3; 1388.67 with (1350, 1420) gets 0.
     """
@@ -65,7 +65,7 @@ def bare(value: Any) -> str:
 
 
 def interval(ci: Any, places: int | None = None, signed: bool = False, scale: float = 1.0) -> str:
-    """`(0.600–0.690)`; `to` instead of the dash where a sign would blur it. "" without an interval."""
+    """`(0.600–0.690)`; `to` instead of the dash next to a sign. "" without an interval."""
     ends = bounds(ci)
     if ends is None:
         return ""
@@ -85,7 +85,7 @@ def figure(value: Any, ci: Any = None, places: int | None = None, signed: bool =
 
 
 def dotted(ci: Any, places: int | None = None, signed: bool = False) -> str:
-    """An interval as the terminal shows it: `low…high`, "" where there is none."""
+    """An interval as the terminal shows it: `low…high`, "" if there is none."""
     ends = bounds(ci)
     return "…".join(figure(end, ends, places, signed) for end in ends) if ends else ""
 

@@ -1,4 +1,4 @@
-"""Text from strangers, made fit to be shown: what cannot be seen is made visible, nothing is dropped silently."""
+"""Untrusted text made safe to show: invisible characters become visible, nothing is dropped silently."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from markupsafe import Markup
 
 LONGEST = 2000
-# what turns the reading direction, and invisible marks of the same kind
+# bidirectional controls, which change the reading direction
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f]")
 _OTHER = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff\ud800-\udfff]")
-# plotly reads some tags and entities, and takes text between dollars for mathematics
+# plotly interprets some tags and entities, and renders text between dollars as mathematics
 _PLOT_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;", "\n": " "})
 
 
 def visible(text: str, longest: int = LONGEST) -> str:
-    """`text` with control and direction-turning characters replaced by visible signs, cut at `longest` characters.
+    """`text` with control and bidirectional characters replaced by visible signs, cut at `longest` characters.
 
-    NUL becomes ␀, U+202E becomes [U+202E], half a surrogate pair becomes �. HTML is left to the escaping that follows.
+    NUL becomes ␀, U+202E becomes [U+202E], an unpaired surrogate becomes �. HTML is escaped later.
     """
     if len(text) > longest:
         text = text[: longest - 1] + "…"
@@ -30,7 +30,7 @@ def visible(text: str, longest: int = LONGEST) -> str:
 
 
 def plain(text: str, limit: int | None = None) -> str:
-    """Text for a terminal, on one line: control and direction characters become spaces, at most `limit` long."""
+    """Text for a terminal, on one line: control and bidirectional characters become spaces, at most `limit` long."""
     # Cc, Cf: escape sequences and bidi overrides would act on the terminal; Cs cannot be written at all
     harmless = "".join(" " if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)
     line = " ".join(harmless.split())
@@ -38,7 +38,7 @@ def plain(text: str, limit: int | None = None) -> str:
 
 
 def shown(value: Any) -> Any:
-    """What Jinja prints: strings made visible, our own markup untouched, None as nothing."""
+    """What Jinja prints: strings made visible, our own markup unchanged, None as nothing."""
     if value is None:
         return ""
     if isinstance(value, Markup) or not isinstance(value, str):
@@ -47,5 +47,5 @@ def shown(value: Any) -> Any:
 
 
 def plot_text(text: str, longest: int = 120) -> str:
-    """`text` for a plotly label, which is no HTML but nearly: escaped, on one line."""
+    """`text` for a plotly label, which accepts a subset of HTML: escaped, on one line."""
     return visible(text, longest).translate(_PLOT_ESCAPES)

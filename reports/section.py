@@ -17,7 +17,7 @@ Found = TypeVar("Found", bound=Result)
 
 @dataclass(frozen=True)
 class Shown(Generic[Found]):
-    """What a section is drawn from: the run, what it found, and the analyze runs that stand `beside` it."""
+    """What a section is drawn from: the run, its result, and the analyze runs `beside` it on the page."""
 
     run: Run
     result: Found
@@ -30,14 +30,14 @@ Title = str | Callable[[Any], str]
 
 @dataclass(frozen=True)
 class Section:
-    """A registered section. It is left out where it has no blocks.
+    """A registered section. It is left out if it has no blocks.
 
     Attributes
     ----------
     name : unique among the sections of a kind of result; the anchor on the page.
-    title : its heading, or what makes one of the result.
+    title : its heading, or a function that makes it from the result.
     label : its entry in the contents, by default the title.
-    order : sections come by rising order; those of style "lead" stand above the contents.
+    order : sections are sorted by it; those of style "lead" come before the table of contents.
     style : "lead", "wide" or "".
     """
 
@@ -75,7 +75,7 @@ def section(
 ) -> Callable[[Draw], Draw]:
     """Register a function from `Shown` to blocks as a section of reports of `of` (all results of that kind).
 
-    Raises ValueError where the name is taken.
+    Raises ValueError if the name is taken.
     """
 
     def register(draw: Draw) -> Draw:
@@ -88,7 +88,7 @@ def section(
 
 
 def parts_of(run: Run, beside: Sequence[Run] = ()) -> list[Part]:
-    """The sections of one run that have something to say, in their order."""
+    """The sections of one run that have blocks, in order."""
     _load()
     found = run.findings
     chosen = sorted((one for one in _SECTIONS.values() if isinstance(found, one.of)), key=lambda one: one.order)

@@ -1,4 +1,4 @@
-"""What runs found, as frozen types: `read_result` for what lies in run.json, `to_json` for what goes there."""
+"""Results of runs as frozen types: `read_result` reads what is in run.json, `to_json` gives what goes there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an analyze run found."""
+"""The result of an analyze run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Mark(Stored):
 class Curve(Stored):
     """A curve to be drawn: `lo` and `hi` a band around it, `fit` a fitted line, `log` its logarithmic axes.
 
-    `low` and `high` are names that the band had in early versions.
+    `low` and `high` are what early versions called the band.
     """
 
     x: list[float | None] = stored()
@@ -49,7 +49,7 @@ class Curve(Stored):
 
 
 class Retrievability(Stored):
-    """How evenly the queries reach the documents, in the top `k` of `queries` queries; shares of documents."""
+    """How evenly queries retrieve the documents, in the top `k` of `queries` queries; shares of documents."""
 
     k: int | None = None
     queries: int | None = None
@@ -58,14 +58,14 @@ class Retrievability(Stored):
 
 
 class Colour(Stored):
-    """What colours the points of the map: its name for people, and how many points have a value."""
+    """What colours the points of the map: its display name, and how many points have a value."""
 
     label: str = ""
     measured: int | None = None
 
 
 class MapFacts(Stored):
-    """The map of the space; the numbers of its points are arrays of the run."""
+    """The map of the space; coordinates and values of its points are arrays of the run."""
 
     points: int | None = None
     documents: int | None = None

@@ -1,4 +1,4 @@
-"""What a comparison of runs found."""
+"""The result of a comparison of runs."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ComparedMeasure(Stored):
 
 
 class ComparedSignatures(Stored):
-    """The signatures side by side: `runs` by label, and the orders in which like ones are neighbours."""
+    """The signatures side by side: `runs` by label, and the orders that place similar ones next to each other."""
 
     runs: list[str] = stored()
     normalisation: str = ""
@@ -62,7 +62,7 @@ class ComparedSignatures(Stored):
 
 
 class SimilarPair(Stored):
-    """How alike two models are on `n` of the documents that both runs hold, with the values `chance` would give."""
+    """How similar two models are on `n` of the documents that both runs hold, and the values expected by `chance`."""
 
     a: str = ""
     b: str = ""
@@ -135,7 +135,7 @@ class ComparedStores(Stored):
 
 
 class FrontRow(Row):
-    """A store of a front: quality as it is, and as a share of float32's; `front`: no smaller row is as good."""
+    """A store among the fronts: quality, also as a share of float32's; `front`: no smaller row is as good."""
 
     quality: float | None = None
     relative_quality: float | None = None
@@ -160,7 +160,7 @@ class FrontGroup(Stored):
 
 
 class StoreCost(Stored):
-    """Bytes and price of one store at the number of vectors that is planned for."""
+    """Bytes and price of one store at the planned number of vectors."""
 
     label: str = ""
     spec: str = ""
@@ -173,7 +173,7 @@ class StoreCost(Stored):
 
 
 class CheckedCondition(Stored):
-    """What came of one --fail-if on one run."""
+    """The outcome of one --fail-if condition on one run."""
 
     condition: str = ""
     metric: str = ""

@@ -1,4 +1,4 @@
-"""What a compress run found."""
+"""The result of a compress run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from embgeo.results.stored import Interval, Stored, objects, stored
 
 
 class CrossFitted(Estimate):
-    """What choosing by this rule delivers on queries that had no part in the choice."""
+    """Quality that this selection rule delivers on queries that had no part in the choice."""
 
     difference: float | None = None
     difference_ci: Interval | None = None
@@ -20,7 +20,7 @@ class CrossFitted(Estimate):
 
 
 class LostDocuments(Stored):
-    """Documents that float32 brings to some query and the store to none: how many, and the first ids."""
+    """Documents that float32 retrieves for some query and the store for none: how many, and the first ids."""
 
     count: int | None = None
     ids: list[str] = stored()
@@ -72,7 +72,7 @@ class RescoringCurve(Stored):
 
 
 class WorstPrediction(Stored):
-    """The codec whose recall was predicted farthest off."""
+    """The codec with the largest prediction error."""
 
     spec: str = ""
     error: float | None = None
@@ -93,7 +93,7 @@ class Prediction(Stored):
 
 
 class Budget(Stored):
-    """The limit that was asked for: bytes per vector, or bytes of the whole `store` of so many `vectors`."""
+    """The requested limit: bytes per vector, or bytes of the whole `store` of so many `vectors`."""
 
     text: str = ""
     per_vector: float | None = None
@@ -102,7 +102,7 @@ class Budget(Stored):
 
 
 class Protocol(Stored):
-    """How the rows were judged and timed; what is only shown to people is in `extra`."""
+    """How the rows were evaluated and timed; what is only displayed is in `extra`."""
 
     queries: int | None = stored(optional=True)
     selection: str | None = stored(optional=True)
@@ -152,7 +152,7 @@ class Float8OrInt8(Stored):
 
 
 class CompressResult(Result):
-    """Ways to store the vectors, judged, and the one that was recommended and built.
+    """Stores that were evaluated, and the one that was recommended and built.
 
     `quality` is what the rows are compared by; `baseline` is exact float32 search.
     """

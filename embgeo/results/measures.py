@@ -1,4 +1,4 @@
-"""What the measures of a stored signature mean: their declared facts, for those who draw results."""
+"""What the measures of a stored signature mean: their declared facts, for code that draws results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of a stored spec do, in the words that they are registered with, for those who draw results."""
+"""What the parts of a stored spec do, in the words of their registration, for code that draws results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row of a compress run: one store, its bytes, quality and speed; the list of fields that tables go through."""
+"""A row of a compress run: one store, its bytes, quality and speed; the list of fields that tables iterate over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from embgeo.results.stored import Interval, Shown, Stored, interval, number, sto
 
 
 class Estimator(Stored):
-    """How quality out of sample was estimated, and why so."""
+    """How out-of-sample quality was estimated, and why so."""
 
     name: str = ""
     reason: str = ""
@@ -22,7 +22,7 @@ class Estimator(Stored):
 
 
 class KeepVerdict(Stored):
-    """Whether the share that --keep asked for is shown to be kept, and how many queries would show it."""
+    """Whether it is confirmed that the share of --keep is kept, and how many queries would confirm it."""
 
     shown: str = ""
     queries_for_80_percent_power: int | None = None
@@ -80,10 +80,10 @@ def _words(title: str, explain: str, place: int) -> Shown:
 
 
 SIZE = "Marginal bytes: what one more vector adds to the store"
-RATIO = "Float32 store divided by this store, constants included"
+RATIO = "Size of the float32 store divided by that of this store, constants included"
 DIFFERENCE = "This row minus float32, paired by query, with its 95 % interval"
-IN_SAMPLE = "The same with the codec fitted on all documents: too optimistic where a codebook overfits"
-FOUND = "Share of float32's first ten that this store also returns"
+IN_SAMPLE = "nDCG@10 with the codec trained on all documents: too optimistic where a codebook overfits"
+FOUND = "Share of float32's first ten results that this store also returns"
 PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
 CHANGED = "Queries whose quality differs from that of float32"
 TIES = "Range of nDCG@10 over the possible orders of equal scores"
@@ -91,12 +91,12 @@ SHARE, TIMES = "share of float32", "float32 store / this store"
 
 
 class Row(Stored):
-    """One store: what it takes, what it keeps, how fast it is. Quality is out of sample unless its name says else.
+    """One store: its size, quality and speed. Quality is out of sample unless its name says otherwise.
 
     `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry.
     """
 
-    spec: str = stored(Shown("Spec", "The codec: fit for --spec", short="spec", words=True), compared=True)
+    spec: str = stored(Shown("Spec", "The codec, as --spec takes it", short="spec", words=True), compared=True)
     bytes_per_vector: float | None = stored(
         Shown("Bytes / vector", SIZE, better="lower", short="B/vec", place=1), compared=True
     )
@@ -146,13 +146,13 @@ class Row(Stored):
     qps_range: Interval | None = None
     single_query_ms: float | None = stored(_time("One query", "Time of a single query", 15, "ms"))
     single_query_ms_range: Interval | None = None
-    fit_seconds: float | None = stored(_time("Fit", "Time to fit the codec", 16))
+    fit_seconds: float | None = stored(_time("Fit", "Time to train the codec", 16))
     encode_seconds: float | None = stored(_time("Encode", "Time to encode all documents", 17), compared=True)
     query_side: str | None = stored(_words("Query side", "How a query is compared with the codes", 19))
     searcher: str | None = stored(_words("Searched by", "The index that answers", 20))
     tie_band: Interval | float | None = stored(Shown("Tie band", TIES, place=21), read=tie_band)
     estimator: Estimator | None = stored(
-        _words("Estimator", "How quality out of sample was estimated; hover for the reason", 18), read=Estimator.some
+        _words("Estimator", "How out-of-sample quality was estimated; hover for the reason", 18), read=Estimator.some
     )
     changed_queries: int | None = stored(Shown("Queries changed", CHANGED, digits=0, place=9))
     search_bytes_per_vector: float | None = stored(optional=True)
@@ -173,6 +173,6 @@ class Row(Stored):
     status: str | None = stored(optional=True)
 
     def compared(self) -> dict[str, Any]:
-        """What a comparison of runs keeps of it, by key."""
+        """The fields that a comparison of runs stores, by key."""
         known = {key: getattr(self, each.name) for key, each in self.declared().items() if each.compared}
         return {key: value for key, value in known.items() if value is not None}

@@ -1,4 +1,4 @@
-"""What the results of all commands have: who was measured, how it was asked for, values with intervals."""
+"""What the results of all commands share: the model and dataset, the request, values with intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NDCG, RECALL = "ndcg@10", "recall@10_exact"  # the two qualities that stores are
 
 
 class Estimate(Stored):
-    """A value with its 95 % interval; without one where none can be given."""
+    """A value with its 95 % interval, if there is one."""
 
     value: float | None = None
     ci: Interval | None = None
@@ -22,7 +22,7 @@ class Estimate(Stored):
 
 
 class Named(Stored):
-    """A model; a bare name was stored where nothing else is known of it."""
+    """A model; stored as a bare name if nothing else is known of it."""
 
     name: str | None = stored(read=lambda value: None if value is None else str(value))
     fingerprint: str | None = stored(optional=True)
@@ -48,7 +48,7 @@ class Corpus(Named):
 
 
 class Result(Stored):
-    """What every run holds beside what its command found.
+    """What every run holds besides the results of its command.
 
     `embgeo`, `format_version`, `created` and `identity` are added when the run is stored; `request` holds the options
     by name, `config` where they came from, `environment` the versions and the machine.

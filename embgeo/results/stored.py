@@ -1,8 +1,8 @@
 """How an object of run.json becomes a frozen dataclass and back: the one place that guards against damaged fields.
 
-A class lists its fields; their types say how values are read. `stored(…)` says more: another key in the file, and,
-where it is shown, its title, unit, digits and which end is better. What a file lacks, or holds in a form that cannot
-be read, is None (an empty text, list or object); what this version does not know is kept and written again.
+A class lists its fields; their types say how values are read. `stored(…)` says more: another key in the file, and, if
+the field is shown, its title, unit, digits and which end is better. What is missing or unreadable in a file is None (or
+an empty text, list or object); keys that this version does not know are kept and written again.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ class Shown:
 
     Attributes
     ----------
-    title : its heading; `short`, the one in the terminal's table, which has the fields with one.
+    title : its heading; `short`, the one in the terminal's table, which shows only fields that have one.
     explain : a sentence on what it is.
     unit : "bytes", "share of float32"; "" for a plain number or a word.
     digits : decimals; None where the number itself, or its unit, decides. `signed` for a difference.
     better : "higher", "lower" or "".
     place : which column of the full table it is, from 1; 0 for none.
-    interval : the key of the interval that stands beside it.
-    words : it is text, no number.
+    interval : the key of the interval shown beside it.
+    words : it is text, not a number.
     """
 
     title: str = ""
@@ -47,7 +47,7 @@ class Shown:
 
     @property
     def main(self) -> bool:
-        """Whether it is shown unasked: what the terminal shows too, or what has an interval."""
+        """Whether it is shown by default: what the terminal shows too, or what has an interval."""
         return bool(self.short or self.interval)
 
 
@@ -55,8 +55,8 @@ class Shown:
 class Field:
     """One declared field: its attribute, its key in the file, how it is read and shown.
 
-    `optional` fields are left out of the file where they are None; the others are written as null. `compared` ones are
-    kept by a comparison of runs.
+    `optional` fields are left out of the file if they are None; the others are written as null. A comparison of runs
+    stores the `compared` ones.
     """
 
     name: str
@@ -75,14 +75,14 @@ def stored(
     optional: bool = False,
     compared: bool = False,
 ) -> Any:
-    """A field of a `Stored` class, under another `key` than its name, or `read` otherwise than its type says."""
+    """A field of a `Stored` class; `key` if it differs from the name, `read` if it differs from the type's reader."""
     return key, read, optional, shown or Shown(), compared
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An object of run.json; its subclasses are frozen dataclasses, by default what is read of nothing.
+    """An object of run.json; its subclasses are frozen dataclasses whose defaults are what an empty object gives.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Stored:
 
     @classmethod
     def from_json(cls, value: Any) -> Self:
-        """The object that `value` holds; an empty one where it is no object."""
+        """The object that `value` holds; an empty one if it is not an object."""
         held = value if isinstance(value, Mapping) else {}
         known = cls.declared()
         return cls(
@@ -114,7 +114,7 @@ class Stored:
         )
 
     def to_json(self) -> Any:
-        """What the file holds: the declared keys in their order, or, of an object that was read, its own."""
+        """What the file holds: the declared keys in order, or, for an object that was read, its own keys."""
         values = {
             each.key: _plain(getattr(self, each.name))
             for each in self.declared().values()
@@ -131,13 +131,13 @@ class Stored:
         return {each.key: each for each in known}
 
     def at(self, key: str) -> Any:
-        """The value under a key of the file, declared or not; None without one."""
+        """The value of a key in the file, declared or not; None if it is missing."""
         known = self.declared()
         return getattr(self, known[key].name) if key in known else self.extra.get(key)
 
 
 def _plain(value: Any) -> Any:
-    """Objects as they are stored, tuples as lists."""
+    """Objects in their stored form, tuples as lists."""
     if isinstance(value, Stored):
         return value.to_json()
     if isinstance(value, Mapping):
@@ -146,12 +146,12 @@ def _plain(value: Any) -> Any:
 
 
 def finite(value: Any) -> float | None:
-    """`value` as a float, or None when it is no finite number."""
+    """`value` as a float, or None if it is not a finite number."""
     return None if (known := number(value)) is None else float(known)
 
 
 def number(value: Any) -> Any:
-    """`value` where it is a finite number, as it was stored (an int stays one); else None."""
+    """`value` if it is a finite number, as stored (an int stays an int); else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -161,24 +161,24 @@ def number(value: Any) -> Any:
 
 
 def interval(value: Any) -> Interval | None:
-    """A stored [low, high], or None when it is not one."""
+    """A stored [low, high], or None if it is not one."""
     if not isinstance(value, list | tuple) or len(value) != 2 or None in map(number, value):
         return None
     return value[0], value[1]
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
-    """A stored object of free keys, as it is; an empty one where it is none."""
+    """A stored object with arbitrary keys, unchanged; an empty one if it is not an object."""
     return value if isinstance(value, Mapping) else {}
 
 
 def listed(value: Any) -> Sequence[Any]:
-    """A stored list, as it is; an empty one where it is none."""
+    """A stored list, unchanged; an empty one if it is not a list."""
     return value if isinstance(value, list | tuple) else []
 
 
 def objects(value: Any) -> Sequence[Mapping[str, Any]]:
-    """The objects of a stored list, as they are."""
+    """The objects of a stored list, unchanged."""
     return [item for item in listed(value) if isinstance(item, Mapping)]
 
 
@@ -190,9 +190,9 @@ SCALARS: Mapping[Any, Read] = {int: number, float: number, bool: _flag, Interval
 
 
 def reader(kind: Any) -> Read:
-    """How a value of this type is read: what is nothing of the kind is None for `X | None`, and for X empty.
+    """How a value of this type is read: a value of another kind becomes None for `X | None`, and empty for X.
 
-    Numbers and flags are None then too, as is an object without keys for `X | None`.
+    Numbers and flags become None in both cases, as does an object without keys for `X | None`.
     """
     some = isinstance(kind, UnionType)
     held = get_args(kind)[0] if some else kind
@@ -217,7 +217,7 @@ def _text(value: Any) -> str:
 
 
 def _listed(kind: Any) -> Read:
-    """Reads the entries of a list; of a list of objects, what is none is left out."""
+    """Reads the entries of a list; in a list of objects, entries that are not objects are left out."""
     if isinstance(kind, type) and issubclass(kind, Stored):
         return lambda value: [kind.from_json(item) for item in objects(value)]
     read = str if kind is str else reader(kind)
@@ -225,5 +225,5 @@ def _listed(kind: Any) -> Read:
 
 
 def _named(read: Read) -> Read:
-    """Reads the entries of an object of free keys."""
+    """Reads the entries of an object with arbitrary keys."""
     return lambda value: {str(name): read(item) for name, item in mapping(value).items()}

@@ -90,7 +90,7 @@ def _report(run: Run) -> str:
     page = run.folder / "report.html"
     if page.is_file():
         place = Path(os.path.relpath(page))
-        # a notebook server shows what lies below it, and not file:// addresses
+        # a notebook server serves files below its folder, and no file:// addresses
         address = page.resolve().as_uri() if ".." in place.parts else quote(place.as_posix())
         said = f'<a href="{escape(address)}">report.html</a>'
     else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from embgeo.results import Row
 
-# of what is no field of a row
+# units of columns that are not fields of a row
 UNITS = {
     "flat_qps": "queries/s",
     "qps_range": "queries/s",
@@ -34,7 +34,7 @@ def file_names(titles: Iterable[str]) -> list[str]:
 def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
     """One line a record, columns in the order they first appear; intervals become two columns, null an empty cell.
 
-    The header names the unit of what does not say it itself: `qps [queries/s]`.
+    The header adds the unit to names that lack it: `qps [queries/s]`.
 
     A text that a spreadsheet would run as a formula gets a leading apostrophe.
     """
@@ -49,7 +49,7 @@ def csv_text(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _header(column: str) -> str:
-    """The column's name, with its unit where it does not say it itself (…_bytes, …_seconds, …_ms do)."""
+    """The column's name, with its unit unless the name has it (…_bytes, …_seconds, …_ms)."""
     name = re.sub("_(ci_)?(low|high)$", "", column)
     unit = UNITS.get(name) or (known[name].shown.unit if name in (known := Row.declared()) else "")
     return f"{column} [{unit}]" if unit and unit not in name else column

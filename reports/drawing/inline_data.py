@@ -15,8 +15,8 @@ from embgeo.files.jsontext import to_plain
 _ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
-def island(data: Any, compact: bool = False) -> Markup:
-    """JSON for a `<script type="application/json">`: without <, > and &, so no text can leave it.
+def inline_json(data: Any, compact: bool = False) -> Markup:
+    """JSON for a `<script type="application/json">`: without <, > and &, so no text can close the element.
 
     ASCII only; `compact` writes other characters as they are, a half or third of the bytes.
     """
@@ -32,7 +32,7 @@ def script_text(source: str) -> Markup:
 
 
 def content_security_policy(scripts: Iterable[str]) -> str:
-    """No network load of any kind; only these inline scripts run. Styles are free, because plotly sets them inline."""
+    """Nothing is loaded from the network; only these inline scripts run. Inline styles are allowed for plotly."""
     hashes = " ".join(f"'sha256-{base64.b64encode(Digest(s).bytes()).decode()}'" for s in scripts)
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "

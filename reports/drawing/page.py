@@ -18,7 +18,7 @@ from embgeo.files.atomic import storage_errors, write_text
 from embgeo.reports.blocks import Cell, Code, Column, Data, Plot, RowGroup, Table, TableRow
 from embgeo.reports.commands import compare_command
 from embgeo.reports.drawing.csv import csv_text
-from embgeo.reports.drawing.inline_data import content_security_policy, island, script_text
+from embgeo.reports.drawing.inline_data import content_security_policy, inline_json, script_text
 from embgeo.reports.heading import heading
 from embgeo.reports.plaintext import shown, visible
 from embgeo.reports.section import Part, parts_of
@@ -50,7 +50,7 @@ class RunView:
 
     @property
     def lead(self) -> list[Part]:
-        """What stands above the contents and the warnings."""
+        """The sections above the table of contents and the warnings."""
         return [part for part in self.parts if part.section.style == "lead"]
 
     @property
@@ -68,7 +68,7 @@ class Together:
 
 
 def write_report(runs: Sequence[Run], path: Path) -> Path:
-    """Draw `runs` into one HTML file at `path`, whole or not at all, and return the path.
+    """Write the report of `runs` as one HTML file at `path`, atomically, and return the path.
 
     The file opens from disk without a network, in light, dark and print.
 
@@ -105,12 +105,12 @@ def report_html(runs: Sequence[Run]) -> str:
         scripts=scripts,
         version=__version__,
     )
-    # what is left of half surrogate pairs would not encode
+    # unpaired surrogates cannot be encoded
     return page.encode("utf-8", "replace").decode()
 
 
 def contents(runs: Sequence[Run]) -> tuple[list[RunView], Together]:
-    """All that a page of `runs` shows; missing or damaged parts of a result are left out, never an error."""
+    """Everything that a page of `runs` shows; missing or damaged parts of a result are left out, never an error."""
     analyzed = [run for run in runs if run.command == "analyze"]
     views = [
         view(run, f"run-{number}", [other for other in analyzed if other is not run][:MAX_BESIDE])
@@ -160,7 +160,7 @@ def _templates() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters["csv"] = csv_text
-    environment.filters["island"] = island
+    environment.filters["inline_json"] = inline_json
     environment.filters["kind"] = lambda block: type(block).__name__
     environment.filters["pieces"] = lambda line: line if isinstance(line, tuple) else (line,)
     environment.filters["short"] = _short
@@ -170,7 +170,7 @@ def _templates() -> jinja2.Environment:
 
 @cache
 def _scripts() -> tuple[list[Markup], str]:
-    """The inline scripts and the policy that allows them alone; checking and hashing 1.2 MB is done once."""
+    """The inline scripts and the policy that allows only them; checking and hashing 1.2 MB is done once."""
     scripts = [
         script_text(_static("plotly-basic.min.js")),
         *(script_text(_static(name)) for name in ("map.js", "report.js")),

@@ -1,7 +1,7 @@
 """A figure of the page as SVG without a browser: Matplotlib draws what plotly would (extra `figures`).
 
-It knows what the figures of reports hold (lines, markers, bars, filled outlines, error bars, rules, notes), not all of
-plotly's schema.
+It supports what the figures of reports contain (lines, markers, bars, filled outlines, error bars, rules, notes), not
+all of plotly's schema.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ SETTINGS = {
 
 
 def figure_svg(figure: Figure, title: str) -> str:
-    """`figure` (as plotly gets it) drawn in the page's light colours; `title` is its name for readers of the file.
+    """`figure` (in plotly's schema) drawn in the page's light colours; `title` goes into the file's metadata.
 
     Raises
     ------

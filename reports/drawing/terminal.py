@@ -18,7 +18,7 @@ from embgeo.reports.plaintext import plain
 
 KINDS = {"text": "text", "word": "left", "number": "right"}
 _UNBOUNDED = Console(width=1000)
-# a spec breaks after its commas, never inside a number (1,234)
+# a spec may break after commas, never inside a number (1,234)
 _PIECE = re.compile(r"[^\s,+]*(?:(?<=\d),(?=\d)[^\s,+]*)*[\s,+]*")
 _LONGEST_PIECE = 24  # cells; longer words (ids, paths) are folded anywhere
 
@@ -63,7 +63,7 @@ def _breaks(line: str, width: int) -> list[int]:
 
 
 def draw(block: blocks.Table, width: int = 80, gap: int = 1) -> Table:
-    """A table of a section, without the columns that wait to be asked for where `width` has no room for them."""
+    """A table of a section, without its `extra` columns if `width` has no room for them."""
     full = _drawn(block, range(len(block.columns)), gap)
     if full.__rich_measure__(_UNBOUNDED, _UNBOUNDED.options).maximum <= width:
         return full
@@ -82,7 +82,7 @@ def _text(cell: blocks.Cell | blocks.Line) -> str:
 
 
 def _piece(piece: blocks.Piece) -> str:
-    """A piece of a line; strangers' text cannot act on the terminal."""
+    """A piece of a line; untrusted text cannot control the terminal."""
     return plain(piece.text) if isinstance(piece, blocks.Foreign) else piece if isinstance(piece, str) else piece.text
 
 

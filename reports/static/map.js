@@ -25,7 +25,7 @@
     return { start, order };
   }
 
-  // CSS says what a colour is in the current theme.
+  // CSS resolves a colour in the current theme.
   function shadesOf(colour, box) {
     const probe = box.appendChild(document.createElement("span"));
     const resolved = (text) => {
@@ -263,7 +263,7 @@
       redraw();
     }
 
-    // The map as it stands, in the colours of paper.
+    // The map as shown, in print colours.
     function save(name) {
       const { dataset } = document.documentElement;
       const { theme } = dataset;
@@ -409,7 +409,7 @@
     }).observe(canvas);
     document.addEventListener("embgeo-draw", () => {
       recolour();
-      paint(); // at once: paper does not wait for a frame
+      paint(); // immediately: printing does not wait for a frame
     });
     measure();
     reset();

@@ -28,7 +28,7 @@
     figures: JSON.parse(data.textContent),
     key: null,
   }));
-  // Tick labels that would lie on each other are left out, the last one never: how many fit depends on the width.
+  // Tick labels that would overlap are left out, but never the last one: how many fit depends on the width.
   const pen = document.createElement("canvas").getContext("2d");
   function thinned(ticks, axis) {
     pen.font = `${axis.tickfont.size}px ${axis.tickfont.family}`;
@@ -50,7 +50,7 @@
   let printing = false;
   function draw(plot) {
     plot.width = plot.box.clientWidth;
-    if (plot.width < 100) return; // hidden or next to nothing: drawn when it has a size again
+    if (plot.width < 100) return; // hidden or too narrow: drawn when it has a size again
     const figure = painted(plot.figures[plot.key ?? Object.keys(plot.figures)[0]], {});
     figure.layout.dragmode = window.matchMedia("(pointer: fine)").matches ? "zoom" : false;
     if (printing) figure.layout.width = plot.box.closest(".grid") ? 330 : 680;
@@ -79,7 +79,7 @@
     }).observe(plot.box);
   }
 
-  // Theme: what the system says until the reader chooses.
+  // Theme: the system's, until the reader chooses.
   const themes = ["auto", "light", "dark"];
   const toggle = document.querySelector("[data-action=theme]");
   function setTheme(name) {
@@ -106,7 +106,7 @@
   window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
   document.querySelector("[data-action=print]").addEventListener("click", () => window.print());
 
-  // Paper: light, everything unfolded; afterwards as before.
+  // Printing: light theme, everything unfolded; restored afterwards.
   let before = null;
   window.addEventListener("beforeprint", () => {
     before = { theme: root.dataset.theme ?? "auto", closed: all("details:not([open], .screen)") };
@@ -155,7 +155,7 @@
     }
   }
 
-  // A long table opens where the recommended row is.
+  // A long table is scrolled to the recommended row.
   for (const box of all(".tall")) {
     const best = box.querySelector("tr.best");
     if (best) box.scrollTop = best.offsetTop - box.clientHeight / 2;
@@ -201,7 +201,7 @@
     });
   }
 
-  // A figure is saved as it stands, in the colours of paper.
+  // A figure is saved as shown, in print colours.
   for (const button of all("[data-svg]")) {
     button.addEventListener("click", async () => {
       const plot = plots.find((item) => item.box.id === button.dataset.svg);
