@@ -1,7 +1,7 @@
 """Which vectors are copies of one another: equality up to rounding, defined once for measures, folds and warnings.
 
-The same text encoded in two batches, or on two machines, comes out with about 1e-7 of noise a coordinate: copies are
-hardly ever equal to the bit.
+The same text encoded in two batches, or on two machines, differs by noise of about 1e-7 per coordinate: copies are
+rarely bit-identical.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from scipy.sparse.csgraph import connected_components
 
 from embgeo.embeddings import Embeddings
 
-NOISE = 5e-7  # of a vector's norm, what a coordinate may differ by between copies: 1e-7 is seen, on both, with room
+NOISE = 5e-7  # largest difference of a coordinate between copies, over the norm: 1e-7 is seen in both, plus a margin
 REACH = 2 * NOISE  # the same along any one direction
 PROJECTIONS = 8
-CELL = 16  # reaches that a cell is wide: few vectors lie at a border, and few share a cell that are no copies
+CELL = 16  # width of a cell in reaches: few vectors lie near a border, and few that are not copies share a cell
 ROUNDS = 8
 BLOCK_ROWS = 4096
 
@@ -50,23 +50,23 @@ class Copies:
 
 
 def tolerance(dimension: int) -> float:
-    """How far apart copies may lie, as a share of their norm: NOISE in every coordinate, 1e-5 at 384 dimensions.
+    """Maximum distance between copies, as a share of their norm: NOISE in every coordinate, 1e-5 at 384 dimensions.
 
     Rounding a vector to float32 moves it by at most 6e-8 of its norm. The closest paraphrases that a sentence encoder
-    tells apart lie beyond 1e-3.
+    distinguishes are more than 1e-3 apart.
     """
     return NOISE * float(np.sqrt(dimension))
 
 
 def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Copies:
-    """Group the documents, unit rows under cosine, and after them `queries` (m, d), by equality up to rounding.
+    """Group the documents (unit rows under cosine), followed by `queries` (m, d), by equality up to rounding.
 
-    Vectors that differ by noise of up to NOISE of their norm a coordinate are always in one group: no border of a grid
-    parts them. So are vectors that a chain of such steps joins; zero rows are copies of one another. Vectors further
-    apart than `tolerance(d)` of their norm are in one group only over such a chain.
+    Vectors that differ by noise of up to NOISE of their norm per coordinate are always in one group: no grid border
+    separates them. So are vectors joined by a chain of such steps; zero rows are copies of one another. Vectors further
+    apart than `tolerance(d)` of their norm are in one group only through such a chain.
 
-    Cost: O(n d) and a sort of n keys; memory one block beside ten numbers a row, so that a memory map streams. Only
-    vectors that are no copies but lie within some 10 tolerances, in their thousands, are compared pair by pair.
+    Cost: O(n d) and a sort of n keys; memory: one block and ten numbers per row, so that a memory map is streamed. Only
+    vectors that are not copies but lie within some 10 tolerances, in their thousands, are compared pair by pair.
     """
     n = len(embeddings)
     near = tolerance(embeddings.dimension)
@@ -89,7 +89,7 @@ def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Co
         leader = np.repeat(rows[starts], np.diff(starts, append=len(rows)))
         alike = _reached(cells, _relative_distances(take, rows, leader), near)
         pairs.append(np.stack([rows[alike], leader[alike]], axis=1))
-        rows, cells = _in_company(rows[~alike], cells[~alike])
+        rows, cells = _drop_lone(rows[~alike], cells[~alike])
     for crowd in np.split(rows, np.flatnonzero(np.diff(cells)) + 1):
         pairs += _near_pairs(take(crowd), crowd, near)
     low, high = np.concatenate(pairs).T
@@ -100,7 +100,8 @@ def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Co
 def _traits(X: np.ndarray) -> np.ndarray:
     """(n, PROJECTIONS + 1) float64: the direction on a few random axes, and the logarithm of the norm.
 
-    None moves by more than the share of its norm by which the vector moves, and by noise in all coordinates far less.
+    If a vector moves by a share of its norm, no trait moves by more than that share; noise in all coordinates moves
+    them far less.
     """
     axes = np.random.default_rng(0xC0B1E5).standard_normal((X.shape[1], PROJECTIONS))
     axes /= np.linalg.norm(axes, axis=0)
@@ -117,8 +118,8 @@ def _traits(X: np.ndarray) -> np.ndarray:
 def _shared_cells(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Rows and keys of the cells of a grid that hold more than one, sorted by cell and row; `places` in cell widths.
 
-    Rounding to a grid alone would part copies on two sides of a border: what lies just above a border is put into the
-    cell below it too, so that copies always share one.
+    Rounding to a grid alone would separate copies on two sides of a border: rows just above a border are therefore put
+    into the cell below it too, so that copies always share a cell.
     """
     rng = np.random.default_rng(0x9C1D)
     places = places + rng.random(places.shape[1])
@@ -130,11 +131,11 @@ def _shared_cells(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         above = (places[:, trait] - corners[:, trait] < 1.01 / CELL)[rows]
         rows, cells = np.concatenate([rows, rows[above]]), np.concatenate([cells, cells[above] - mixer])
     order = np.lexsort((rows, cells))
-    return _in_company(rows[order], cells[order])
+    return _drop_lone(rows[order], cells[order])
 
 
-def _in_company(rows: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Without those that are alone in their cell."""
+def _drop_lone(rows: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows without those that are alone in their cell."""
     same = cells[1:] == cells[:-1]
     kept = np.r_[same, False] | np.r_[False, same] if len(rows) else np.zeros(0, bool)
     return rows[kept], cells[kept]
@@ -152,9 +153,9 @@ def _relative_distances(take: Callable[[np.ndarray], np.ndarray], rows: np.ndarr
 
 
 def _reached(cells: np.ndarray, distances: np.ndarray, near: float) -> np.ndarray:
-    """Which members of each cell stand at a distance from its first that steps of at most `near` lead up to.
+    """Which members of each cell can be reached from its first by steps of at most `near` in distance from it.
 
-    Copies lie at distances that differ by `near` at most, so that no two of them are parted.
+    Distances of copies differ by at most `near`, so that no two copies are separated.
     """
     order = np.lexsort((distances, cells))
     new = np.diff(cells[order], prepend=cells[order[0]] - np.uint64(1)) != 0

@@ -1,4 +1,4 @@
-"""Embeddings: the one object that metrics and compression know, and the one door for arrays."""
+"""Embeddings: the type that metrics and compression work on, and the only place where arrays are validated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from embgeo.files.mapped import release_pages
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 BLOCK_ROWS = 16384
-BALANCED = 20  # float32 holds 2^±126: room for documents of any size that occurs, and for the sum
+BALANCED = 20  # float32 covers 2^±126: enough for documents of any size that occurs, and for sums
 
 
 @dataclass(frozen=True)
@@ -27,12 +27,12 @@ class Embeddings:
     ----------
     docs : (n, d) array, any float dtype, possibly a memory map; rows are documents, as the encoder gave them.
     queries : (m, d) float32 array or None.
-    doc_ids, query_ids : unique strings, one a row.
-    similarity : how the model is searched. Under "cosine" every accessor below returns unit rows; the stored
-        `docs` stay as they came, so that a memory map is never copied.
+    doc_ids, query_ids : unique strings, one per row.
+    similarity : how the model is searched. Under "cosine" every accessor below returns unit rows; `docs` itself
+        stays unchanged, so that a memory map is never copied.
     tokens : (vocabulary, d) token-embedding matrix of the encoder, when it has one.
-    exponent : under "dot" the accessors hand out documents times 2^−exponent. It is 0 but for a corpus whose products
-        would leave float32: no ranking by inner product sees a common factor, and a power of two rounds nothing.
+    exponent : under "dot" the accessors return documents times 2^−exponent. It is 0 unless products of the corpus
+        would exceed the range of float32; a common factor changes no ranking, and a power of two is exact.
     """
 
     docs: np.ndarray
@@ -60,7 +60,7 @@ class Embeddings:
         return np.ldexp(block, -self.exponent) if self.exponent else block
 
     def _many_rows(self, indices: np.ndarray) -> np.ndarray:
-        """A sample of a mapped corpus touches most of its pages: they go again block by block."""
+        """A sample of a mapped corpus touches most of its pages, so they are released block by block."""
         if indices.dtype == bool:
             indices = np.flatnonzero(indices)
         rows = np.empty((len(indices), self.dimension), np.float32)
@@ -76,14 +76,14 @@ class Embeddings:
             release_pages(self.docs)
 
     def matrix(self) -> np.ndarray:
-        """All documents as one (n, d) float32 array; do not call it on a corpus that may not fit."""
+        """All documents as one (n, d) float32 array; do not call it on a corpus that may not fit in memory."""
         return self.rows(slice(None))
 
     def query_matrix(self) -> np.ndarray:
         """All queries as a new (m, d) float32 array, unit rows under cosine; (0, d) without queries.
 
-        Under dot, queries whose products might leave float32 are brought to about unit size by a power of two, which
-        changes no ranking.
+        Under dot, queries whose products might exceed the range of float32 are scaled to about unit size by a power of
+        two, which changes no ranking.
         """
         if self.queries is None:
             return np.empty((0, self.dimension), np.float32)
@@ -102,10 +102,10 @@ def normalise(X: np.ndarray) -> np.ndarray:
 
 
 def balanced(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and the exponents (n,) int32 that bring them back: X = rows · 2^exponents, exactly.
+    """Rows and the exponents (n,) int32 that restore them: X = rows · 2^exponents, exactly.
 
-    Rows whose largest component lies within 2^±BALANCED stay as they are, with exponent 0; the others are brought to
-    a largest component between ½ and 1, so that sums of products with them neither overflow nor vanish in float32.
+    Rows whose largest component lies within 2^±BALANCED are unchanged, with exponent 0; the others are scaled to
+    a largest component between ½ and 1, so that sums of products with them neither overflow nor underflow in float32.
     """
     exponents = np.frexp(np.abs(X).max(axis=1, initial=0))[1]
     exponents = np.where(np.abs(exponents) > BALANCED, exponents, 0).astype(np.int32)
@@ -150,7 +150,7 @@ def check_embeddings(
 
 
 def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> float:
-    """The largest size of a component; raises what `check_embeddings` says."""
+    """The largest absolute value of a component; raises the errors of `check_embeddings`."""
     if not isinstance(X, np.ndarray):
         raise InputError(f"{what} must be a NumPy array; got {type(X).__name__}")
     if X.ndim != 2 or X.shape[1] == 0:

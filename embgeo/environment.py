@@ -1,4 +1,4 @@
-"""What a run was made with: versions, processor, threads. Nothing is imported to find out."""
+"""The environment of a run: versions, processor, threads. No package is imported to determine it."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PACKAGES = (
 
 
 def environment(threads: int | None = None, device: str | None = None) -> dict[str, Any]:
-    """Facts that a reader needs to repeat or to weigh a timing; JSON values only.
+    """Facts needed to repeat or to interpret a timing; JSON values only.
 
     `threads` and `device` are what the run used; without `threads`, the processors this process may use.
-    Absent packages are left out of `versions`.
+    Packages that are not installed are left out of `versions`.
     """
     facts: dict[str, Any] = {
         "versions": versions(),

@@ -1,8 +1,8 @@
-"""Typed errors. Each message says what must hold, what was got, where, and what to do.
+"""Typed errors. Each message says what is required, what was found, where, and what to do.
 
 The command line prints the message as one line and exits with `exit_code`; `--debug` shows the traceback.
-A user error (a bad name, file or budget, a missing package, a full disk) is an `EmbgeoError` with exit code 2; a
-condition of a pipeline that is not met exits with 3; any other exception is a bug in embgeo and exits with 1.
+A user error (a bad name, file or budget, a missing package, a full disk) is an `EmbgeoError` with exit code 2; an
+unmet condition (`--strict`, `--fail-if`) exits with 3; any other exception is a bug in embgeo and exits with 1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 
 class EmbgeoError(Exception):
-    """Base of everything embgeo raises on purpose."""
+    """Base class of all errors that embgeo raises deliberately."""
 
     exit_code = 2
 
@@ -38,7 +38,7 @@ class BudgetError(InputError):
 
 
 class MissingExtraError(EmbgeoError, ImportError):
-    """An optional package is absent; the message names the pip line."""
+    """An optional package is not installed; the message gives the pip command."""
 
 
 class HubError(EmbgeoError):
@@ -46,7 +46,7 @@ class HubError(EmbgeoError):
 
 
 class Undefined(ValueError):
-    """A measure has no value on this space: the reason goes into the result, the other measures go on."""
+    """A measure has no value on this space: the result stores the reason, and the other measures still run."""
 
 
 class StorageError(EmbgeoError, OSError):
@@ -58,7 +58,7 @@ class RunFormatError(EmbgeoError):
 
 
 class GateError(EmbgeoError):
-    """A condition that a pipeline asked for (`--strict`, `--fail-if`) is not met. All results are written first."""
+    """A condition that the user set (`--strict`, `--fail-if`) is not met. All results are written first."""
 
     exit_code = 3
 

@@ -1,8 +1,8 @@
-"""How registered families are loaded: every module of a package, and the modules that other packages bring along.
+"""Loading the registered families: every module of a package, and the plug-in modules of other packages.
 
 A plug-in is a module that registers a measure, a part of a spec, a reader of vectors, a target or a report section with
 the decorators that embgeo's own files use. It is found through an entry point of group `embgeo.plugins` or named in the
-environment variable EMBGEO_PLUGINS (module names, commas between them).
+environment variable EMBGEO_PLUGINS (module names separated by commas).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ VARIABLE = "EMBGEO_PLUGINS"
 
 
 def import_modules(package: str) -> None:
-    """Import every module of `package` in the order of their names, which registers what they declare."""
+    """Import every module of `package` in order of name, which registers what they declare."""
     folder = import_module(package)
     for name in sorted(module.name for module in pkgutil.iter_modules(folder.__path__)):
         import_module(f"{package}.{name}")
@@ -36,5 +36,5 @@ def load_plugins() -> None:
         except Exception as error:
             raise InputError(
                 f"the plug-in {name} must be importable; {type(error).__name__}: {error}. "
-                f"Install it, or take it out of {VARIABLE}"
+                f"Install it, or remove it from {VARIABLE}"
             ) from error

@@ -1,4 +1,4 @@
-"""How long work reports on itself: a callback, so that the library never prints."""
+"""Progress of long-running work: a callback, so that the library never prints."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ NOTE = "\n"
 class Progress(Protocol):
     """Called as `progress(stage, done, total)`; `total` may grow, `done == total` ends the stage.
 
-    A stage "name: detail" is one bar called "name" whose detail changes. What stands after a newline (`NOTE`) is a
-    line of its own about what was found so far, parts separated by " · "; it may be shown, shortened or left out.
+    A stage "name: detail" is one bar called "name" whose detail changes. Text after a newline (`NOTE`) is a separate
+    line on the findings so far, its parts separated by " · "; it may be shown, shortened or left out.
     """
 
     def __call__(self, stage: str, done: int, total: int) -> None: ...

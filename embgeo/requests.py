@@ -1,7 +1,7 @@
-"""What can be asked of embgeo: every public option is one field of a request.
+"""The requests: every public option of embgeo is one field of a request.
 
 The options of the command line, the keys of `--config`, the request that a run stores, and the signatures of
-the functions of `embgeo.api` come from these fields; `option` says what a field may tell of itself.
+the functions of `embgeo.api` are derived from these fields; `option` says what a field may declare.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 STORAGE_PAPER = "storage-paper"
-PLACES = ("model", "dataset", "runs", "run", "query")  # fields that a call may give by place
+POSITIONAL = ("model", "dataset", "runs", "run", "query")  # fields that may be passed by position
 T = TypeVar("T")
 
 
 def option(help: str, default: Any = None, **shown: Any) -> Any:
     """A field that is an option of the command line, with its help text.
 
-    `shown` may hold `flag` (the long flag, where it is not the field's name), `metavar`, `choices`, `minimum`,
+    `shown` may hold `flag` (the long flag, if it is not the field's name), `metavar`, `choices`, `minimum`,
     `environment` (the variable that sets it), `separator` (of a list in one value; other lists repeat the flag) and
-    `stored` (False: the run's request leaves it out).
+    `stored` (False: not part of the run's stored request).
     """
     return field(default=default, metadata={"help": help, **shown})
 
@@ -44,13 +44,13 @@ class EncoderOptions:
 
     Attributes
     ----------
-    device : "auto" (CUDA when there is one, else CPU) or a torch device name.
-    batch_size : texts a batch. Part of the cache key: other batches change rows in the last bits.
+    device : "auto" (CUDA if available, else CPU) or a torch device name.
+    batch_size : texts per batch. Part of the cache key: other batches change the last bits of the vectors.
     truncate_dim : keep the first components only; None keeps all.
-    max_length : longest input in tokens; None takes the model's own.
+    max_length : longest input in tokens; None uses the model's own limit.
     revision : commit, tag or branch on the hub.
-    query_prompt, document_prompt : text put before every query or document; None takes the model's own, "" none.
-    dtype : arithmetic of the weights; None as the model ships them. Vectors are float32 either way.
+    query_prompt, document_prompt : text prepended to every query or document; None uses the model's own, "" none.
+    dtype : precision of the weights; None keeps the model's own. Vectors are float32 either way.
     trust_remote_code : allow a hub model to run the code it ships.
     """
 
@@ -70,21 +70,21 @@ class EncoderOptions:
     def dimension(self, full: int) -> int:
         """The length of a vector of a model of dimension `full`; refuses to truncate to more."""
         if self.truncate_dim is not None and self.truncate_dim > full:
-            raise InputError(f"truncate dim must be at most the model's dimension {full}; got {self.truncate_dim}")
+            raise InputError(f"truncate_dim must be at most the model's dimension {full}; got {self.truncate_dim}")
         return self.truncate_dim or full
 
 
 @dataclass(frozen=True, eq=False)
 class SubjectRequest:
-    """What a run is about and where it is computed and kept: what `analyze` and `compress` share.
+    """What a run is about, where it is computed and where it is stored: the fields that `analyze` and `compress` share.
 
     Attributes
     ----------
-    model : name of a model or vectors:PATH; or, in the place of a model, documents as an array (n, d).
+    model : name of a model or vectors:PATH; or, instead of a model, documents as an array (n, d).
     docs, queries, doc_ids, query_ids, qrels : vectors in memory, (n, d) and (m, d), their ids (row numbers unless
         given) and {query id: {document id: grade}}.
     encoder : the options of a text model; by default those of `device`.
-    config : where the options came from, kept in the run as it is.
+    config : where the options came from, stored in the run unchanged.
     """
 
     model: str | PathLike[str] | np.ndarray | None = None
@@ -98,7 +98,7 @@ class SubjectRequest:
         "Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH.", metavar="PATH"
     )
     similarity: str = option(
-        "Similarity for search; auto takes the model's own, cosine for bare vectors.",
+        "Similarity for search; auto uses the model's own, or cosine for vectors:PATH.",
         "auto",
         choices=("auto", "cosine", "dot", "euclidean"),
     )
@@ -116,7 +116,7 @@ class SubjectRequest:
     )
     encoder: EncoderOptions | None = None
     out: Path = option(
-        "Where run folders are, and the progress log of long work.",
+        "Folder of the run folders, and of the progress log during long work.",
         Path("embgeo-runs"),
         environment="EMBGEO_OUT",
         stored=False,
@@ -128,7 +128,7 @@ class SubjectRequest:
         return self.encoder or EncoderOptions(device=self.device)
 
     def stored(self, model: str) -> dict[str, Any]:
-        """The request as a run of `model` keeps it: the options that decide its numbers."""
+        """The request as a run of `model` stores it: the options that determine its numbers."""
         declared = [*options_of(type(self)), *options_of(SubjectRequest)]
         kept = [one.name for one in declared if "help" in one.metadata and one.metadata.get("stored", True)]
         named = {name: getattr(self, name) for name in kept}
@@ -140,9 +140,9 @@ class AnalyzeRequest(SubjectRequest):
     """What `embgeo analyze` takes."""
 
     measures: list[str] | None = option(
-        "Only these measures or families (`embgeo measures`).", metavar="NAME,…", separator=","
+        "Compute only these measures or families (`embgeo measures`).", metavar="NAME,…", separator=","
     )
-    quick: bool = option("Only the fast measures.", False)
+    quick: bool = option("Compute only the fast measures.", False)
     umap: bool = option("Also lay out the report's map with UMAP (needs embgeo[umap]).", False)
 
 
@@ -161,8 +161,8 @@ class CompressRequest(SubjectRequest):
     )
     vectors: str | None = option("Plan sizes for this many vectors, e.g. 100M.  [default: the corpus]", metavar="COUNT")
     price_per_gb: float | None = option("Price of 10⁹ bytes of RAM; without it, no prices are given.", metavar="PRICE")
-    exhaustive: bool = option("Evaluate a longer list of specs.", False)
-    grid: str | None = option("Evaluate a published grid, by its arithmetic and by embgeo's.", choices=(STORAGE_PAPER,))
+    exhaustive: bool = option("Evaluate a longer list of specs, including those slow to train.", False)
+    grid: str | None = option("Evaluate a published grid, with its arithmetic and embgeo's.", choices=(STORAGE_PAPER,))
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,7 +171,7 @@ class CompareRequest:
 
     Attributes
     ----------
-    runs : two or more, each a Run, a folder, or the beginning of a run's name or id in `out`.
+    runs : two or more, each a Run, a folder, or the start of a run's name or id in `out`.
     """
 
     runs: Sequence[Run | Path | str]
@@ -183,7 +183,7 @@ class CompareRequest:
     seed: int = 0
     threads: int | None = None
     fail_if: list[str] | None = option(
-        "Exit with code 3 if a run changes like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
+        "Exit with code 3 if a run differs like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
         metavar="CONDITION",
     )
     out: Path = Path("embgeo-runs")
@@ -196,8 +196,8 @@ class SearchRequest:
 
     Attributes
     ----------
-    run : a Run, a run folder, or the beginning of a run's name or id in `out` (EMBGEO_OUT or else embgeo-runs).
-    vector : an array (d,) or (m, d), or a file of one (.npy, .npz, .safetensors); the first row is asked.
+    run : a Run, a run folder, or the start of a run's name or id in `out` (default: EMBGEO_OUT, else embgeo-runs).
+    vector : an array (d,) or (m, d), or a file of one (.npy, .npz, .safetensors); the first row is the query.
     """
 
     run: Path | Run
@@ -210,15 +210,15 @@ class SearchRequest:
 
 
 def options_of(request: type[Any]) -> list[Field[Any]]:
-    """The options that `request` declares itself, those of its base left out."""
+    """The options that `request` declares itself, without those of its base class."""
     return [one for one in fields(request) if one.name in request.__annotations__]
 
 
 def by_keywords(request: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:
     """Let `function(request)` be called with the fields of `request` as keywords, which its help lists.
 
-    What is named in `PLACES` may be given by place; a function that takes `progress` too is called with it. An unknown
-    keyword is a TypeError, as with any function.
+    Fields in `POSITIONAL` may be passed by position; a function that also takes `progress` is called with it. An
+    unknown keyword is a TypeError, as with any function.
     """
     parameters = [_parameter(one) for one in fields(request)]
     progress = inspect.Parameter("progress", inspect.Parameter.KEYWORD_ONLY, default=silent, annotation="Progress")
@@ -244,6 +244,6 @@ def by_keywords(request: type[Any]) -> Callable[[Callable[..., T]], Callable[...
 
 
 def _parameter(one: Field[Any]) -> inspect.Parameter:
-    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if one.name in PLACES else inspect.Parameter.KEYWORD_ONLY
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if one.name in POSITIONAL else inspect.Parameter.KEYWORD_ONLY
     default = inspect.Parameter.empty if one.default is MISSING else one.default
     return inspect.Parameter(one.name, kind, default=default, annotation=one.type)

@@ -1,4 +1,4 @@
-"""Run: one stored result. A folder that is there whole or not at all; reports are drawn from it alone.
+"""Run: one stored result, in a folder that is written atomically; reports are made from it alone.
 
     run.json          the result (`embgeo schema`): command, request, environment, created, identity, what was found
     arrays.npz        raw arrays by name (ids, distances, …), never pickled; optional
@@ -46,7 +46,7 @@ RUNS_FOLDER = Path("embgeo-runs")
 
 @dataclass(frozen=True)
 class Run:
-    """A stored result: `folder` and the `result` read from its run.json. Arrays and texts are read when asked for."""
+    """A stored result: `folder` and the `result` read from its run.json. Arrays and texts are read on first use."""
 
     folder: Path
     result: dict[str, Any]
@@ -61,7 +61,7 @@ class Run:
 
     @cached_property
     def findings(self) -> AnyResult:
-        """The result as a type: what is missing or damaged in the file reads as None or as nothing."""
+        """The result as a typed object: what is missing or damaged in the file reads as None or empty."""
         return read_result(self.result)
 
     @cached_property
@@ -70,7 +70,7 @@ class Run:
         return _StoredArrays(self.folder / "arrays.npz")
 
     def array(self, name: str) -> np.ndarray | None:
-        """A raw array; None where the run, perhaps an older one, holds none of that name."""
+        """A raw array; None if the run, perhaps an older one, has none of that name."""
         return self.arrays.get(name)
 
     @cached_property
@@ -102,15 +102,15 @@ class Run:
 
     def _repr_html_(self) -> str:
         """The run in a notebook."""
-        # a drawing, which lives with the reports; they stand above a run and are asked by name, where one is shown
+        # the card belongs to the reports, a layer above runs, so it is imported by name when a run is shown
         return import_module("embgeo.reports.drawing.card").card(self)
 
 
 def identity(result: Mapping[str, Any]) -> str:
-    """SHA-256 of what was asked, of which model, on which data: equal exactly for repeats of one run.
+    """SHA-256 of request, model and data: equal exactly for repeats of one run.
 
     Canonical JSON of format version, command, request, `model` (a name, or a dict of name, revision, weights) and
-    the dataset's fingerprint (its whole entry where it has none). Slugs of names collide; this does not.
+    the dataset's fingerprint (its whole entry if it has none). Slugs of names collide; this does not.
     """
     dataset = result.get("dataset")
     fingerprint = dataset.get("fingerprint") if isinstance(dataset, Mapping) else None
@@ -136,14 +136,14 @@ def save_run(
 
     Everything is written into a hidden sibling first and then renamed. A run of the same identity is replaced; the
     old one stays until the new one is complete. `documents` and `queries` are (id, text) pairs. `write(folder)` may
-    add more files; what it raises undoes the whole.
+    add more files; if it raises, nothing is stored.
 
     Raises
     ------
     InputError
         `result` lacks a known command, or an array would need pickling.
     StorageError
-        The disk is full or the folder may not be written; nothing is left behind.
+        The disk is full or the folder is not writable; nothing is left behind.
     """
     if result.get("command") not in COMMANDS:
         raise InputError(f"a run's command must be one of {', '.join(COMMANDS)}; got {result.get('command')!r}")
@@ -159,7 +159,7 @@ def save_run(
     full.setdefault("environment", environment())
     plain = to_plain(full)
     target = Path(out) / folder_name(plain)
-    advice = "Nothing was kept: free some space, or choose a writable folder with --out"
+    advice = "Nothing was saved: free some space, or choose a writable folder with --out"
     with storage_errors("the run", target, advice), replacing_folder(target) as folder:
         if arrays:
             _write_arrays(folder / "arrays.npz", arrays)
@@ -174,7 +174,7 @@ def save_run(
 
 
 def path_text(path: Path) -> str:
-    """`path` relative to the working directory where it lies below it, absolute elsewhere."""
+    """`path` relative to the working directory if it is inside it, otherwise absolute."""
     absolute = Path(os.path.abspath(path))
     here = Path.cwd()
     return str(absolute.relative_to(here)) if absolute.is_relative_to(here) else str(absolute)
@@ -205,10 +205,10 @@ def load_run(path: str | Path) -> Run:
 
 
 def find_run(name: str | Path, out: Path | None = None) -> Run:
-    """The run in the folder `name`, or the one in `out` whose folder name or eight-digit id begins with `name`.
+    """The run in the folder `name`, or the one in `out` whose folder name or eight-digit id starts with `name`.
 
-    `out` is EMBGEO_OUT or else embgeo-runs unless given.
-    Raises `UnknownNameError` where several or none begin so, and the errors of `load_run`.
+    `out` defaults to EMBGEO_OUT, else embgeo-runs.
+    Raises `UnknownNameError` if several or none match, and the errors of `load_run`.
     """
     path = Path(name)
     text = str(name)
@@ -223,9 +223,7 @@ def find_run(name: str | Path, out: Path | None = None) -> Run:
         return load_run(found[0])
     if found:
         listed = ", ".join(f.name for f in found[:6]) + (" …" if len(found) > 6 else "")
-        raise UnknownNameError(
-            f"{text!r} must match one run; {len(found)} in {out} do: {listed}. Give more of the name"
-        )
+        raise UnknownNameError(f"{text!r} must match one run; {len(found)} in {out} match: {listed}. Use a longer name")
     near = difflib.get_close_matches(text, [f.name for f in folders], n=3, cutoff=0.5)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     count = f"{len(folders)} run{'' if len(folders) == 1 else 's'}"
@@ -277,7 +275,7 @@ def _tail(text: str) -> str:
 
 
 def _slug(text: str) -> str:
-    """At most 40 characters of a name that every file system takes; the last part of a path or hub name."""
+    """At most 40 characters of a name that every file system accepts; the last part of a path or hub name."""
     plain = unicodedata.normalize("NFKD", _tail(text)).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:40].rstrip("-")
 

@@ -25,12 +25,12 @@ def run_frame(result: Mapping[str, Any], part: str | None = None) -> pandas.Data
         raise MissingExtraError("frames need pandas: pip install 'embgeo[notebook]'") from None
     rows = [_flat(record) for record in records(result)]
     if not rows:
-        raise InputError(f"this run has no {part or next(iter(known))}: nothing of the kind was measured")
+        raise InputError(f"this run has no {part or next(iter(known))}: it was not measured")
     return pandas.DataFrame.from_records(rows, index=index)
 
 
 def _flat(record: Mapping[str, Any], before: str = "") -> Record:
-    """One level: `x_ci` or `x_range` becomes `x_low` and `x_high`, an object its entries under `name.key`."""
+    """Flatten to one level: `x_ci` or `x_range` becomes `x_low` and `x_high`, an object its entries as `name.key`."""
     flat: Record = {}
     for name, value in record.items():
         stem = next((name.removesuffix(end) for end in ("_ci", "_range") if name.endswith(end)), None)

@@ -1,4 +1,4 @@
-"""What a run warns of: what a user should know before reading its numbers, every one of which is still right."""
+"""The warnings of a run: what a user should know before reading its numbers, all of which are still correct."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from embgeo.results.rows import Row
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.sources.subject import Subject
 
-TIGHT = 8  # a whole-store limit of a small unit that asks for more than 8x may have been meant per vector
+TIGHT = 8  # a whole-store limit in a small unit that needs more than 8x compression may have been meant per vector
 MIN_QUERIES = 10
-JUDGED = 10  # documents that a quality looks at
+JUDGED = 10  # documents per query that the quality measures consider
 
 
 def subject_warnings(subject: Subject, ranks: bool = False) -> list[str]:
-    """Of the vectors and judgements themselves; `ranks` where dimensions and ranks are measured."""
+    """Warnings about the vectors and judgements themselves; `ranks` if dimensions and ranks are measured."""
     return [
         *subject.warnings,
         *corpus_warnings(subject.embeddings),
@@ -38,7 +38,7 @@ def subject_warnings(subject: Subject, ranks: bool = False) -> list[str]:
 
 
 def corpus_warnings(embeddings: Embeddings) -> list[str]:
-    """All documents one vector: every search is a tie. Reads on only while rows are equal."""
+    """All document vectors are equal: every search is a tie. Stops reading at the first block that differs."""
     first = embeddings.rows(slice(0, 1))
     limit = tolerance(embeddings.dimension) * float(np.linalg.norm(first))
     if len(embeddings) < 2 or any((np.linalg.norm(B - first, axis=1) > limit).any() for _, B in embeddings.blocks()):
@@ -50,17 +50,17 @@ def corpus_warnings(embeddings: Embeddings) -> list[str]:
 
 
 def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list[str]:
-    """Queries whose vector is a document's up to rounding, and judged documents with copies not judged alike."""
-    said: list[str] = []
+    """Queries whose vector is a document's up to rounding, and judged documents whose copies are judged differently."""
+    warnings: list[str] = []
     if not len(embeddings.query_ids):
-        return said
+        return warnings
     n = len(embeddings)
     group = find_copies(embeddings, embeddings.query_matrix()).group
     documents = np.bincount(group[:n], minlength=len(group))
-    if asked := int((documents[group[n:]] > 0).sum()):
-        said.append(
-            f"{asked:,} of {len(embeddings.query_ids):,} queries have the vector of a document and find it first: "
-            "any store finds it, so quality is overestimated. Where ids are equal, --drop-own-document removes it"
+    if copied := int((documents[group[n:]] > 0).sum()):
+        warnings.append(
+            f"{copied:,} of {len(embeddings.query_ids):,} queries have the same vector as a document and find it first "
+            "in any store, so quality is overestimated. If their ids are equal, --drop-own-document removes it"
         )
     grades: dict[str, set[tuple[str, int]]] = {}
     for query, judged in judgements.qrels.items() if judgements else ():
@@ -70,26 +70,26 @@ def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list
     for row in np.flatnonzero(documents[group[:n]] > 1).tolist():
         alike.setdefault(int(group[row]), set()).add(frozenset(grades.get(embeddings.doc_ids[row], ())))
     if unlike := sum(len(kinds) > 1 for kinds in alike.values()):
-        said.append(
-            f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} copies that are not judged alike: a "
-            "ranking cannot tell them apart, and the order of their ids decides the quality (tie_band has the range)"
+        warnings.append(
+            f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} copies that are judged differently: a "
+            "ranking cannot distinguish them, so the order of their ids affects the quality (tie_band has the range)"
         )
-    return said
+    return warnings
 
 
 def rank_warnings(embeddings: Embeddings) -> list[str]:
-    """Fewer documents than coordinates bound every rank."""
+    """With no more documents than dimensions, the documents bound every rank."""
     n = len(embeddings)
     if n > embeddings.dimension:
         return []
     return [
         f"only {n:,} document{'' if n == 1 else 's'} in {embeddings.dimension} dimensions: dimensions and ranks "
-        f"cannot exceed {n - 1:,}, whatever the model could fill"
+        f"cannot exceed {n - 1:,}, even if the model could fill more"
     ]
 
 
 def query_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list[str]:
-    """Too few queries, or too few that share no relevant document with another, for intervals to mean much."""
+    """Too few queries, or too few independent ones (sharing no relevant document), for meaningful intervals."""
     count = len(judgements.judged_queries) if judgements else len(embeddings.query_ids)
     if 0 < count < MIN_QUERIES:
         queries = f"{'judged ' if judgements is not None else ''}{'query' if count == 1 else 'queries'}"
@@ -100,37 +100,37 @@ def query_warnings(embeddings: Embeddings, judgements: Judgements | None) -> lis
     if apart >= MIN_QUERIES:
         return []
     return [
-        f"{count:,} queries share so few relevant documents that they count as {apart}: the intervals over "
+        f"{count:,} queries have so many relevant documents in common that they count as {apart}: the intervals over "
         "queries are uninformative, or missing"
     ]
 
 
 def task_warnings(embeddings: Embeddings, *, stand_ins: bool, judged: bool, drop_own: bool) -> list[str]:
-    """What rankings are compared by: documents in the place of queries, a corpus as small as a result, no judgements.
+    """Limits of the evaluation: documents used as queries, a corpus no larger than a result list, no judgements.
 
-    `embeddings` has the queries that are asked, `stand_ins` where they are documents.
+    `embeddings` has the queries that are used; `stand_ins` says that they are documents.
     """
-    said = []
+    warnings = []
     if stand_ins:
-        said.append(
-            f"no queries: {len(embeddings.query_ids)} documents stand in for them, self matches removed. "
-            "Documents are no real queries, so recall on users' queries may differ"
+        warnings.append(
+            f"no queries: {len(embeddings.query_ids)} documents are used instead, self matches removed. "
+            "Documents are not real queries, so recall on users' queries may differ"
         )
     if len(embeddings) <= JUDGED + int(drop_own):
-        said.append(
+        warnings.append(
             f"every search returns {JUDGED} documents and the corpus holds {len(embeddings)}: recall@10 is 1 "
             "for any store and uninformative"
         )
     if not judged:
-        said.append(
+        warnings.append(
             "no judgements: rows are ranked by agreement with exact search (recall of its ten nearest), which is "
             "weaker evidence than relevance judgements"
         )
-    return said
+    return warnings
 
 
 def budget_warnings(budget: Budget | None, dimension: int) -> list[str]:
-    """A limit like 96KB, which holds for the whole store, where 96B per vector may have been meant."""
+    """A limit like 96KB, which applies to the whole store although 96B per vector may have been meant."""
     if budget is None or budget.store is None or re.search("[kKM]i?B", budget.text) is None:
         return []
     each = budget.store / budget.vectors
@@ -144,7 +144,7 @@ def budget_warnings(budget: Budget | None, dimension: int) -> list[str]:
 
 
 def codebook_warnings(specs: Sequence[Spec], documents: int, vectors: int) -> list[str]:
-    """Specs whose k-means would want more rows than there are: 39 a centroid, FAISS's own recommendation."""
+    """Specs whose k-means needs more rows than there are: 39 per centroid, as FAISS recommends."""
     needs = {str(spec): spec.quantizer.training_rows_needed for spec in specs}
     short = [name for name, rows in needs.items() if rows > min(max(documents, vectors), FIT_ROWS)]
     warnings = list_warnings(specs, documents)
@@ -164,29 +164,29 @@ def library_warnings() -> list[str]:
 
 
 def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
-    """Inverted lists whose centroids follow single documents; the search is right, its lists are poor."""
+    """Inverted lists whose centroids overfit single documents; search still works, but its lists are poor."""
     rows = min(documents, FIT_ROWS)
     short = [str(spec) for spec in specs if spec.index is not None and rows < spec.index.training_rows_needed]
     if not short:
         return []
     return [
-        f"too few documents for the lists of {', '.join(short)}: fewer than {POINTS_PER_LIST} to fit each on "
-        f"({rows:,} for all); use fewer lists"
+        f"too few documents for the lists of {', '.join(short)}: fewer than {POINTS_PER_LIST} training vectors per "
+        f"list ({rows:,} in total); use fewer lists"
     ]
 
 
 def store_warnings(row: Row, store: Finding, vectors: int) -> list[str]:
-    """The best that fits can still be bad, and constants matter in a store of few vectors."""
-    said = []
+    """The best spec within the budget can still be bad, and constants matter in a store of few vectors."""
+    warnings = []
     if row.retained is not None and row.retained < POOR:
-        said.append(
+        warnings.append(
             f"{row.spec} is the best that fits and keeps only {100 * row.retained:.0f} % of the quality: consider a "
             "larger budget"
         )
     share = store.constant_bytes / (vectors * store.bytes_per_vector + store.constant_bytes)
     if share > 0.1:
-        said.append(
+        warnings.append(
             f"fixed data of {row.spec} (axes, ranges) is {100 * share:.0f} % of a store of {vectors:,} vectors, so "
             "bytes per vector understates its size; use --vectors N to plan for a larger corpus"
         )
-    return said
+    return warnings

@@ -15,7 +15,7 @@ from embgeo.errors import InputError
 
 @contextlib.contextmanager
 def one_numba_thread() -> Iterator[None]:
-    """Run the block's compiled loops on this thread: for blocks so small that waking others takes longer."""
+    """Run the block's compiled loops on this thread only: for blocks so small that waking others takes longer."""
     import numba
 
     before = numba.get_num_threads()
@@ -27,10 +27,10 @@ def one_numba_thread() -> Iterator[None]:
 
 
 def one_blas_thread(size: int = 0) -> threadpool_limits:
-    """For factorisations of (size, size), whose last bits follow the number of threads, as no result should.
+    """For factorisations of (size, size), whose last bits depend on the number of threads, which no result should.
 
-    One this small only waits for its threads (d = 384: 0.025 s with one, 1.5 s with two beside another process);
-    beyond 2,048 they are worth it, and other thread counts may differ.
+    At small sizes threads only cost time (d = 384: 0.025 s with one, 1.5 s with two beside another process);
+    beyond 2,048 they pay off, and results may differ between thread counts.
     """
     return threadpool_limits(1 if size <= 2048 else None, user_api="blas")
 
@@ -39,8 +39,8 @@ def one_blas_thread(size: int = 0) -> threadpool_limits:
 def limited_threads(threads: int | None) -> Iterator[int]:
     """Run the block with `threads` threads (default: the processors this process may use); yields the number.
 
-    BLAS and OpenMP are limited through threadpoolctl, also where they are loaded later; numba, FAISS and, if it is
-    loaded already, torch here.
+    BLAS and OpenMP are limited through threadpoolctl, even if they are loaded later; numba, FAISS and, if it is
+    already loaded, torch here.
     """
     if threads is not None and threads < 1:
         raise InputError(f"--threads must be at least 1; got {threads}")

@@ -38,7 +38,7 @@ def test_multiples_of_one_vector_are_equal_under_cosine_only() -> None:
 def test_documents_used_as_queries_are_noticed_without_equal_ids() -> None:
     X = np.random.default_rng(0).standard_normal((60, 8)).astype(np.float32)
     [said] = copy_warnings(check_embeddings(X, 2 * X[:5], query_ids=[f"q{i}" for i in range(5)]), None)
-    assert said.startswith("5 of 5 queries have the vector of a document")
+    assert said.startswith("5 of 5 queries have the same vector as a document")
     assert copy_warnings(check_embeddings(X, X[:5] + np.float32(0.01)), None) == []
     assert copy_warnings(check_embeddings(X), None) == []
 
@@ -48,7 +48,7 @@ def test_copies_of_which_one_is_judged_are_noticed() -> None:
     e = check_embeddings(np.r_[X, X[:3]], X[:4] + np.float32(0.1))
     one = Judgements({"0": {"0": 1}, "1": {"1": 1, "31": 1}, "3": {"3": 1}})
     [said] = copy_warnings(e, one)
-    assert said.startswith("1 judged document has copies that are not judged alike")
+    assert said.startswith("1 judged document has copies that are judged differently")
     assert copy_warnings(e, Judgements({"1": {"1": 1, "31": 1}, "3": {"3": 1}})) == []
 
 
@@ -57,8 +57,8 @@ def test_copies_that_differ_by_rounding_are_noticed() -> None:
     noisy = (X + 1e-7 * np.random.default_rng(1).standard_normal(X.shape)).astype(np.float32)
     e = check_embeddings(np.r_[X, noisy[:3]], np.r_[noisy[4:6], X[7:9] + np.float32(0.1)])
     asked, unlike = copy_warnings(e, Judgements({"2": {"0": 1}, "3": {"3": 1}}))
-    assert asked.startswith("2 of 4 queries have the vector of a document")
-    assert unlike.startswith("1 judged document has copies that are not judged alike")
+    assert asked.startswith("2 of 4 queries have the same vector as a document")
+    assert unlike.startswith("1 judged document has copies that are judged differently")
     assert len(corpus_warnings(check_embeddings(np.r_[X[:1], noisy[:1]]))) == 1
 
 
