@@ -1,1 +1,1 @@
-"""Which specs are tried, and which of the judged ones is recommended."""
+"""Which specs are evaluated, and which one is recommended."""

@@ -16,7 +16,7 @@ _FORMS = "96B (per vector), 8x, 25%, 4GB, 512MiB (whole store)"
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit on bytes: codes, and with an index the links or list entry that a vector brings along.
+    """A limit on bytes: codes, plus the links or list entry of each vector if there is an index.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ def parse_budget(text: str, dimension: int, vectors: int) -> Budget:
                 return Budget(text, None, whole * amount / 100, vectors)
             if unit in _UNITS:
                 return Budget(text, None, amount * _UNITS[unit], vectors)
-    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}" + _meant(text, "B"))
+    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}" + _unit_hint(text, "B"))
 
 
 def parse_keep(text: str) -> float:
@@ -66,7 +66,8 @@ def parse_keep(text: str) -> float:
     share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 < share <= 1:
         raise InputError(
-            f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}" + _meant(text, "%")
+            f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}"
+            + _unit_hint(text, "%")
         )
     return share
 
@@ -76,24 +77,24 @@ def parse_vectors(text: str) -> int:
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([kKMGB]?)\s*", text)
     count = float(match[1]) * _COUNTS[match[2]] if match else 0.0
     if not 0.5 < count < 2**63:
-        hint = _meant_count(text)
+        hint = _count_hint(text)
         raise InputError(f"--vectors must be a positive number such as 250000, 5k or 100M; got {text!r}{hint}")
     return round(count)
 
 
-def _meant(text: str, unit: str) -> str:
-    """A question to add where a number lacks its unit, or has it in other letters (96b, 4gb, 96 bytes)."""
+def _unit_hint(text: str, unit: str) -> str:
+    """A hint for a number with a missing or misspelled unit (96b, 4gb, 96 bytes)."""
     written = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]+)\s*", text)
     if unit == "B" and written:
         spelled = {"bytes": "B", "byte": "B"} | {name.lower(): name for name in _UNITS}
         known = spelled.get(written[2].lower())
         return f". Did you mean {written[1]}{known}?" if known and float(written[1]) else ""
-    more = 3 if unit == "B" else 1  # a share of three digits is a mistake of another kind
+    more = 3 if unit == "B" else 1  # a three-digit share is a different mistake
     return f". Did you mean {text.strip()}{unit}?" if re.fullmatch(rf"\s*[1-9][0-9]{{0,{more}}}\s*", text) else ""
 
 
-def _meant_count(text: str) -> str:
-    """A question to add to 1e6, 1,000,000, 1_000_000 and 100m."""
+def _count_hint(text: str) -> str:
+    """A hint for 1e6, 1,000,000, 1_000_000 and 100m."""
     scaled = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z])\s*", text)
     if scaled and scaled[2].upper() in _COUNTS:
         return f". Did you mean {scaled[1]}{scaled[2].upper()}?"

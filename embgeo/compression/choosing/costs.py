@@ -1,4 +1,4 @@
-"""How long a spec will take to fit and encode, told before the work: what keeps slow codecs out of a default sweep."""
+"""The estimated time to fit and encode a spec, which keeps slow codecs out of a default sweep."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
 
 
 def predicted_seconds(spec: Spec, documents: int, dimension: int) -> float:
-    """Processor seconds that a sweep spends on learning and encoding with `spec`: the fits of all folds and of the
-    shipped codec, and each document encoded twice. What every spec needs (a pass, scores, timing) is not in it."""
+    """Estimated CPU seconds that a sweep spends training and encoding `spec`: fitting all folds and the shipped codec,
+    and encoding each document twice. Costs common to all specs (a pass, scores, timing) are excluded."""
     rows = min(documents, FIT_ROWS)
     cost = Cost(0.0, 0.0)
     for tier in spec.tiers:
@@ -18,5 +18,5 @@ def predicted_seconds(spec: Spec, documents: int, dimension: int) -> float:
             cost += part.cost(documents, rows, width)
             width = part.width(width)
         cost += tier.quantizer.cost(documents, rows, width)
-    # each of the five fits of the folds sees four fifths of the rows
+    # each fold's fit sees four fifths of the rows: with the shipped codec's fit they cost FOLDS full fits
     return FOLDS * cost.fit + 2 * cost.encode

@@ -1,4 +1,4 @@
-"""From a sweep to a decision: what competes, which row is chosen, and why; the rule itself is `select`'s."""
+"""From a sweep to a decision: which rows compete, which is chosen, and why; the rule itself is in `select`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from embgeo.errors import BudgetError
 from embgeo.results.compress import CrossFitted, Recommendation, StoreEffects
 from embgeo.results.rows import KeepVerdict, Row
 
-POOR = 0.9  # share of the quality below which an answer comes with a warning
+POOR = 0.9  # share of the quality below which a recommendation comes with a warning
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is asked of the recommended store.
+    """The requirements on the recommended store.
 
     Attributes
     ----------
     vectors : how many it is planned for.
     keep : share of float32's quality that it must keep, or None.
-    float32_competes : False where the user named other specs: float32 is the measure then, not an answer.
+    float32_competes : False if the user named other specs: float32 is then the reference, not a candidate.
     """
 
     vectors: int
@@ -39,16 +39,16 @@ class Limits:
 
 @dataclass(frozen=True)
 class Decision:
-    """Which row was chosen, and what that says of every row; arrays are (rows,), float32 first.
+    """The chosen row, and what that means for every row; arrays are (rows,), float32 first.
 
     Attributes
     ----------
-    tied : rows that are as good as the chosen one for all that is shown.
-    front : rows on the Pareto front of what is paid and quality.
-    verdicts : whether each row is shown to keep enough; None without `keep`.
-    float32_for_want : float32 is the answer to `keep` since nothing smaller is shown to keep enough.
-    queries_needed : by the row nearest to proof.
-    delivered : what choosing by this rule delivers on new queries.
+    tied : rows statistically tied with the chosen one.
+    front : rows on the Pareto front of size and quality.
+    verdicts : whether each row is confirmed to keep enough; None without `keep`.
+    float32_as_fallback : float32 is chosen because nothing smaller is confirmed to keep enough.
+    queries_needed : by the row closest to confirmation.
+    expected : quality to expect on new queries of a choice by this rule.
     """
 
     limits: Limits
@@ -57,16 +57,16 @@ class Decision:
     tied: np.ndarray
     front: np.ndarray
     verdicts: list[KeepVerdict] | None
-    float32_for_want: bool
+    float32_as_fallback: bool
     queries_needed: float
-    delivered: CrossFitted | None
+    expected: CrossFitted | None
 
     @property
     def chosen(self) -> int:
         return self.choice.row
 
     def marks(self, place: int) -> dict[str, Any]:
-        """The fields of a row that the decision gives."""
+        """The row fields that the decision sets."""
         return {
             "pareto": bool(self.front[place]),
             "fits_budget": bool(self.competition.allowed[place]),
@@ -80,11 +80,11 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
     competition = competing(sweep, limits)
     everything = np.ones(len(sweep.baseline.quality))
     choice = choose(competition, everything)
-    # where float32 finds nothing there is no quality to compare: a tie would claim that it was
+    # if float32 finds nothing, there is no quality to compare, and so no tie
     tied = choice.tied & sweep.baseline.quality.any()
     verdicts, needed = None, np.full(len(tied), np.inf)
     if limits.keep is not None:
-        # the query that is counted as lost guards a yes; a no has to come from what was seen
+        # the extra lost query makes a yes safe; a no must rest on observed queries alone
         below, needed = 1 - keep_p_values(competition, everything, unseen=0), queries_needed(competition, choice.kept)
         verdicts = [_verdict(*one) for one in zip(choice.kept.tolist(), below.tolist(), needed.tolist(), strict=True)]
     return Decision(
@@ -94,15 +94,15 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
         tied=tied,
         front=pareto_front(competition.sizes, competition.quality.mean(axis=1)),
         verdicts=verdicts,
-        # float32 keeps everything by definition: where others were allowed, it is the answer for want of one
-        float32_for_want=limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any()),
+        # float32 keeps everything by definition: if others were allowed, it is only the fallback
+        float32_as_fallback=limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any()),
         queries_needed=float(needed[1:].min(initial=np.inf)),
-        delivered=cross_fit(competition, [str(outcome.spec) for outcome in sweep.all], seed),
+        expected=cross_fit(competition, [str(outcome.spec) for outcome in sweep.all], seed),
     )
 
 
 def competing(sweep: Sweep, limits: Limits) -> Competition:
-    """The rows that may be chosen. What is paid is bytes per vector unless the budget is on the whole store."""
+    """The rows that may be chosen. Sizes are bytes per vector unless the budget is for the whole store."""
     outcomes, budget = sweep.all, limits.budget
     marginal = np.array([o.bytes_per_vector for o in outcomes], dtype=np.float64)
     constant = np.array([o.constant_bytes for o in outcomes], dtype=np.float64)
@@ -113,10 +113,10 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
         allowed &= ~first
     sound = np.array([not o.spec.centred for o in outcomes])
     if sound[1:].any():
-        # the arithmetic of published studies is there to be compared, not to be shipped
+        # the arithmetic of published studies is for comparison, not for shipping
         allowed &= sound
     if (smaller := allowed & (whole < whole[0])).any():
-        # axes can outweigh a small corpus: a store larger than float32 is no answer while there is another
+        # axes can outweigh a small corpus: a store larger than float32 is not chosen while there is another
         allowed = smaller | (allowed & first)
     if not allowed.any():
         assert budget is not None
@@ -143,11 +143,15 @@ def recommend(
     marginal = np.array([one.bytes_per_vector for one in sweep.all])
     cheapest_first = np.lexsort((marginal, decision.competition.sizes))
     ties = [rows[place].spec for place in cheapest_first if decision.tied[place] and place != decision.chosen]
-    met = None if limits.keep is None else bool(decision.choice.kept[decision.chosen]) and not decision.float32_for_want
+    met = (
+        None
+        if limits.keep is None
+        else bool(decision.choice.kept[decision.chosen]) and not decision.float32_as_fallback
+    )
     return Recommendation(
         **{one.name: getattr(row, one.name) for one in fields(row)},
         tied_with=ties,
-        cross_fitted=decision.delivered,
+        cross_fitted=decision.expected,
         meets_keep=met,
         reason=_reason(row, sweep, decision, ties, met),
         effects=effects,
@@ -169,7 +173,7 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
     if limits.keep is None:
         return text
     share = f"{100 * limits.keep:g} %"
-    if decision.float32_for_want:
+    if decision.float32_as_fallback:
         text += f"; no smaller store is confirmed to keep {share} with {_queries(len(sweep.baseline.quality))}"
         if np.isfinite(decision.queries_needed):
             text += f"; about {_queries(np.ceil(decision.queries_needed))} would suffice if the measured quality holds"
@@ -197,7 +201,7 @@ def _kept(row: Row, sweep: Sweep) -> str:
 
 
 def _verdict(passed: bool, p_keeps_less: float, needed: float) -> KeepVerdict:
-    """yes / no / not shown, and how many queries would show it if the row keeps what it kept here; None: no number."""
+    """yes / no / not shown, and how many queries would confirm it if the measured quality holds; None: no number."""
     answer = "yes" if passed else "no" if p_keeps_less < 0.05 else "not shown"
     return KeepVerdict(
         shown=answer, queries_for_80_percent_power=None if not np.isfinite(needed) else int(np.ceil(needed))

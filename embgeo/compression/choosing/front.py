@@ -22,7 +22,7 @@ def pareto_front(sizes: np.ndarray, quality: np.ndarray) -> np.ndarray:
 def front_note(findings: Iterable[Finding]) -> str:
     """`front: f16 .645@768 · int8 .646@384 · adaptive@48B .634@48`: quality at bytes per vector, largest first.
 
-    The float32 baseline stands there while nothing smaller is as good.
+    The float32 baseline is included while nothing smaller is as good.
     """
     found = sorted(findings, key=lambda finding: -finding.bytes_per_vector)
     means = np.array([float(finding.quality.mean()) for finding in found])

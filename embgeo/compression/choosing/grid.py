@@ -12,7 +12,7 @@ from embgeo.environment import versions
 from embgeo.errors import InputError
 
 FIT_BUDGET_SECONDS = 30.0
-MIN_ROWS = 2  # documents a centroid or landmark below which a codec that learns them is not tried unasked
+MIN_ROWS = 2  # documents per centroid or landmark, below which such a codec is not in the default grid
 
 _PLAIN = (
     "f16", "bf16", "fp8", "fp8e5m2", "fp8raw", "int8", "int4", "int4opt", "int4k3", "rot,int4",
@@ -21,11 +21,11 @@ _PLAIN = (
     *(f"rot,eden{bits}" for bits in (1, 2, 4)),
     *(f"rot,rabitq{bits}" for bits in (1, 2)),
 )  # fmt: skip
-_LENGTHS = tuple(f"rot,edenc{bits}" for bits in (1, 2, 4))  # for rows of one length tqc does as well
+_LENGTHS = tuple(f"rot,edenc{bits}" for bits in (1, 2, 4))  # for rows of equal length tqc does as well
 _REDUCED = ("f16", "fp8", "int8", "rot,int4", "binary")
 _SHARES = (3 / 4, 1 / 2, 1 / 4)
-_PARTS = (2, 3, 4, 6, 8, 12, 16)  # a dimension over this many bytes, for adaptive bits
-_FACTORS = (2, 4, 10)  # candidates a result
+_PARTS = (2, 3, 4, 6, 8, 12, 16)  # dimension divided by bytes, for adaptive bits
+_FACTORS = (2, 4, 10)  # candidates per result
 
 _MORE_PLAIN = (
     *_PLAIN, "fp8e5m2raw", "fp4raw", "rot,fp4", "int8opt", "int8q9999", "int4q99", "int8k5", "binarymed", "itq",
@@ -40,13 +40,13 @@ _MORE_PARTS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32)
 
 @dataclass(frozen=True)
 class SpecList:
-    """What a sweep judges unasked.
+    """The specs that a sweep evaluates by default.
 
     Attributes
     ----------
     specs : float32 first.
-    left_out : codecs that are too slow to train for the budget, with the CPU seconds estimated for them.
-    fit_budget_seconds : what the training of the costly ones may take together; None where none was left out for it.
+    left_out : codecs too slow to train within the time budget, with their estimated CPU seconds.
+    fit_budget_seconds : limit on the total training time of the slow ones; None if it was not applied.
     """
 
     specs: list[Spec]
@@ -57,10 +57,10 @@ class SpecList:
 def default_grid(
     dimension: int, documents: int, similarity: str = "cosine", budget: Budget | None = None, exhaustive: bool = False
 ) -> SpecList:
-    """The default specs, and of the costly ones (codebooks, kernels, networks) those that fit the time.
+    """The default specs, plus those slow to train (codebooks, kernels, networks) that fit the time budget.
 
-    Costly codecs are taken in a fixed order, each that keeps the sum of the predictions within the fit budget of 30
-    processor seconds. `exhaustive` takes all.
+    Slow codecs are considered in a fixed order, and each is taken if the sum of the estimates stays within the fit
+    budget of 30 CPU seconds. `exhaustive` takes all.
     """
     specs = default_specs(dimension, budget, exhaustive)
     if similarity != "cosine":
@@ -121,7 +121,7 @@ def _more_reduced(dimension: int) -> Iterator[str]:
 
 
 def _rescored(dimension: int, rescorers: Iterable[str]) -> Iterator[str]:
-    """Oversampling swept: the same two codes with more and more candidates."""
+    """The same two codes at increasing oversampling."""
     for search in ("binary", f"adaptive@{max(1, dimension // 16)}B"):
         for rescorer in rescorers:
             for factor in _FACTORS:
@@ -129,21 +129,21 @@ def _rescored(dimension: int, rescorers: Iterable[str]) -> Iterator[str]:
 
 
 def _costly(dimension: int) -> Iterator[str]:
-    """Codecs that are slow to train, those that most people ask for first."""
+    """Codecs that are slow to train, the most requested first."""
     quarter, eighth, sixteenth = (_divisor(dimension, dimension / part) for part in (4, 8, 16))
     yield f"pq{quarter}"
     yield f"pq{_divisor(dimension, dimension / 2)}x4"
     yield from (f"pq{eighth}", f"pq{quarter}x4", f"opq{quarter}", f"opq{eighth}", f"pq{eighth}x4", f"pq{sixteenth}")
     half, fourth = _round(dimension / 2), _round(dimension / 4)
     yield "rot,rabitq4"
-    learned = ("kpca", "ae") if "torch" in versions() else ("kpca",)  # finished vectors need no torch
+    learned = ("kpca", "ae") if "torch" in versions() else ("kpca",)  # precomputed vectors need no torch
     yield from (f"{reducer}{width},int8" for width in (fourth, half) for reducer in learned)
     yield "itq"
     yield f"rq{max(1, min(32, dimension // 16))}"
 
 
 def _possible(texts: Iterable[str], dimension: int) -> list[Spec]:
-    """Without repeats and without what cannot work on this dimension."""
+    """The specs that work on this dimension, without duplicates."""
     specs = []
     for text in dict.fromkeys(texts):
         spec = parse(text)
@@ -156,7 +156,7 @@ def _possible(texts: Iterable[str], dimension: int) -> list[Spec]:
 
 
 def _learnable(spec: Spec, documents: int, similarity: str) -> bool:
-    """Whether each fold leaves rows enough for its centroids or landmarks, and a kernel can stand for the scores."""
+    """Whether each fold leaves enough rows for its centroids or landmarks, and it is offered for this similarity."""
     if not all(part.offered_for(similarity) for part in spec.reducers):
         return False
     learned = max([spec.quantizer.centroids, *(part.learned_width for part in spec.reducers)])
@@ -164,7 +164,7 @@ def _learnable(spec: Spec, documents: int, similarity: str) -> bool:
 
 
 def _divisor(dimension: int, near: float) -> int:
-    """The divisor of `dimension` nearest to `near`: parts must come out even."""
+    """The divisor of `dimension` nearest to `near`: parts must divide evenly."""
     return min((m for m in range(1, dimension + 1) if dimension % m == 0), key=lambda m: (abs(m - near), m))
 
 

@@ -1,12 +1,12 @@
-"""What a codec will do, predicted from the spectrum and the mean norm alone, before anything is searched.
+"""The recall of a codec, predicted from the spectrum and the mean norm alone, before any search.
 
 Gaussian documents with the same covariance eigenvalues and the same mean norm, in a random orientation, stand in for
 the real ones: every codec is fitted on some and encodes others, and the correlation r of its scores with the exact
 ones is measured. If exact and approximate scores of a query are jointly normal with correlation r, the share of the
 exact top k that the codec finds among n documents follows from the bivariate normal distribution.
 
-Real spaces have clusters and heavier tails, so that the prediction is a lower guess where much is lost: the report says
-how far off it was. It chooses what a sweep looks at beyond its fixed list, and nothing else.
+Real spaces have clusters and heavier tails, so the prediction is too low where much is lost; the report states the
+prediction error. It decides only what a sweep evaluates beyond its fixed list.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from embgeo.retrieval.exact import score
 FIT_ROWS = 3000
 HELD_OUT = 1200
 QUERIES = 300
-MAX_FIT_SECONDS = 2.0  # codecs that train longer, in a sweep of as many documents as stand in, are not predicted
+MAX_FIT_SECONDS = 2.0  # codecs slower to train, estimated for a sweep of the simulated size, are not predicted
 
 HIGH_RECALL = 0.7
 
 
 @dataclass(frozen=True)
 class SpectrumSummary:
-    """What a prediction knows of a space.
+    """What a prediction uses of a space.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class SpectrumSummary:
 
     @classmethod
     def of(cls, training: Training, documents: int) -> SpectrumSummary:
-        """The summary of the training rows, of a corpus of that many documents."""
+        """The summary of the training rows, for a corpus of that many documents."""
         values = np.maximum(training.centred_principal[0], 0)
         return cls(values, float(np.linalg.norm(training.mean)), documents, training.similarity)
 
@@ -72,9 +72,9 @@ def predict_recall(
 ) -> dict[str, float]:
     """{spec: predicted recall@k against exact neighbours}, in [0, 1].
 
-    Left out: what cannot be fitted, what learns long (codebooks, networks) or learns from queries. An index is
-    predicted as the flat search of its codes. Time: a fit on 3,000 rows and 300 × 900 scores each. Equal seeds predict
-    equally.
+    Left out: specs that cannot be fitted, are slow to train (codebooks, networks) or learn from queries. An index is
+    predicted as the flat search of its codes. Time: a fit on 3,000 rows and 300 × 900 scores each. Deterministic for
+    a given seed.
     """
     X, Q = _stand_ins(summary, seed)
     training = Training(X[:FIT_ROWS], summary.similarity, seed)
@@ -114,7 +114,7 @@ def found_share(correlation: float, wanted: float, returned: float) -> float:
         return 1.0
     r = max(correlation, 0.0)
     at, above = -ndtri(wanted), -ndtri(returned)
-    # the exact score given that it is wanted, by quantiles: the midpoints of equal shares of the upper tail
+    # quantiles of the exact score, given that it is in the top share: midpoints of equal slices of the upper tail
     x = -ndtri(wanted * (np.arange(4000) + 0.5) / 4000)
     assert x.min() >= at
     return float(np.mean(ndtr((r * x - above) / np.sqrt(1 - r * r))))
@@ -123,9 +123,9 @@ def found_share(correlation: float, wanted: float, returned: float) -> float:
 def worth_running(
     predicted: dict[str, float], specs: Sequence[Spec], dimension: int, margin: float = 0.02
 ) -> list[Spec]:
-    """The specs that no other of at most their bytes is predicted to beat by more than `margin`.
+    """The specs that no other spec of at most their size is predicted to beat by more than `margin`.
 
-    What has no prediction is worth running and beats nothing.
+    A spec without a prediction is always worth running, and rules out no other.
     """
     sizes = np.array([spec.code_bytes(dimension) for spec in specs])
     recall = np.array([predicted.get(str(spec), -np.inf) for spec in specs])
@@ -137,11 +137,11 @@ def worth_running(
 def specs_to_add(
     predicted: dict[str, float], listed: Sequence[Spec], pool: Sequence[Spec], dimension: int, documents: int
 ) -> tuple[list[Spec], dict[str, float]]:
-    """Of `pool` the specs to run besides those `listed`, and the predictions of those that are passed over.
+    """The specs of `pool` to run besides those `listed`, and the predictions of those that are skipped.
 
-    A spec joins where nothing of at most its bytes, listed or not, is predicted to beat it by more than .02, and where
-    it is quick to train. Signs of principal coordinates always join: they are the one family that the prediction
-    places far too low.
+    A spec is added if nothing of at most its size, listed or not, is predicted to beat it by more than .02, and if it
+    is quick to train. Sign bits of PCA coordinates are always added: they are the one family whose prediction is far
+    too low.
     """
     everything = list(dict.fromkeys([*listed, *pool]))
     worth = {*worth_running(predicted, everything, dimension), *(spec for spec in pool if _signs_of_axes(spec))}
@@ -167,13 +167,13 @@ def _signs_of_axes(spec: Spec) -> bool:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What was predicted before a sweep, and what follows for it.
+    """The predictions before a sweep, and the specs that they add or skip.
 
     Attributes
     ----------
     recall : {spec: predicted recall@10 of exact neighbours}.
-    joining : the specs to judge beside those listed.
-    passed_over : the predictions of those that are not judged.
+    joining : the specs to run besides those listed.
+    passed_over : the predictions of those that are not run.
     """
 
     summary: SpectrumSummary
@@ -185,14 +185,14 @@ class Prediction:
     def of(
         cls, embeddings: Embeddings, listed: Sequence[Spec], pool: Sequence[Spec], seed: int, progress: Progress
     ) -> Prediction:
-        """From the spectrum of the documents; specs of `pool` that are worth it join those `listed`."""
+        """From the spectrum of the documents; promising specs of `pool` are added to those `listed`."""
         summary = SpectrumSummary.of_corpus(embeddings, seed)
         recall = predict_recall(summary, list(dict.fromkeys([*listed, *pool])), seed=seed, progress=progress)
         return cls(summary, recall, *specs_to_add(recall, listed, pool, embeddings.dimension, len(embeddings)))
 
     def account(self, measured: Mapping[Spec, float]) -> Account:
-        """How far the predictions were off, by the recall `measured` of every spec."""
-        # a prediction knows nothing of what an index misses, and published arithmetic is not to be chosen by it
+        """The prediction error, given the `measured` recall of every spec."""
+        # a prediction ignores what an index misses, and must not choose published arithmetic
         gaps = {
             str(spec): self.recall[str(spec)] - recall
             for spec, recall in measured.items()

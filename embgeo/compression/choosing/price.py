@@ -1,4 +1,4 @@
-"""What a recommendation costs where the user names a price: the RAM that a search holds, at the planned size."""
+"""The cost of a recommendation at a given price per GB: the RAM of its search at the planned size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def check_price(price: float | None) -> None:
 
 
 def ram_at(store: Finding, documents: int, vectors: int) -> float:
-    """RAM bytes of a store's search at `vectors` vectors: what it held at `documents`, scaled, its constants once."""
+    """RAM bytes of searching `vectors` vectors: measured at `documents` and scaled, constants counted once."""
     constant = min(store.constant_bytes, store.ram_bytes)
     return float((store.ram_bytes - constant) / documents * vectors + constant)
 
@@ -26,7 +26,7 @@ def ram_at(store: Finding, documents: int, vectors: int) -> float:
 def price_account(best: Finding, baseline: Finding, documents: int, vectors: int, price_per_gb: float) -> Price:
     """Cost of the recommended store and of float32 at `vectors` vectors, measured at `documents`; no currency.
 
-    `price_per_gb` is that of 10⁹ bytes, for whatever period it is for. Ids are not counted.
+    `price_per_gb` is per 10⁹ bytes, over any period. Ids are not counted.
     """
     ours, theirs = (ram_at(store, documents, vectors) for store in (best, baseline))
     return Price(

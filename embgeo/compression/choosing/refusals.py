@@ -1,4 +1,4 @@
-"""What compress refuses before the work: budgets and specs that the vectors cannot meet."""
+"""What compress refuses up front: budgets and specs that the vectors cannot meet."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from embgeo.compression.judging.folds import fit_sample
 from embgeo.embeddings import Embeddings
 from embgeo.errors import BudgetError
 
-QUICK_SECONDS = 30.0  # predicted for the sweep's fits of the same specs: fitted once they take a fifth of it
+QUICK_SECONDS = 30.0  # estimated for the sweep's fits of these specs; fitting each once takes a fifth of that
 
 
 def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vectors: int) -> None:
-    """Raise BudgetError before the work when the codes alone are too large; constants are known only after a fit."""
+    """Raise BudgetError up front if the codes alone are too large; constants are known only after a fit."""
     sizes = [(spec.code_bytes(dimension) + spec.structure_bytes_per_vector, str(spec)) for spec in specs]
     size, spec = min(sizes, key=lambda pair: pair[0])
     if not budget.allows(size, 0):
@@ -33,7 +33,7 @@ def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vec
 def refuse_unmeetable(budget: str | None, asked: Sequence[Spec], dimension: int, documents: int, vectors: int) -> None:
     """Raise SpecError or BudgetError for what `documents` vectors of `dimension` cannot meet, before they are encoded.
 
-    `asked` are the specs that were named; without them the budget is held against all that a sweep may try.
+    `asked` are the specs that the user named; without them the budget is checked against all that a sweep may try.
     """
     for spec in asked:
         spec.code_bytes(dimension)
@@ -46,9 +46,9 @@ def refuse_unmeetable(budget: str | None, asked: Sequence[Spec], dimension: int,
 def refuse_constants(budget: Budget, specs: Sequence[Spec], embeddings: Embeddings, seed: int) -> None:
     """Raise BudgetError before anything is evaluated when fixed data (axes, ranges) makes every spec too large.
 
-    It is known only after a fit, so specs are fitted as the sweep would ship them, smallest codes first, until one
-    fits the budget; with small codes first that is nearly always the first. One that learns from queries, or that
-    brings the predicted time beyond QUICK_SECONDS, is left to the sweep, whose findings stay in the cache.
+    Fixed data is known only after a fit, so specs are fitted as the sweep would ship them, smallest codes first, until
+    one fits the budget, which is nearly always the first. A spec that learns from queries, or brings the estimated
+    time above QUICK_SECONDS, is left to the sweep, whose findings stay in the cache.
     """
     if budget.per_vector is not None:
         return

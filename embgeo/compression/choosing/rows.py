@@ -1,4 +1,4 @@
-"""The rows of a result: what a sweep found of every spec, and what was decided of it."""
+"""The rows of a result: what a sweep found and decided for every spec."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def tradeoff_rows(
 ) -> list[Row]:
     """One row per outcome, the baseline first.
 
-    `vectors` are those that the store is planned for, `predicted` recalls by spec; a `decision` marks the rows.
-    `bytes_per_vector` is what one more vector adds: codes, and with an index its links or list entry, which stand
-    apart as `structure_bytes_per_vector`; budgets and fronts see the sum. `structure_bytes` is all of the built index,
-    centroids included, which are part of `constant_bytes` too. `index` holds recall and speed by effort.
+    `vectors` is the planned size of the store, `predicted` maps specs to recall; a `decision` marks the rows.
+    `bytes_per_vector` is what one more vector adds: its codes, plus its links or list entry if there is an index, also
+    given as `structure_bytes_per_vector`; budgets and fronts use the sum. `structure_bytes` is the whole built index,
+    including centroids, which are part of `constant_bytes` too. `index` holds recall and speed by effort.
     """
     rows = []
     for place, outcome in enumerate(sweep.all):
@@ -99,7 +99,7 @@ def _quality(sweep: Sweep, outcome: Outcome, bootstrap: QueryBootstrap) -> dict[
 
 
 def _parts(outcome: Outcome) -> dict[str, Any]:
-    """The bytes of two tiers and of an index, where there are such."""
+    """The bytes of two tiers and of an index, if any."""
     found: dict[str, Any] = {}
     if outcome.spec.rescorer is not None:
         found["search_bytes_per_vector"], found["rescore_bytes_per_vector"] = outcome.tier_bytes
@@ -122,10 +122,10 @@ def _recall_interval(recall: np.ndarray, bootstrap: QueryBootstrap) -> tuple[flo
 
 
 def rescoring_curves(rows: Sequence[Row]) -> list[RescoringCurve]:
-    """Quality against oversampling, one curve for each pair of codes that was judged with rescoring.
+    """Quality against oversampling, one curve for each pair of codes that was evaluated with rescoring.
 
-    Points rise by factor; `search_alone` and `rescore_alone` are the same values of the row that searches with one of
-    the codes only, or None where that row was not judged.
+    Points are in order of factor; `search_alone` and `rescore_alone` are the values of the row that searches with only
+    one of the codes, or None if that row was not evaluated.
     """
     points = {row.spec: RescoringPoint(**{name: getattr(row, name) for name in POINT}) for row in rows}
     pairs: dict[tuple[str, str], list[RescoringPoint]] = {}

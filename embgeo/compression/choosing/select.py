@@ -1,14 +1,14 @@
 """Choosing one row among many, corrected for the selection.
 
 The rule is a function of per-query quality, per-query recall and weights of the queries, so that cross-fitting and the
-bootstrap can repeat it. In one sentence: of the rows allowed whose quality, counted up to float32's, lies within half a
-standard error of the highest (paired by query), the one with the highest recall of the exact neighbours is the best,
-and it is taken within a budget; without a budget the smallest row is taken that is tied with it.
+bootstrap can repeat it. In one sentence: of the allowed rows whose quality, capped at float32's, is within half a
+standard error of the highest (paired by query), the one with the highest recall of exact neighbours is the best; within
+a budget it is chosen, without a budget the smallest row tied with it is chosen.
 
-Quality above float32's counts as float32's: a store approximates, and what is better than what it approximates is so
-by chance. Tied means: the 95 % interval of the paired difference holds zero, and the estimated loss is under 1 %
-(without that second condition, few queries would make everything a tie). `benchmarks/decisions.py` compares the rule
-with others on new queries.
+Quality above float32's counts as float32's: a store only approximates float32, so exceeding it is chance. Tied means:
+the 95 % interval of the paired difference contains zero, and the estimated loss is under 1 % (without that second
+condition, few queries would make everything a tie). `benchmarks/decisions.py` compares the rule with others on new
+queries.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ class Competition:
     ----------
     quality : (rows, queries) float64 per-query quality, out of sample over documents.
     recall : (rows, queries) float64 share of the exact ten neighbours found, out of sample.
-    sizes : (rows,) what is paid.
+    sizes : (rows,) bytes to be minimised.
     allowed : (rows,) bool, within the budget.
     baseline : (queries,) quality of float32.
-    groups : (queries,) int; queries of one group share relevant documents and are no independent evidence.
+    groups : (queries,) int; queries of one group share relevant documents and are not independent evidence.
     keep : share of the baseline's quality that must be kept, or None.
     minimise : prefer bytes to quality among the rows that keep enough (`--keep` without a budget).
-    limited : a budget says what may be paid, and the best within it is chosen; without one, ties go to the smaller.
+    limited : there is a budget, and the best within it is chosen; without one, ties go to the smallest.
     reference : the row that is float32 itself and so keeps everything by definition, or None.
     """
 
@@ -62,7 +62,7 @@ class Competition:
 
 @dataclass(frozen=True)
 class Choice:
-    """The row chosen (−1 where nothing is allowed), which rows are tied with it, and which are shown to keep enough."""
+    """The row chosen (−1 where nothing is allowed), the rows tied with it, and those confirmed to keep enough."""
 
     row: int
     tied: np.ndarray
@@ -70,9 +70,9 @@ class Choice:
 
 
 def kept(field: Competition, weights: np.ndarray) -> np.ndarray:
-    """(rows,) bool: quality shown to be at least `keep` of float32's, family-wise error 5 % over all rows.
+    """(rows,) bool: quality confirmed to be at least `keep` of float32's, family-wise error 5 % over all rows.
 
-    Holm's step-down test: no order of the rows has to be guessed beforehand, so that no row can block a smaller one.
+    Holm's step-down test: it needs no prior order of the rows, so that no row can block a smaller one.
     float32 keeps everything by definition and is not tested. Source: Holm 1979.
     """
     if field.keep is None:
@@ -87,9 +87,9 @@ def kept(field: Competition, weights: np.ndarray) -> np.ndarray:
 def keep_p_values(field: Competition, weights: np.ndarray, unseen: float = 1.0) -> np.ndarray:
     """(rows,) one-sided p of the hypothesis that a row keeps less than `keep` of float32's mean quality.
 
-    `unseen` queries more are counted, of average difficulty, on which the row finds nothing. Losses of a good codec
-    fall on few queries; where none or one of them is in the sample its standard error is near zero, and without that
-    query a row that keeps too little would be called proven in 10 to 15 % of runs, not 5 % (300 queries, one row).
+    `unseen` extra queries of average difficulty are counted, on which the row finds nothing. Losses of a good codec
+    fall on few queries; if none or one of them is in the sample, the standard error is near zero, and without the
+    extra query a row that keeps too little would be confirmed in 10 to 15 % of runs, not 5 % (300 queries, one row).
     """
     from scipy.special import ndtr
 
@@ -106,12 +106,12 @@ def keep_p_values(field: Competition, weights: np.ndarray, unseen: float = 1.0) 
 
 
 def queries_needed(field: Competition, passed: np.ndarray) -> np.ndarray:
-    """(rows,) queries for 80 % power to show `keep`, if a row keeps what it kept here (at most everything).
+    """(rows,) queries for 80 % power to confirm `keep`, if the measured quality holds (capped at float32's).
 
-    `passed` (rows,) are those shown already: Holm tests the next one at 5 % over the number left. The larger root n of
+    `passed` (rows,) are already confirmed: Holm tests the next one at 5 % over the number left. The larger root n of
     (δ·n − c)² = z²·(s²·n + c²), with δ = mean(min(q_row, q_f32)) − keep · mean(q_f32) the margin, c = keep · mean q_f32
     the query that is counted as lost, s² the variance of a query of q_row − keep·q_f32 (queries that share documents
-    together) and z = z₁₋ₐ + z₀.₈. Infinite where what was kept is not above `keep`: no number of queries would do.
+    together) and z = z₁₋ₐ + z₀.₈. Infinite if the share kept is not above `keep`: no number of queries would suffice.
     """
     from scipy.special import ndtri
 
@@ -136,7 +136,7 @@ def choose(field: Competition, weights: np.ndarray) -> Choice:
     """The choice under `weights` (queries,)."""
     passed = kept(field, weights)
     enough = field.allowed & passed
-    # where nothing provably keeps enough, the best within the budget is still the best answer there is
+    # if nothing is confirmed to keep enough, fall back to the best within the budget
     candidates = enough if enough.any() else field.allowed
     if not candidates.any():
         return Choice(-1, np.zeros(len(field.sizes), bool), passed)
@@ -154,9 +154,9 @@ def choose(field: Competition, weights: np.ndarray) -> Choice:
 def _best(
     field: Competition, weights: np.ndarray, capped: np.ndarray, recall: np.ndarray, candidates: np.ndarray
 ) -> int:
-    """Of the rows whose capped quality is within RIVAL_ERRORS standard errors of the highest, that of highest recall.
+    """Of the rows whose capped quality is within RIVAL_ERRORS standard errors of the top, the one of highest recall.
 
-    After the one-standard-error rule of Breiman et al. 1984, with recall in the place of simplicity.
+    After the one-standard-error rule of Breiman et al. 1984, with recall in place of simplicity.
     """
     order = np.lexsort((field.sizes, -recall.round(12), -capped))
     top = int(next(row for row in order if candidates[row]))
@@ -168,7 +168,7 @@ def _best(
 
 
 def _tied(field: Competition, weights: np.ndarray, capped: np.ndarray, row: int) -> np.ndarray:
-    """(rows,) bool: no difference to `row` is shown, and the estimated loss against it is under 1 %."""
+    """(rows,) bool: the difference to `row` is not significant, and the estimated loss against it is under 1 %."""
     gap, error = _moments(field.quality[row] - field.quality, weights, field.groups)
     tied = (np.abs(gap) <= Z95 * error) & (capped[row] - capped <= TIE_MARGIN * capped[row])
     tied[row] = True
@@ -178,8 +178,8 @@ def _tied(field: Competition, weights: np.ndarray, capped: np.ndarray, row: int)
 def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean of each row of `values` (rows, queries), and its standard error over groups of queries.
 
-    `weights` count how often a group was drawn and are equal within one. The error is infinite with under MIN_GROUPS
-    groups: nothing is shown then, and nothing is separated.
+    `weights` count how often a group was drawn and are equal within a group. With under MIN_GROUPS groups the error is
+    infinite, so that no difference is significant.
     """
     count = weights.sum()
     mean = values @ weights / count
@@ -196,24 +196,24 @@ def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tup
 def cross_fit(
     field: Competition, names: Sequence[str], seed: int, resamples: int = SELECTION_RESAMPLES
 ) -> CrossFitted | None:
-    """Choose on four fifths of the queries, judge on the rest, in turn; None with under ten groups or no row.
+    """Choose on four fifths of the queries, evaluate on the rest, in turn; None with under ten groups or no row.
 
-    The intervals of 95 % repeat the choice in every resample. That of the difference to float32 on the same queries
-    holds two more queries as `QueryBootstrap.difference` does, and is None where that gives none. `names` are of rows.
+    The 95 % intervals repeat the choice in every resample. The interval of the difference to float32 on the same
+    queries adds two queries, as `QueryBootstrap.difference` does, and is None where that is. `names` are of rows.
     """
     m = field.quality.shape[1]
     bootstrap = QueryBootstrap.draw(m, seed, resamples, field.groups)
     if bootstrap.independent < 2 * QUERY_FOLDS or not field.allowed.any():
         return None
-    # queries that share documents are judged together: what one taught must not judge the other
+    # queries that share documents stay in one fold: no choice made on one may be evaluated on another
     drawn = np.random.default_rng([seed, 0xC0F0]).permutation(bootstrap.independent) % QUERY_FOLDS
     fold, queries = drawn[bootstrap.group], np.arange(m)
-    rows = _judges(field, np.ones(m), fold)[fold]
+    rows = _chosen_without(field, np.ones(m), fold)[fold]
     quality = field.quality[rows, queries]
     gaps = quality - field.baseline
     means, changes = np.empty((2, resamples))
     for number, weights in enumerate(bootstrap.counts):
-        again = field.quality[_judges(field, weights, fold)[fold], queries]
+        again = field.quality[_chosen_without(field, weights, fold)[fold], queries]
         means[number] = again @ weights / weights.sum()
         changes[number] = (again - field.baseline) @ weights
     changes = (changes + bootstrap.of_unseen(gaps)) / bootstrap.total()
@@ -227,7 +227,7 @@ def cross_fit(
     )
 
 
-def _judges(field: Competition, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
+def _chosen_without(field: Competition, weights: np.ndarray, fold: np.ndarray) -> np.ndarray:
     """(QUERY_FOLDS,) the row chosen without each fold of the queries."""
     rows = np.empty(QUERY_FOLDS, np.int64)
     for number in range(QUERY_FOLDS):

@@ -2,12 +2,12 @@
 
 The study compares eight formats without reduction and after PCA. It centres queries and documents with scikit-learn's
 PCA, casts floats without a scale, and compares raw uint8 codes by cosine. Its int8 therefore differs from its float8
-in two ways at once, format and arithmetic; run side by side they come apart.
+in two ways at once, format and arithmetic; running both side by side separates them.
 
 Source: Huerga-Pérez et al. 2025, "Optimization of embeddings storage for RAG systems using quantization and
 dimensionality reduction techniques", arXiv 2505.00105. Its PCA and ranges come from another collection; here both come
-from the documents: out of sample under our arithmetic, in sample under the published one, whose raw codes of different
-fits do not compare.
+from the documents: out of sample under our arithmetic, in sample under the published one, whose raw codes are not
+comparable between fits.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def _compared(
 
 
 def _leader(compared: dict[str, Any]) -> str | None:
-    """Who leads over all widths, where the interval leaves out zero."""
+    """The leader over all widths, if the interval excludes zero."""
     interval = compared["difference_ci"]
     if interval is None or interval[0] <= 0 <= interval[1]:
         return None
