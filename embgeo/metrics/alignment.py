@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "alignment",
     family="retrievability",
-    summary="How far queries lie from the documents that answer them: lower is better; read it beside uniformity.",
+    summary="How far queries are from the documents that answer them: lower is better; read together with uniformity.",
     range=(0.0, 4.0),
     better="lower",
     invariances={"rotation", "scale", "row_order"},

@@ -11,7 +11,7 @@ from embgeo.space.space import Space
 @measure(
     "avg_pair_sim_euclidean",
     family="similarity",
-    summary="How close two random documents are by distance: near 1 the store can hardly tell them apart.",
+    summary="How close two random documents are by distance: near 1, the store can hardly tell documents apart.",
     range=(0.0, 1.0),
     better="lower",
     invariances={"rotation", "translation", "row_order", "duplicates"},
@@ -33,7 +33,7 @@ def avg_pair_sim_euclidean(space: Space) -> float:
 @measure(
     "avg_pair_sim_cosine",
     family="similarity",
-    summary="Cosine of two random documents: far above 0 all vectors share a direction that carries no information.",
+    summary="Mean cosine of two random documents: if far above 0, all vectors share a direction without information.",
     range=(-1.0, 1.0),
     better="lower",
     invariances={"rotation", "scale", "row_order", "duplicates"},

@@ -55,8 +55,8 @@ _FACTS: dict[str, Any] = {
     curve=CurveFacts(
         "pair_histogram",
         title="Similarity of pairs of documents",
-        note="Cosine of two documents: ε, the mean plus two standard deviations, is the overlap that capacity follows "
-        "from.",
+        note="Cosine similarity of two documents; ε, the mean plus two standard deviations, is the overlap that "
+        "determines capacity.",
         marks=(("avg_pair_sim_cosine", "mean"), ("epsilon_corpus", "ε")),
         place=4,
     ),

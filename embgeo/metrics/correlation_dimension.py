@@ -13,14 +13,14 @@ from embgeo.space.space import Space
 
 SHARE = 0.01
 SHARES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
-MIN_PAIRS = 20  # that an estimate rests on
+MIN_PAIRS = 20  # for an estimate
 SHIFT = 12  # float32 bits dropped: bins are 1/2048 of their radius wide
 
 
 @measure(
     "correlation_dimension",
     family="dimension",
-    summary="How fast the number of documents within a radius grows with it; low means tight neighbourhoods.",
+    summary="Dimension by how fast the number of documents within a radius grows; low means tight neighbourhoods.",
     range=(0.0, math.inf),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",
@@ -30,7 +30,7 @@ SHIFT = 12  # float32 bits dropped: bins are 1/2048 of their radius wide
         x="share of pairs",
         y="dimension",
         title="Correlation dimension against scale",
-        note="Growth rate of the number of pairs within a radius, by the share of all pairs that the radius holds.",
+        note="Growth rate of the number of pairs within a radius, by the share of all pairs within that radius.",
         place=5,
     ),
 )

@@ -14,7 +14,7 @@ from embgeo.space.space import Space
 @measure(
     "effective_rank",
     family="spectrum",
-    summary="How many directions the vectors really use; far below the dimension, PCA can shrink the store.",
+    summary="How many directions the vectors effectively use; if far below the dimension, PCA can shrink the store.",
     range=(1.0, math.inf),
     invariances={"rotation", "scale", "row_order", "duplicates"},
     cost="n d² + d³",

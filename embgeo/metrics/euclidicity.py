@@ -58,7 +58,7 @@ def flat_deaths(dimension: int, points: int, inner: float) -> np.ndarray:
 @measure(
     "euclidicity",
     family="topology",
-    summary="How unlike flat space the surroundings of a document are, on average: high where topics meet or end.",
+    summary="How far a document's neighbourhood is from flat space, on average: high where topics meet or end.",
     range=(0.0, 2.0),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² + n k²",

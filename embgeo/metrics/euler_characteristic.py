@@ -35,8 +35,8 @@ def count_bars(D: np.ndarray) -> tuple[int, int, dict[str, object]]:
 @measure(
     "euler_characteristic",
     family="topology",
-    summary="Pieces minus loops in the cloud of documents, over all scales: the more negative per document, the more "
-    "webbed the space.",
+    summary="Components minus loops in the cloud of documents, over all scales: more negative per document means more "
+    "loops.",
     range=(-float("inf"), float("inf")),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n², n³ at worst",

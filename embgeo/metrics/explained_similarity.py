@@ -79,7 +79,7 @@ def effective_rank_95(space: Space) -> float:
 
 @measure(
     "effective_rank_knee",
-    summary="The rank from which each further dimension adds less than average: where shortening starts to pay.",
+    summary="The rank beyond which each further dimension adds less than average: where shortening starts to pay off.",
     curve=CurveFacts(
         "rank",
         x="rank",
@@ -104,7 +104,7 @@ def effective_rank_knee(space: Space) -> Reading:
     ranks, share = explained_similarity(space)
     full = int(np.count_nonzero(space.gram_spectrum))
     above = share[: full + 1] - ranks[: full + 1] / full
-    # equal directions give a line: then the knee is its end
+    # with equal directions the curve is a line, and the knee is its end
     knee = full if above.max() < 1e-9 else int(np.argmax(above))
     return Reading(
         float(knee),

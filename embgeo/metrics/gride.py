@@ -1,4 +1,4 @@
-"""Gride: intrinsic dimension against the scale at which one looks."""
+"""Gride: intrinsic dimension by scale."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_RANK = 64  # of the nearer neighbour; the farther is at twice the rank
 @measure(
     "gride_dim",
     family="dimension",
-    summary="Degrees of freedom among about a hundred neighbours; the curve has the smaller scales.",
+    summary="Degrees of freedom at the scale of about a hundred neighbours; the curve shows smaller scales.",
     range=(0.0, math.inf),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",

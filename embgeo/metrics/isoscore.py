@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "iso_score",
     family="isotropy",
-    summary="How evenly variance fills the dimensions: 1 uses all of them alike, 0 only one.",
+    summary="Isotropy, how evenly the variance fills the dimensions: 1 if all are used equally, 0 if only one is.",
     range=(0.0, 1.0),
     better="higher",
     invariances={"rotation", "translation", "scale", "row_order"},

@@ -1,4 +1,4 @@
-"""IsoScore*: IsoScore that small samples do not flatter or punish."""
+"""IsoScore*: IsoScore corrected for small samples."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embgeo.space.space import Space
 @measure(
     "iso_score_star",
     family="isotropy",
-    summary="IsoScore made stable for few documents: 1 uses all dimensions alike, 0 only one.",
+    summary="IsoScore corrected for small samples: 1 if all dimensions are used equally, 0 if only one is.",
     range=(0.0, 1.0),
     better="higher",
     invariances={"rotation", "translation", "scale", "row_order"},

@@ -16,7 +16,7 @@ K = 20
 @measure(
     "lid",
     family="dimension",
-    summary="Degrees of freedom around a document, harmonic mean: many make its neighbours hard to tell apart.",
+    summary="Degrees of freedom around a document (harmonic mean): if high, its neighbours are hard to tell apart.",
     range=(0.0, math.inf),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",

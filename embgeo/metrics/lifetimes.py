@@ -43,7 +43,7 @@ def lifetime_mean(space: Space, metric: Metric) -> Reading:
 
 @measure_of_distances(
     "midlife_mean",
-    summary="Half the average distance at which a document joins the rest; kept to compare with published tables.",
+    summary="Half the average distance at which a document joins the rest; kept for comparison with published tables.",
     source="Rottach et al. 2025 (UTS): mean of (birth + death) / 2 of the finite H0 bars",
     **FACTS,
 )

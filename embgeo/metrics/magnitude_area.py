@@ -12,8 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "mag_area",
     family="magnitude",
-    summary="The effective number of different documents, averaged over how closely one looks: higher means more "
-    "diverse.",
+    summary="The effective number of different documents, averaged over all scales: higher means more diverse.",
     range=(1.0, float("inf")),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² · about 200 products",

@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "mag_dim",
     family="magnitude",
-    summary="How fast documents become distinguishable as you look closer, as a dimension; its weights mark outliers.",
+    summary="How fast documents become distinguishable at finer scales, as a dimension; its weights mark outliers.",
     range=(0.0, float("inf")),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² · about 200 products",

@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "mean_vector_norm",
     family="isotropy",
-    summary="The part of every vector that all documents share: it says nothing about which document is which.",
+    summary="How much of the vectors' length all documents share: that part does not distinguish documents.",
     range=(0.0, 1.0),
     better="lower",
     invariances={"rotation", "scale", "row_order", "duplicates"},

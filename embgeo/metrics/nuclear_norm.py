@@ -41,7 +41,7 @@ def nuclear_norm(space: Space) -> float:
 @measure(
     "nuclear_norm_l12",
     family="spectrum",
-    summary="The nuclear norm's fast approximation from column lengths: equal when columns are orthogonal.",
+    summary="Fast approximation of the nuclear norm from column lengths: equal to it when columns are orthogonal.",
     range=(0.0, math.inf),
     better="higher",
     invariances={"scale", "row_order", "duplicates"},

@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "participation_ratio",
     family="dimension",
-    summary="How many directions share the variance, as one number; small beside the dimension, PCA loses little.",
+    summary="How many directions share the variance, as one number; if far below the dimension, PCA loses little.",
     range=(1.0, math.inf),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n d² + d³",

@@ -18,7 +18,7 @@ def rips_bars(D: np.ndarray, dimension: int) -> list[np.ndarray]:
     """
     from gudhi.sklearn import RipsPersistence
 
-    if len(D) < 3:  # gudhi refuses fewer; one bar dies at the only edge, none loops
+    if len(D) < 3:  # gudhi needs 3 points; one bar dies at the only edge, and there are no loops
         deaths = [D[0, 1]] if len(D) == 2 and D[0, 1] > 0 else []
         h0 = np.array([[0.0, death] for death in [*deaths, np.inf]])
         return [h0, *(np.empty((0, 2)) for _ in range(dimension))]

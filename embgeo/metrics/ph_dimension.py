@@ -28,7 +28,7 @@ def total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
 @measure_of_distances(
     "ph_dim",
     family="dimension",
-    summary="The number of directions the corpus spreads in, judged by how gaps close as documents are added.",
+    summary="Intrinsic dimension of the corpus, estimated from how fast gaps close as documents are added.",
     range=(-float("inf"), float("inf")),
     invariances={"rotation", "scale", "duplicates"},
     cost="n²",

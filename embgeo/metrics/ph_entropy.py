@@ -26,8 +26,8 @@ def persistent_entropy(lifetimes: np.ndarray) -> float:
 @measure_of_distances(
     "ph_entr",
     family="topology",
-    summary="How alike the gaps between neighbouring documents are: log2(n) when all are of one size, lower with "
-    "tight groups and wide gaps.",
+    summary="How even the gaps between neighbouring documents are: log2(n) when all are equal, lower with tight groups "
+    "and wide gaps.",
     range=(0.0, float("inf")),
     invariances={"rotation", "scale", "row_order", "duplicates"},
     cost="n²",

@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "redundancy",
     family="isotropy",
-    summary="How much dimensions repeat each other: 0 none does (truncation loses most), 1 all say the same.",
+    summary="How much dimensions repeat each other: 0 not at all (truncation loses most), 1 if all are the same.",
     range=(0.0, 1.0),
     better="lower",
     invariances={"translation", "scale", "row_order", "duplicates"},

@@ -35,7 +35,7 @@ class Reading:
     """What a measure may return instead of a bare float.
 
     `curves` are named {"x": [...], "y": [...], ...}, with titles declared as `CurveFacts`; `details` are JSON facts
-    (the route taken, the chosen k); `rows` are per-document arrays of length n of the sample (kept in the run, never in
+    (the method used, the chosen k); `rows` are per-document arrays of length n of the sample (kept in the run, never in
     the JSON).
     """
 
@@ -53,10 +53,10 @@ class CurveFacts:
     ----------
     name : its key in `Reading.curves`.
     x, y : titles of its axes; empty where the reading itself holds `x_label` and `y_label`.
-    title, note : its heading, by default made of its names, and a sentence below it.
+    title, note : its heading, by default made from its names, and a sentence below it.
     log : the axes that are logarithmic: "", "x", "y" or "xy".
     marks : (measure, label) whose values are marked on the x axis.
-    place : a report draws its curves in ascending order of it.
+    place : reports draw curves in ascending order of it.
     """
 
     name: str
@@ -71,15 +71,15 @@ class CurveFacts:
 
 @dataclass(frozen=True)
 class DocumentFacts:
-    """What a measure says of single documents.
+    """What a measure says about individual documents.
 
     Attributes
     ----------
     rows : its key in `Reading.rows`.
-    value : what the numbers are, as the head of a column.
-    largest : what the documents of the largest values are: the ten largest are listed under it. Empty: no list.
+    value : what the numbers are, as a column heading.
+    largest : what the documents with the largest values are: the heading of the list of the top ten. Empty: no list.
     colour, label : name and title of the numbers as a colour of the space map. Empty: no colour.
-    clusters : the numbers are those of clusters, which the map extends to documents that were not measured.
+    clusters : the numbers are cluster numbers, which the map extends to documents that were not measured.
     """
 
     rows: str
@@ -102,19 +102,19 @@ class Measure:
     name : as in the published table where the quantity is the same.
     family : dimension, spectrum, isotropy, similarity, diversity, topology, magnitude, clustering, hubs, capacity,
         retrievability.
-    compute : Space → float or Reading. Raises `Undefined` with a reason where the measure has no value.
+    compute : Space → float or Reading. Raises `Undefined` with a reason if the measure has no value.
     summary : one sentence on what it means for someone who runs a vector store.
     range : (lowest, highest) possible value.
     invariances : subset of INVARIANCES; each is tested as a law.
     cost : in n and d, "n² d".
     source : author, year, equation.
     better : which end is better for retrieval, or "neither".
-    cap : largest sample; None takes the loop's default.
-    interval : False for a measure that moves with n: its `ci` is null.
+    cap : largest sample; None means the loop's default.
+    interval : False for a measure that depends on n: its `ci` is null.
     quick : part of `--quick`.
     needs : subset of NEEDS beyond the documents.
     curve : how its curve is drawn, one or several.
-    documents : what it says of single documents.
+    documents : what it says about individual documents.
     """
 
     name: str
@@ -149,7 +149,7 @@ _REGISTRY: dict[str, Measure] = {}
 
 
 def measure(name: str, **facts: Any) -> Callable[[Compute], Compute]:
-    """Register the decorated function as a `Measure` of these facts; a taken name or an undeclared fact is refused."""
+    """Register the decorated function as a `Measure` with these facts; raises for a taken name or an unknown fact."""
 
     def register(compute: Compute) -> Compute:
         if name in _REGISTRY:
@@ -165,7 +165,7 @@ def measure_of_distances(
 ) -> Callable[[F], F]:
     """Register a function of a space and a metric as two measures, `{name}_euclidean` and `{name}_cosine`.
 
-    Euclidean distances do not change with translation, nor cosine ones with scale, beside the `invariances` given;
+    Euclidean distances are invariant to translation and cosine distances to scale, besides the given `invariances`;
     "{kind}" in the summary becomes "distance" or "angle", "{metric}" in the title of a curve "Euclidean" or "cosine".
     """
 

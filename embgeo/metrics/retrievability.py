@@ -1,4 +1,4 @@
-"""Retrievability: which documents the queries bring up at all."""
+"""Retrievability: which documents the queries retrieve at all."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SOURCE = "Azzopardi & Vinay 2008, eq. 1 (cut-off at k = 100)"
 @measure(
     "retrievability_gini",
     family="retrievability",
-    summary="How unequally queries bring documents up: 0 all alike, 1 a single one; compare with random retrieval.",
+    summary="How unequally queries retrieve documents: 0 all equally, 1 only one; compare with random retrieval.",
     range=(0.0, 1.0),
     better="lower",
     invariances={"row_order"},
@@ -27,12 +27,12 @@ SOURCE = "Azzopardi & Vinay 2008, eq. 1 (cut-off at k = 100)"
     interval=False,
 )
 def retrievability_gini(space: Space) -> Reading:
-    """Gini coefficient of r(d), the number of queries that bring document d into their top 100.
+    """Gini coefficient of r(d), the number of queries that have document d in their top 100.
 
     It depends on queries · k / documents: the details hold the value expected when every query draws its k documents
     at random, the Gini over the documents found at least once (`gini_found`), and the largest r. Counts per document
-    are in `rows`. Search is exact by the model's similarity. Raises `Undefined` when 100 documents or fewer are there
-    to be found: every query then finds all.
+    are in `rows`. Search is exact by the model's similarity. Raises `Undefined` for 100 documents or fewer, because
+    every query then finds all.
 
     >>> gini(np.array([0, 0, 0, 4]))  # one document takes all: 1 − 1/n
     0.75
@@ -54,7 +54,7 @@ def retrievability_gini(space: Space) -> Reading:
 @measure(
     "never_retrieved_share",
     family="retrievability",
-    summary="Share of documents that no query brings into its top 100; compare with random retrieval.",
+    summary="Share of documents that are in no query's top 100; compare with random retrieval.",
     range=(0.0, 1.0),
     better="lower",
     invariances={"row_order"},
@@ -66,7 +66,7 @@ def retrievability_gini(space: Space) -> Reading:
 def never_retrieved_share(space: Space) -> Reading:
     """Share of documents with r(d) = 0; the details hold (1 − k/n)^m, the share under random retrieval.
 
-    Raises `Undefined` when 100 documents or fewer are there to be found.
+    Raises `Undefined` for 100 documents or fewer.
 
     >>> X = np.eye(200, dtype=np.float32)
     >>> never_retrieved_share(Space(X, queries=X[:1])).value  # one query finds 100 of 200
@@ -77,7 +77,7 @@ def never_retrieved_share(space: Space) -> Reading:
 
 
 def retrieval_counts(space: Space) -> tuple[np.ndarray, int]:
-    """(n,) int64 r(d) and the number of queries; from the given results where they reach 100 deep, else searched."""
+    """(n,) int64 r(d) and the number of queries; from the given results if they are 100 deep, else searched."""
     if space.queries is None or len(space.queries) == 0:
         raise Undefined("retrievability needs queries")
     if space.n <= K:

@@ -43,7 +43,7 @@ class SignatureRequest:
     seed : of the samples and of the measures that draw.
     cap : largest sample, in rows.
     intervals : compute them; `replicates` half samples each, at least 5.
-    growth : for measures without an interval, a curve "growth" of the value over n/8, n/4, n/2 and n rows.
+    growth : for measures without an interval, add a curve "growth" of the value at n/8, n/4, n/2 and n rows.
     device : "cpu", "cuda", "cuda:N".
     """
 
@@ -70,12 +70,12 @@ class Signature:
     Attributes
     ----------
     values : {measure: value} in registry order; `ci_method` says how the 95 % interval was made or why it is
-        missing, `n` rows were measured, `seconds` leave out what the space shares.
+        missing, `n` is the number of rows measured, `seconds` exclude what the space shares.
     curves : {measure: {curve: {"x": …, "y": …}}}.
     details : {measure: JSON facts}.
     rows : {measure: {name: per-document array}}; entry i belongs to document `samples[measure][i]`. Not in the JSON.
     samples : {measure: document rows measured}. Not in the JSON.
-    documents : {measure: what its array in `rows` says of documents}.
+    documents : {measure: what its array in `rows` says about documents}.
     shared_seconds : {quantity: seconds} of what measures shared, over the sample and its subsamples.
     duplicates : {"rows": repeated rows, "groups": groups of more than one} of the largest sample.
     request : as given.
@@ -92,9 +92,9 @@ class Signature:
     request: SignatureRequest
 
     def to_json(self, doc_ids: Sequence[str] | None = None) -> dict[str, Any]:
-        """The keys of the JSON contract and what explains them; plain Python, NaN and infinities as None.
+        """The keys of the JSON contract and their explanations; plain Python, NaN and infinities as None.
 
-        With `doc_ids` the details hold the documents of the largest values by their ids.
+        With `doc_ids` the details list the documents with the largest values by their ids.
         """
         details = {name: to_plain(facts) for name, facts in self.details.items()}
         for name, listed in (self.largest_documents(doc_ids) if doc_ids is not None else {}).items():
@@ -111,7 +111,7 @@ class Signature:
     def largest_documents(self, doc_ids: Sequence[str]) -> dict[str, dict[str, list[dict[str, Any]]]]:
         """{measure: {meaning: [{"id", "value"}, …]}}: the ten largest of each per-document array, largest first.
 
-        Values that are not finite are left out; equal values stand in row order.
+        Values that are not finite are left out; equal values keep row order.
         """
         found = {}
         for name, facts in self.documents.items():
@@ -142,7 +142,7 @@ def compute_signature(
     """Measure the shape of a space.
 
     The sample of a measure is the first `min(cap, its own cap)` rows of one seeded permutation, so that samples nest;
-    all rows in order where they fit. `value` is that of the sample; `ci` comes from subsamples of half of it.
+    all rows in order if they fit. `value` is that of the sample; `ci` comes from subsamples of half of it.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def compute_signature(
 
     Notes
     -----
-    A measure that is undefined, fails, or lacks what it needs says so in its own row and leaves the others alone.
+    A measure that is undefined, fails, or lacks an input says so in its own row and does not affect the others.
     Raises `UnknownNameError` for unknown measures.
     """
     request = request or SignatureRequest()
@@ -201,7 +201,7 @@ class _Loop:
         return outcomes
 
     def measure_halves(self, chosen: list[Measure], outcomes: Mapping[str, _Outcome]) -> dict[str, list[float]]:
-        """Each measure's values on the same half samples; one space a half sample, shared by all measures of a cap."""
+        """Each measure's values on the same half samples; measures of equal cap share one space per half sample."""
         replicates = self.request.replicates
         values: dict[str, list[float]] = {m.name: [] for m in chosen}
         groups: dict[int, list[Measure]] = {}
@@ -226,7 +226,7 @@ class _Loop:
         return values
 
     def measure_growth(self, chosen: list[Measure], outcomes: Mapping[str, _Outcome]) -> dict[str, dict[str, Any]]:
-        """Curves of value over sample size for measures that move with n; the samples nest."""
+        """Curves of value over sample size for measures that depend on n; the samples nest."""
         curves = {}
         for m in chosen:
             if m.interval or outcomes[m.name].status != "ok":
@@ -250,7 +250,7 @@ class _Loop:
         halves: Mapping[str, list[float]],
         grown: Mapping[str, dict[str, Any]],
     ) -> Signature:
-        """What was measured, put together by measure."""
+        """The measured values, curves and details, collected by measure."""
         values: dict[str, MeasuredValue] = {}
         curves: dict[str, dict[str, Any]] = {}
         details: dict[str, dict[str, Any]] = {}
@@ -280,7 +280,7 @@ class _Loop:
     def _value(
         self, m: Measure, outcome: _Outcome, halves: Mapping[str, list[float]]
     ) -> tuple[MeasuredValue, dict[str, float]]:
-        """The row of a measure, and how far half samples lie from it on average, where that is known."""
+        """The row of a measure, and how far half samples differ from it on average, if that is known."""
         ci, method, drift = None, None, None
         value = None if outcome.reading is None else outcome.reading.value
         if value is not None and self.request.intervals:
@@ -304,7 +304,7 @@ class _Loop:
         return min(len(self.embeddings), self.request.cap if m.cap is None else min(self.request.cap, m.cap))
 
     def _build_spaces(self, sizes: list[int]) -> None:
-        """One space a sample size, the smaller cut out of the largest."""
+        """One space per sample size, the smaller ones cut out of the largest."""
         n = len(self.embeddings)
         order = np.random.default_rng([self.request.seed, 0]).permutation(n)
         for size in sizes:
@@ -369,14 +369,14 @@ class _Loop:
 
 
 def _titled(curve: Mapping[str, Any], facts: CurveFacts | None) -> dict[str, Any]:
-    """A curve with the titles of its axes, where the measure declares them."""
+    """A curve with the titles of its axes, if the measure declares them."""
     return {**curve, "x_label": facts.x, "y_label": facts.y} if facts is not None and facts.x else dict(curve)
 
 
 def evaluate(m: Measure, space: Space, seed: int) -> _Outcome:
     """One measure on one space: its reading, or the reason why there is none; never raises.
 
-    Each measure draws from its own generator, so that its value does not depend on which others ran.
+    Each measure has its own random generator, so that its value does not depend on which others ran.
     """
     space.rng = np.random.default_rng([seed, zlib.crc32(m.name.encode())])
     start, before = time.perf_counter(), sum(space.ledger.values())
@@ -389,7 +389,7 @@ def evaluate(m: Measure, space: Space, seed: int) -> _Outcome:
         reading = result if isinstance(result, Reading) else Reading(float(result))
     except Undefined as reason:
         return _Outcome("undefined", seconds(), space.n, reason=str(reason))
-    except Exception as error:  # a measure's fault must not take the others down
+    except Exception as error:  # one failing measure must not stop the others
         return _Outcome("failed", seconds(), space.n, reason=f"{type(error).__name__}: {error}")
     if not np.isfinite(reading.value):
         return _Outcome("undefined", seconds(), space.n, reason=f"the value is not finite ({reading.value})")

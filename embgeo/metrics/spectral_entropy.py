@@ -13,7 +13,7 @@ from embgeo.space.space import Space
 @measure(
     "spectral_entropy",
     family="spectrum",
-    summary="How evenly the directions carry the vectors: 1 all alike (nothing to compress), 0 a single one.",
+    summary="How evenly the vectors use the directions: 1 all equally (nothing to compress), 0 only one.",
     range=(0.0, 1.0),
     better="higher",
     invariances={"rotation", "scale", "row_order"},

@@ -37,7 +37,7 @@ def stable_rank(space: Space) -> float:
 @measure(
     "trace_ratio",
     family="spectrum",
-    summary="How many directions carry the similarities, as one number that punishes a few strong ones.",
+    summary="How many directions carry the similarities, as one number that is low if a few strong ones dominate.",
     range=(1.0, math.inf),
     invariances={"rotation", "scale", "row_order", "duplicates"},
     cost="n d² + d³",

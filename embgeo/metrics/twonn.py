@@ -10,13 +10,13 @@ from embgeo.errors import Undefined
 from embgeo.metrics.registry import Reading, measure
 from embgeo.space.space import Space
 
-KEPT = 0.5  # the share of points with the smallest ratios that is fitted: the rest are outliers of the law
+KEPT = 0.5  # share of points that are fitted, those with the smallest ratios: the rest deviate from the law
 
 
 @measure(
     "twonn_dim",
     family="dimension",
-    summary="How many degrees of freedom documents have at the scale of their nearest neighbours.",
+    summary="Intrinsic dimension: the degrees of freedom that documents have at the scale of their nearest neighbours.",
     range=(0.0, math.inf),
     invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
     cost="n² d",

@@ -12,7 +12,7 @@ from embgeo.space.space import Space
 @measure(
     "uniformity",
     family="isotropy",
-    summary="How evenly documents cover the directions of the space: lower spreads them out, 0 puts them all on one.",
+    summary="How evenly documents cover the directions of the space: lower is more even, 0 if all share one direction.",
     range=(-8.0, 0.0),
     better="lower",
     invariances={"rotation", "scale", "row_order"},

@@ -12,7 +12,7 @@ def information_imbalance(a: Space, b: Space, metric: Metric | None = None) -> f
     """2/n times the mean rank, in b, of a document's nearest neighbour in a: 0 predicts it fully, 1 not at all.
 
     Δ(a → b) near 0 and Δ(b → a) large: a holds what b holds and more. Both near 0: equivalent; both near 1:
-    independent. Not symmetric on purpose. Ties share the middle of their ranks. O(n² d). Raises `Undefined` for fewer
+    independent. Asymmetric on purpose. Ties get their mean rank. O(n² d). Raises `Undefined` for fewer
     than 2 rows, `InputError` for different row counts. Source: Glielmo et al. 2022, eq. 1.
 
     >>> import numpy as np
@@ -36,6 +36,6 @@ def information_imbalance(a: Space, b: Space, metric: Metric | None = None) -> f
 
 @pairwise("information_imbalance_b_to_a", place=4, chance=lambda n: 1.0)
 def information_imbalance_back(a: Space, b: Space) -> float:
-    """The same the other way."""
+    """The same in the other direction."""
     check_pairing(a, b)
     return information_imbalance(b, a)

@@ -14,8 +14,8 @@ def neighbourhood_overlap(a: Space, b: Space, k: int = 10, metric: Metric | None
     """Mean share of a document's k nearest neighbours in one space that are among its k nearest in the other.
 
     1 all survive; k / (n − 1) by chance. Symmetric. Neighbours by each space's own similarity unless `metric` is
-    given; ties by row. O(n² d). Raises `Undefined` when k ≥ n, `InputError` for different row counts. Document
-    neighbours, not search results: recall against exact neighbours of real queries is another number.
+    given; ties by row. O(n² d). Raises `Undefined` when k ≥ n, `InputError` for different row counts. About neighbours
+    of documents, not search results: recall against the exact neighbours of real queries is a different number.
 
     >>> line = np.arange(6, dtype=np.float32)[:, None] ** 2
     >>> neighbourhood_overlap(Space(line), Space(-3 * line), k=2, metric="euclidean")

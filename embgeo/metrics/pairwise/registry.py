@@ -19,12 +19,12 @@ Compare = Callable[..., float]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One comparison: `compute(a, b)`, and how it is read.
+    """One comparison: `compute(a, b)`, and how it is presented.
 
     Attributes
     ----------
     place : tables list comparisons in ascending order of it.
-    chance : what n unrelated rows give; None where that depends on the vectors, so that it is measured.
+    chance : the value for n unrelated rows; None if it depends on the vectors, so that it is measured.
     """
 
     name: str
@@ -37,7 +37,7 @@ _REGISTRY: dict[str, Comparison] = {}
 
 
 def pairwise(name: str, *, place: int, chance: Callable[[int], float] | None = None) -> Callable[[Compare], Compare]:
-    """Register the decorated function as a `Comparison`; a taken name is refused."""
+    """Register the decorated function as a `Comparison`; raises ValueError if the name is taken."""
 
     def register(compute: Compare) -> Compare:
         if name in _REGISTRY:
@@ -57,7 +57,7 @@ def comparisons() -> Mapping[str, Comparison]:
 
 
 def compare_spaces(a: Space, b: Space, names: Iterable[str] | None = None) -> dict[str, float | None]:
-    """The comparisons called `names` (all by default) of two spaces by name; None where one is undefined.
+    """The comparisons called `names` (all by default) of two spaces, by name; None for an undefined one.
 
     Raises `InputError` for different row counts.
     """

@@ -15,9 +15,9 @@ from embgeo.threads import one_blas_thread
 def svcca(a: Space, b: Space, keep: float = 0.99) -> float:
     """Mean canonical correlation of the principal components that keep 99 % of the variance on each side.
 
-    1: the strong directions span the same; about √(d/n) for unrelated rows, so n must be far above d. Unlike CKA all
-    kept directions count alike. O(n d²). Raises `Undefined` where all rows of one side are equal, `InputError` for
-    different row counts or a share outside (0, 1]. Source: Raghu et al. 2017, §2.
+    1: the strong directions span the same subspace; about √(d/n) for unrelated rows, so n must be far above d. Unlike
+    in CKA, all kept directions count equally. O(n d²). Raises `Undefined` where all rows of one side are equal,
+    `InputError` for different row counts or a share outside (0, 1]. Source: Raghu et al. 2017, §2.
 
     >>> X = np.array([[1, 0], [-1, 0], [0, 2], [0, -2]], np.float32)
     >>> round(svcca(Space(X), Space(X @ np.array([[5, 1], [0, 1]], np.float32))), 6)  # any invertible map
