@@ -1,4 +1,4 @@
-"""Conditions that a pipeline puts on a run against a stored reference run: `ndcg@10 < -1%`."""
+"""Conditions on a run against a stored reference run, for CI: `ndcg@10 < -1%`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def parse_condition(text: str) -> Condition:
     found = _CONDITION.fullmatch(text)
     if found is None:
         raise InputError(
-            f"a condition reads METRIC OPERATOR VALUE, with one of {' '.join(OPERATORS)} and a number or a percentage, "
+            f"a condition must be METRIC OPERATOR VALUE, with one of {' '.join(OPERATORS)} and a number or percentage, "
             f"such as 'ndcg@10 < -1%' or 'bytes_per_vector > 0'; got {text!r}"
         )
     metric, sign, value, percent = found.groups()
@@ -64,8 +64,8 @@ def _checked(condition: Condition, reference: ComparedRun, run: ComparedRun, see
     difference = after - before
     if condition.relative and before == 0:
         raise InputError(
-            f"{condition.text!r} asks for a relative change, and {condition.metric} of {reference.run.name} is 0; "
-            "give an absolute limit without %"
+            f"{condition.text!r} asks for a relative change, but {condition.metric} of {reference.run.name} is 0; "
+            "use an absolute limit without %"
         )
     change = difference / abs(before) if condition.relative else difference
     test, queries, note = _paired(condition.metric, reference, run, seed)
@@ -88,7 +88,7 @@ def _checked(condition: Condition, reference: ComparedRun, run: ComparedRun, see
 
 
 def metric_values(run: ComparedRun) -> dict[str, float]:
-    """What conditions can name: the retrieval measures of an analyze run, the numbers of a recommended store."""
+    """What conditions can refer to: the retrieval measures of an analyze run, the numbers of a recommended store."""
     stored: dict[str, Any] = {}
     if isinstance(run.result, AnalyzeResult):
         stored = {name: found.value for name, found in (run.result.retrieval or {}).items()}

@@ -26,7 +26,7 @@ METHOD = (
 class JudgedQueries:
     """Per-query quality of one way of searching: `ids` (m,) of the judged queries, `values` {measure: (m,)}.
 
-    `groups` (m,) int: queries of one number share relevant documents; all apart in runs of earlier versions.
+    `groups` (m,) int: queries with the same number share relevant documents; all different in runs of earlier versions.
     """
 
     label: str
@@ -38,7 +38,7 @@ class JudgedQueries:
 
 
 def float32_queries(item: ComparedRun) -> JudgedQueries | str:
-    """Per-query quality of exact float32 search as the run stores it; a sentence where it does not."""
+    """Per-query quality of exact float32 search as the run stores it; a sentence that says why if it does not."""
     if isinstance(item.result, CompressResult):
         return _stored(item, "f32", {NDCG: "quality/f32"} if item.result.baseline.ndcg is not None else {})
     return _stored(item, "f32", {name: f"quality/{name}" for name in QUALITY_MEASURES})
@@ -55,7 +55,7 @@ def store_queries(item: ComparedRun) -> JudgedQueries | None:
 
 
 def paired_tests(found: Sequence[JudgedQueries], seed: int) -> list[QueryPair]:
-    """Every pair of ways of searching: by measure the difference with interval, p and wins; typed where none shared."""
+    """Every pair of ways of searching: by measure the difference with interval, p and wins; else a typed reason."""
     pairs = [_pair(a, b, seed) for a, b in combinations(found, 2)]
     families: dict[str, list[float]] = {}
     for pair in pairs:
@@ -114,7 +114,7 @@ def paired_test(x: np.ndarray, y: np.ndarray, seed: int, groups: np.ndarray) -> 
 
 
 def _stored(item: ComparedRun, name: str, arrays: Mapping[str, str]) -> JudgedQueries | str:
-    """The values {measure: name of its array} that the run holds; a sentence where it lacks them or their queries."""
+    """The values of `arrays` {measure: array name} in the run; a sentence if it lacks them or their queries."""
     held, texts = item.run.arrays, item.run.queries
     values = {measure: held[array] for measure, array in arrays.items() if array in held}
     rows = held["query_rows"] if "query_rows" in held else np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""Model similarity: how alike two runs place the documents that they share."""
+"""Model similarity: how similarly two runs place the documents that they share."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from embgeo.space.space import Space
 
 MIN_DOCUMENTS = 20
 BY_NUMBER = (
-    "rows were matched by their number, because neither file has ids: their similarity means something only if row i "
-    "is the same document in both"
+    "rows were matched by position, because neither file has ids: the similarity is meaningful only if row i is the "
+    "same document in both"
 )
 
 
 @dataclass(frozen=True)
 class Pairing:
-    """Rows of two runs that are the same documents in the same order, how that is known, and what is not."""
+    """Rows of two runs that are the same documents in the same order, how that is known, and with what caveat."""
 
     vectors: tuple[Embeddings, Embeddings]
     rows: np.ndarray  # (shared, 2) int64
@@ -35,7 +35,7 @@ class Pairing:
 
 
 def check_sample(documents: int) -> None:
-    """Raise InputError where so few documents have no meaningful neighbourhoods."""
+    """Raise InputError for too few documents to have meaningful neighbourhoods."""
     if documents < MIN_DOCUMENTS:
         raise InputError(f"documents must be at least {MIN_DOCUMENTS}, for meaningful neighbourhoods; got {documents}")
 
@@ -88,7 +88,7 @@ def pair_documents(
     same_dataset = a.corpus is not None and a.corpus == b.corpus
     if u.ids is not None and v.ids is not None:
         texts = a.run.documents, b.run.documents
-        # of a large corpus a run keeps some texts only: where both have one it must agree
+        # a run of a large corpus keeps only some texts: where both have one, they must agree
         by_text = len(texts[0]) >= len(u.ids) and len(texts[1]) >= len(v.ids)
         place = {doc: row for row, doc in enumerate(v.ids)}
         shared = [
@@ -111,7 +111,7 @@ def pair_documents(
             return Pairing(vectors, rows, "by row", BY_NUMBER)
     return Unavailable(
         "unknown-documents",
-        f"{a.label} and {b.label}: at least one holds no document ids, so it cannot be told which rows are the same",
+        f"{a.label} and {b.label}: at least one has no document ids, so rows cannot be matched",
     )
 
 
@@ -127,7 +127,7 @@ def _any_vectors(item: ComparedRun, runs: Sequence[ComparedRun]) -> RunVectors |
 
 
 def _space(spaces: dict[tuple[str, bytes], Space], label: str, vectors: Embeddings, rows: np.ndarray) -> Space:
-    """Runs over one corpus share their sample, so that distances are computed once a run and not once a pair."""
+    """Runs over one corpus share their sample, so that distances are computed once per run, not once per pair."""
     key = label, rows.tobytes()
     if key not in spaces:
         spaces[key] = Space(vectors.rows(rows), similarity=vectors.similarity)

@@ -19,7 +19,7 @@ def compare_retrieval(runs: Sequence[ComparedRun], seed: int) -> tuple[ComparedR
     for item in judged.values():
         queries = float32_queries(item)
         if isinstance(queries, str):
-            warnings.append(f"{item.label}: {queries}; its retrieval is shown, not paired")
+            warnings.append(f"{item.label}: {queries}; its retrieval is shown but not paired")
         else:
             found.append(queries)
     pairs = paired_tests(found, seed)
@@ -42,16 +42,16 @@ def mean_quality(item: ComparedRun) -> dict[str, Estimate]:
 
 
 def _mixed(a: ComparedRun, b: ComparedRun, pair: QueryPair) -> str:
-    """What makes a paired difference more than one of models: other documents, other judgements; "" where nothing."""
+    """Why a paired difference is not due to the models alone: other documents or judgements; "" if it is."""
     counts = a.dataset.documents, b.dataset.documents
     if counts[0] != counts[1]:
         return (
             f"{a.label} searched {counts[0]} documents and {b.label} {counts[1]}: their difference in retrieval "
-            "includes that of the corpora"
+            "is partly due to the corpora"
         )
     if a.corpus != b.corpus:
         return (
             f"{a.label} and {b.label} share {pair.n} queries, but not the same documents and judgements: their "
-            "difference in retrieval includes that of the data"
+            "difference in retrieval is partly due to the data"
         )
     return ""

@@ -26,7 +26,7 @@ class ComparedRun:
     ----------
     label : "A" for the first run of a kind about subject A, "A2" for the second.
     subject : the letter shared by all runs about the same vectors of the same data.
-    variant : what sets the model apart from others of its name ("truncate_dim 96"); "" where its name does.
+    variant : what distinguishes the model from others of its name ("truncate_dim 96"); "" if its name does.
     """
 
     run: Run
@@ -45,12 +45,12 @@ class ComparedRun:
 
     @property
     def corpus(self) -> str | None:
-        """The fingerprint of the dataset; None for vectors without one."""
+        """The fingerprint of the dataset; None for bare vectors."""
         return self.dataset.fingerprint
 
     @property
     def settings(self) -> dict[str, Any]:
-        """All that the run says of its model, and the similarity."""
+        """Everything that the run says about its model, and the similarity."""
         return {**_known(self.model), "similarity": self.result.similarity}
 
     def facts(self) -> ComparedFacts:
@@ -77,20 +77,20 @@ class ComparedRun:
 def gather(runs: Sequence[Run | Path | str], out: Path = RUNS_FOLDER, copies: bool = False) -> list[ComparedRun]:
     """Find and label the runs, in the order given.
 
-    With `copies` two folders may hold the same run: a pipeline that ran again with nothing changed.
+    With `copies` two folders may hold the same run: a CI pipeline that ran again with nothing changed.
 
     Raises
     ------
     InputError
-        Fewer than two, one given twice, or a comparison among them.
+        Fewer than two runs, one given twice, or a comparison among them.
     RunFormatError, UnknownNameError
-        A name is no run, or its format is newer than this embgeo.
+        A name matches no run, or the format is newer than this embgeo.
     """
     named = [item if isinstance(item, Run) else find_run(item, out) for item in runs]
     if len(named) < 2:
         raise InputError(
-            f"compare needs at least two runs; got {len(named) or 'none'}. Name another run of `embgeo analyze` or "
-            "`embgeo compress` beside it"
+            f"compare needs at least two runs; got {len(named) or 'none'}. Add another run of `embgeo analyze` or "
+            "`embgeo compress`"
         )
     for run in named:
         if run.command not in KINDS:
@@ -131,7 +131,7 @@ def _refuse_repeats(items: Sequence[ComparedRun], copies: bool) -> None:
 def _subject_key(result: AnyResult) -> str:
     model, dataset = result.model, result.dataset
     data = dataset.fingerprint or [dataset.name, dataset.documents]
-    # of bare vectors the bytes say all; a text model is all that its identity lists
+    # bare vectors are identified by their bytes, a text model by everything in its identity
     return canonical_json([model.fingerprint or _known(model), data, result.similarity])
 
 

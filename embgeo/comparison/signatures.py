@@ -1,4 +1,4 @@
-"""Signatures side by side: values with intervals, normalised across the runs and ordered by likeness."""
+"""Signatures side by side: values with intervals, normalised across the runs and ordered by similarity."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ORDER = "hierarchical clustering of the z-scores (Euclidean distance, average li
 def compare_signatures(runs: Sequence[ComparedRun]) -> ComparedSignatures | None:
     """The runs' signatures side by side; None where fewer than two runs have one.
 
-    `measures` holds each measure that at least two runs have a value of: `values` and `z` stand in the order of `runs`.
-    `intervals_overlap` is False where at least two runs' 95 % intervals lie apart (which is stricter than a test: lying
-    apart shows a difference, overlapping does not refute one), None where fewer than two intervals exist.
+    `measures` holds each measure that at least two runs have a value of: `values` and `z` are in the order of `runs`.
+    `intervals_overlap` is False if at least two runs' 95 % intervals are disjoint (which is stricter than a test:
+    disjoint intervals show a difference, overlapping ones do not rule one out), None with fewer than two intervals.
     """
     signatures = {
         item.label: item.result.signature
@@ -57,7 +57,7 @@ def _measure(name: str, entries: Sequence[MeasuredValue]) -> ComparedMeasure | N
         return None
     fact = measures().get(name)
     mean, spread = values[known].mean(), values[known].std()
-    # runs of equal values differ by rounding alone
+    # equal values may differ by rounding
     flat = spread <= 1e-9 * max(1e-30, float(np.abs(values[known]).max()))
     z = np.where(known, 0.0 if flat else (values - mean) / (spread or 1.0), np.nan)
     two = len(entries) == 2
@@ -82,7 +82,7 @@ def _overlap(found: Sequence[Interval]) -> bool | None:
 
 
 def _leaves(rows: np.ndarray) -> list[int]:
-    """Order of the rows in which like ones are neighbours."""
+    """Order of the rows that places similar ones next to each other."""
     if len(rows) < 3:
         return list(range(len(rows)))
     from scipy.cluster.hierarchy import leaves_list, linkage

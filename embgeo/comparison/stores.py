@@ -27,7 +27,7 @@ def compare_stores(runs: Sequence[ComparedRun], seed: int) -> ComparedStores | N
 
 
 def measure_of(result: CompressResult) -> str:
-    """What the stores of a compress run were judged by: nDCG@10 on judgements, or recall of the exact neighbours."""
+    """The quality measure of a compress run's stores: nDCG@10 on judgements, or recall of the exact neighbours."""
     if result.quality in (NDCG, RECALL):
         return result.quality
     return NDCG if result.baseline.ndcg is not None else RECALL
@@ -47,9 +47,9 @@ def overlay_fronts(runs: Sequence[ComparedRun]) -> list[FrontGroup]:
 
 
 def costs(runs: Sequence[ComparedRun], vectors: int, price_per_gb: float | None) -> list[StoreCost]:
-    """Bytes of float32 and of the recommended store, at `vectors` vectors, ids and index structure not counted.
+    """Bytes of float32 and of the recommended store at `vectors` vectors, without ids and index structure.
 
-    A money figure only with a price (per GB = 10⁹ bytes, per whatever period the price is for).
+    A cost only with a price (per GB = 10⁹ bytes, for whatever period the price is for).
     """
     found = []
     for item in subjects(runs, "compress", "analyze"):
@@ -79,7 +79,7 @@ def _cost(label: str, row: Row, vectors: int, price: float | None) -> StoreCost:
 
 
 def _front(label: str, result: CompressResult) -> list[Front]:
-    """The front of one run; nothing where no row has a value."""
+    """The front of one run; empty if no row has a value."""
     measure, base = measure_of(result), result.baseline
     known = [row for row in result.rows if row.at(measure) is not None and row.bytes_per_vector]
     if not known:

@@ -1,4 +1,4 @@
-"""The document vectors of a stored run, had back without encoding: from the vector file or the embedding cache."""
+"""The document vectors of a stored run, loaded without encoding: from the vector file or the embedding cache."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class RunVectors:
 
     Attributes
     ----------
-    embeddings : rows as the run saw them; their ids are row numbers where `ids` is None.
-    ids : document ids by row; None where neither the file nor the run holds any: rows are in the dataset's order.
+    embeddings : rows as the run saw them; their ids are row numbers if `ids` is None.
+    ids : document ids by row; None if neither the file nor the run has any: rows are in the dataset's order.
     """
 
     embeddings: Embeddings
@@ -37,14 +37,14 @@ class RunVectors:
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why vectors, or a pair of them, are not available: a word for programs and a sentence for people."""
+    """Why vectors, or a pair of them, are not available: a code for programs and a sentence for people."""
 
     reason: Reason
     detail: str
 
 
 def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
-    """The run's document vectors, checked to be the ones it measured; never encodes, and never fails."""
+    """The run's document vectors, verified to be the ones it measured; never encodes, and never fails."""
     asked = str(item.result.asked("model") or item.model.name or "")
     found = _from_file(item, asked) if asked.startswith(VECTORS) else _from_cache(item)
     if isinstance(found, Unavailable):
@@ -61,14 +61,14 @@ def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
 def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | Unavailable:
     if asked == IN_MEMORY:
         return Unavailable(
-            "not-recorded", "the run was made from arrays, which it does not keep; use vectors:FILE instead"
+            "not-recorded", "the run was made from arrays, which it does not store; use vectors:FILE instead"
         )
     path = Path(asked.removeprefix(VECTORS)).expanduser()
     queries = item.result.asked("queries_vectors")
     try:
         found = load_vectors(path, Path(queries).expanduser() if queries else None)
     except EmbgeoError as error:
-        return Unavailable("vectors-missing", f"the vector file cannot be read any more: {error}")
+        return Unavailable("vectors-missing", f"the vector file can no longer be read: {error}")
     if found.fingerprint != item.model.fingerprint:
         return Unavailable("vectors-changed", f"{path} is not the file that was measured; run the command again")
     return found.docs, None if found.doc_ids is None else list(found.doc_ids)
@@ -83,6 +83,6 @@ def _from_cache(item: ComparedRun) -> tuple[np.ndarray, list[str] | None] | Unav
     X = cached_matrix(facts.encoding, facts.documents, facts.dimension)
     if X is None:
         return Unavailable(
-            "not-cached", "the embedding cache does not hold the vectors any more; run the command again to encode them"
+            "not-cached", "the embedding cache no longer has the vectors; run the command again to encode them"
         )
     return X, None

@@ -45,8 +45,8 @@ class PairSimilarity:
 def pair_similarity(U: np.ndarray, gram: np.ndarray | None = None) -> PairSimilarity:
     """Exact moments of the n (n − 1) / 2 pairwise cosines of (n, d) unit rows in O(n d²), without the n² cosines.
 
-    Σ cos over ordered pairs is ‖Σ u‖² and Σ cos² is ‖UᵀU‖²; the n self pairs are taken off. `gram` is UᵀU in float64
-    where it is known.
+    Σ cos over ordered pairs is ‖Σ u‖² and Σ cos² is ‖UᵀU‖²; the n self pairs are subtracted. `gram` is UᵀU in float64
+    if it is known.
 
     >>> pair_similarity(np.array([[1, 0], [0, 1], [0, -1]], np.float32)).mean  # (0 + 0 − 1) / 3
     -0.3333333333333333
@@ -68,7 +68,7 @@ def pair_similarity(U: np.ndarray, gram: np.ndarray | None = None) -> PairSimila
 def representational_capacity(dimension: int, epsilon: float) -> float:
     """Number of directions that `dimension` dimensions hold at overlap `epsilon`: (d · exp((ε² dᶜ / C)^(1/b)))^(1/a).
 
-    NaN, as the published table's "indeterminate", for ε ≥ 0.1, where the fit does not reach; at ε ≤ 0 it is d^(1/a).
+    NaN, the published table's "indeterminate", for ε ≥ 0.1, beyond the range of the fit; at ε ≤ 0 it is d^(1/a).
     Reproduces every finite row of that table within 0.5 %. An empirical fit, not a bound.
 
     >>> round(representational_capacity(4096, 0.0645) / 1e6)  # Llama 2 7B: 3.99e7
@@ -97,7 +97,7 @@ def random_capacity(dimension: int, epsilon: float) -> float:
 
 
 def _square(dimension: int, epsilon: float) -> float:
-    """ε², 0 below 0 and NaN from 0.1 on, where no formula was fitted; raises `InputError` for what is no overlap."""
+    """ε², 0 below 0 and NaN from 0.1 on, where no formula was fitted; raises `InputError` for invalid arguments."""
     if dimension < 1:
         raise InputError(f"the dimension must be at least 1; got {dimension}")
     if not math.isfinite(epsilon):

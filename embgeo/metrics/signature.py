@@ -287,7 +287,7 @@ class _Loop:
             if m.interval:
                 ci, method, drift = jackknife_interval(value, outcome.n, halves[m.name], m.range)
             else:
-                method = "none: moves with n; see the growth curve"
+                method = "none: depends on n; see the growth curve"
         row = MeasuredValue(
             value=value,
             ci=ci,

@@ -19,7 +19,7 @@ def row_blocks(n: int, columns: int) -> list[slice]:
 
 
 def in_threads(work: Callable[[slice], Any], blocks: list[slice]) -> list[Any]:
-    """`work` on every block, results in order; NumPy releases the lock inside, so that the cores share the blocks."""
+    """`work` on every block, results in order; NumPy releases the GIL, so that the cores share the blocks."""
     threads = min(_threads(), len(blocks))
     if threads <= 1:
         return [work(block) for block in blocks]

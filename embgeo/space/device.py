@@ -1,4 +1,4 @@
-"""The kernels of a device by its name; torch is imported only where one of its devices is asked for."""
+"""The kernels of a device by its name; torch is imported only if one of its devices is requested."""
 
 from __future__ import annotations
 

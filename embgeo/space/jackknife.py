@@ -16,12 +16,12 @@ def jackknife_interval(
     """A 95 % interval of `value` from the measure's values on random halves of the n rows, within `bounds`.
 
     The variance over subsamples of size h = ⌊n/2⌋, times h / (n − h), estimates the variance of the value (Shao & Wu
-    1989); the interval is value ± t · that root, t with one degree less than there are halves, cut to the
-    bounds. The bootstrap would draw rows twice, and duplicates distort every measure that looks at neighbours.
+    1989); the interval is value ± t · its square root, t with one degree of freedom less than there are halves, clipped
+    to the bounds. The bootstrap would draw rows twice, and duplicates distort every measure that looks at neighbours.
 
-    Returns (interval or None, method or why there is none, mean of the halves − value or None). The last tells of a
-    measure that moves with n: the interval does not cover that. Where all halves give one value, as whole numbers may,
-    there is none: an interval of no width would claim certainty.
+    Returns (interval or None, method or why there is none, mean of the halves − value or None). The last reveals a
+    measure that depends on n: the interval does not cover that. If all halves give one value, as whole numbers may,
+    there is no interval: one of zero width would claim certainty.
     """
     if len(halves) < MIN_REPLICATES:
         return None, f"none: defined on {len(halves)} half samples, {MIN_REPLICATES} needed", None
@@ -38,5 +38,5 @@ def jackknife_interval(
     ci = (max(value - half_width, min(low, value)), min(value + half_width, max(high, value)))
     method = f"delete-half jackknife, {len(draws)} subsamples without replacement"
     if abs(drift) > half_width:
-        method += f"; for this n alone: half of the rows give {drift:+.3g}, more than the interval is wide to a side"
+        method += f"; valid for this n only: half of the rows shift the value by {drift:+.3g}, more than its half-width"
     return ci, method, drift

@@ -1,4 +1,4 @@
-"""The device seam: the heavy kernels once in NumPy and once in torch, behind one small surface.
+"""The device interface: the heavy kernels once in NumPy and once in torch, behind one small protocol.
 
 A `Kernels` object makes matrices on its device (`put`, `squared_distances`), reduces them there, and hands NumPy
 arrays back; a `Space` knows nothing else of devices. Both paths compute distances as |x|² + |y|² − 2xy in float32 and
@@ -17,7 +17,7 @@ from embgeo.space.blocks import in_threads, row_blocks
 
 Reduction = Literal["exp_minus", "inverse_one_plus"]
 CANCELLED = 1e-3  # below this share of |x|² + |y|² a squared distance has lost more than half its float32 digits
-MAX_PAIRS_PER_ROW = 20  # more cancelled pairs than this a row: one float64 product is cheaper than pair by pair
+MAX_PAIRS_PER_ROW = 20  # with more cancelled pairs per row, one float64 product is cheaper than pair by pair
 
 
 class Kernels(Protocol):
@@ -165,7 +165,7 @@ def _inverse_one_plus(rows: np.ndarray) -> np.ndarray:
     return np.reciprocal(rows, out=rows)
 
 
-# each may overwrite the block it is given: a copy already scaled
+# each may overwrite its block, which is a scaled copy
 _ROW_FUNCTIONS: dict[Reduction, Callable[[np.ndarray], np.ndarray]] = {
     "exp_minus": _exp_minus,
     "inverse_one_plus": _inverse_one_plus,

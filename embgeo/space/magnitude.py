@@ -36,7 +36,7 @@ class MagnitudeFunction:
     scales : (s,) float64; scales[0] = 0, scales[-1] is the convergence scale.
     values : (s,) float64 magnitudes; values[0] = 1 (the one-point property).
     weights : (s, n) float32; row 0 is 1/n. Large weights mark the boundary of the cloud, weights near 0 its inside.
-    residuals : (s,) float64 relative residuals ‖1 − Zw‖ / √n, computed anew after the search; at scales[1], where the
+    residuals : (s,) float64 relative residuals ‖1 − Zw‖ / √n, recomputed after the iteration; at scales[1], where the
         system is hardest, once more with products and sums in float64.
     iterations : conjugate-gradient steps over all scales.
     direct : scales that needed a float64 Cholesky instead.
@@ -166,7 +166,7 @@ class _Solver:
         r = 1 - self.similarity.product(w)
         for _ in range(ROUNDS):
             self._descend(w, r, goal / 2)
-            r = 1 - self.similarity.product(w)  # computed anew, for the recurrence of float32 drifts
+            r = 1 - self.similarity.product(w)  # recomputed, because the float32 recurrence drifts
             size = float(np.linalg.norm(r.astype(np.float64)))
             if size <= goal:
                 # Σw + rᵀw: its error is rᵀZ⁻¹r, of second order in the residual
@@ -229,7 +229,7 @@ def magnitude_function(similarity: Similarity, nearest: float, scales: int = SCA
 
 
 def _convergence_scale(solver: _Solver, nearest: float) -> tuple[float, np.ndarray, float, float]:
-    """The scale where M = 0.95 n, and the solution there: secant steps on log(1 − M/n), nearly linear in t."""
+    """The scale at which M = 0.95 n, and its solution: secant steps on log(1 − M/n), which is nearly linear in t."""
     n = solver.similarity.n
     t, w = 7 / nearest, np.ones(n, np.float32)
     low, high = 0.0, np.inf
@@ -242,7 +242,7 @@ def _convergence_scale(solver: _Solver, nearest: float) -> tuple[float, np.ndarr
             return t, w, value, residual
         slope = -nearest if before is None else (gap - before[1]) / (t - before[0])
         following = t - gap / slope if slope < 0 else np.nan
-        if not low < following < min(high, 100 * t):  # a step out of the bracket: halve it, or look further up
+        if not low < following < min(high, 100 * t):  # the step left the bracket: bisect, or go further up
             following = (low + high) / 2 if np.isfinite(high) else 4 * t
         before, t = (t, gap), following
 
@@ -274,6 +274,6 @@ def _typical_gap(D: np.ndarray) -> float:
     gap = float(np.median(others.min(axis=1)))
     if gap <= 0 or not np.isfinite(gap):
         raise Undefined(
-            "magnitude needs distinct documents at distances above 0; half of them have a twin at distance 0"
+            "magnitude needs distinct documents at distances above 0; half of them have another one at distance 0"
         )
     return gap

@@ -18,8 +18,8 @@ def pair_histogram(
 ) -> dict[str, Any] | None:
     """The curve "share of pairs against cosine similarity", in steps of 0.01, with the mean and ε marked.
 
-    All pairs of at most 5,000 documents, the beginning of the permutation that the signature samples by. `mean` and
-    `epsilon` are those of `epsilon_corpus` where it was measured, otherwise those of these pairs. Zero rows have no
+    All pairs of at most 5,000 documents, the first of the permutation that the signature samples from. `mean` and
+    `epsilon` are those of `epsilon_corpus` if it was measured, otherwise those of these pairs. Zero rows have no
     direction and are left out; None with fewer than two others. Cost: n² d / 2 (0.25 s for 5,000 × 384).
     """
     n = len(embeddings)

@@ -1,4 +1,4 @@
-"""What every comparison asks of its two spaces."""
+"""Checks and preparation that every comparison of two spaces needs."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def _lunes() -> Callable[..., Any]:
                 alive[left] = j
                 left += 1
             for witness in range(len(hubs) + found):
-                # the nearest neighbour first, for it alone settles about half of the edges
+                # the nearest neighbour first: it alone decides about half of the edges
                 if witness == 0:
                     k = near[0]
                 elif witness <= len(hubs):

@@ -1,4 +1,4 @@
-"""Space: what many measures share, computed once, lazily, and timed apart from the measures."""
+"""Space: what many measures share, computed once, lazily, and timed separately from the measures."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ NEIGHBOUR_TIERS = (32, 128)  # neighbours are computed for the next of these, so
 class Space:
     """A sample of document vectors with everything its measures share.
 
-    Nothing is computed before it is asked for, everything is computed once, and no input is written to. Arrays that
-    it hands out are shared: treat them as read-only (they are flagged so where that costs nothing).
+    Everything is computed once, on first use, and no input is written to. Arrays that it returns are shared: treat
+    them as read-only (they are flagged so where that costs nothing).
 
     Parameters
     ----------
@@ -114,7 +114,7 @@ class Space:
                 self._timers[-1] += elapsed
 
     def subset(self, rows: np.ndarray) -> Space:
-        """The space of some rows; distances that this one holds are cut out of it instead of computed again."""
+        """The space of some rows; distances that this one has are sliced from it instead of computed again."""
         relevant, retrieved = renumbered(rows, self.n, self.relevant, self.retrieved)
         child = Space(
             self.X[rows],
@@ -212,7 +212,7 @@ class Space:
         return self.duplicates_under("euclidean")
 
     def duplicates_under(self, metric: Metric) -> Copies:
-        """The same for rows that `metric` cannot tell apart: under cosine, of one direction whatever their length."""
+        """The same for rows that `metric` cannot distinguish: under cosine, those of one direction and any length."""
         if metric == "cosine" and self.has_unit_rows:
             return self.duplicates
         key = "duplicates" if metric == "euclidean" else ("duplicates", metric)
@@ -233,7 +233,7 @@ class Space:
 
     @property
     def neighbour_metric(self) -> Metric:
-        """The distance whose neighbours a search under this similarity ranks by (cosine stands in for dot)."""
+        """The distance that gives the neighbours of a search under this similarity (cosine stands in for dot)."""
         return "euclidean" if self.similarity == "euclidean" else "cosine"
 
     def distances(self, metric: Metric = "euclidean") -> np.ndarray:
@@ -247,9 +247,9 @@ class Space:
         return self.shared(("distances", metric, "to_host"), lambda: _read_only(self.kernels.get(handle)))
 
     def distinct_distances(self, metric: Metric = "euclidean", at_least: int = 2) -> np.ndarray:
-        """(m, m) float32 distances between the first rows of each group of rows that `metric` cannot tell apart.
+        """(m, m) float32 distances between the first rows of each group of rows that `metric` cannot distinguish.
 
-        A metric space has no duplicates, a corpus has. Raises `Undefined` for fewer than `at_least` distinct rows.
+        A metric space has no duplicates, a corpus may. Raises `Undefined` for fewer than `at_least` distinct rows.
         """
         first = self.duplicates_under(metric).first
         if len(first) < at_least:
@@ -276,7 +276,7 @@ class Space:
         return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
 
     def rows_for(self, metric: Metric) -> tuple[np.ndarray, float]:
-        """Rows whose squared distances do not overflow or cancel, and the factor that brings distances back."""
+        """Rows whose squared distances do not overflow or cancel, and the factor that restores distances."""
         if metric == "cosine":
             return self.unit, 1.0
         if metric != "euclidean":
@@ -311,7 +311,7 @@ class Space:
             return self.kernels.row_sums(self.distance_handle(metric), reduction, scale)
         if (reduction, scale) not in _SUMMED_TOGETHER[metric]:
             return self._streamed_sums({metric: ((reduction, scale),)})[metric, reduction, scale]
-        # one pass over the blocks for all that the measures sum; cosine too where it follows from Euclidean distances
+        # one pass over the blocks for all sums of the measures; cosine too where it follows from Euclidean distances
         metrics: tuple[Metric, ...] = ("euclidean", "cosine") if self.has_unit_rows else (metric,)
         wanted = {name: _SUMMED_TOGETHER[name] for name in metrics}
         sums = self.shared(("row_sums", *metrics), lambda: self._streamed_sums(wanted))
@@ -353,12 +353,12 @@ class Space:
             D, indices = self.neighbours(k, "euclidean")
             return np.square(D) * np.float32(0.5), indices
         if self.n <= DENSE_ROWS:
-            self.distance_handle(metric)  # first, so that its seconds are booked under its own name
+            self.distance_handle(metric)  # first, so that its seconds count under its own name
         D, indices = self.shared(("neighbours", metric, tier), compute)
         return D[:, :k], indices[:, :k]
 
     def minimum_spanning_tree(self, metric: Metric = "euclidean") -> SpanningTree:
-        """The minimum spanning tree of the distances, as `embgeo.space.minimum_spanning_tree` gives it."""
+        """The minimum spanning tree of the distances, from `embgeo.space.minimum_spanning_tree`."""
 
         D = self.distances(metric)
         return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D))
@@ -402,9 +402,9 @@ def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
 def renumbered(
     rows: np.ndarray, n: int, relevant: np.ndarray | None, retrieved: np.ndarray | None
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Relevant pairs (pairs, 2) and retrieved documents (m, k) of n rows, by place among `rows`.
+    """Relevant pairs (pairs, 2) and retrieved documents (m, k) of n rows, renumbered by position in `rows`.
 
-    Of the others, pairs are left out and retrieved ones become −1.
+    Pairs of other rows are left out; other retrieved documents become −1.
     """
     places = np.full(n + 1, -1, np.int64)  # −1 points to the last
     places[rows] = np.arange(len(rows))

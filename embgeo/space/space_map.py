@@ -1,4 +1,4 @@
-"""The space map: the documents laid out in two dimensions, with what each may be coloured by."""
+"""The space map: the documents laid out in two dimensions, with values to colour them by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embgeo.threads import one_blas_thread
 
 MAX_POINTS = 20_000
 EXACT_SIZE = 1024  # up to this many rows or dimensions the axes come from a full eigendecomposition
-SUBSPACE, PASSES = 16, 8  # beyond that from a subspace iteration: directions wanted and to spare, passes over the rows
+SUBSPACE, PASSES = 16, 8  # beyond that from a subspace iteration: directions (two and spare ones), passes over the rows
 DEPTH = 100  # retrievability counts the queries that bring a document into their first 100
 
 
@@ -23,7 +23,7 @@ DEPTH = 100  # retrievability counts the queries that bring a document into thei
 class Colour:
     """A number for each of some documents: `values[i]` is that of document `rows[i]`, rows ascending.
 
-    `label` names it for readers; where the numbers are those of `clusters`, "{count}" in it becomes how many there are.
+    `label` is its display name; if the values are cluster numbers (`clusters`), "{count}" in it becomes their number.
     """
 
     name: str
@@ -55,7 +55,7 @@ class SpaceMap:
     documents: int
 
     def to_json(self) -> dict[str, Any]:
-        """What a run's JSON says of the map; the numbers per document are in `arrays`."""
+        """What a run's JSON says about the map; the numbers per document are in `arrays`."""
         return {
             "points": len(self.rows),
             "documents": self.documents,
@@ -84,7 +84,7 @@ def space_map(
     umap: bool = False,
     progress: Progress = silent,
 ) -> SpaceMap:
-    """Lay out the documents by their two main directions, and by UMAP where asked for.
+    """Lay out the documents by their first two principal components, and by UMAP if requested.
 
     Above 20,000 documents a sample is drawn by `seed`; it holds the documents of a signature of that seed. Colours are
     what was `measured`, clusters first (documents outside their sample go to the nearest centre), and how many queries
@@ -93,7 +93,7 @@ def space_map(
     """
     n = len(embeddings)
     rows = np.arange(n)
-    if n > MAX_POINTS:  # the permutation that the signature's samples are the beginning of
+    if n > MAX_POINTS:  # the permutation whose first rows are the signature's samples
         rows = np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MAX_POINTS])
     X = np.asarray(embeddings.matrix() if n <= MAX_POINTS else embeddings.rows(rows), dtype=np.float32)
     progress("space map", 0, 1)
@@ -116,7 +116,7 @@ def space_map(
 
 
 def principal_plane(X: np.ndarray, seed: int = 0) -> tuple[np.ndarray, tuple[float, float]]:
-    """(n, 2) float32 coordinates of the centred rows along their two main directions, and the shares of variance.
+    """(n, 2) float32 coordinates of the centred rows on their first two principal components, and shares of variance.
 
     Each axis points to where its largest coordinate is positive, so that signs repeat. Above 1,024 rows and dimensions
     the directions come from a subspace iteration (16 random directions, 8 passes over the rows).
@@ -140,7 +140,7 @@ def principal_plane(X: np.ndarray, seed: int = 0) -> tuple[np.ndarray, tuple[flo
 
 
 def _directions(C: np.ndarray, seed: int) -> np.ndarray:
-    """(d, ≤ 2) orthonormal main directions of centred rows, the strongest first."""
+    """(d, ≤ 2) orthonormal principal directions of centred rows, the strongest first."""
     n, d = C.shape
     if d <= EXACT_SIZE or n <= EXACT_SIZE:
         from scipy.linalg import eigh
@@ -162,7 +162,7 @@ def _directions(C: np.ndarray, seed: int) -> np.ndarray:
 
 
 def require_umap() -> None:
-    """Raise `MissingExtraError` where the `umap` package is absent, before anything is encoded."""
+    """Raise `MissingExtraError` if the `umap` package is absent, before anything is encoded."""
     import importlib.util
 
     if importlib.util.find_spec("umap") is None:
@@ -176,7 +176,7 @@ def _umap_plane(X: np.ndarray, metric: str, seed: int) -> np.ndarray:
     import umap
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it announces that a seed costs it its threads
+        warnings.simplefilter("ignore")  # UMAP warns that a seed makes it single-threaded
         reducer = umap.UMAP(n_components=2, n_neighbors=min(15, max(2, len(X) - 1)), metric=metric, random_state=seed)
         return np.asarray(reducer.fit_transform(X), dtype=np.float32)
 

@@ -7,8 +7,8 @@ E modulo the triangles of diameter d, each read as the sum of those of its edges
 - one such edge: the edge is 0 (a point in its open lune);
 - two: the edges are equal; three: their sum is 0 (points on the boundary of a lune).
 
-So the H1 bars over all d number |RNG| − (n − 1) − rank, where the relations are those among edges with an empty open
-lune and the other edges count as 0. Edges without a point on their lune's boundary are in no relation.
+So the number of H1 bars over all d is |RNG| − (n − 1) − rank, where the relations are those among edges with an empty
+open lune and the other edges count as 0. Edges without a point on their lune's boundary are in no relation.
 """
 
 from __future__ import annotations

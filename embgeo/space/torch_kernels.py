@@ -1,4 +1,4 @@
-"""The torch half of the device seam: the same kernels on a GPU (or, for tests, on torch's CPU device)."""
+"""The torch side of the device interface: the same kernels on a GPU (or, for tests, on torch's CPU device)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class TorchKernels:
         return total.cpu().numpy()
 
     def squared_distances(self, V: np.ndarray, groups: np.ndarray) -> torch.Tensor:
-        # float32 products must be float32: TF32 keeps ten bits
+        # float32 products must be float32: TF32 keeps only ten bits
         X, ids = self._put(V), self._put(groups)
         precision = torch.get_float32_matmul_precision()
         torch.set_float32_matmul_precision("highest")
@@ -101,7 +101,7 @@ class TorchKernels:
         return (handle @ self._put(M.astype(np.float32))).double().cpu().numpy()
 
     def _put(self, X: np.ndarray) -> torch.Tensor:
-        return torch.tensor(X, device=self.device)  # copies: torch must never hold the caller's memory
+        return torch.tensor(X, device=self.device)  # a copy: torch must never share the caller's memory
 
     def _blocks(self, n: int) -> list[slice]:
         return [slice(start, min(start + ROWS_AT_ONCE, n)) for start in range(0, n, ROWS_AT_ONCE)]

@@ -92,7 +92,7 @@ def test_bare_vectors_are_matched_by_row_and_it_is_said(tmp_path: Path) -> None:
     runs = [analyzed(tmp_path, name, ids=False, judged=False) for name in ("plain", "turned")]
     run = compare(runs, out=tmp_path)
     assert similarity(run, "A", "B")["detail"] == "by row"
-    assert any("matched by their number" in warning for warning in run.result["warnings"])
+    assert any("matched by position" in warning for warning in run.result["warnings"])
 
 
 def test_the_sample_is_capped_seeded_and_stated(trio: list[Run], tmp_path: Path) -> None:

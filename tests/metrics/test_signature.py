@@ -199,7 +199,7 @@ def test_a_measure_that_moves_with_n_gets_a_curve_instead_of_an_interval(only) -
     only(measure_of(lambda space: float(space.n), interval=False))
     result = compute_signature(embeddings(), SignatureRequest(growth=True))
     assert result.values["planted"].ci is None
-    assert "moves with n" in str(result.values["planted"].ci_method)
+    assert "depends on n" in str(result.values["planted"].ci_method)
     assert result.curves["planted"]["growth"]["x"] == [50, 100, 200, 400]
     assert result.curves["planted"]["growth"]["y"] == [50.0, 100.0, 200.0, 400.0]
 

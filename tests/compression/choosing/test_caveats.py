@@ -138,8 +138,8 @@ def test_an_interval_smaller_than_what_half_the_rows_change_says_that_it_is_for_
         "effective_rank"
     ]
     still = compute_signature(check_embeddings(normal(4000, 4)), SignatureRequest(names=["avg_pair_sim_cosine"])).values
-    assert "for this n alone" in str(moving.ci_method)
-    assert "for this n alone" not in str(still["avg_pair_sim_cosine"].ci_method)
+    assert "for this n only" in str(moving.ci_method)
+    assert "for this n only" not in str(still["avg_pair_sim_cosine"].ci_method)
 
 
 def test_queries_that_share_their_only_document_are_told_to_be_no_evidence(tmp_path: Path) -> None:
