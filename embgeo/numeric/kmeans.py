@@ -1,9 +1,9 @@
 """Lloyd's k-means: one loop, and one rule for clusters that lose all their rows.
 
-Its three users differ where it shows in their numbers. Clusters of documents are those of scikit-learn, from distances
-at hand (here). Inverted lists are centroids under a store's similarity (`ivf.py`). Codebooks are hundreds of small
+Its three users differ in ways that affect their numbers. Clusters of documents match scikit-learn's, from precomputed
+distances (here). Inverted lists are centroids under a store's similarity (`ivf.py`). Codebooks are hundreds of small
 k-means at once: their passes are compiled, and an emptied centroid there takes the farthest row whatever its cluster
-(`codebooks.py`). So each gives the loop its own assignment and its own means.
+(`codebooks.py`). So each passes its own assignment and its own means to the loop.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Move = Callable[[np.ndarray, np.ndarray, Any], np.ndarray]
 def kmeans(
     centroids: np.ndarray, assign: Assign, move: Move, passes: int, tolerance: float | None = None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Assign rows and move centroids in turn, until no row changes sides; at most `passes` times.
+    """Assign rows and move centroids in turn, until no row changes cluster; at most `passes` times.
 
-    `assign` gives the labels of the rows and what else `move` needs; `move` gives the centroids of these labels, which
-    it may change: the next pass is compared with what it leaves. Ends too when all centroids together move by at most
+    `assign` returns the labels of the rows and whatever else `move` needs; `move` returns the centroids and may change
+    the labels, with which the next pass is then compared. Also ends when all centroids together move by at most
     `tolerance` (squared). Returns the centroids, and their labels where the loop ended because none changed, else None.
     """
     before = None
@@ -58,9 +58,9 @@ def cluster_labels(X: np.ndarray, D: np.ndarray, k: int, seed: int) -> np.ndarra
     """(n,) labels 0 … k − 1 of one k-means run on centred float32 rows with Euclidean distances D.
 
     Greedy k-means++ (Arthur & Vassilvitskii 2007) and Lloyd's steps, drawing from `RandomState(seed)` in the order of
-    scikit-learn's KMeans, so that the published clusterings come out; rounding decides ties. Seeding reads its
-    distances from D, and centres move by the rows that changed sides, which is where the time goes otherwise. A
-    cluster that empties takes the row farthest from its centre. k must not exceed the number of distinct rows.
+    scikit-learn's KMeans, so that the published clusterings are reproduced; rounding decides ties. Seeding reads its
+    distances from D, and centres are updated only by the rows that changed cluster, which saves most of the time. A
+    cluster that becomes empty takes the row farthest from its centre. k must not exceed the number of distinct rows.
     """
     centres = X[seed_rows(D, k, np.random.RandomState(seed))].astype(np.float64)
     tolerance = TOLERANCE * float(X.var(axis=0, dtype=np.float64).mean())
@@ -84,7 +84,7 @@ def cluster_labels(X: np.ndarray, D: np.ndarray, k: int, seed: int) -> np.ndarra
 
 
 def seed_rows(D: np.ndarray, k: int, random: np.random.RandomState) -> np.ndarray:
-    """(k,) rows drawn one by one, likelier the farther from those before, each the best of 2 + ⌊log k⌋ draws."""
+    """(k,) rows drawn one by one, more likely the farther from earlier ones, each the best of 2 + ⌊log k⌋ draws."""
     n, trials = len(D), 2 + int(np.log(k))
     chosen = [int(random.choice(n, p=np.full(n, 1 / n)))]
     closest = np.square(D[chosen[0]], dtype=np.float64)
@@ -106,7 +106,7 @@ def _nearest(X: np.ndarray, centres: np.ndarray) -> np.ndarray:
 def _move_sums(
     sums: np.ndarray, sizes: np.ndarray, X: np.ndarray, changed: np.ndarray, old: np.ndarray, new: np.ndarray
 ) -> None:
-    """Take the changed rows out of their old clusters and into the new; float64, so that moving back leaves nothing."""
+    """Take the changed rows out of their old clusters and into the new; float64, so that moving back is exact."""
     from scipy.sparse import csc_matrix
 
     k, m, into = len(sizes), len(changed), new[changed]

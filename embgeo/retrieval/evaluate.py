@@ -11,7 +11,7 @@ import numpy as np
 from embgeo.errors import InputError
 from embgeo.judgements import Judgements
 
-# our name → (trec_eval measure, its key in the results, how many results are shown to it: its MRR has no cut)
+# our name → (trec_eval measure, its key in the results, how many results it is given: its MRR has no cutoff)
 _TREC = {
     "ndcg@10": ("ndcg_cut.10", "ndcg_cut_10", None),
     "recall@10": ("recall.10", "recall_10", None),
@@ -26,7 +26,7 @@ class Evaluator:
     """Scores rankings of one dataset; built once, used for every store.
 
     Ties are ordered as trec_eval orders them: equal scores by descending document id, whatever the row order.
-    Queries without a relevant document are not averaged over; `query_rows` names those that are.
+    Queries without a relevant document are excluded; `query_rows` lists the judged ones.
     """
 
     def __init__(self, judgements: Judgements, doc_ids: Sequence[str], query_ids: Sequence[str]) -> None:
@@ -43,11 +43,11 @@ class Evaluator:
 
     @cached_property
     def query_groups(self) -> np.ndarray:
-        """(judged queries,) int: queries with one relevant document in common have one number.
+        """(judged queries,) int group of each; the queries of a group share a relevant document.
 
-        They are no independent evidence: bootstraps and splits take a group whole. The document relevant to most
-        queries makes the first group, then the one relevant to most of those left. Sharing is not followed from query
-        to query: where each shares some document with another, all would be one group, which has no spread.
+        They are not independent evidence: bootstraps and splits keep a group whole. The document relevant to most
+        queries makes the first group, then the one relevant to most of the rest. Sharing is not transitive: if each
+        query shared some document with another, all would form one group, which has no spread.
         """
         sharing: dict[str, list[int]] = {}
         for row, query in enumerate(self.query_ids):
@@ -75,7 +75,7 @@ class Evaluator:
 
     @property
     def qrels(self) -> Mapping[str, Mapping[str, int]]:
-        """Grades by query and document, of the queries that count."""
+        """Grades by query and document, of the judged queries."""
         return self._qrels
 
     def __call__(
@@ -84,7 +84,7 @@ class Evaluator:
         """Per-query values, (judged queries,) float64 by measure name.
 
         `scores` and `rows` are (m, k) over all queries, as a search returns them; rows of −1 are skipped. Ties are
-        ordered among all k before any measure cuts: pass more than 10, so that no tie is cut before.
+        ordered among all k before any cutoff: pass more than 10, so that no tie is cut earlier.
         """
         ranked = self.ordered(scores, rows)
         results: dict[str, np.ndarray] = {}
@@ -96,7 +96,7 @@ class Evaluator:
         return {name: results[name] for name in measures}
 
     def ordered(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(judged queries, k) int32 rows in the order that is judged: equal scores by descending document id."""
+        """(judged queries, k) int32 rows in the order that is evaluated: equal scores by descending document id."""
         found = rows[self.query_rows].astype(np.int32)
         values = scores[self.query_rows]
         tied = ((values[:, 1:] == values[:, :-1]) & (found[:, 1:] >= 0)).any(axis=1)
@@ -135,9 +135,9 @@ def neighbour_recall(
 ) -> np.ndarray:
     """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1]; 1 where there is none to find.
 
-    With `exact_scores` (m, ≥ k) of `exact_rows` a document that ties with the k-th stands for it: of several copies of
-    a document, of which not all have a place, it does not matter which are found. Ties are looked for within the
-    results given: pass a few more than k.
+    With `exact_scores` (m, ≥ k) of `exact_rows`, a document that ties with the k-th counts in its place: if not all
+    copies of a document fit into the top k, it does not matter which are found. Only ties within the given results
+    are seen: pass a few more than k.
     Not to be confused with recall on judgements: it asks whether the store returns what float32 returns.
     """
     places = np.minimum((exact_rows >= 0).sum(axis=1), k)
@@ -155,7 +155,7 @@ def neighbour_recall(
 def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
     """Mean nDCG@10 if every tie were ordered worst and best, or None where no tie touches the top 10.
 
-    Ties are looked for within the results given: pass a few more than 10.
+    Only ties within the given results are seen: pass a few more than 10.
     """
     tied = (scores[:, 1:11] == scores[:, : scores.shape[1] - 1][:, :10]) & (rows[:, 1:11] >= 0)
     if not tied[evaluator.query_rows].any():

@@ -12,7 +12,7 @@ from embgeo.files.mapped import release_pages
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.top_k import TopK, tie_order
 
-SURPLUS = 16  # candidates beyond those asked for: products in float32 may order neighbours wrongly
+SURPLUS = 16  # candidates beyond those requested: float32 products may misorder neighbours
 QUERY_BLOCK = 1024
 RESCORED_BYTES = 64 * 2**20
 
@@ -23,13 +23,13 @@ def exact_search(
     """Search every document for every query, in blocks.
 
     Returns scores (m, k) float32 descending and rows (m, k) int64, −1 where the corpus holds fewer than k documents.
-    Scores are inner products (of unit vectors under cosine) or negative squared distances, in float64 for what is
-    returned and equal where they are equal up to rounding (copies of a document). Equal scores stand by descending
+    Scores are inner products (of unit vectors under cosine) or negative squared distances, computed in float64 for the
+    results, and made equal if equal up to rounding (copies of a document). Equal scores are in descending order of
     document id, so that nothing depends on the order of the rows. `drop_own_document` removes the document whose id
     equals the query's. Cost: 2·n·m·d flops, under euclidean similarity in float64; memory one block.
     """
     Q = embeddings.query_matrix()
-    # float64: however far clusters lie apart, products and norms leave the digits of the distances within them
+    # float64: however far apart clusters are, norms and products keep the digits of distances within them
     precision = np.float64 if embeddings.similarity == "euclidean" else np.float32
     asked = Q.astype(precision)
     wanted = k + int(drop_own_document)
@@ -53,9 +53,9 @@ def exact_search(
 def _rescored(
     embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, precedence: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores and rows of the candidates `rows` (m, c) in float64, equal up to rounding made equal, in order.
+    """Scores and rows of the candidates `rows` (m, c) in float64, made equal if equal up to rounding, sorted.
 
-    Two scores are equal where noise on query and document, as copies have it, could make them so.
+    Two scores count as equal if rounding noise in query and document, as between copies, could explain the gap.
     """
     held, at = np.unique(np.maximum(rows, 0), return_inverse=True)
     X = embeddings.rows(held).astype(np.float64)[at.reshape(rows.shape)]
@@ -86,7 +86,7 @@ def score(Q: np.ndarray, X: np.ndarray, similarity: str) -> np.ndarray:
     """Scores (m, n) of queries against documents, larger is nearer; the vectors are taken as they are."""
     if similarity != "euclidean":
         return Q @ X.T
-    # −‖q − x‖² = 2 q·x − ‖x‖² − ‖q‖², about the mean of X: far from the origin the squares would cancel
+    # −‖q − x‖² = 2 q·x − ‖x‖² − ‖q‖², centred at the mean of X: far from the origin the squares would cancel
     centre = X.mean(axis=0, dtype=np.float64).astype(np.float32)
     X, Q = X - centre, Q - centre
     scores = Q @ X.T

@@ -56,7 +56,7 @@ def no_interval(changed: int, queries: int, groups: int) -> str:
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p values, in the order given: at most one false claim in all, with 95 % confidence.
+    """Holm's step-down adjusted p values, in the order given: rejecting those up to .05 has a family-wise error of 5 %.
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

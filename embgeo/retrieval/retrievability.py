@@ -1,4 +1,4 @@
-"""Which documents a search can bring up at all: the summary an analyze run stores."""
+"""Which documents a search can retrieve at all: the summary that an analyze run stores."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LISTED = 20
 
 
 def retrievability_summary(rows: np.ndarray, doc_ids: Sequence[str], k: int) -> dict[str, Any] | None:
-    """Counts r(d) of queries that find document d in their top k, summed up; None where k reaches every document.
+    """Counts r(d) of queries that find document d in their top k, summarised; None if k covers every document.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def retrievability_summary(rows: np.ndarray, doc_ids: Sequence[str], k: int) -> 
 
     Returns
     -------
-    k, queries; gini (0 all documents alike, 1 one takes all), gini_found (over documents found at least once),
+    k, queries; gini (0: all documents alike, 1: one takes all), gini_found (over documents found at least once),
     gini_random (if every query drew k documents at random: Gini depends on queries · k / documents, so compare with
     it); never_retrieved and never_retrieved_random (shares); the documents found most often and the first that no
     query finds. Source: Azzopardi & Vinay 2008.

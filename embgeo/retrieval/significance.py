@@ -19,8 +19,8 @@ class QueryBootstrap:
     Attributes
     ----------
     counts : (resamples, m) float64, how often each query was drawn; queries of one group are drawn together.
-    unseen : (resamples, 2) float64, how often the two queries were drawn that paired statistics add: one that gains
-        and one that loses as much as the largest change seen.
+    unseen : (resamples, 2) float64, how often the two queries that paired statistics add were drawn: one that gains
+        and one that loses as much as the largest observed change.
     group : (m,) int, the number of the group of each query.
     """
 
@@ -32,7 +32,7 @@ class QueryBootstrap:
     def draw(
         cls, queries: int, seed: int = 0, resamples: int = RESAMPLES, groups: np.ndarray | None = None
     ) -> QueryBootstrap:
-        """`groups` (queries,) int: queries of one number, which share relevant documents, are no independent evidence.
+        """`groups` (queries,) int: queries with the same number share relevant documents and are drawn together.
 
         Source: Davison & Hinkley 1997, §3.8 (clusters drawn whole).
         """
@@ -48,10 +48,10 @@ class QueryBootstrap:
         return int(self.group.max(initial=-1)) + 1
 
     def means(self, values: np.ndarray) -> np.ndarray:
-        """Mean of each resample in float64; `values` (m,) or (m, s). Never beyond the least and greatest value.
+        """Mean of each resample in float64; `values` (m,) or (m, s). Always within the range of the values.
 
-        In float32 the mean of shares that are all 1 came out as 1.0000006; in float64 what rounding leaves, some
-        1e-16, is cut off.
+        In float32 the mean of shares that are all 1 came out as 1.0000006; in float64 the rounding error, some 1e-16,
+        is clipped.
         """
         values = np.asarray(values, dtype=np.float64)
         totals = self.counts.sum(axis=1).reshape(-1, *[1] * (values.ndim - 1))
@@ -66,9 +66,9 @@ class QueryBootstrap:
     def difference(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
         """Percentile interval of mean(values − baseline), paired by query; None where under five groups differ.
 
-        Each resample holds, once on average, a query more that gains and one that loses as much as the largest change
-        seen. Where few queries change, large changes are rarer than the sample can show, and the plain bootstrap covers
-        59 to 92 % instead of 95. With fewer than five no interval does; `changed_bound` then bounds their share.
+        Each resample includes, once on average, an extra query that gains and one that loses as much as the largest
+        observed change. If few queries change, large changes are rarer than the sample can show, and the plain
+        bootstrap covers 59 to 92 % instead of 95. With fewer than five no interval works: see `changed_bound`.
         """
         gaps = np.asarray(values, np.float64) - baseline
         if self.changed(gaps) < MIN_CHANGED:
@@ -87,18 +87,18 @@ class QueryBootstrap:
         gaps = np.asarray(values, np.float64) - baseline
         if self.changed(gaps) < MIN_CHANGED or not np.any(baseline):
             return None
-        # the two queries are of average difficulty, so that they leave the baseline's mean as it is
+        # the two queries are of average difficulty, so that they leave the baseline's mean unchanged
         below = self.means(baseline)
         ok = below > 0
         differences = (self.counts @ gaps + self.of_unseen(gaps)) / self.total()
         return percentiles(1 + differences[ok] / below[ok])
 
     def of_unseen(self, gaps: np.ndarray) -> np.ndarray:
-        """(resamples,) what the two queries that no sample shows add to the sum of `gaps` (m,)."""
+        """(resamples,) what the two extra queries add to the sum of `gaps` (m,)."""
         return np.abs(gaps).max() * (self.unseen[:, 0] - self.unseen[:, 1])
 
     def total(self) -> np.ndarray:
-        """(resamples,) how many queries were drawn, those two included."""
+        """(resamples,) how many queries were drawn, including those two."""
         return self.counts.sum(axis=1) + self.unseen.sum(axis=1)
 
 

@@ -39,9 +39,9 @@ class TopK:
 
 
 def tie_order(doc_ids: Sequence[str]) -> np.ndarray:
-    """(n,) int64 place of each document among equal scores: by descending id, as trec_eval has it.
+    """(n,) int64 place of each document among equal scores: by descending id, as in trec_eval.
 
-    So that which of many tied documents are kept does not depend on the order of the rows.
+    With it, which of many tied documents are kept does not depend on the order of the rows.
 
     >>> tie_order(["a", "c", "b"]).tolist()
     [2, 0, 1]

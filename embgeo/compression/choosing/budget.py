@@ -57,7 +57,7 @@ def parse_budget(text: str, dimension: int, vectors: int) -> Budget:
                 return Budget(text, None, whole * amount / 100, vectors)
             if unit in _UNITS:
                 return Budget(text, None, amount * _UNITS[unit], vectors)
-    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}" + _unit_hint(text, "B"))
+    raise InputError(f"a budget must be a positive size such as {_FORMS}; got {text!r}" + _hint(text, "B"))
 
 
 def parse_keep(text: str) -> float:
@@ -66,8 +66,7 @@ def parse_keep(text: str) -> float:
     share = float(match[1]) / (100 if match[2] else 1) if match else -1.0
     if not 0 < share <= 1:
         raise InputError(
-            f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}"
-            + _unit_hint(text, "%")
+            f"--keep must be a share of the baseline's quality such as 99% or 0.99; got {text!r}" + _hint(text, "%")
         )
     return share
 
@@ -82,7 +81,7 @@ def parse_vectors(text: str) -> int:
     return round(count)
 
 
-def _unit_hint(text: str, unit: str) -> str:
+def _hint(text: str, unit: str) -> str:
     """A hint for a number with a missing or misspelled unit (96b, 4gb, 96 bytes)."""
     written = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([A-Za-z]+)\s*", text)
     if unit == "B" and written:

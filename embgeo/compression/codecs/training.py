@@ -16,11 +16,11 @@ HOLD_BYTES = 64 * 2**20
 
 
 class Training:
-    """The rows that codecs are fitted on, and what several of them need.
+    """The rows that codecs are fitted on, and what several codecs need of them.
 
     Parameters
     ----------
-    X : (n, d) float32 documents, unit rows under cosine; never written to.
+    X : (n, d) float32 documents, unit rows under cosine; never modified.
     similarity : how the store will be searched.
     seed : every random choice of a fit derives from it and the codec's name, so that a row can be re-run alone.
     keep : (n,) bool, the rows that belong to this training set; None: all of them.
@@ -36,27 +36,27 @@ class Training:
         self.queries: np.ndarray | None = None
 
     def learning_from(self, queries: np.ndarray) -> Training:
-        """The same documents with queries (m, d) that a part may learn from; they must not be evaluated by it."""
+        """The same documents with queries (m, d) that a part may learn from; they must not then evaluate it."""
         other = copy.copy(self)
         other.queries, other._last = queries, None
         return other
 
     @property
     def X(self) -> np.ndarray:
-        """The rows of this training set; the same array until `let_go`."""
+        """The rows of this training set; the same array until `release`."""
         if self._kept is None:
             self._kept = self._rows[self._keep]
         return self._kept
 
-    def let_go(self) -> None:
-        """Hold the own copy of the rows no longer, but what was learned from them; `X` cuts it out again."""
+    def release(self) -> None:
+        """Free the copy of the rows but keep what was learned from them; `X` makes the copy again."""
         self._last = None
         if self._keep is not None:
             self._kept = None
 
     def once(self, key: Hashable, compute: Callable[[], tuple[T, np.ndarray]]) -> tuple[T, np.ndarray]:
-        """What `compute` gives for `key`; the last answer is held while its rows are few, so that specs with equal
-        reducers, fitted one after another, share their fit and are given the same objects."""
+        """What `compute` returns for `key`; the last result is cached if its rows are few, so that specs with equal
+        reducers, fitted one after another, share their fit and get the same objects."""
         if self._last is not None and self._last[0] == key:
             held: tuple[T, np.ndarray] = self._last[1]
             return held
@@ -88,7 +88,7 @@ class Training:
 def second_moment(X: np.ndarray, block: int = 16384, about: np.ndarray | None = None) -> np.ndarray:
     """XᵀX / n in float64, a float32 product per block: relative error about 1e-7·√block on unit rows.
 
-    `about` (d,) is taken from every row first; taken from the result it would cancel where the rows lie far from 0.
+    `about` (d,) is subtracted from every row first; subtracted from the result, it would cancel far from the origin.
     """
     total = np.zeros((X.shape[1], X.shape[1]))
     for start in range(0, len(X), block):

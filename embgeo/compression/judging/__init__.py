@@ -1,1 +1,1 @@
-"""How a spec is judged: fitted, ranked out of sample, built as it would be shipped, and timed."""
+"""How a spec is evaluated: fitted, ranked out of sample, built as it would be shipped, and timed."""

@@ -1,15 +1,15 @@
-"""What a sweep has finished, kept on disk spec by spec, so that a killed one goes on where it was.
+"""The finished specs of a sweep, saved to disk one by one, so that a killed sweep can resume.
 
-    CACHE/sweeps/KEY/about.json       what the sweep is about, for people
+    CACHE/sweeps/KEY/about.json       a readable description of the sweep
     CACHE/sweeps/KEY/NAME.finding     32 bytes SHA-256 over KEY and the rest; 8 bytes header length, JSON header, arrays
 
-KEY is the SHA-256 of canonical JSON over all that decides a finding but the spec (vectors, ids, judgements, seed,
-folds, device, code and library versions), NAME that of the spec. Files appear whole or not at all, and one whose
-checksum fails is removed and its spec judged again. Threads are not in the key: they change no result. Codecs that
-took long to fit are kept with their findings, others are fitted again.
+KEY is the SHA-256 of canonical JSON over all that determines a finding besides the spec (vectors, ids, judgements,
+seed, folds, device, code and library versions), NAME that of the spec. Files are written atomically; one whose checksum
+fails is removed and its spec evaluated again. Threads are not in the key: they change no result. Codecs that were slow
+to fit are saved with their findings; others are refitted.
 
-What a saved run found is forgotten (`Checkpoints.forget`); what killed ones leave is trimmed to 2 GiB and 30 days
-whenever a sweep begins, and `embgeo cache` lists and clears it.
+Findings of a saved run are removed (`Checkpoints.forget`); those of killed sweeps are trimmed to 2 GiB and 30 days
+whenever a sweep starts, and `embgeo cache` lists and clears them.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ logger = logging.getLogger("embgeo")
 
 @dataclass(frozen=True)
 class Kept:
-    """One finished spec as read back; `timing` where it was timed apart, `codec` where it took long to fit."""
+    """One finished spec as read back; `timing` if it was timed separately, `codec` if it was slow to fit."""
 
     finding: Finding
     timing: Timing | None
@@ -65,7 +65,7 @@ class Kept:
 
 
 class Checkpoints:
-    """The folder of one sweep. What cannot be written is warned of once and left out: a sweep needs no disk."""
+    """The folder of one sweep. A failed write is warned of once, then writing stops: a sweep needs no disk."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -76,7 +76,7 @@ class Checkpoints:
         return self.folder.name
 
     def write(self, finding: Finding, timing: Timing | None, codec: Codec) -> None:
-        """Keep one finding, whole or not at all."""
+        """Save one finding atomically."""
         if not self._writable:
             return
         kept = codec if finding.fit_seconds > KEEP_CODEC_SECONDS else None
@@ -91,7 +91,7 @@ class Checkpoints:
             logger.warning("the sweep continues, but cannot be resumed if it is killed: %s", error)
 
     def read(self, spec: Spec) -> Kept | None:
-        """What is kept of `spec`, every byte checked; None, after removing the file with a warning, when damaged."""
+        """What is saved of `spec`, every byte verified; None if absent, or if damaged (then removed with a warning)."""
         path = self.folder / _name(spec)
         try:
             data = path.read_bytes()
@@ -118,7 +118,7 @@ class Checkpoints:
 
 
 def open_checkpoints(root: Path, given: SweepInput) -> Checkpoints | None:
-    """The checkpoints of this sweep under the cache folder `root`; None, with a warning, where none can be kept."""
+    """The checkpoints of this sweep under the cache folder `root`; None, with a warning, if none can be written."""
     embeddings, evaluator = given.embeddings, given.evaluator
     facts = {
         "format": FORMAT,
@@ -151,7 +151,7 @@ def open_checkpoints(root: Path, given: SweepInput) -> Checkpoints | None:
 
 @dataclass(frozen=True)
 class UnfinishedSweep:
-    """A line of `embgeo cache`: what a killed sweep left; `specs` are finished."""
+    """A line of `embgeo cache`: what a killed sweep left; `specs` counts the finished ones."""
 
     key: str
     documents: int
@@ -190,7 +190,7 @@ def sweeps_folder(root: Path) -> Path:
 
 
 def trim(root: Path, spare: str = "") -> None:
-    """Forget sweeps that nobody took up for 30 days, and the oldest while all together hold over 2 GiB."""
+    """Remove sweeps not resumed for 30 days, and the oldest while the total exceeds 2 GiB."""
     now, held = time.time(), 0
     folders = [folder for folder in entry_folders(sweeps_folder(root)) if folder.name != spare]
     for changed, size, folder in sorted(((*entry_extent(folder), folder) for folder in folders), reverse=True):
@@ -204,7 +204,7 @@ def _name(spec: Spec) -> str:
 
 
 def _pack(finding: Finding, timing: Timing | None, codec: Codec | None) -> bytes:
-    """A JSON header and the bytes of the arrays it names; floats in JSON come back equal to the bit."""
+    """A JSON header and the bytes of the arrays it names; floats in JSON come back bit-identical."""
     values = {field.name: getattr(finding, field.name) for field in fields(finding) if field.name != "spec"}
     arrays = {f"finding.{name}": value for name, value in values.items() if isinstance(value, np.ndarray)}
     if codec is not None:
@@ -226,7 +226,7 @@ def _unpack(spec: Spec, payload: bytes) -> Kept:
     at = 8 + int.from_bytes(payload[:8], "little")
     header = json.loads(payload[8:at])
     if header["spec"] != str(spec):
-        raise ValueError(f"it is about {header['spec']}")
+        raise ValueError(f"it belongs to {header['spec']}")
     found: dict[str, dict[str, Any]] = {"finding": {}, "codec": {}}
     for name, (dtype, shape) in header["arrays"].items():
         count = int(np.prod(shape, dtype=np.int64))
@@ -244,7 +244,7 @@ def _unpack(spec: Spec, payload: bytes) -> Kept:
 
 
 def _vectors_fingerprint(embeddings: Embeddings) -> str:
-    """SHA-256 of documents, queries and ids as they lie there, one pass by block."""
+    """SHA-256 of documents, queries and ids as stored, in one pass by block."""
     digest = Digest()
     for X in (embeddings.docs, embeddings.queries):
         digest.add(f"{None if X is None else (X.dtype.str, X.shape)}\n")
@@ -255,7 +255,7 @@ def _vectors_fingerprint(embeddings: Embeddings) -> str:
 
 @cache
 def _code_fingerprint() -> str:
-    """SHA-256 of embgeo's code, so that what an edited codec left is not taken for its own."""
+    """SHA-256 of embgeo's code, so that findings from before an edit are not reused."""
     package = Path(embgeo.__file__).resolve().parent
     digest = Digest()
     for path in sorted(package.rglob("*.py")):
@@ -264,7 +264,7 @@ def _code_fingerprint() -> str:
 
 
 def _libraries() -> dict[str, str]:
-    """Versions of what computes, as far as it is installed; FAISS only where it is used."""
+    """Versions of the installed numerical libraries; FAISS only if it is used."""
     names = ("numpy", "numba", "scipy", "torch", "ml_dtypes", "pytrec-eval-terrier")
     installed = versions()
     used = {"python": sys.version.split()[0], **{name: installed[name] for name in names if name in installed}}

@@ -1,4 +1,4 @@
-"""What the chosen store does to the space beyond nDCG: neighbourhoods, hubs, documents that fall out of reach."""
+"""Side effects of the chosen store beyond nDCG: neighbourhoods, hubs, documents that become unreachable."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REACH = 100
 PROBES = 1000
 PROBES_OF_MANY = 200  # documents as queries in a corpus of over 100,000
 LISTED = 50
-TIES = 22  # neighbours beyond the ten, among which ties with the tenth are looked for
+TIES = 22  # neighbours beyond the ten that are checked for ties with the tenth
 
 
 def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_own: bool = False) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a row says of its index: bytes, build time, and recall and speed by search effort."""
+"""What a row reports about its index: bytes, build time, and recall and speed by search effort."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from embgeo.compression.search.searcher import Searcher
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
 
-JUDGED = 10  # results a recall of the flat search is counted over
-DEPTH = 32  # its results among which ties with the last of them are looked for
+JUDGED = 10  # results over which recall of the flat search is counted
+DEPTH = 32  # flat results that are checked for ties with the last of those
 RECALLS = (0.95, 0.99)
 CURVE_SECONDS = 0.4
 CURVE_REPEATS = 3
@@ -27,7 +27,7 @@ def index_facts(
     embeddings: Embeddings,
     seconds: float,
 ) -> dict[str, Any]:
-    """What a row says of its index, built in `seconds`; JSON values.
+    """What a row reports about its index, built in `seconds`; JSON values.
 
     Keys: `name`, `effort` (the spec's own), `structure_bytes`, `constant_bytes` (the part that does not grow with the
     vectors), `build_seconds`, and those of `effort_curve`.
@@ -44,7 +44,7 @@ def index_facts(
 
 
 def effort_curve(searcher: Any, flat: Searcher, index: Index, Q: np.ndarray, documents: int) -> dict[str, Any]:
-    """Recall of the flat search and speed at a few efforts, from little to as much as it takes to find all.
+    """Recall of the flat search and speed at a few efforts, from low to high enough to find everything.
 
     Keys: `efforts`, a list of {"effort", "recall_of_flat", "qps", "single_query_ms"}; `flat`, the speed of the flat
     search of the same codes in the same rounds; `at_recall`, by share the first point that reaches it, or None.

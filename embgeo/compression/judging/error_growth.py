@@ -1,4 +1,4 @@
-"""How much more a codec errs on documents that it was not fitted on."""
+"""How much larger a codec's errors are on documents that it was not fitted on."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-NO_GROWTH = 1.01  # ratios below are within their own noise
+NO_GROWTH = 1.01  # smaller ratios are noise
 NO_ERROR = 1e-5  # of the spread of the exact scores: what is left is float32 rounding
 
 
 @dataclass(frozen=True)
 class ErrorGrowth:
-    """Error of scores on unseen documents over that on documents of the fit.
+    """The ratio of score errors on unseen documents to those on training documents.
 
     Attributes
     ----------
-    ratio : of the two, at least 1; infinite where there is too little to compare.
-    applied : the factor that errors are widened by; 1 leaves scores as they are.
-    slope : of approximate on exact scores, in sample; what a codec shrinks is not its error.
+    ratio : of the two, at least 1; infinite if there is too little to compare.
+    applied : the factor that errors are multiplied by; 1 leaves scores as they are.
+    slope : of approximate on exact scores, in sample; shrinkage by the codec is not an error.
     """
 
     ratio: float
@@ -29,8 +29,8 @@ class ErrorGrowth:
     def between(cls, inside: np.ndarray, outside: np.ndarray, exact: np.ndarray, group: np.ndarray) -> ErrorGrowth:
         """From scores (m, c) of the same pairs in sample, out of sample and exact; `group` (m, c) int, −1 is left out.
 
-        An error is what a line through exact scores leaves of approximate ones, with an intercept for each query and
-        group: what a codec shifts alike for all neighbours moves no ranking. It is taken relative to the slope.
+        Errors are the residuals of regressing approximate on exact scores, with an intercept for each query and group
+        (a shift common to all neighbours changes no ranking), divided by the slope.
         """
         error_in, slope_in, spread = _error(inside, exact, group)
         error_out, slope_out, _ = _error(outside, exact, group)
@@ -45,7 +45,7 @@ class ErrorGrowth:
         return cls(float(ratio), float(ratio) if ratio > NO_GROWTH else 1.0, float(slope_in))
 
     def widen(self, scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
-        """Scores with their errors as large as on unseen documents; float32, shape of `scores`."""
+        """Scores with their errors scaled up to those on unseen documents; float32, shape of `scores`."""
         expected = np.float32(self.slope) * exact
         return np.asarray(expected + np.float32(self.applied) * (scores - expected), np.float32)
 
@@ -56,7 +56,7 @@ AS_IT_IS = ErrorGrowth(1.0)
 def _error(scores: np.ndarray, exact: np.ndarray, group: np.ndarray) -> tuple[float, float, float]:
     """Mean absolute residual, slope, and mean absolute spread of the exact scores, over pairs.
 
-    Absolute, not squared: a range that clips a few extreme documents must not widen the errors of all.
+    Absolute, not squared: a range that clips a few extreme documents must not inflate the errors of all.
     """
     x, y = np.zeros(exact.shape), np.zeros(exact.shape)
     for number in range(int(group.max(initial=-1)) + 1):

@@ -1,4 +1,4 @@
-"""What a sweep finds out about one spec."""
+"""What a sweep measures for one spec."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from embgeo.compression.judging.timing import Timing
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured of one spec, its search speed aside; per-query arrays are (m,) over the queries that count.
+    """What was measured for one spec, except search speed; per-query arrays are (m,) over the judged queries.
 
     Every field but `spec` is an array or a JSON value, so that a checkpoint can hold it.
 
@@ -22,11 +22,11 @@ class Finding:
     quality : nDCG@10 out of sample, or recall against exact neighbours where there are no judgements.
     in_sample : the same from the built store, fitted on everything it holds.
     recall : share of the exact top 10 found, out of sample.
-    ranked : (m, 32) int32 document rows out of sample, best first, in the order that `quality` judges; −1 where empty.
-    tier_bytes : code bytes of what is searched, and of what rescores where there are two.
+    ranked : (m, 32) int32 document rows out of sample, best first, in the order that `quality` uses; −1 where empty.
+    tier_bytes : code bytes of the tier that is searched, and of the one that rescores, if any.
     state_bytes : constants of the shipped codec.
-    estimator : how `quality` was estimated for documents outside the fit, and why so (`held_out.out_of_sample`).
-    index : what `effort.index_facts` says of the built index: bytes, seconds, recall and speed by effort; or None.
+    estimator : how `quality` was estimated for documents outside the fit, and why (`held_out.out_of_sample`).
+    index : what `effort.index_facts` reports of the built index: bytes, seconds, recall and speed by effort; or None.
     file_bytes : predicted size of the store's file.
     band : (worst, best) mean quality under other tie orders, or None without ties.
     """

@@ -1,4 +1,4 @@
-"""Document folds: codecs are judged on documents they were not fitted on."""
+"""Document folds: codecs are evaluated on documents they were not fitted on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEEP_FOLDS_BYTES = 256 * 2**20  # fit rows of the folds that are kept between gr
 
 
 def document_folds(embeddings: Embeddings, seed: int, folds: int = FOLDS) -> np.ndarray:
-    """(n,) int8 fold of each document; copies, equal up to rounding, stand together, so that none is seen in the fit.
+    """(n,) int8 fold of each document; copies (equal up to rounding) share a fold, so that none leaks into the fit.
 
     With fewer distinct documents than `folds` there are as many folds as distinct documents.
     """
@@ -39,10 +39,10 @@ def fit_sample(embeddings: Embeddings, seed: int, rows: int = FIT_ROWS) -> np.nd
 
 
 class Folds:
-    """The training sets of one sweep: all sampled documents, and by fold those of the other folds.
+    """The training sets of one sweep: all sampled documents, and for each fold those of the other folds.
 
-    What fits share (moments, axes) is computed once a training set and kept; the rows of the folds are kept only where
-    they are small, and cut out of the sample again for each group where they are not.
+    What fits share (moments, axes) is computed once per training set and kept; the rows of a fold are kept only if
+    they are small, and otherwise copied from the sample again for each group.
     """
 
     def __init__(self, embeddings: Embeddings, seed: int) -> None:
@@ -59,7 +59,7 @@ class Folds:
         self._small = (self.count - 1) * rows.nbytes <= KEEP_FOLDS_BYTES
 
     def learning_from(self, queries: np.ndarray) -> Folds:
-        """The same folds, whose fits may learn from these queries too."""
+        """The same folds, whose fits may also learn from these queries."""
         other = copy.copy(self)
         other.shipped = self.shipped.learning_from(queries)
         other.trainings = [training.learning_from(queries) for training in self.trainings]
@@ -69,6 +69,6 @@ class Folds:
         """A codec of one tier, fitted without this fold."""
         codec = fit_codec(spec, self.trainings[fold])
         if not self._small:
-            self.trainings[fold].let_go()
+            self.trainings[fold].release()
         [tier] = codec.tiers
         return tier

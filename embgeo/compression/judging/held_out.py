@@ -1,4 +1,4 @@
-"""Out of sample: documents are ranked as a codec would that was fitted on others."""
+"""Out-of-sample rankings: documents are ranked as by a codec that was fitted on other documents."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK, tie_order
 
-MEASURED_FOLDS = 2  # on these folds: five give the same ratio within .01
+MEASURED_FOLDS = 2  # error growth is measured on these folds: five give the same ratio within .01
 MEASURED_QUERIES = 300
-OVERFITTED = 3.0  # ratio of errors beyond which those in sample say nothing of those outside (benchmarks/decisions.py)
+OVERFITTED = 3.0  # error ratio beyond which in-sample errors do not predict others (benchmarks/decisions.py)
 GROUP_SPECS = 6
 GROUP_BYTES = 256 * 2**20  # codecs of all folds and rankings that one pass over the corpus may hold
 LONG_BYTES = 256 * 2**20  # of a corpus: above this size, up to six specs share one pass
 CANDIDATE_BYTES = 64 * 2**20
-KEEP_CODES_BYTES = 64 * 2**20  # codes of one spec that are kept between two passes instead of made twice
+KEEP_CODES_BYTES = 64 * 2**20  # codes of one spec that are kept between two passes instead of computed twice
 
 
 def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterator[list[Spec]]:
@@ -41,7 +41,7 @@ def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterato
     long_to_read = 4 * len(embeddings) * d > LONG_BYTES
     firsts: dict[object, int] = {}
     for spec in specs:
-        # equal reducers stand together, and within them equal first tiers
+        # equal reducers come together, and within them equal first tiers
         for key in (_reducers(spec), str(spec.tiers[0])):
             firsts.setdefault(key, len(firsts))
     ordered = sorted(specs, key=lambda spec: (firsts[_reducers(spec)], firsts[str(spec.tiers[0])]))
@@ -58,13 +58,13 @@ def groups(specs: Sequence[Spec], embeddings: Embeddings, folds: int) -> Iterato
 
 
 def _reducers(spec: Spec) -> tuple[Reducer, ...]:
-    """All reducers of the first tier, those that belong to its quantizer included."""
+    """All reducers of the first tier, including those that belong to its quantizer."""
     return (*spec.reducers, *spec.quantizer.before)
 
 
 @dataclass(frozen=True)
 class Judged:
-    """A ranking that a codec is judged by, and how it was made: `estimator` is what the row prints, JSON values."""
+    """A ranking that evaluates a codec, and how it was made: `estimator` is what the row prints, JSON values."""
 
     ranking: TopK
     estimator: dict[str, Any]
@@ -72,15 +72,15 @@ class Judged:
 
 @dataclass(frozen=True)
 class _Tier:
-    """How documents are scored on behalf of one tier of a spec.
+    """How documents are scored for one tier of a spec.
 
     Attributes
     ----------
     codecs : one for all documents, or one by fold.
-    of : (n,) which of them encodes a document; None where there is one.
-    error : how the error of scores grows on documents that the codec has not seen; scores are widened by it.
-    shared : the codes that several documents have, where scores are widened.
-    codes : (n, b) codes of all documents, where they were needed to find those and are small.
+    of : (n,) which of them encodes a document; None if there is only one.
+    error : the growth of score errors on documents that the codec has not seen, applied to the scores.
+    shared : the codes that several documents share, if errors are scaled.
+    codes : (n, b) codes of all documents, if they were needed to find those and are small.
     """
 
     codecs: Sequence[Tier]
@@ -108,17 +108,17 @@ def out_of_sample(
     tick: Callable[[Spec], None],
     missed: Mapping[Spec, np.ndarray] | None = None,
 ) -> list[Judged]:
-    """The best documents of every query by spec, as a codec would find them that was fitted on other documents.
+    """The best documents of every query by spec, as found by a codec fitted on other documents.
 
-    The codec that is shipped, `built[spec]`, ranks all documents. Where its scores are more exact on the documents it
-    was fitted on than on others (`ErrorGrowth`, measured on held-out folds), each score is moved away from the exact
-    one by that ratio. So errors that near neighbours share cancel, as they do in a store, which they do not where the
-    scores of several codecs are merged. Beyond a ratio of OVERFITTED the errors in sample say nothing of those outside:
-    then each document is encoded by a codec fitted without its fold, and all folds are ranked together.
+    The shipped codec, `built[spec]`, ranks all documents. If its scores are more accurate on the documents it was
+    fitted on than on others (`ErrorGrowth`, measured on held-out folds), each score is moved away from the exact one by
+    that ratio. Errors that near neighbours share then cancel, as they do in a store; they would not if the scores of
+    several codecs were merged. Beyond a ratio of OVERFITTED, in-sample errors say nothing about unseen documents: each
+    document is then encoded by a codec fitted without its fold, and all folds are ranked together.
 
     Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
-    results of `binary+int8@10`. The ranking of a spec does not depend on its company.
-    An indexed spec has the ranking of its flat search without what its built index misses, `missed[spec]` (m, c):
+    results of `binary+int8@10`. The ranking of a spec does not depend on the other specs.
+    An indexed spec gets the ranking of its flat search minus what its built index misses, `missed[spec]` (m, c):
     ranking only the index's candidates would leak the in-sample choice.
     """
     Q = task.embeddings.query_matrix()
@@ -148,7 +148,7 @@ def out_of_sample(
 
 
 def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds) -> _Tier:
-    """The codec that is shipped with the growth of its error, or codecs by fold where it overfits."""
+    """The shipped codec with the growth of its errors, or one codec per fold if it overfits."""
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, held_out, folds.of)
     if growth.ratio <= OVERFITTED:
@@ -162,7 +162,7 @@ def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds) -> _
 
 
 def _error_growth(task: JudgingTask, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
-    """Errors of scores on the nearest documents of queries: by codecs that never saw them, and by the one shipped."""
+    """Score errors on the nearest documents of queries: of codecs that never saw them, and of the shipped one."""
     asked = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
     Q = task.embeddings.query_matrix()[asked]
     rows, exact = task.exact_rows[asked], task.exact_scores[asked]
@@ -174,7 +174,7 @@ def _error_growth(task: JudgingTask, codec: Tier, held_out: Sequence[Tier], of: 
 
 
 def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
-    """What the row says of how it was judged: the estimator, the ratio it rests on, and a sentence."""
+    """How the row was evaluated: the estimator, the ratio it is based on, and a sentence."""
     worst = max(tiers, key=lambda tier: tier.error.ratio).error
     ratio = worst.ratio if np.isfinite(worst.ratio) else None
     if any(tier.of is not None for tier in tiers):
@@ -209,18 +209,18 @@ def out_of_queries(
     tick: Callable[[Spec], None],
     missed: Mapping[Spec, np.ndarray] | None = None,
 ) -> list[Judged]:
-    """`out_of_sample` for specs that learn from queries: each half of them through what the other half taught."""
+    """`out_of_sample` for specs that learn from queries: each half is evaluated by codecs fitted on the other half."""
     Q = task.embeddings.query_matrix()
-    # a query and its copies stand in one half
+    # a query and its copies are in one half
     groups = find_copies(Embeddings(Q, None, (), (), "dot")).group
     half = (np.random.default_rng([seed, 0x1EA7]).permutation(int(groups.max()) + 1) % 2)[groups]
 
-    def taught_by(queries: np.ndarray, tick: Callable[[Spec], None]) -> list[Judged]:
-        taught = folds.learning_from(queries)
-        return out_of_sample(task, specs, taught, {s: fit_codec(s, taught.shipped) for s in specs}, tick, missed)
+    def learned_from(queries: np.ndarray, tick: Callable[[Spec], None]) -> list[Judged]:
+        trained = folds.learning_from(queries)
+        return out_of_sample(task, specs, trained, {s: fit_codec(s, trained.shipped) for s in specs}, tick, missed)
 
-    judged = taught_by(Q[half == 1], tick)
-    for one, other in zip(judged, taught_by(Q[half == 0], lambda spec: None), strict=True):
+    judged = learned_from(Q[half == 1], tick)
+    for one, other in zip(judged, learned_from(Q[half == 0], lambda spec: None), strict=True):
         one.ranking.scores[half == 1] = other.ranking.scores[half == 1]
         one.ranking.rows[half == 1] = other.ranking.rows[half == 1]
     return judged
@@ -240,7 +240,7 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
             for number, mine in tier.parts(rows):
                 codec = tier.codecs[number]
                 Z, bias = asked[name][number]
-                # equal reducers of one training set are one tuple
+                # equal reducers of one training set are the same tuple
                 key = (id(codec.reducers), -1 if tier.of is None else number)
                 if tier.codes is None and key not in reduced:
                     reduced[key] = codec.reduce(block[mine])
@@ -288,12 +288,12 @@ def _without(top: TopK, missed: np.ndarray) -> TopK:
 
 
 def _asked(fitted: Mapping[str, Sequence[Tier]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-    """Queries as the codec of each fold asks them, (m, r) and biases (m,); once for equal reducers."""
+    """Queries mapped by the codec of each fold, (m, r), and biases (m,); once for equal reducers."""
     known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     asked: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, codecs in fitted.items():
         for codec in codecs:
-            # the arithmetic of published studies quantizes queries too, each codec in its way
+            # the arithmetic of published studies quantizes queries too, differently for each codec
             key = id(codec) if codec.spec.centred else id(codec.reducers)
             if key not in known:
                 known[key] = codec.queries(Q)

@@ -1,4 +1,4 @@
-"""Documents that a codec cannot tell apart, since it gives them one code."""
+"""Documents that a codec cannot tell apart, because they have the same code."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from embgeo.retrieval.exact import score
 
 @dataclass(frozen=True)
 class SharedCodes:
-    """The codes that several documents have.
+    """The codes that several documents share.
 
     Attributes
     ----------
-    of : (n,) int64, which of them a document has; -1 where its code is its own.
+    of : (n,) int64, which of them a document has; -1 if its code is unique.
     means : (g, d) float32 mean vector of the documents of each.
     spread : (g,) float32 mean squared distance of these documents from it.
     """
@@ -28,7 +28,7 @@ class SharedCodes:
 
     @classmethod
     def among(cls, codes: np.ndarray, embeddings: Embeddings) -> SharedCodes:
-        """From the codes (n, b) uint8 of all documents. Cost: a sort of n codes, and a pass where any are shared."""
+        """From the codes (n, b) uint8 of all documents. Cost: a sort of n codes, and a pass if any are shared."""
         whole = np.ascontiguousarray(codes).view(f"V{codes.shape[1]}").ravel()
         _, code, count = np.unique(whole, return_inverse=True, return_counts=True)
         many = count > 1
@@ -49,7 +49,7 @@ class SharedCodes:
     def level(self, X: np.ndarray, rows: np.ndarray, similarity: str) -> tuple[np.ndarray, np.ndarray]:
         """Vectors (k, d) and offsets (k,) whose score plus offset is the mean score of the documents with that code.
 
-        `X` (k, d) are the vectors of the documents `rows` (k,); those whose code is their own stay as they are.
+        `X` (k, d) are the vectors of the documents `rows` (k,); those with a unique code stay as they are.
         """
         of = self.of[rows]
         tied, offset = np.flatnonzero(of >= 0), np.zeros(len(rows), np.float32)
@@ -59,7 +59,7 @@ class SharedCodes:
         return X, offset
 
     def level_scores(self, exact: np.ndarray, Q: np.ndarray, rows: np.ndarray, similarity: str) -> np.ndarray:
-        """`exact` (m, k), the scores of `rows` (k,), with the mean over the documents of a code where it is shared."""
+        """`exact` (m, k), the scores of `rows` (k,), replaced by the mean over the documents of a shared code."""
         tied = np.flatnonzero(self.of[rows] >= 0)
         if not len(tied):
             return exact
@@ -70,5 +70,5 @@ class SharedCodes:
         return exact
 
     def _offset(self, of: np.ndarray, similarity: str) -> np.ndarray:
-        """The mean of -|q - x|^2 over documents is that to their mean vector, less their spread."""
+        """The mean of -|q - x|^2 over documents is that of their mean vector, minus their spread."""
         return -self.spread[of] if similarity == "euclidean" else np.zeros(len(of), np.float32)

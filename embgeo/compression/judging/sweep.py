@@ -1,4 +1,4 @@
-"""The loop: every spec fitted, judged out of sample, built for real, and timed."""
+"""The sweep: every spec is fitted, evaluated out of sample, built, and timed."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from embgeo.retrieval.exact import exact_search, own_rows
 from embgeo.retrieval.top_k import TopK
 
 KEEP_SEARCHERS_BYTES = 512 * 2**20
-STEPS = 2  # of progress a spec: judged out of sample, built
+STEPS = 2  # of progress per spec: evaluated out of sample, built
 IN_SAMPLE = {
     "name": "in sample",
     "error_ratio": None,
@@ -41,14 +41,14 @@ IN_SAMPLE = {
 
 @dataclass(frozen=True)
 class Sweep:
-    """All outcomes of one sweep, in the order asked for; `baseline` is float32.
+    """All outcomes of one sweep, in the requested order; `baseline` is float32.
 
     Attributes
     ----------
     judged : rows are compared by nDCG@10; without judgements by recall of the exact neighbours.
-    query_groups : (m,) int; queries of one number share relevant documents.
+    query_groups : (m,) int; queries with the same number share relevant documents.
     shipped : the codec of a spec, fitted on all (sampled) documents, and its links or lists: what would be shipped. A
-        sweep does not hold one for every spec: what it does not hold is fitted again, equal to the bit.
+        sweep does not keep one for every spec: the others are refitted, bit-identical.
     resumed : specs whose findings an earlier sweep had left in the cache.
     """
 
@@ -66,7 +66,7 @@ class Sweep:
 
     @property
     def measure(self) -> str:
-        """What rows are compared by."""
+        """The measure that rows are compared by."""
         return NDCG if self.judged else RECALL
 
     @property
@@ -85,10 +85,10 @@ def sweep(
 ) -> Sweep:
     """Run every spec, float32 first.
 
-    Out of sample: the shipped codec, its errors as large as on documents that it was not fitted on, or codecs by fold
-    where it overfits (`held_out.out_of_sample`). In sample: the store as it would be shipped.
-    Specs are finished in small groups and kept in `checkpoints` one by one; what these hold is not done again.
-    `summarise` says in one line of progress what was found so far.
+    Out of sample: the shipped codec, with errors scaled to those on unseen documents, or one codec per fold if it
+    overfits (`held_out.out_of_sample`). In sample: the store as it would be shipped.
+    Specs are finished in small groups and saved in `checkpoints` one by one; specs found there are not run again.
+    `summarise` gives a progress note, one line, of what was found so far.
     Memory: one block of rows, the fit sample, the codecs of one group, and searchers of all specs while they stay
     under 512 MiB; it does not grow with the number of specs.
     """
@@ -148,7 +148,7 @@ class _Shipped:
 
 @dataclass
 class _Work:
-    """A sweep under way: what all groups share, and what is finished."""
+    """A sweep in progress: what all groups share, and what is finished."""
 
     task: JudgingTask
     folds: Folds
@@ -168,7 +168,7 @@ class _Work:
     structures: dict[Spec, Structure] = field(default_factory=dict)
 
     def resume(self, spec: Spec) -> None:
-        """Take over what an earlier sweep left; a spec timed apart from the others needs its timing too."""
+        """Reuse what an earlier sweep saved; a spec timed separately needs its timing too."""
         kept = self.checkpoints.read(spec) if self.checkpoints else None
         if kept is None or (kept.timing is None and not self.interleaved):
             return
@@ -186,7 +186,7 @@ class _Work:
             for spec, shipped in indexed.items()
             if shipped.flat is not None
         }
-        # raw codes of different fits do not compare: these are judged as published, by one codec for all documents
+        # raw codes of different fits are not comparable: these use one codec for all documents, as published
         raw = [spec for spec in group if spec.centred]
         group = [spec for spec in group if not spec.centred]
         for spec in raw:
@@ -203,7 +203,7 @@ class _Work:
             self._keep(spec, one, indexed.pop(spec) if spec in indexed else self._ship(spec, *fits[spec]))
 
     def _keep(self, spec: Spec, judged: Judged, shipped: _Shipped) -> None:
-        """Keep what was found of one spec."""
+        """Keep and save the finding of one spec."""
         finding = self._find(spec, judged, shipped)
         if self.interleaved:
             self.searchers[spec], self.codecs[spec] = shipped.searcher, shipped.codec
@@ -222,7 +222,7 @@ class _Work:
         return TopK(*shipped.searcher.search(queries, min(self.task.results(spec), len(self.task.embeddings))))
 
     def time(self, specs: Sequence[Spec]) -> dict[Spec, Timing]:
-        """Speeds of all specs: measured together, in rounds, where all searchers can be held."""
+        """Speeds of all specs: measured together, in rounds, if all searchers fit in memory."""
         if not self.interleaved:
             return self.timings
         again = [spec for spec in specs if spec not in self.searchers]
@@ -237,7 +237,7 @@ class _Work:
         return dict(zip(specs, timings, strict=True))
 
     def shipped(self, spec: Spec) -> tuple[Codec, Structure | None]:
-        """The codec and index as shipped: held, the codec kept on disk because it took long, or made again."""
+        """The codec and index as shipped: from memory, from disk (codecs slow to fit), or rebuilt."""
         codec, structure = self.codecs.get(spec), self.structures.get(spec)
         if codec is None:
             kept = self.checkpoints.read(spec) if self.checkpoints else None
@@ -250,18 +250,18 @@ class _Work:
         return codec, structure
 
     def _training(self, spec: Spec) -> Training:
-        """What the shipped codec is fitted on: all sampled documents, and all queries where it learns from them."""
+        """What the shipped codec is fitted on: all sampled documents, and all queries if it learns from them."""
         shipped = self.folds.shipped
         return shipped.learning_from(self.task.embeddings.query_matrix()) if spec.learns_from_queries else shipped
 
     def _fit(self, spec: Spec) -> tuple[Codec, float]:
-        """The codec that is shipped, fitted on everything, and the seconds that took."""
+        """The shipped codec, fitted on everything, and the seconds that took."""
         started = time.perf_counter()
         codec = fit_codec(spec, self._training(spec))
         return codec, time.perf_counter() - started
 
     def _ship(self, spec: Spec, codec: Codec, fit_seconds: float) -> _Shipped:
-        """Encode everything, build the real index and look at its efforts."""
+        """Encode everything, build the real index and measure its efforts."""
         embeddings = self.task.embeddings
         started = time.perf_counter()
         codes = None if is_memory_mapped(codec, embeddings) else encode_all(codec, embeddings)
@@ -276,7 +276,7 @@ class _Work:
         return _Shipped(codec, structure, searcher, flat, facts, fit_seconds, encoded - started)
 
     def _find(self, spec: Spec, judged: Judged, shipped: _Shipped) -> Finding:
-        """What is known of a spec once it is ranked out of sample and built."""
+        """The finding of a spec that has been ranked out of sample and built."""
         task, embeddings, codec, searcher = self.task, self.task.embeddings, shipped.codec, shipped.searcher
         ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
         held_out = task.without_own(judged.ranking)
@@ -310,19 +310,19 @@ class _Work:
 
 
 def _searchers_bytes(specs: Sequence[Spec], embeddings: Embeddings) -> int:
-    """About what the searchers of all specs would hold: codes, and a matrix for those that turn the vectors."""
+    """Approximate memory of the searchers of all specs: codes, and a matrix for those that transform the vectors."""
     n, d = len(embeddings), embeddings.dimension
     turned = sum(bool(spec.reducers or spec.quantizer.before) for spec in specs)
     return n * sum(spec.code_bytes(d) + spec.structure_bytes_per_vector for spec in specs) + 4 * d * d * turned
 
 
 def is_memory_mapped(codec: Codec, embeddings: Embeddings) -> bool:
-    """Whether float32 codes would be a copy of a whole large corpus: it is then searched where it lies."""
+    """Whether float32 codes would be a copy of a whole large corpus: it is then searched in place."""
     return str(codec.spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES
 
 
 def built_searcher(codec: Codec, embeddings: Embeddings, device: str, structure: Structure | None = None) -> Searcher:
-    """A searcher over the codes of the whole corpus, through links or lists where there are any."""
+    """A searcher over the codes of the whole corpus, through links or lists if there are any."""
     if is_memory_mapped(codec, embeddings):
         return MatrixSearcher(embeddings)
     return build_searcher(codec, encode_all(codec, embeddings), device, structure)

@@ -1,4 +1,4 @@
-"""What a sweep judges by: vectors with queries, judgements, and the exact neighbours."""
+"""What a sweep evaluates against: vectors with queries, judgements, and the exact neighbours."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
 from embgeo.retrieval.exact import without_own
 from embgeo.retrieval.top_k import TopK
 
-DEPTH = 32  # results kept a query: 10 are judged, the rest shows ties at the cut
+DEPTH = 32  # results kept per query: 10 are evaluated, the rest reveal ties at the cutoff
 CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
 
 
 @dataclass(frozen=True)
 class SweepInput:
-    """All that decides what a sweep finds of a spec.
+    """Everything besides the spec that determines a finding.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class SweepInput:
 
 @dataclass(frozen=True)
 class JudgingTask:
-    """What a ranking is judged by: the evaluator (or None), the exact neighbours, and self matches to remove.
+    """What a ranking is evaluated against: the evaluator (or None), the exact neighbours, and self matches to remove.
 
     `exact_scores` and `exact_rows` are (m, ≤ CONTENDERS), best first, self matches removed.
     """
@@ -54,17 +54,17 @@ class JudgingTask:
         return DEPTH + (self.own is not None)
 
     def candidates(self, spec: Spec) -> int:
-        """How many documents the first search must return: those judged, or factor · 10 to be rescored."""
+        """How many documents the first search must return: those evaluated, or factor · 10 to be rescored."""
         return self.depth if spec.rescorer is None else 10 * spec.factor + (self.own is not None)
 
     def results(self, spec: Spec) -> int:
-        """How many to ask the built store for: over ten would give rescoring and indices more effort than named."""
+        """How many to ask the built store for: over ten would exceed the effort that the spec names."""
         return self.depth if spec.rescorer is None and spec.index is None else 10 + (self.own is not None)
 
     def missed(self, spec: Spec, searcher: Searcher, flat: Searcher) -> np.ndarray:
         """(m, c) rows that the flat search of the same codes finds and the built index does not, −1 elsewhere.
 
-        Both are asked for what the index looks at without more effort than the spec names.
+        Both are asked for as many results as the index visits at the effort that the spec names.
         """
         assert spec.index is not None
         wanted = self.results(spec) if spec.rescorer is None else self.candidates(spec)
@@ -85,7 +85,7 @@ class JudgingTask:
         return self.evaluator(scores, rows)["ndcg@10"]
 
     def ranked(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """(m, ≤ DEPTH) int32 rows of the queries that count, equal scores in the order of the evaluator."""
+        """(m, ≤ DEPTH) int32 rows of the judged queries, equal scores in the evaluator's order."""
         if self.evaluator is None:
             return rows[:, :DEPTH].astype(np.int32)
         return self.evaluator.ordered(scores[:, :DEPTH], rows[:, :DEPTH])

@@ -1,4 +1,4 @@
-"""Search speed by protocol: warm-up, interleaved repeats, median and spread."""
+"""Search speed: warm-up, interleaved repeats, median and spread."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def time_searchers(
     repeats: int | None = None,
     seconds: float | None = None,
 ) -> list[Timing]:
-    """Time top-10 searches; each searcher warms up once, then repeats go round so that a slow moment hits all alike.
+    """Time top-10 searches; each searcher warms up once, then repeats are interleaved so that slow moments affect all.
 
-    A searcher that needs over `seconds` in all is repeated less often, at least once.
+    A searcher that takes over `seconds` in total is repeated fewer times, at least once.
     """
     repeats = REPEATS if repeats is None else repeats
     seconds = SECONDS_PER_SEARCHER if seconds is None else seconds

@@ -1,12 +1,12 @@
-"""Which searcher a store gets: the first backend that takes its codec.
+"""Which searcher a store gets: the first backend that supports its codec.
 
     the codec's own loop   fp8 (e4m3), adaptive, tqc, binary, itq: one query over the bytes; batches by block
-    FAISS 4-bit fast-scan  int4 fp4 tq4 pq…x4: over our nibbles, the best 4k rescored exactly
+    FAISS 4-bit fast-scan  int4 fp4 tq4 pq…x4: over our nibbles, the top 4k rescored exactly
     FAISS flat             f32 f16 bf16 int8 pq opq: our codes, ranges and codebooks handed over without re-encoding
     by block               anything else, and everything without FAISS: decode a block, multiply
 
-On a GPU faiss-gpu takes float32 and float16; everything else is decoded and multiplied there with torch. Along links or
-lists FAISS searches where it holds the codes, our own walk elsewhere.
+On a GPU faiss-gpu takes float32 and float16; everything else is decoded and multiplied there with torch. Links or lists
+are searched by FAISS if it can hold the codes, otherwise by our own code.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def build_searcher(
 ) -> Searcher:
     """The fastest searcher for this codec on this machine, over its codes (n, code_bytes).
 
-    With a `structure` (links, lists) the search goes along it, on the CPU. AssertionError where it was built under
-    another metric than the codec's.
+    With a `structure` (links, lists) the search uses it, on the CPU. AssertionError if it was built under another
+    metric than the codec's.
     """
     first, *second = codec.by_tier(codes)
     tier = codec.tiers[0]
@@ -58,7 +58,7 @@ def _along(tier: Tier, codes: np.ndarray, structure: Structure) -> EffortSearche
 
 
 def build_structure(index: Index, codec: Codec, codes: np.ndarray, training: Training) -> Structure:
-    """Links or lists over the decoded codes of the tier that is searched; float32 of all rows is held meanwhile."""
+    """Links or lists over the decoded codes of the tier that is searched; holds all rows as float32 meanwhile."""
     tier = codec.tiers[0]
     index.check(len(codes))
     starts = range(0, len(codes), BLOCK_ROWS)

@@ -1,6 +1,6 @@
-"""Search in half-byte codes by FAISS's 4-bit fast-scan: product codes and any alphabet of 16 levels a coordinate.
+"""Search in half-byte codes by FAISS's 4-bit fast-scan: product codes and any alphabet of 16 levels per coordinate.
 
-A scalar code of 16 levels a coordinate is a product code with one coordinate a part and given centroids, so `int4`,
+A scalar code of 16 levels per coordinate is a product code with one coordinate per part and given centroids, so `int4`,
 `fp4` and `tq4` go through the SIMD loops made for `pq…x4` as well.
 """
 
@@ -18,11 +18,11 @@ from embgeo.compression.search.searcher import Found, any_length, metric_of
 
 OVERSAMPLING = 4
 QUERY_BLOCK = 256
-LANES = 32  # rows a block of the packed layout
+LANES = 32  # rows per block of the packed layout
 
 
 def search_by_fast_scan(tier: Tier, codes: np.ndarray) -> FastScanSearcher | None:
-    """A 4-bit fast-scan searcher for this codec; None where its codes are no nibbles or FAISS packs them otherwise."""
+    """A 4-bit fast-scan searcher for this codec; None if its codes are not nibbles or FAISS packs them differently."""
     table = tier.quantizer.table_code() if len(codes) and faiss_available() else None
     if table is None or table.bits != 4:
         return None
@@ -31,18 +31,18 @@ def search_by_fast_scan(tier: Tier, codes: np.ndarray) -> FastScanSearcher | Non
 
 
 class FastScanSearcher:
-    """SIMD search in half-byte codes, its best rescored from the same bytes.
+    """SIMD search in half-byte codes, with the best rows rescored from the same bytes.
 
-    Fast-scan rounds each query's table of 16 products a part to 8 bits, so its scores are approximate. The best
-    `OVERSAMPLING`·k rows are scored again with the float32 tables; what is returned are scores of decoded rows.
-    The codes are held once, in the order FAISS packs them (32 rows a block), and rescoring reads them there.
+    Fast-scan rounds each query's table of 16 products per part to 8 bits, so its scores are approximate. The best
+    `OVERSAMPLING`·k rows are scored again with the float32 tables; the scores returned are those of decoded rows.
+    The codes are held once, in the order FAISS packs them (32 rows per block), and rescoring reads them there.
     """
 
     def __init__(self, tier: Tier, codes: np.ndarray, levels: np.ndarray) -> None:
         import faiss
 
         metric = metric_of(tier.similarity)
-        # differences do not know where the origin lies, but FAISS's tables cancel far from it
+        # differences do not depend on the origin, but FAISS's tables cancel far from it
         centre = levels.mean(axis=1, keepdims=True) if metric == "l2" else np.zeros((1, 1, 1), np.float32)
         levels = levels - centre
         plain = TableCode(4, levels).faiss_index(faiss_metric(metric))
@@ -88,7 +88,7 @@ class FastScanSearcher:
         return -((cut[:, :, None, :] - self.levels[None]) ** 2).sum(axis=3)
 
     def reads_back(self, codes: np.ndarray) -> bool:
-        """Whether the packed bytes are laid out as the rescoring loop takes them to be, on the first and last rows."""
+        """Whether the packed bytes have the layout that the rescoring loop assumes, on the first and last rows."""
         parts = len(self.levels)
         ends = np.unique(np.r_[0 : min(64, len(codes)), max(0, len(codes) - 64) : len(codes)])
         # random tables: a sum that agrees to rounding has read the same levels
@@ -104,7 +104,7 @@ class FastScanSearcher:
 def _rescore_kernel() -> Any:
     import numba
 
-    # one thread: a few thousand rows take less time than waking others
+    # one thread: a few thousand rows take less time than waking more threads
     @numba.njit(cache=True, nogil=True)
     def kernel(packed, tables, places, found):  # type: ignore[no-untyped-def]
         queries, parts, _ = tables.shape

@@ -82,7 +82,7 @@ class ScorerSearcher(BlockSearcher):
 
 
 def own_scorer(tier: Tier, codes: np.ndarray) -> Scorer | None:
-    """The codec's own loop over these codes; None where it has none or scores are no inner products of decoded rows."""
+    """The codec's own loop over these codes; None if it has none or scores are not inner products of decoded rows."""
     if tier.similarity == "euclidean" or tier.spec.centred:
         return None
     return tier.quantizer.scorer(codes)

@@ -1,7 +1,7 @@
-"""Search by FAISS, which holds our codes byte for byte: flat, on a GPU, or along links or lists.
+"""Search by FAISS, which holds our codes byte for byte: flat, on a GPU, or with links or lists.
 
-A codec's quantizer says which FAISS index takes its codes: one of a format that FAISS has (`faiss_index`), or a product
-code of given tables (`table_code`), which is a scalar code of any alphabet too.
+A quantizer provides the FAISS index for its codes: one of FAISS's own formats (`faiss_index`), or a product code with
+given tables (`table_code`), which can represent a scalar code of any alphabet too.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def faiss_metric(metric: str) -> int:
 
 
 def assert_metric(index: Any, metric: str) -> None:
-    """AssertionError where a FAISS index, or the storage or coarse quantizer inside it, has another metric.
+    """AssertionError if a FAISS index, or the storage or coarse quantizer inside it, has another metric.
 
     Every FAISS index is built with an explicit metric: HNSW classes default to L2.
     """
@@ -56,7 +56,7 @@ def assert_metric(index: Any, metric: str) -> None:
 
 
 def code_index(tier: Tier) -> Any | None:
-    """An empty trained flat FAISS index that takes the codes as they are, or None where FAISS has no such format."""
+    """An empty trained flat FAISS index that takes the codes as they are, or None if FAISS has no such format."""
     if tier.spec.centred:
         return None
     metric = metric_of(tier.similarity)
@@ -86,10 +86,10 @@ def add_codes(index: Any, codes: np.ndarray) -> None:
 
 
 def flat_batches(index: Any, Q: np.ndarray) -> Iterator[slice]:
-    """Slices of the queries (m, r) as `index` is to be asked.
+    """Slices of the queries (m, r) to pass to `index`.
 
-    Where float32 vectors, documents or the centroids of lists, are compared under L2, a larger batch would go by norms
-    and products, which cancel far from the origin; a small one takes differences, in the same time.
+    For float32 vectors (documents or list centroids) under L2, FAISS would compute a larger batch by norms and
+    products, which cancel far from the origin; it computes a small one by differences, in the same time.
     """
     import faiss
 
@@ -101,9 +101,9 @@ def flat_batches(index: Any, Q: np.ndarray) -> Iterator[slice]:
 
 
 def asked(index: Any, Z: np.ndarray, k: int, parameters: Any = None) -> Found:
-    """Scores, larger is nearer, and rows that `index` finds for Z (m, r), ordered and padded as everywhere.
+    """Scores, larger is nearer, and rows that `index` finds for Z (m, r), ordered and padded as `best_of` does.
 
-    FAISS leaves equal scores in heap order: they are put in row order.
+    FAISS leaves equal scores in heap order: they are sorted into row order.
     """
     import faiss
 
@@ -116,9 +116,9 @@ def asked(index: Any, Z: np.ndarray, k: int, parameters: Any = None) -> Found:
 
 
 def centre_codebooks(index: Any) -> np.ndarray:
-    """Move the codebooks of an `IndexPQ` to their means, in place, and return these, (r,) float32, zeros elsewhere.
+    """Centre the codebooks of an `IndexPQ` in place and return their means, (r,) float32; zeros for any other index.
 
-    Taken from the queries too they change no distance, and FAISS's tables of products do not cancel far from 0.
+    If the means are subtracted from the queries too, no distance changes, and FAISS's product tables do not cancel.
     """
     import faiss
 
@@ -164,7 +164,7 @@ class GpuFaissSearcher(FaissSearcher):
 
 @dataclass(frozen=True)
 class FaissStructureSearcher:
-    """FAISS walks stored links or reads stored lists and scores the store's own bytes."""
+    """FAISS follows stored links or reads stored lists and scores the store's own bytes."""
 
     tier: Tier
     structure: Structure
@@ -196,15 +196,15 @@ class FaissStructureSearcher:
 
 
 def search_on_faiss(tier: Tier, codes: np.ndarray) -> FaissSearcher | None:
-    """A flat FAISS searcher where FAISS is installed and has the format itself."""
+    """A flat FAISS searcher if FAISS is installed and has the format itself."""
     index = native_index(tier) if faiss_available() else None
     return None if index is None else FaissSearcher(tier, codes, index)
 
 
 def search_on_gpu_faiss(tier: Tier, codes: np.ndarray) -> GpuFaissSearcher | None:
-    """The same on a GPU, where faiss-gpu is there with a device and has the format.
+    """The same on a GPU, if faiss-gpu is installed, finds a device and has the format.
 
-    Not under euclidean similarity: there it takes norms and products, which cancel far from the origin.
+    Not under euclidean similarity: there it uses norms and products, which cancel far from the origin.
     """
     if tier.similarity == "euclidean" or not tier.quantizer.gpu_faiss or not faiss_available():
         return None
@@ -216,7 +216,7 @@ def search_on_gpu_faiss(tier: Tier, codes: np.ndarray) -> GpuFaissSearcher | Non
 
 
 def structure_on_faiss(tier: Tier, codes: np.ndarray, structure: Structure) -> FaissStructureSearcher | None:
-    """FAISS along links or lists, where it is installed and holds the codes."""
+    """FAISS with links or lists, if it is installed and can hold the codes."""
     flat = code_index(tier) if faiss_available() else None
     if flat is None:
         return None

@@ -15,7 +15,7 @@ BLOCK_ROWS = 65536
 class TorchSearcher:
     """The same scores as the CPU paths up to float32 rounding; ids agree up to ties within it.
 
-    A codec without a decoder here is decoded on the CPU, block by block, and multiplied on the device.
+    A codec without a torch decoder is decoded on the CPU, block by block, and multiplied on the device.
     """
 
     def __init__(self, tier: Tier, codes: np.ndarray, device: str) -> None:
@@ -41,7 +41,7 @@ class TorchSearcher:
         for start in range(0, n, BLOCK_ROWS):
             block = self._block(start, min(start + BLOCK_ROWS, n))
             if self.tier.similarity == "euclidean":
-                centre = block.mean(0)  # about it: far from the origin the squares would cancel
+                centre = block.mean(0)  # centred: far from the origin the squares would cancel
                 near, asked = block - centre, queries - centre
                 products = 2 * (asked @ near.T) - (near * near).sum(1) - (asked * asked).sum(1, keepdim=True)
                 products.clamp_(max=0)

@@ -1,4 +1,4 @@
-"""What every search over a store shares: the protocol, ties, scores of candidates, queries of any length."""
+"""What every search over a store shares: the protocol, ties, scores of candidates, queries of any norm."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import numpy as np
 from embgeo.embeddings import balanced
 
 BLOCK_ROWS = 8192
-FEW_QUERIES = 4  # up to so many are scored one by one, by a codec's own loop where it has one
+FEW_QUERIES = 4  # up to this many are scored one by one, by a codec's own loop if it has one
 
 Found = tuple[np.ndarray, np.ndarray]
 Search = Callable[[Any, np.ndarray, int], Found]
 
 
 class Searcher(Protocol):
-    """A searchable store. It holds the codes as they are stored; none keeps a float32 copy."""
+    """A searchable store. It holds the codes as they are stored, never a float32 copy."""
 
     @property
     def name(self) -> str: ...
@@ -32,7 +32,7 @@ class Searcher(Protocol):
 
 
 class EffortSearcher(Searcher, Protocol):
-    """A searcher whose effort can be changed without building anything anew."""
+    """A searcher whose effort can be changed without rebuilding anything."""
 
     def with_effort(self, effort: int) -> Self: ...
 
@@ -61,11 +61,11 @@ def pair_scores(Z: np.ndarray, documents: np.ndarray, similarity: str) -> np.nda
 
 
 def any_length(search: Search) -> Search:
-    """The `search` method of a searcher over `self.tier`, for queries of any length under inner products.
+    """The `search` method of a searcher over `self.tier`, for queries of any norm under inner products.
 
-    Float32 sums and 8-bit tables hold only queries of about unit size. Queries so long or short that their products
-    would leave float32 are brought to it by a power of two, which changes no ranking and rounds nothing; the scores are
-    brought back, as far as float32 holds them.
+    Float32 sums and 8-bit tables handle only queries of about unit norm. Queries so long or short that their products
+    would overflow or underflow float32 are scaled to it by a power of two, which changes no ranking and rounds nothing;
+    the scores are scaled back, as far as float32 can represent them.
     """
 
     @wraps(search)

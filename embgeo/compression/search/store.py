@@ -11,7 +11,7 @@ The file is a safetensors file (any safetensors reader opens it) with the tensor
 
 and the metadata entries `embgeo_store` (format version), `codec` (JSON), `codec_sha256` (of that JSON and the state: a
 codec with one flipped number would still decode, to other vectors) and, with an index, `index` (JSON). It is written in
-row blocks, so that a memory-mapped corpus passes through without being held.
+row blocks, so that a memory-mapped corpus is never held in memory.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Store:
     ----------
     codec : the frozen codec.
     codes : (n, code_bytes) uint8; both tiers side by side where there are two.
-    doc_ids : one id a row.
+    doc_ids : one id per row.
     structure : links or lists over the codes, or None.
     """
 
@@ -71,7 +71,7 @@ def write_store(
     """Write codes (row blocks in order), state, ids and links or lists; returns the bytes written.
 
     The file appears whole or not at all. Raises StorageError when the disk is full or the folder cannot be written,
-    and ValueError when the blocks do not hold one row an id.
+    and ValueError when the blocks do not hold one row per id.
     """
     encoded = [doc_id.encode("utf-8", "surrogatepass") for doc_id in doc_ids]
     header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)), structure)
@@ -136,7 +136,7 @@ def _structure_arrays(structure: Structure | None) -> dict[str, np.ndarray]:
 def _restored(
     metadata: Mapping[str, str], arrays: Mapping[str, np.ndarray], codec: Codec, rows: int
 ) -> Structure | None:
-    """The structure that a store holds; ValueError, KeyError or TypeError where it does not belong to this codec."""
+    """The structure that a store holds; ValueError, KeyError or TypeError if it does not belong to this codec."""
     if "index" not in metadata:
         return None
     held = {name.removeprefix("index."): array for name, array in arrays.items() if name.startswith("index.")}

@@ -1,4 +1,4 @@
-"""Two codes a document: the first is searched, the second rescores what it brings."""
+"""Two codes per document: the first is searched, the second rescores its candidates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TieredSearcher:
 
     Attributes
     ----------
-    tier : the second, that rescores.
+    tier : the second one, which rescores.
     """
 
     first: Searcher
@@ -49,5 +49,5 @@ class TieredSearcher:
 
 
 def first_search(searcher: Searcher) -> Searcher:
-    """The search of the first tier, whose ranking an index and a rescoring tier act upon."""
+    """The search of the first tier, whose ranking an index and a rescoring tier change."""
     return searcher.first if isinstance(searcher, TieredSearcher) else searcher

@@ -1,1 +1,1 @@
-"""Indices over codes, one a file."""
+"""Indices over codes, one per file."""

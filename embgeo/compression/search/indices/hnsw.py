@@ -1,4 +1,4 @@
-"""A navigable graph over the codes (`hnsw32`): each document keeps links to near ones, a search walks along them."""
+"""A navigable graph over the codes (`hnsw32`): each document has links to near ones, and a search follows them."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ SEEN_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Graph(Structure):
-    """Links by row number, −1 where a place is free. It holds no vectors: the store's codes are scored.
+    """Links by row number, −1 in free slots. It holds no vectors: the store's codes are scored.
 
     Attributes
     ----------
     metric : `inner_product` or `l2`.
-    effort : the beam of a search where none is named.
-    entry : the row where every search begins.
+    effort : the default beam width of a search.
+    entry : the row where every search starts.
     ground : (n, 2·links) int32, the links of the layer that holds all documents.
     upper : (u, links) int32, the links of higher layers: document after document, each from layer 1 upwards.
     tops : (n,) uint8, the highest layer of each document.
@@ -109,7 +109,7 @@ class Graph(Structure):
 
     @property
     def faiss_ram_bytes(self) -> int:
-        # an offset of 8 bytes and a layer of 4 a document
+        # an offset of 8 bytes and a layer of 4 per document
         return int(self.ground.nbytes + self.upper.nbytes) + 12 * len(self.tops)
 
     @property
@@ -133,9 +133,9 @@ class HNSW(Index):
     """Hierarchical navigable small world graph, built and searched under the store's own similarity.
 
     Links are chosen from decoded documents by FAISS on one thread, so that equal seeds give equal graphs; layers are
-    filled by quota, ⌊n / links^l⌋ documents on layer l, so that the size is known before. Documents that no walk would
-    reach (few: duplicates, short vectors under inner product) get a link from the nearest document with a free place.
-    Bytes: n·(8·links + 1) and 4·links more for each place on a higher layer; hnsw32 costs 262 bytes a vector, more than
+    filled by quota, ⌊n / links^l⌋ documents on layer l, so that the size is known in advance. Documents that no search
+    would reach (few: duplicates, short vectors under inner product) get a link from the nearest one with a free slot.
+    Bytes: n·(8·links + 1) and 4·links more for each slot on a higher layer; hnsw32 costs 262 bytes a vector, more than
     many codes. Building holds the decoded documents as float32; searching holds codes and links.
     Source: Malkov & Yashunin 2018, "Efficient and robust approximate nearest neighbor search using HNSW graphs".
     """
@@ -154,7 +154,7 @@ class HNSW(Index):
 
     @property
     def marginal_bytes(self) -> int:
-        # ground and layer, and 1/links + 1/links² + … = 1/(links − 1) of a place above
+        # base layer and layer number, and 1/links + 1/links² + … = 1/(links − 1) of a slot above
         return 8 * self.links + 1 + math.ceil(4 * self.links / (self.links - 1))
 
     def structure_bytes(self, rows: int, width: int) -> int:
@@ -185,7 +185,7 @@ class HNSW(Index):
 
 
 def _quotas(rows: int, links: int) -> list[int]:
-    """How many documents stand on layer 1, 2, …"""
+    """How many documents are on layer 1, 2, …"""
     quotas = []
     while rows := rows // links:
         quotas.append(rows)
@@ -193,7 +193,7 @@ def _quotas(rows: int, links: int) -> list[int]:
 
 
 def layers(rows: int, links: int, seed: int) -> np.ndarray:
-    """(rows,) uint8 highest layer of each document; which ones are drawn, how many is fixed."""
+    """(rows,) uint8 highest layer of each document; the documents are random, their number is fixed."""
     tops = np.zeros(rows, np.uint8)
     order = np.random.default_rng([seed, links, 0x6A9]).permutation(rows)
     for quota in _quotas(rows, links):
@@ -213,7 +213,7 @@ def _faiss_links(
     built.hnsw.efConstruction = max(BUILD_EFFORT, links)
     assert_metric(built, metric)
     faiss.copy_array_to_vector(tops.astype(np.int32) + 1, built.hnsw.levels)
-    with limited_threads(1):  # with several the links depend on who came first
+    with limited_threads(1):  # with several, the links depend on timing
         built.add(np.ascontiguousarray(X, np.float32))
     used = faiss.vector_to_array(built.hnsw.levels) - 1
     neighbours = faiss.vector_to_array(built.hnsw.neighbors).astype(np.int32)
@@ -222,10 +222,10 @@ def _faiss_links(
 
 
 def connect(ground: np.ndarray, entry: int, X: np.ndarray, metric: str) -> None:
-    """Make every document reachable from `entry` along `ground`, changed in place, as far as free places go.
+    """Make every document reachable from `entry` along `ground`, changed in place, as far as free slots allow.
 
-    A document that is not reached gets a link from the nearest one that has a free place among its own links, else
-    among theirs, else anywhere.
+    An unreachable document gets a link from the nearest one with a free slot: among its own links, else among theirs,
+    else anywhere.
     """
     reached = np.zeros(len(ground), bool)
     _mark(ground, entry, reached)
@@ -249,7 +249,7 @@ def connect(ground: np.ndarray, entry: int, X: np.ndarray, metric: str) -> None:
 
 
 def _mark(ground: np.ndarray, start: int, reached: np.ndarray) -> None:
-    """Set `reached` for everything that a walk from `start` comes to."""
+    """Set `reached` for everything reachable from `start`."""
     reached[start] = True
     front = np.array([start])
     while len(front):
@@ -261,10 +261,10 @@ def _mark(ground: np.ndarray, start: int, reached: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class BeamSearcher:
-    """The same walk for every other codec: all queries of a batch step together, what a step meets is decoded once.
+    """Beam search for every other codec: all queries of a batch step together, and each step decodes a document once.
 
-    A few queries are scored by the codec's own loop, where it has one. Right for any codec, without a float32 copy;
-    slow for one query (some milliseconds of small steps).
+    A few queries are scored by the codec's own loop, if it has one. Works for any codec, without a float32 copy; slow
+    for one query (some milliseconds of small steps).
     """
 
     tier: Tier
@@ -307,7 +307,7 @@ class BeamSearcher:
         spent = np.zeros(rows.shape, bool)
         beam = max(self.effort, k)
         while not spent.all():
-            # scores descend along a beam: its first unspent documents are the best
+            # scores descend along a beam: its first unexpanded documents are the best
             order = np.argsort(spent, axis=1, kind="stable")[:, :EXPANDED]
             fresh = ~np.take_along_axis(spent, order, 1)
             np.put_along_axis(spent, order, True, 1)
@@ -327,7 +327,7 @@ class BeamSearcher:
         return best_of(scores, rows, k)
 
     def _descend(self, count: int, score: Score) -> np.ndarray:
-        """(m,) where each query enters the ground layer: on every layer above, step to the best while one is better."""
+        """(m,) where each query enters the base layer: on each layer above, step to the best while one is better."""
         graph = self.graph
         at = np.full(count, graph.entry)
         reached = score(np.arange(count), at[:, None])[:, 0]
@@ -360,7 +360,7 @@ class BeamSearcher:
         return score
 
     def _decoded_scores(self, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Each row is decoded once, whoever asks for it."""
+        """Each row is decoded once, however many queries need it."""
         there = rows >= 0
         scores = np.full(rows.shape, -np.inf, np.float32)
         if there.any():

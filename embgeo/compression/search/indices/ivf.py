@@ -1,4 +1,4 @@
-"""Inverted lists over the codes (`ivf256`): documents by nearest centroid, a search reads the lists of a few."""
+"""Inverted lists over the codes (`ivf256`): documents by nearest centroid; a search reads a few lists."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ POINTS_PER_LIST = 39  # FAISS's own recommendation
 SAMPLE_PER_LIST = 256
 PASSES = 12
 ASSIGNED_ROWS = 65_536
-SMALL_LIST = 4096  # rows a list on average, below which one thread reads it
+SMALL_LIST = 4096  # average rows per list, below which one thread reads it
 POOL = 200
 
 
@@ -35,7 +35,7 @@ class Lists(Structure):
     Attributes
     ----------
     metric : `inner_product` or `l2`.
-    effort : lists probed where no number is named.
+    effort : lists probed by default.
     ends : (lists,) uint64, where each list ends in `rows`.
     centroids : (lists, r) float32, unit length under inner product; queries are compared with them as floats.
     rows : (n,) int32, the rows of list 0, then of list 1, …, each ascending.
@@ -133,7 +133,7 @@ class IVF(Index):
     """Inverted lists of whole documents (no residuals), so that a score is the one a flat search would give.
 
     Centroids come from k-means on the fit rows (spherical under inner product, 12 passes, at most 256 rows a list);
-    documents and queries go to the centroids that are nearest under the store's similarity, queries as floats.
+    documents and queries go to the nearest centroids under the store's similarity, queries as floats.
     Bytes: 4 a vector, and lists·(4·r + 8) for centroids and ends. Building holds the decoded documents as float32.
     Source: Jégou, Douze & Schmid 2011, "Product quantization for nearest neighbor search", §IV.
     """
@@ -199,7 +199,7 @@ def list_scores(X: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray
 
 
 def nearest_list(X: np.ndarray, centroids: np.ndarray, metric: str) -> np.ndarray:
-    """(n,) int64, the first of equals."""
+    """(n,) int64 nearest list of each row, the first of equals."""
     return list_scores(X, centroids, metric).argmax(axis=1)
 
 
@@ -207,7 +207,7 @@ def coarse_centroids(Z: np.ndarray, lists: int, metric: str, rng: np.random.Gene
     """(lists, r) float32 by Lloyd's k-means from `lists` rows of Z; an empty list takes the row farthest from its own.
 
     Under inner product centroids are brought to unit length after each pass (spherical k-means): a long centroid would
-    draw every query.
+    attract every query.
     """
     from scipy.sparse import csr_matrix
 
@@ -238,8 +238,8 @@ def _sized(centroids: np.ndarray, metric: str) -> np.ndarray:
 
 @dataclass(frozen=True)
 class ListSearcher:
-    """Each list that a batch probes is decoded once for all its queries; a few queries read all theirs at once, by the
-    codec's own loop where it has one."""
+    """Each list that a batch probes is decoded once for all its queries; a few queries read all of theirs at once, by
+    the codec's own loop if it has one."""
 
     tier: Tier
     lists: Lists
