@@ -109,7 +109,7 @@ def off_scale(points: Sequence[tuple[float, str]], color: Any) -> list[dict[str,
     return [markers(name, edge, marker, texts, yaxis="y2", hovertemplate=told)] if points else []
 
 
-def held(values: Sequence[float], share: float) -> list[float]:
+def near_best(values: Sequence[float], share: float) -> list[float]:
     """The `values` that an axis should cover: at least `share` of the best. The rest would squash them."""
     top = max(values)
     return [value for value in values if value >= share * top] or list(values)

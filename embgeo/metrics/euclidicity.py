@@ -76,7 +76,7 @@ def euclidicity(space: Space) -> Reading:
     space is the mean of 20 uniform annuli of the same number of points, inner radius and dimension (the document's own
     maximum-likelihood dimension from its 60 neighbours, at most 50). All H0 bars are born at 0, so that the diagrams
     are compared as sorted deaths: the largest difference, which is the bottleneck distance but for the diagonal.
-    Moves with n, for a larger sample has smaller annuli, so it has no interval.
+    Depends on n, because a larger sample has smaller annuli, so it has no interval.
 
     `rows["score"]` is each document's own distance; duplicates share theirs. Raises `Undefined` below 120 rows.
 

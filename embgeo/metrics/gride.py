@@ -35,8 +35,8 @@ def gride_dim(space: Space) -> Reading:
     """Maximum-likelihood dimension from μ = r_2m / r_m, the ratio of neighbour distances at ranks 2m and m.
 
     The density of μ is d (μ^d − 1)^(m−1) / (B(m, m) μ^(d(2m−1)+1)). The curve has m = 1, 2, 4, …, 64 (as far as the
-    distinct rows reach) against the mean distance of neighbour 2m; the value is that of the largest m, so it does move
-    with n. m = 1 is TwoNN by maximum likelihood. Copies, equal up to rounding, are taken out first; Euclidean.
+    distinct rows reach) against the mean distance of neighbour 2m; the value is that of the largest m, so it depends
+    on n. m = 1 is TwoNN by maximum likelihood. Copies, equal up to rounding, are taken out first; Euclidean.
 
     Raises `Undefined` for fewer than 5 distinct rows and where neighbours are equally far.
 

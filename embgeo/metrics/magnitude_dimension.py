@@ -39,7 +39,7 @@ def mag_dim(space: Space) -> Reading:
     """Largest secant slope of log M(t) over log t between 29 equally spaced scales up to where M = 0.95 n.
 
     Euclidean distances between the distinct rows; the conventions are those of the published table (30 scales, 0
-    included and left out of the slopes). Moves with n, so it has no interval.
+    included and left out of the slopes). Depends on n, so it has no interval.
 
     `rows["weight"]` is each document's magnitude weight at the upper end of the steepest step, duplicates sharing
     theirs: near 1 for documents that stand alone at the edge of the cloud, near 0 (or below) deep inside it.

@@ -38,5 +38,7 @@ def jackknife_interval(
     ci = (max(value - half_width, min(low, value)), min(value + half_width, max(high, value)))
     method = f"delete-half jackknife, {len(draws)} subsamples without replacement"
     if abs(drift) > half_width:
-        method += f"; valid for this n only: half of the rows shift the value by {drift:+.3g}, more than its half-width"
+        method += (
+            f"; valid for this n only: on half of the rows the value is {drift:+.3g} off, more than the half-width"
+        )
     return ci, method, drift

@@ -18,7 +18,7 @@ from embgeo.results.compare import Front, FrontGroup, FrontRow
 
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "pentagon", "hexagram")
 DASHES = ("solid", "dash", "dot", "dashdot")
-SHARE_HELD = 0.75  # of a run's own best quality: rows below would squash the others into a line
+SHARE_SHOWN = 0.75  # of a run's own best quality: rows below would squash the others into a line
 CHOICES = {"absolute": "as measured", "relative": "relative to each model's float32"}
 CAPTION = (
     "Each line is the Pareto front of a run; open markers are its other stores; the recommended store is ringed. Bars "
@@ -157,7 +157,7 @@ def _window(fronts: Drawn, axes: _Axes) -> tuple[float, float]:
     """Range of the quality axis: of each run the rows near its best, the bars of its front, the recommended store."""
     ends = []
     for front, points in fronts:
-        ends += figures.held([y for _, y, _ in points], SHARE_HELD)
+        ends += figures.near_best([y for _, y, _ in points], SHARE_SHOWN)
         ends += [y for _, y, row in points if row.spec == front.recommended]
     least = min(ends)
     for front, points in fronts:

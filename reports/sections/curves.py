@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PERSISTENCE = ("persistence_diagram_h0", "persistence_diagram_h1")
 MARK_LINE = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
 SMALLEST_SHOWN = 1e-6  # of the largest value, on a log axis
-PERSISTS = (
+DIAGRAM_NOTE = (
     "Each point is a component or a loop, placed by the distances at which it appears and disappears; points far from "
     "the diagonal persist."
 )
@@ -229,7 +229,7 @@ def _diagram(h0: Curve | None, h1: Curve | None) -> Plot | None:
         legend={"x": 1, "xanchor": "right", "y": 0, "yanchor": "bottom", "itemclick": False},
     )
     described = ", ".join(f"{count(len(bars))} {name}" for name, *_, bars in groups)
-    return Plot("", "Persistence diagram", f"Births and deaths of {described}.", {"curve": drawn}, PERSISTS)
+    return Plot("", "Persistence diagram", f"Births and deaths of {described}.", {"curve": drawn}, DIAGRAM_NOTE)
 
 
 def _lifetimes(curve: Curve | None) -> list[tuple[float, float]]:

@@ -17,10 +17,12 @@ from embgeo.results.parts import part_summaries
 PLANNED = 100_000_000
 TERMS = (
     ("codec", "A way to encode vectors; its name, the spec, lists the steps. float32 stores four bytes per coordinate"),
+    ("statistically tied", "These queries cannot tell its quality from that of the recommended store"),
+)
+OF_JUDGED = (
     ("nDCG@10", "Search quality: 1 if the relevant documents come first, 0 if none is in the first ten results"),
     ("paired by query", "Both stores answer the same queries; the interval is that of their difference per query"),
     ("out of sample", "Evaluated as on documents that the codec was not trained on"),
-    ("statistically tied", "These queries cannot tell its quality from that of the recommended store"),
 )
 # by the stored verdict on the share that --keep asks for
 KEPT = {
@@ -52,7 +54,9 @@ def decision(shown: Shown[CompressResult]) -> Iterator[Block]:
         yield Paragraph(Strong("What would change it."))
         yield Bullets(other)
     if best.spec:
-        yield Glossary("What these words mean", [*TERMS, *part_summaries(best.spec)])
+        yield Glossary(
+            "What these words mean", [*TERMS, *(() if best.ndcg is None else OF_JUDGED), *part_summaries(best.spec)]
+        )
 
 
 def headline(result: CompressResult) -> str:
@@ -89,7 +93,7 @@ def details(result: CompressResult) -> Iterator[str]:
     if best.ndcg is not None:
         yield _quality(best, baseline, result.protocol.queries)
         yield from _verdict(best)
-        yield from _delivered(best.cross_fitted)
+        yield from _expected(best.cross_fitted)
     else:
         yield (
             "There are no relevance judgements: quality here is agreement with exact float32 search, which is weaker "
@@ -162,7 +166,7 @@ def _verdict(best: Row) -> Iterator[str]:
         yield f"The interval includes zero; a loss of up to {number(-ci[0], places=4)} cannot be excluded."
 
 
-def _delivered(choice: CrossFitted | None) -> Iterator[str]:
+def _expected(choice: CrossFitted | None) -> Iterator[str]:
     if choice and choice.value is not None:
         value = estimate(choice.value, choice.ci, 4)
         change = estimate(choice.difference, choice.difference_ci, 4, signed=True)

@@ -65,7 +65,7 @@ def _sentences(account: Prediction, predicted: int, measured: int) -> Iterator[s
     if high is not None and over is not None:
         parts.append(f"off by {number(high, places=3)} on average where the measured recall exceeds {bare(over)}")
     if whole is not None:
-        parts.append(f"by {number(whole, places=3)} over all" if parts else f"off by {number(whole, places=3)} overall")
+        parts.append(f"by {number(whole, places=3)} overall" if parts else f"off by {number(whole, places=3)} overall")
     if parts:
         yield f"It was {', '.join(parts)}{_lean(account.mean_error, whole)}."
     worst = _worst(account)

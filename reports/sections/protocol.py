@@ -13,7 +13,7 @@ from embgeo.results.compress import Budget, Protocol
 from embgeo.results.rows import Estimator
 
 # shown by the decision section, and by the sentence "fit_budget"
-SAID = ("selection", "left_out", "fit_budget_seconds")
+SHOWN_ELSEWHERE = ("selection", "left_out", "fit_budget_seconds")
 
 
 @section("protocol", "Protocol", of=CompressResult, order=1000)
@@ -31,7 +31,7 @@ def protocol(shown: Shown[CompressResult]) -> Iterator[Block]:
 
 def protocol_facts(stored: Protocol) -> list[Fact]:
     """The protocol without missing values and without what is shown elsewhere."""
-    said = SAID if stored.fit_budget else SAID[:1]
+    said = SHOWN_ELSEWHERE if stored.fit_budget else SHOWN_ELSEWHERE[:1]
     told = {key: value for key, value in stored.to_json().items() if key not in said}
     return [fact for fact in facts(told) if fact.text != MISSING]
 

@@ -26,7 +26,7 @@ from embgeo.reports.section import Shown, section
 from embgeo.results import NDCG, CompressResult
 from embgeo.run import Run
 
-LOSERS = 15
+MAX_LISTED = 15
 TOP = 10
 WHAT = ("left", "moved", "entered")
 QUERY_CHARACTERS = 160
@@ -124,7 +124,7 @@ def per_query(run: Run, spec: str, quality: str) -> PerQuery | None:
         return None
     change = np.asarray(after, np.float64) - np.asarray(before, np.float64)
     worse, better = int((change < 0).sum()), int((change > 0).sum())
-    worst = [int(place) for place in np.argsort(change, kind="stable")[:LOSERS] if change[place] < 0]
+    worst = [int(place) for place in np.argsort(change, kind="stable")[:MAX_LISTED] if change[place] < 0]
     rankings = _Rankings.of(run, spec, len(rows))
     asked = list(run.queries.items())
     losses = []

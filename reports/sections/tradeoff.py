@@ -20,7 +20,7 @@ from embgeo.results import NDCG, RECALL, CompressResult, Row
 from embgeo.results.compress import Budget
 
 TITLE = "Size against quality"
-SHARE_HELD = 0.6  # of the best quality: rows below would squash the others into a line
+SHARE_SHOWN = 0.6  # of the best quality: rows below would squash the others into a line
 QUALITIES = {NDCG: "nDCG@10, out of sample", RECALL: "Recall@10 against exact neighbours"}
 CHOICES = {NDCG: "nDCG@10 on the judgements", RECALL: "Recall@10 of exact search"}
 CAPTION = (
@@ -181,7 +181,7 @@ def _front_line(front: Sequence[Row], axis: _Axis) -> dict[str, Any]:
 def _window(axis: _Axis, rows: Sequence[Row]) -> tuple[float, float]:
     """Range of the axis: rows of at least 60 % of the best, the baseline, the recommended row, and their bars."""
     always = (axis.recommended, axis.result.baseline.spec)
-    kept = figures.held([axis.value(row) for row in rows], SHARE_HELD)
+    kept = figures.near_best([axis.value(row) for row in rows], SHARE_SHOWN)
     least = min([*kept, *(axis.value(row) for row in rows if row.spec in always)])
     ends = [least, max(kept)]
     for row in rows:

@@ -13,6 +13,7 @@ import pytest
 
 from embgeo.errors import InputError, StorageError
 from embgeo.reports import report_html, write_report
+from embgeo.results.parts import part_summaries
 from embgeo.run import Run, load_run
 
 MOST_BYTES = 6_000_000
@@ -88,6 +89,20 @@ def test_the_decision_stands_first_with_its_numbers(compressed):
     assert "+0.0001 (−0.0085 to +0.0090)" in decision
     assert "9.60 GB instead of 154 GB" in decision
     assert "Smaller: adaptive@48B at 48 B per vector" in text
+
+
+def test_the_first_screen_explains_its_words_and_the_recommended_codec(compressed):
+    text = Text(report_html([compressed])).text
+    terms = text[text.index("What these words mean") : text.index("Size against quality")]
+    [(part, meaning)] = part_summaries("adaptive@96B")
+    for word in ("codec", "nDCG@10", "paired by query", "statistically tied", f"{part} {meaning}"):
+        assert word in terms
+
+
+def test_parts_of_a_spec_are_explained_as_registered():
+    found = [part for part, _ in part_summaries("hnsw32,pca192,binary+int8@4")]
+    assert found == ["hnsw32", "pca192", "binary", "int8"]
+    assert not part_summaries("planted9,</script>")
 
 
 def test_the_signature_says_what_each_measure_means(repository):
