@@ -1,4 +1,4 @@
-"""The one batch plan of a run: which rows are encoded together, in which order."""
+"""The batch plan of a run: which rows are encoded together, and in which order."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import numpy as np
 class BatchPlan:
     """Rows sorted by text length, longest first, cut into batches.
 
-    Texts of like length share a batch, so padding is small; the longest come first, so a batch that does not fit in
-    memory fails at once. Length is in characters, ties keep the row order: the plan depends on the texts and the
-    batch size alone, which is what makes a resumed run bit-identical.
+    Texts of similar length share a batch, so padding is small; the longest come first, so a batch that does not fit in
+    memory fails at once. Length is in characters, ties keep the row order: the plan depends only on the texts and the
+    batch size, which makes a resumed run bit-identical.
 
     Attributes
     ----------
     order : (n,) int64, row numbers in the order they are encoded.
-    batch_size : rows a batch; the last one may be shorter.
+    batch_size : rows per batch; the last one may be shorter.
     """
 
     order: np.ndarray

@@ -1,4 +1,4 @@
-"""The disk cache around any encoder: killed at any moment, the same call goes on where it stopped."""
+"""The disk cache for any encoder: after a kill at any moment, the same call resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def encode_texts(
     StorageError
         Disk full or no permission; the batches kept so far stay.
     InputError
-        The encoder returned something else than float rows of shape (batch, dimension).
+        The encoder returned something other than float rows of shape (batch, dimension).
     """
     texts = list(texts)
     plan = plan_batches(texts, int(encoder.identity["batch_size"]))
@@ -83,7 +83,7 @@ def encode_texts(
     for _ in range(ATTEMPTS):
         _encode_missing(encoder, texts, role, entry, progress, shard_seconds)
         entry.assemble()
-        # asked even when our own assembly failed: another process may have finished and dropped the shards
+        # checked even if our own assembly failed: another process may have finished and dropped the shards
         if (done := entry.finished()) is not None:
             entry.drop_shards()
             return done
@@ -101,15 +101,15 @@ def cache_key(encoder: Encoder, texts: Sequence[str], role: Role) -> str:
         "role": role,
         "texts": Digest().add_texts(texts).hex(),
     }
-    # not `canonical_json`, which writes other than ASCII as it is: the keys of kept entries must stay
+    # not `canonical_json`, which does not escape non-ASCII text: the keys of existing entries must stay valid
     canonical = json.dumps(what, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return Digest(canonical).hex()
 
 
 def cached_matrix(key: str, rows: int, dimension: int, cache_dir: Path | None = None) -> np.ndarray | None:
-    """The finished (rows, dimension) matrix of an entry as a read-only memory map; None where the cache has none.
+    """The finished (rows, dimension) matrix of an entry as a read-only memory map; None if the cache has none.
 
-    Nothing is encoded. `key` is what `cache_key` gave; anything else finds nothing.
+    Nothing is encoded. `key` is a value that `cache_key` returned; anything else finds nothing.
     """
     folder = _encodings(cache_dir or cache_directory()) / key
     if re.fullmatch("[0-9a-f]{64}", key) is None or not folder.is_dir():
@@ -124,7 +124,7 @@ def cache_entries(cache_dir: Path | None = None) -> list[CachedEncoding]:
 
 
 def clear_cache(cache_dir: Path | None = None, keys: Iterable[str] | None = None) -> list[CachedEncoding]:
-    """Remove the entries of these keys (all when None) and return them; unknown keys are left out."""
+    """Remove the entries of these keys (all if None) and return them; unknown keys are ignored."""
     root = cache_dir or cache_directory()
     wanted = None if keys is None else set(keys)
     removed = [entry for entry in cache_entries(root) if wanted is None or entry.key in wanted]
@@ -164,7 +164,7 @@ def _encode_missing(
                 flush()
             progress(STAGES[role], done, total)
     except BaseException:
-        # Ctrl-C, or an encoder that failed: what is done stays done
+        # Ctrl-C, or an encoder that failed: the finished batches are kept
         flush()
         raise
     flush()
@@ -175,7 +175,7 @@ def _encode(encoder: Encoder, texts: Sequence[str], plan: BatchPlan, batch: int,
     vectors = np.asarray(encoder.encode_batch([texts[row] for row in rows], role))
     if vectors.shape != (len(rows), encoder.dimension) or vectors.dtype.kind != "f":
         raise InputError(
-            f"encoder {encoder.name} must give float rows of shape ({len(rows)}, {encoder.dimension}); "
+            f"encoder {encoder.name} must return float rows of shape ({len(rows)}, {encoder.dimension}); "
             f"got {vectors.dtype} of shape {vectors.shape}"
         )
     return vectors.astype(np.float32, copy=False)

@@ -5,7 +5,7 @@
     KEY/vectors-SUM.npy           the finished matrix in row order
     KEY/finished.json             its name and SHA-256; written after it, so that it exists only when the matrix does
 
-A file's checksum covers the entry's key too, so a file that strayed in from another entry is refused.
+A file's checksum covers the entry's key too, so a file from another entry is refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHARD = re.compile(r"batches-(\d+)-(\d+)\.shard")
 
 
 class CacheEntry:
-    """The folder of one (encoder, role, texts); methods never serve bytes whose checksum they have not verified."""
+    """The folder of one (encoder, role, texts); methods never return bytes whose checksum they have not verified."""
 
     def __init__(self, folder: Path, plan: BatchPlan, dimension: int) -> None:
         self.folder = folder
@@ -43,7 +43,7 @@ class CacheEntry:
         return len(self.plan.order), self.dimension
 
     def prepare(self, description: Mapping[str, Any]) -> None:
-        """Create the folder, so that a place that cannot be written to is found out before any work is done."""
+        """Create the folder, so that an unwritable location is detected before any work is done."""
         make_entry(self.folder)
         with cache_errors(self.folder):
             write_text(self.folder / "entry.json", json.dumps(description, indent=1, sort_keys=True))
@@ -96,7 +96,7 @@ class CacheEntry:
                 vectors = self.read_shard(path, first, last)
                 if vectors is None:
                     return False
-                # written, not mapped: a full disk is then an error one can catch, not a killed process
+                # written, not mapped, so that a full disk raises an error and does not kill the process
                 for row, vector in zip(self.plan.rows(first, last), vectors, strict=True):
                     _write_at(file.fileno(), vector.tobytes(), start + int(row) * width)
                 covered.update(range(first, last))

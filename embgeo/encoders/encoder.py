@@ -1,4 +1,4 @@
-"""What every encoder is, and the options it takes."""
+"""The protocol of encoders, and the checks of their options."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class Encoder(Protocol):
     Attributes
     ----------
     name : as the user typed it.
-    similarity : "cosine", "dot" or "euclidean" from the model's metadata; None when it states none of these.
+    similarity : "cosine", "dot" or "euclidean" from the model's metadata; None if it states none of these.
     dimension : length of a vector, after truncation.
-    max_length : longest input in tokens; None when unknown or unlimited.
-    identity : all that determines the vectors, JSON values only; it is the cache key.
+    max_length : longest input in tokens; None if unknown or unlimited.
+    identity : everything that determines the vectors, JSON values only; part of the cache key.
         Holds at least "model" and "batch_size".
     """
 
@@ -44,7 +44,7 @@ class Encoder(Protocol):
         ...
 
     def token_lengths(self, texts: Sequence[str], role: Role = "document") -> np.ndarray | None:
-        """Tokens of each text with prompt and special tokens, before cutting; None when the tokenizer is unknown."""
+        """Tokens of each text with prompt and special tokens, before truncation; None if the tokenizer is unknown."""
         ...
 
     def token_embeddings(self) -> np.ndarray | None:
@@ -53,24 +53,24 @@ class Encoder(Protocol):
 
 
 def count_truncated(encoder: Encoder, texts: Sequence[str], role: Role = "document") -> int:
-    """How many texts the encoder's `max_length` cuts; 0 when the tokenizer or the limit is unknown."""
+    """How many texts the encoder's `max_length` truncates; 0 if the tokenizer or the limit is unknown."""
     lengths = None if encoder.max_length is None else encoder.token_lengths(texts, role)
     return 0 if lengths is None else int((lengths > encoder.max_length).sum())
 
 
 def check_options(options: EncoderOptions) -> EncoderOptions:
-    """Refuse options that no model can meet; what depends on the model is checked where it is loaded."""
+    """Refuse options that no model can meet; those that depend on the model are checked when it is loaded."""
     for name in ("batch_size", "truncate_dim", "max_length"):
         value = getattr(options, name)
         if value is not None and value < 1:
-            raise InputError(f"{name.replace('_', ' ')} must be at least 1; got {value}")
+            raise InputError(f"{name} must be at least 1; got {value}")
     if options.dtype is not None and options.dtype not in get_args(Dtype):
         raise InputError(f"dtype must be one of {', '.join(get_args(Dtype))}; got {options.dtype!r}")
     return options
 
 
 def choose_device(device: str) -> str:
-    """The torch device for "auto", "cpu", "cuda", "cuda:1", "mps"; a device that is absent is an `InputError`."""
+    """The torch device for "auto", "cpu", "cuda", "cuda:1", "mps"; raises InputError for a device that is absent."""
     if device == "cpu" or (device == "auto" and not _nvidia_driver()):
         return "cpu"  # without importing torch, which takes seconds
     import torch
@@ -83,22 +83,22 @@ def choose_device(device: str) -> str:
         raise InputError(f"device must be auto, cpu or cuda; got {device!r}") from None
     if kind == "cuda" and not torch.cuda.is_available():
         raise InputError(
-            f"device {device!r} needs a CUDA GPU and a CUDA build of torch; none is here. Use --device cpu."
+            f"device {device!r} needs a CUDA GPU and a CUDA build of torch; none was found. Use --device cpu."
         )
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise InputError(f"device {device!r} needs an Apple GPU; none is here. Use --device cpu.")
+        raise InputError(f"device {device!r} needs an Apple GPU; none was found. Use --device cpu.")
     return device
 
 
 def _nvidia_driver() -> bool:
-    """Whether this machine can have a CUDA device at all: a driver's node on Linux (or under WSL), Windows unknown."""
+    """Whether this machine may have a CUDA device: a driver's device node on Linux or WSL; assumed on Windows."""
     if sys.platform == "darwin":
         return False
     return not sys.platform.startswith("linux") or any(Path(p).exists() for p in ("/dev/nvidiactl", "/dev/dxg"))
 
 
 def device_facts(device: str) -> dict[str, str]:
-    """The device and library versions that can move the last bits of a vector."""
+    """The device and library versions that can change the last bits of a vector."""
     import sentence_transformers
     import torch
     import transformers

@@ -1,7 +1,7 @@
-"""The one place that asks the model hub whether it can be reached, within bounds.
+"""The only place that checks whether the model hub can be reached, within a time limit.
 
 The hub's own client retries each file for half a minute, more than a minute for a model, before it gives up. So one
-small request goes first, on its own thread, and is given up after `HUB_SECONDS`.
+small request is sent first, in its own thread, and abandoned after `HUB_SECONDS`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class HubAnswer:
-    """What the hub, or its local cache when the hub is out of reach, says of a repository.
+    """What the hub, or its local cache if the hub cannot be reached, says about a repository.
 
-    `commit` is the commit the revision stands for; `offline` that it must be loaded from the local cache.
+    `commit` is the commit of the revision; `offline` says that it must be loaded from the local cache.
     """
 
     commit: str | None
@@ -34,7 +34,7 @@ class HubAnswer:
 
 
 def ask_hub(name: str, revision: str | None = None, hint: str = "") -> HubAnswer:
-    """Find a model repository on the hub, or complete in the local hub cache when the hub does not answer.
+    """Find a model repository on the hub, or in the local hub cache if the hub does not answer.
 
     Raises
     ------
@@ -70,7 +70,7 @@ def ask_hub(name: str, revision: str | None = None, hint: str = "") -> HubAnswer
 
 
 def cached_folder(name: str, revision: str | None) -> Path | None:
-    """The folder of a model in the local hub cache, or None; asks no network."""
+    """The folder of a model in the local hub cache, or None; makes no network request."""
     from huggingface_hub import try_to_load_from_cache
 
     for file in ("config.json", "modules.json"):
@@ -81,7 +81,7 @@ def cached_folder(name: str, revision: str | None) -> Path | None:
 
 
 def hub_answers() -> bool:
-    """Whether the hub answers at all, through the proxies that are set; one try."""
+    """Whether the hub answers at all, through the configured proxies; one try."""
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
@@ -95,10 +95,10 @@ def hub_answers() -> bool:
 
 @contextlib.contextmanager
 def hub_offline(on: bool = True) -> Iterator[None]:
-    """The hub's libraries look at their cache only, where `on`; without this each retries for over 20 seconds."""
+    """Make the hub's libraries use only their cache, if `on`; otherwise each retries for over 20 seconds."""
     from huggingface_hub import constants
 
-    # `datasets` keeps a copy of the switch from when it was loaded
+    # `datasets` copies the switch when it is imported
     loaded: list[Any] = [constants, *filter(None, [sys.modules.get("datasets.config")])] if on else []
     before = [module.HF_HUB_OFFLINE for module in loaded]
     for module in loaded:
@@ -111,7 +111,7 @@ def hub_offline(on: bool = True) -> Iterator[None]:
 
 
 def _bounded(request: Callable[[], Answer]) -> Answer:
-    """What a request gives within `HUB_SECONDS`; on a thread, since name resolution takes no time limit."""
+    """The result of a request within `HUB_SECONDS`; in a thread, since name resolution has no timeout."""
     answers: queue.Queue[Answer | Exception] = queue.Queue()
 
     def ask() -> None:

@@ -22,15 +22,15 @@ from embgeo.files.unicode import readable
 from embgeo.requests import EncoderOptions
 
 THROUGH_SENTENCE_TRANSFORMERS = ("SentenceTransformerEncoderWrapper", "InstructSentenceTransformerModel")
-# used where the dataset is no mteb task: what mteb itself tells instruction models on retrieval tasks at large
+# for datasets that are not mteb tasks: the instruction that mteb itself gives for retrieval in general
 RETRIEVAL_INSTRUCTION = "Retrieve text based on user query."
 
 
 class MtebEncoder:
     """Wraps a model loaded by mteb; every batch goes through the wrapper's own `encode`.
 
-    Where the wrapper holds a `SentenceTransformer`, that one counts tokens, and a prompt given by the user replaces
-    mteb's for its role. Other wrappers take no prompt, maximal length or dtype: giving one is an `InputError`.
+    If the wrapper holds a `SentenceTransformer`, that model counts tokens, and a prompt given by the user replaces
+    mteb's for its role. Other wrappers take no prompt, maximum length or dtype: giving one is an `InputError`.
     """
 
     def __init__(self, name: str, wrapper: Any, options: EncoderOptions, task: Any, source: Mapping[str, Any]) -> None:
@@ -71,7 +71,7 @@ class MtebEncoder:
         }
 
     def prompt(self, role: Role) -> str | None:
-        """What mteb (or the user) puts before each input; None when the wrapper does not say."""
+        """What mteb (or the user) prepends to each input; None if the wrapper does not say."""
         from mteb.types import PromptType
 
         given = self.options.prompt(role)
@@ -140,7 +140,7 @@ def load_mteb(name: str, meta: Any, options: EncoderOptions, task: object | None
         except EmbgeoError:
             raise
         except ImportError as error:
-            # mteb's second line is the pip line
+            # mteb's second line is the pip command
             reason = " ".join(str(error).splitlines()[:2]) or type(error).__name__
             raise MissingExtraError(f"model {name!r} needs a package that is not installed: {reason}") from error
         except Exception as error:
@@ -150,7 +150,7 @@ def load_mteb(name: str, meta: Any, options: EncoderOptions, task: object | None
 def _check_kind(name: str, meta: Any) -> None:
     if "dense" not in meta.model_type or "text" not in meta.modalities:
         kind = " and ".join(meta.model_type) if "dense" not in meta.model_type else " and ".join(meta.modalities)
-        raise InputError(f"embgeo needs a model that gives one dense vector a text; {name!r} is a {kind} model in mteb")
+        raise InputError(f"embgeo needs a model with one dense vector per text; {name!r} is a {kind} model in mteb")
     if meta.loader is None:
         raise InputError(f"mteb lists {name!r} but has no code to load it; encode elsewhere and use vectors:PATH")
 
@@ -171,7 +171,7 @@ def _keywords(name: str, meta: Any, options: EncoderOptions) -> dict[str, Any]:
         keywords["trust_remote_code"] = options.trust_remote_code
     if options.dtype is not None:
         if not through_sentence_transformers:
-            raise InputError(f"the dtype of {name!r} is set by mteb; leave --dtype out")
+            raise InputError(f"the dtype of {name!r} is set by mteb; omit --dtype")
         keywords["model_kwargs"] = {**(meta.loader_kwargs or {}).get("model_kwargs", {}), "torch_dtype": options.dtype}
     return keywords
 
@@ -193,14 +193,12 @@ def _inner(
         return SentenceTransformerEncoder(name, model, options, source)
     for option in ("query_prompt", "document_prompt", "max_length"):
         if getattr(options, option) is not None:
-            raise InputError(
-                f"{option.replace('_', ' ')} of {name!r} is set by mteb; leave --{option.replace('_', '-')} out"
-            )
+            raise InputError(f"{option} of {name!r} is set by mteb; omit --{option.replace('_', '-')}")
     return None
 
 
 def _retrieval_task() -> Any:
-    """Task metadata for a corpus that is no mteb task: plain retrieval."""
+    """Task metadata for a corpus that is not an mteb task: plain retrieval."""
     from mteb.abstasks.task_metadata import TaskMetadata
 
     return TaskMetadata(

@@ -1,4 +1,4 @@
-"""A model's name → an encoder."""
+"""Resolving a model's name to an encoder."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def model_names() -> list[str]:
 
 
 def names_model(name: str) -> bool:
-    """Whether `name` is that of a model and cannot be a dataset's, told without loading anything."""
+    """Whether `name` must be a model and cannot be a dataset, decided without loading anything."""
     return name == MINILM or name.startswith(VECTORS) or (Path(name) / "modules.json").is_file()
 
 
@@ -42,7 +42,7 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
     """Load the model called `name`.
 
     Tried in order: `minilm`, an existing folder, the mteb registry, the hub. `task` is mteb task metadata, for models
-    whose instruction depends on the task; without it they are told plain retrieval.
+    whose instruction depends on the task; without it they get the instruction for plain retrieval.
 
     Raises
     ------
@@ -51,13 +51,13 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
     HubError
         The hub cannot be reached, or the model is gated.
     MissingExtraError
-        A package the model needs is absent.
+        A package that the model needs is not installed.
     DataError, InputError
         The folder holds no model, the weights are not the published ones, or an option does not fit the model.
     """
     check_options(options)
     if name.startswith(VECTORS):
-        raise InputError(f"{name!r} names vectors and cannot encode texts; name the model that made them.")
+        raise InputError(f"{name!r} names vectors and cannot encode texts; name the model that produced them.")
     if name == MINILM:
         return _load_minilm(options)
     folder = Path(name).expanduser()
@@ -72,14 +72,14 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
         return load_mteb(name, meta, options, task)
     if HUB_NAME.fullmatch(name) is None:
         raise unknown_name(
-            "model", name, model_names(), "`embgeo models` lists what can be named; a hub name has the form ORG/NAME."
+            "model", name, model_names(), "`embgeo models` lists the models; a hub name has the form ORG/NAME."
         )
     return _load_from_hub(name, options)
 
 
 def packaged_minilm() -> tuple[Path, str] | None:
-    """The packaged weights and their SHA-256, "no file" without them; None where the package is not installed."""
-    # found, not imported: the package only has to say where its files are
+    """The packaged weights and their SHA-256, "no file" without them; None if the package is not installed."""
+    # located, not imported: only the place of its files is needed
     spec = importlib.util.find_spec(MINILM_PACKAGE)
     if spec is None or spec.origin is None:
         return None

@@ -28,8 +28,8 @@ OTHER_BACKENDS = frozenset({"onnx", "openvino"})
 class SentenceTransformerEncoder:
     """Wraps a loaded `SentenceTransformer`; queries go through `encode_query`, documents through `encode_document`.
 
-    Vectors are what the model's pipeline gives, unit length only where it ends in a normalising module; after
-    `truncate_dim` they are cut, not renormalised (scoring under cosine does that).
+    Vectors are what the model's pipeline returns, of unit length only if it ends in a normalising module; with
+    `truncate_dim` they are truncated, not renormalised (scoring under cosine does that).
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class SentenceTransformerEncoder:
         }
 
     def prompt(self, role: Role) -> str:
-        """The text that is put before each input of this role: the user's, else the model's, else nothing."""
+        """The text prepended to each input of this role: the user's, else the model's, else nothing."""
         given = self.options.prompt(role)
         if given is not None:
             return given
-        # the names under which sentence-transformers itself looks, in its order
+        # the prompt names that sentence-transformers itself looks up, in its order
         names = ("query",) if role == "query" else ("document", "passage", "corpus")
         name = next((n for n in names if n in self.model.prompts), self.model.default_prompt_name)
         return (self.model.prompts.get(name) or "") if name else ""
@@ -119,7 +119,7 @@ class SentenceTransformerEncoder:
 def load_folder(name: str, folder: Path, options: EncoderOptions) -> SentenceTransformerEncoder:
     """Load the model in an existing folder; a folder without one, or a damaged one, is a `DataError`."""
     if options.revision is not None:
-        raise InputError(f"a revision belongs to a hub name; {name} is a folder")
+        raise InputError(f"only a hub model has a revision; {name} is a folder")
     if not (folder / "modules.json").is_file() and not (folder / "config.json").is_file():
         raise DataError(
             f"{folder} must be a sentence-transformers model folder; it has neither modules.json nor config.json"
@@ -129,7 +129,7 @@ def load_folder(name: str, folder: Path, options: EncoderOptions) -> SentenceTra
 
 
 def load_model(name: str, where: str, options: EncoderOptions, **keywords: Any) -> SentenceTransformer:
-    """`SentenceTransformer(where)` under the options; what goes wrong inside it becomes one line."""
+    """`SentenceTransformer(where)` with the options; its errors become one line."""
     from sentence_transformers import SentenceTransformer
 
     if options.dtype is not None:
@@ -158,7 +158,7 @@ def _limit_length(name: str, model: SentenceTransformer, max_length: int | None)
     transformer = model.transformers_model
     positions = getattr(getattr(transformer, "config", None), "max_position_embeddings", None)
     if positions is not None and max_length > positions:
-        raise InputError(f"max length of {name} must be at most {positions} tokens; got {max_length}")
+        raise InputError(f"max_length of {name} must be at most {positions} tokens; got {max_length}")
     model.max_seq_length = max_length
 
 

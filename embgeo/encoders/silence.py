@@ -30,7 +30,7 @@ def quiet_loading() -> Iterator[None]:
 
 @contextlib.contextmanager
 def quiet_encoding() -> Iterator[None]:
-    """No tqdm bar of a wrapper that draws one a batch whatever it is told, and no warnings."""
+    """No warnings, and no tqdm bars from wrappers that draw one per batch whatever they are told."""
     from tqdm.std import tqdm  # type: ignore[import-untyped]
 
     drawn = tqdm.__init__

@@ -1,1 +1,1 @@
-"""Bytes on disk: writing whole or not at all, digests, safetensors headers, JSON text. Knows nothing of embeddings."""
+"""Bytes on disk: atomic writes, digests, safetensors headers, JSON text. Independent of embeddings."""

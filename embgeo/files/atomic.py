@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all; the one place where embgeo replaces what lies on disk."""
+"""Atomic writes of files and folders; the only place where embgeo replaces anything on disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SUFFIX = ".tmp"
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """An open file for the block to fill; synced and moved to `path` when the block ends, gone when it raises."""
+    """An open file for the block to fill; synced and moved to `path` when the block ends, removed if it raises."""
     with temporary_file(path.parent) as file:
         yield file
         publish(file, path)
@@ -26,7 +26,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def temporary_file(folder: Path) -> Iterator[BinaryIO]:
-    """An open file in `folder` under a name that no other process uses, for `publish`; gone after the block if not."""
+    """An open file in `folder` with a unique name, for `publish`; removed after the block if it was not published."""
     path = _temporary(folder)
     try:
         with path.open("xb+") as file:
@@ -36,21 +36,21 @@ def temporary_file(folder: Path) -> Iterator[BinaryIO]:
 
 
 def publish(file: BinaryIO, path: Path) -> None:
-    """Sync a `temporary_file` and move it to `path` in the same folder, in place of what was there."""
+    """Sync a `temporary_file` and move it to `path` in the same folder, replacing what was there."""
     file.flush()
     os.fsync(file.fileno())
     os.replace(file.name, path)
 
 
 def write_text(path: Path, text: str) -> None:
-    """A small UTF-8 text file, whole or not at all."""
+    """Write a small UTF-8 text file atomically."""
     with replacing(path) as file:
         file.write(text.encode())
 
 
 @contextlib.contextmanager
 def replacing_folder(target: Path) -> Iterator[Path]:
-    """A new folder for the block to fill, moved to `target` when the block ends, gone when it raises.
+    """A new folder for the block to fill, moved to `target` when the block ends, removed if it raises.
 
     What was at `target` stays until the new one is complete. A kill between the two renames is undone by the next call.
     """
@@ -79,7 +79,7 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def storage_errors(what: str, path: Path, advice: str) -> Iterator[None]:
-    """Turn the operating system's refusal into a `StorageError`: WHAT must be written to PATH; REASON. ADVICE."""
+    """Turn an `OSError` into a `StorageError`: WHAT must be written to PATH; REASON. ADVICE."""
     try:
         yield
     except EmbgeoError:
@@ -89,7 +89,7 @@ def storage_errors(what: str, path: Path, advice: str) -> Iterator[None]:
 
 
 def remove_orphans(folder: Path) -> None:
-    """Remove temporaries in `folder` whose process, on this host, is gone: what a `kill -9` leaves."""
+    """Remove temporary files in `folder` whose process on this host no longer runs, as `kill -9` leaves them."""
     for path in folder.glob(f".~*{SUFFIX}"):
         parts = path.name.removesuffix(SUFFIX).split("~")
         if len(parts) == 4 and parts[1] == _host() and parts[2].isdigit() and not _alive(int(parts[2])):

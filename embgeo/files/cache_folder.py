@@ -1,4 +1,4 @@
-"""The folder that keeps what takes long to compute: encodings, and the findings of unfinished sweeps."""
+"""The cache folder for results that are slow to compute: encodings, and the findings of unfinished sweeps."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ def cache_directory() -> Path:
 
 
 def cache_errors(path: Path) -> contextlib.AbstractContextManager[None]:
-    """The operating system's refusals as a `StorageError` that says what to do about the cache."""
+    """Turn an `OSError` into a `StorageError` that says what to do about the cache."""
     return storage_errors(
-        "the cache", path, "Free some space or point EMBGEO_CACHE_DIR elsewhere; what is done is kept"
+        "the cache", path, "Free some space or point EMBGEO_CACHE_DIR elsewhere; finished work is kept"
     )
 
 
 def make_entry(folder: Path) -> None:
-    """Create the folder of an entry, without what killed processes left in it."""
+    """Create the folder of an entry, and remove what killed processes left in it."""
     with cache_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         remove_orphans(folder)
 
 
 def entry_folders(place: Path) -> list[Path]:
-    """The folders in `place`, one an entry; none where there is no such place."""
+    """The folders in `place`, one per entry; [] if `place` does not exist."""
     return [folder for folder in place.iterdir() if folder.is_dir()] if place.is_dir() else []
 
 
 def entry_extent(folder: Path) -> tuple[datetime.datetime, int]:
-    """When an entry was last written to, and its bytes."""
+    """When an entry was last written to, and its size in bytes."""
     stats = [path.stat() for path in folder.iterdir()]
     changed = max((stat.st_mtime for stat in stats), default=folder.stat().st_mtime)
     return datetime.datetime.fromtimestamp(changed, datetime.UTC), sum(stat.st_size for stat in stats)

@@ -1,4 +1,4 @@
-"""SHA-256, the one way in which embgeo says that bytes are the same."""
+"""SHA-256, the only way in which embgeo decides that bytes are equal."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ class Digest:
         return self
 
     def add_texts(self, texts: Iterable[str]) -> Digest:
-        """Each text behind its length, so that no two lists of texts run into the same bytes."""
+        """Each text preceded by its length, so that different lists of texts give different bytes."""
         for text in texts:
             data = text.encode("utf-8", "surrogatepass")
             self.add(f"{len(data)}\n", data)
         return self
 
     def add_rows(self, X: np.ndarray) -> Digest:
-        """The bytes of an array (n, …) in row order, read in blocks; a memory map is released again."""
+        """The bytes of an array (n, …) in row order, read in blocks; the pages of a memory map are released."""
         for start in range(0, len(X), BLOCK_ROWS):
             self.add(X[start : start + BLOCK_ROWS].tobytes())
             release_pages(X)

@@ -59,16 +59,16 @@ def _refuse(obj: Any, where: str) -> Any:
 
 
 def to_json_text(obj: Any, indent: int | None = 2) -> str:
-    """`obj` as JSON text that any parser reads: no NaN, no lone surrogate, keys in the order they were put in."""
+    """`obj` as JSON text that any parser reads: no NaN, no lone surrogate, keys in insertion order."""
     return _text(to_plain(obj), indent=indent)
 
 
 def canonical_json(obj: Any) -> str:
-    """`obj` as one line with sorted keys: equal text exactly when the values are equal; what identities hash."""
+    """`obj` as one line with sorted keys: equal text exactly when the values are equal; identities hash this text."""
     return _text(to_plain(obj), sort_keys=True, separators=(",", ":"))
 
 
 def _text(plain: Any, **options: Any) -> str:
     text = json.dumps(plain, ensure_ascii=False, allow_nan=False, **options)
-    # half a surrogate pair, as broken corpora hold, has no UTF-8 form; its JSON escape has
+    # a lone surrogate, as in broken corpora, cannot be encoded in UTF-8; its JSON escape can
     return _SURROGATE.sub(lambda match: f"\\u{ord(match.group()):04x}", text)

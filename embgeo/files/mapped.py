@@ -1,4 +1,4 @@
-"""Memory maps that do not stay in memory."""
+"""Releasing the memory of memory maps."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 def release_pages(X: np.ndarray) -> None:
-    """Let the pages of a memory map that were read go again; they come back from the file when they are needed.
+    """Release the pages of a memory map that were read; they are read from the file again when needed.
 
-    Without it a pass over a mapped corpus leaves all of it counted as this process's memory. Other arrays stay.
+    Otherwise, after a pass over a mapped corpus, all of it counts as this process's memory. Other arrays are unchanged.
     """
-    import numpy as np  # who hands over an array has it loaded; digests of files alone do not need it
+    import numpy as np  # a caller with an array has loaded it; digests of files do not need it
 
     if isinstance(X, np.memmap) and hasattr(mmap, "MADV_DONTNEED"):
         # numpy has no public name for it; None in an array that was computed from a memory map

@@ -19,7 +19,7 @@ _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where a tensor lies: `dtype` by the format's name, bytes `begin` … `end` − 1 of the file."""
+    """The location of a tensor: `dtype` by the format's name, bytes `begin` … `end` − 1 of the file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -32,7 +32,7 @@ def file_header(
 ) -> tuple[bytes, int]:
     """The header (8-byte length included) of a file of these (name, dtype, shape), and the number of bytes after it.
 
-    The header is padded to a multiple of 8 bytes, so that data of 8-byte numbers behind it are aligned.
+    The header is padded to a multiple of 8 bytes, so that 8-byte numbers after it are aligned.
     """
     header: dict[str, object] = {"__metadata__": dict(metadata)}
     at = 0
@@ -46,7 +46,7 @@ def file_header(
 
 
 def read_header(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    """Metadata and tensors by name. Sizes are believed only by `map_tensor`; a malformed header raises ValueError,
+    """Metadata and tensors by name. `map_tensor` checks the sizes; a malformed header raises ValueError,
     LookupError, TypeError or AttributeError."""
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
@@ -64,7 +64,7 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 
 def map_tensor(path: Path, tensor: Tensor) -> np.ndarray:
-    """The tensor as a read-only memory map; raises ValueError unless its shape, dtype and place fit the file."""
+    """The tensor as a read-only memory map; raises ValueError unless its shape, dtype and offsets fit the file."""
     dtype = DTYPES.get(tensor.dtype)
     if dtype is None:
         raise ValueError(f"a tensor must be one of {', '.join(DTYPES)}; got {tensor.dtype}")

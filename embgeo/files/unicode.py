@@ -1,10 +1,10 @@
-"""Text that no encoding takes."""
+"""Text that cannot be encoded."""
 
 from __future__ import annotations
 
 
 def readable(text: str) -> str:
-    """The text with lone surrogates replaced by U+FFFD: tokenizers refuse them, and one must not stop a corpus."""
+    """The text with lone surrogates replaced by U+FFFD: tokenizers refuse them, and one of them must not stop a run."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

@@ -25,13 +25,13 @@ from embgeo.space.space_map import require_umap, space_map
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
-DEPTH = 100  # how deep exact search looks and retrievability is counted
+DEPTH = 100  # results per query of exact search, also for retrievability
 
 
 def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
     """Load the subject, search it exactly, measure its space, lay out its map, and store the run.
 
-    Raises the errors of `embgeo.errors`; what can be refused is refused before anything is encoded.
+    Raises the errors of `embgeo.errors`, before anything is encoded whenever that is possible.
     """
     check_writable_folder(request.out, "--out")
     device = choose_device(request.device)
@@ -69,7 +69,7 @@ class _Retrieved:
     ----------
     quality : the measures with intervals, or None without judgements.
     rows : (m, ≤ DEPTH) rows found, −1 where empty; None without queries.
-    arrays : what the run keeps of it.
+    arrays : what the run stores of it.
     """
 
     quality: dict[str, Any] | None
@@ -102,7 +102,7 @@ def _search(subject: Subject, seed: int, progress: Progress) -> _Retrieved:
 def _signature(signature: Signature, subject: Subject, seed: int) -> dict[str, Any]:
     """The signature as JSON, with the documents that stand out and the histogram of pairs beside ε."""
     result = signature.to_json(subject.embeddings.doc_ids)
-    # the curve has the mean and ε of the signature where it measured them
+    # the curve uses the mean and ε of the signature if it measured them
     value = signature.values.get("epsilon_corpus")
     mean = signature.details.get("epsilon_corpus", {}).get("mean")
     curve = pair_histogram(subject.embeddings, seed, mean, value.value if value else None)
@@ -112,7 +112,7 @@ def _signature(signature: Signature, subject: Subject, seed: int) -> dict[str, A
 
 
 def _per_document(signature: Signature) -> dict[str, np.ndarray]:
-    """What was measured of single documents, with the rows that were measured."""
+    """Per-document values, with the rows that were measured."""
     arrays: dict[str, np.ndarray] = {}
     for name, rows in signature.rows.items():
         arrays[f"rows/{name}/sample"] = signature.samples[name]

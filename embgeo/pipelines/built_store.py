@@ -1,4 +1,4 @@
-"""What `compress` built: ask it, or write it as a FAISS file."""
+"""The store that `compress` built: search it, or export it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORE_FILE = "store.safetensors"
 
 @dataclass(frozen=True)
 class Hit:
-    """One found document; `text` is its beginning when the run kept texts."""
+    """One found document; `text` is the beginning of its text if the run stored texts."""
 
     rank: int
     id: str
@@ -33,7 +33,7 @@ class Hit:
 
 
 def search(request: SearchRequest) -> list[Hit]:
-    """Ask the store of a run with a text or a vector; see `embgeo.search`."""
+    """Search the store of a run with a text or a vector; see `embgeo.search`."""
     query, vector, k = request.query, request.vector, request.k
     if (query is None) == (vector is None):
         raise InputError("search needs either a query text or a vector file")
@@ -83,10 +83,10 @@ def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
     if name.startswith(VECTORS):
         raise InputError(f"this store was built from {name}, which cannot encode a text; give --vector FILE")
     if not query.strip():
-        raise InputError("a query must hold text; got an empty one")
+        raise InputError("a query must contain text; got an empty one")
     options = EncoderOptions(**{**asked["encoder"], "device": device})
     encoder = resolve_encoder(name, options)
     fingerprints = run.result["model"].get("weights"), encoder.identity.get("weights")
     if fingerprints[0] != fingerprints[1]:
-        raise InputError(f"the store was built with other weights of {name} than are installed now; run compress again")
+        raise InputError(f"the store was built with other weights of {name} than those installed; run compress again")
     return encoder.encode_batch([query], "query")

@@ -1,4 +1,4 @@
-"""One codec, without a sweep around it: fit it, encode, decode, search, keep it in a file."""
+"""A single codec, without a sweep: fit it, encode, decode, search, save it to a file."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class VectorCodec:
     Attributes
     ----------
     spec : its spec, as it prints and parses.
-    similarity : cosine, dot or euclidean. Under cosine, vectors of any length may be given; they are brought to unit
+    similarity : cosine, dot or euclidean. Under cosine, vectors of any length may be given; they are normalised to unit
         length.
-    dimension : d of the vectors that it takes; None where a loaded codec does not show it (`trunc…`).
-    code_bytes : bytes of the code of a vector.
-    state_bytes : bytes that a store of any size holds once: axes, ranges, codebooks.
+    dimension : d of the vectors that it takes; None if a loaded codec does not record it (`trunc…`).
+    code_bytes : bytes of the code of one vector.
+    state_bytes : bytes that a store holds once, whatever its size: axes, ranges, codebooks.
     """
 
     def __init__(self, codec: Codec, dimension: int | None, training: Training | None = None) -> None:
@@ -47,7 +47,7 @@ class VectorCodec:
         return f"<VectorCodec {self.spec}, {self.similarity}, {self.code_bytes} bytes a vector>"
 
     def encode(self, X: np.ndarray) -> np.ndarray:
-        """(n, d) vectors → (n, code_bytes) uint8 codes, both tiers side by side where there are two.
+        """(n, d) vectors → (n, code_bytes) uint8 codes, both tiers side by side if there are two.
 
         Values beyond the range that was fitted saturate. Raises InputError for vectors that do not fit the codec.
         """
@@ -56,7 +56,7 @@ class VectorCodec:
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """(n, code_bytes) uint8 → (n, r) float32 in the reduced space that `queries` maps to; r is d without a reducer.
 
-        Of two tiers the second is decoded, which rescores.
+        With two tiers, the second, which rescores, is decoded.
         """
         return self._codec.decode(self._checked_codes(codes))
 
@@ -68,13 +68,13 @@ class VectorCodec:
     def search(self, Q: np.ndarray, codes: np.ndarray, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """Scores (m, k) float32, larger is nearer, and rows (m, k) int64 of `codes`; −inf and −1 where there are fewer.
 
-        What is searched stays as codes in memory and is kept for the next call with equal codes. An index in the spec
+        Vectors stay encoded in memory; the searcher is kept for the next call with equal codes. An index in the spec
         (`hnsw32,…`, `ivf256,…`) is built at the first call. Raises InputError for k below 1.
         """
         if k < 1:
             raise InputError(f"k must be at least 1; got {k}")
         asked = self._checked(Q).matrix()
-        # by what they hold: an array that was changed in place is another one
+        # by content: an array that was changed in place is searched anew
         codes = np.ascontiguousarray(self._checked_codes(codes))
         key = len(codes), zlib.crc32(codes.data)
         if self._searched is None or self._searched[0] != key:
@@ -126,7 +126,7 @@ def fit_codec(
 
     `spec` is written as on the command line: `int8`, `pca192,rot,int4`, `adaptive@48B`, `binary+int8@4`. `queries`
     (m, d) are needed only where a part learns from them (`lean…`). Raises SpecError for a spec that cannot be read or
-    cannot work on this dimension, InputError for vectors that are no finite matrix.
+    cannot work on this dimension, InputError for vectors that are not a finite matrix.
 
     >>> import embgeo, numpy as np
     >>> X = np.random.default_rng(0).standard_normal((500, 16)).astype(np.float32)
@@ -145,7 +145,7 @@ def _checked(X: np.ndarray, queries: np.ndarray | None, similarity: str) -> Embe
     embeddings = check_embeddings(X, queries, similarity=similarity)
     if embeddings.exponent:
         raise InputError(
-            "vectors under dot similarity must leave room for sums of their products in float32; these are too long or "
-            "too short. Multiply all of them by one factor, which changes no ranking"
+            "under dot similarity, sums of products of vectors must fit the range of float32; these vectors are too "
+            "long or too short. Multiply all of them by one factor, which changes no ranking"
         )
     return embeddings

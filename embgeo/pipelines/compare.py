@@ -56,18 +56,18 @@ def compare(request: CompareRequest, progress: Progress = silent) -> Run:
             cost=costs(items, planned, request.price_per_gb),
             conditions=checked if conditions else None,
         )
-    _refuse_strangers(items, result)
+    _refuse_unrelated(items, result)
     return save_run(request.out, replace(result, warnings=[*_caveats(items, result), *warnings, *more]).to_json())
 
 
-def _refuse_strangers(items: Sequence[ComparedRun], result: CompareResult) -> None:
+def _refuse_unrelated(items: Sequence[ComparedRun], result: CompareResult) -> None:
     overlaid = any(len(group.fronts) > 1 for group in result.fronts)
     alike = any(pair.status == "ok" for pair in result.model_similarity)
     if result.signatures is None and not (result.retrieval and result.retrieval.pairs) and not overlaid and not alike:
-        said = "; ".join(f"{item.label} is {item.run.command} of {item.dataset.name or 'vectors'}" for item in items)
+        listed = "; ".join(f"{item.label} is {item.run.command} of {item.dataset.name or 'vectors'}" for item in items)
         raise InputError(
             "runs must have something in common to be compared: signatures (two analyze runs), fronts of one "
-            f"quality measure (two compress runs), judged queries, or documents whose vectors are available; {said}"
+            f"quality measure (two compress runs), judged queries, or documents whose vectors are available; {listed}"
         )
 
 
@@ -96,6 +96,6 @@ def _caveats(items: Sequence[ComparedRun], result: CompareResult) -> list[str]:
 
 
 def _tails(names: Iterable[str | None]) -> list[str]:
-    """The last part of each name, in order, each once: what a folder can be called."""
+    """The last part of each name, in order and without repeats, for the name of a folder."""
     tails = ((name or "").removeprefix(VECTORS).rstrip("/\\").replace("\\", "/").rpartition("/")[2] for name in names)
     return [name for name in dict.fromkeys(tails) if name]

@@ -1,4 +1,4 @@
-"""compress: ways to store the vectors, judged, and the one that is recommended, built."""
+"""compress: evaluate ways to store the vectors, recommend one and build it."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
 NEIGHBOURS = 10  # the exact neighbours that recall@10 looks for
-PRICED_VECTORS = 100_000_000  # where the user plans for no number: a corpus to try things on costs nothing
+PRICED_VECTORS = 100_000_000  # without --vectors: a small test corpus costs next to nothing
 
 
 def compress(request: CompressRequest, progress: Progress = silent) -> Run:
-    """Load the vectors, plan what is judged, judge it, choose, and build the store into the run's folder.
+    """Load the vectors, plan the specs, evaluate them, choose one, and build its store into the run folder.
 
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
@@ -75,13 +75,13 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
 
 @dataclass(frozen=True)
 class _Asked:
-    """A request whose words are read.
+    """A parsed request.
 
     Attributes
     ----------
-    specs : those that were named.
+    specs : those that the user named.
     keep : share of the quality to keep, or None.
-    vectors : how many are planned for, or None.
+    vectors : number of vectors to plan for, or None.
     """
 
     request: CompressRequest
@@ -93,7 +93,7 @@ class _Asked:
 
     @classmethod
     def of(cls, request: CompressRequest) -> _Asked:
-        """Whatever can be refused before anything is read is refused here."""
+        """Parse the request; whatever can be refused before any data is read is refused here."""
         source = Source.of(request)
         check_writable_folder(request.out, "--out")
         device = choose_device(request.device)
@@ -104,24 +104,24 @@ class _Asked:
         if request.grid not in (None, STORAGE_PAPER):
             raise InputError(f"grid must be {STORAGE_PAPER}; got {request.grid!r}")
         if sum([bool(specs), request.exhaustive, request.grid is not None]) > 1:
-            raise InputError("specs, exhaustive and grid each say what is judged; give one of them")
+            raise InputError("specs, exhaustive and grid each say what is evaluated; give one of them")
         if request.budget is not None:
             parse_budget(request.budget, 1, 1)
         return cls(request, source, device, specs, keep, vectors)
 
     def check(self, dimension: int, documents: int) -> None:
-        """Refuse what cannot be met, as soon as the size of the vectors is known."""
+        """Refuse a request that cannot be met, as soon as the size of the vectors is known."""
         budget = None if self.request.grid else self.request.budget
         refuse_unmeetable(budget, self.specs, dimension, documents, self.vectors or documents)
 
 
 @dataclass(frozen=True)
 class _Corpus:
-    """What stores are judged on.
+    """What stores are evaluated on.
 
     Attributes
     ----------
-    embeddings : with the queries that are asked, documents where there are none.
+    embeddings : with the queries that are used, which are documents if there are none.
     evaluator : None without judgements.
     drop_own : a query does not find the document that has its id.
     """
@@ -134,7 +134,7 @@ class _Corpus:
 
 
 def _load(asked: _Asked, progress: Progress) -> _Corpus:
-    """The vectors, with documents in the place of queries where there are none."""
+    """The vectors, with documents as queries if there are none."""
     subject = load_subject(asked.source, asked.request, progress, check=asked.check)
     embeddings, judgements = subject.embeddings, subject.judgements
     drop_own = judgements is not None and judgements.drop_own_document
@@ -149,13 +149,13 @@ def _load(asked: _Asked, progress: Progress) -> _Corpus:
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is judged.
+    """What is evaluated.
 
     Attributes
     ----------
     listed : the specs of the list, before predictions added some.
     limits : what the recommended one must meet.
-    prediction : None where specs were named: what is named is measured, a prediction chooses nothing there.
+    prediction : None if the user named specs: those are measured, so there is nothing to choose by prediction.
     """
 
     listed: SpecList
@@ -166,7 +166,7 @@ class _Plan:
 
 
 def _plan(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Plan:
-    """The specs to judge: those named, a published grid, or the default list and what is predicted to be worth it."""
+    """The specs to evaluate: those named, a published grid, or the default list and those predicted to be worth it."""
     request, embeddings = asked.request, corpus.embeddings
     dimension, documents = embeddings.dimension, len(embeddings)
     vectors = asked.vectors or documents
@@ -188,7 +188,7 @@ def _plan(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Plan:
         prediction = Prediction.of(embeddings, specs, pool, request.seed, progress)
         specs = [*specs, *prediction.joining]
     if budget is not None:
-        # float32 is an answer too, unless other specs were named
+        # float32 can be recommended too, unless other specs were named
         refuse_constants(budget, specs if asked.specs else [*specs, parse("f32")], embeddings, request.seed)
     warnings += codebook_warnings(specs, documents, vectors)
     float32_named = not asked.specs or any(str(spec) == "f32" for spec in asked.specs)
@@ -214,7 +214,7 @@ class _Judged:
 
 
 def _choose(asked: _Asked, plan: _Plan, swept: Sweep) -> _Judged:
-    """Which row is recommended, and the rows with what that says of them."""
+    """Which row is recommended, and the rows completed by that decision."""
     seed = asked.request.seed
     bootstrap = QueryBootstrap.draw(len(swept.query_ids), seed, groups=swept.query_groups)
     decision = decide(swept, plan.limits, seed)
@@ -223,13 +223,13 @@ def _choose(asked: _Asked, plan: _Plan, swept: Sweep) -> _Judged:
 
 
 def _ship(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged, threads: int, progress: Progress) -> Run:
-    """Measure the effects of the recommended store, write it, and store the run."""
+    """Measure the side effects of the recommended store, write it, and store the run."""
     outcome, embeddings = judged.outcome, corpus.embeddings
-    progress("effects of the store", 0, 1)
+    progress("side effects of the store", 0, 1)
     codec, structure = judged.sweep.shipped(outcome.spec)
     searcher = built_searcher(codec, embeddings, asked.device, structure)
     effects = StoreEffects.from_json(store_effects(embeddings, searcher, asked.request.seed, corpus.drop_own))
-    progress("effects of the store", 1, 1)
+    progress("side effects of the store", 1, 1)
     origin = facts("compress", asked.request, asked.source.model, corpus.subject, threads)
     result = replace(
         CompressResult.from_json(origin),
@@ -282,7 +282,7 @@ def _found(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged) -> dict
 
 
 def _arrays(corpus: _Corpus, swept: Sweep, outcome: Outcome) -> dict[str, np.ndarray]:
-    """Per query: quality and recall of every row, and what the report says of single queries."""
+    """Per query: quality and recall of every row, and what the report shows of single queries."""
     evaluator = corpus.evaluator
     return {
         "query_rows": np.arange(len(corpus.embeddings.query_ids)) if evaluator is None else evaluator.query_rows,

@@ -1,4 +1,4 @@
-"""What the runs of `analyze` and `compress` keep of their subject."""
+"""What the runs of `analyze` and `compress` store about their subject."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from embgeo.environment import environment
 from embgeo.requests import SubjectRequest
 from embgeo.sources.subject import Subject
 
-MAX_TEXTS = 50_000  # of a larger corpus only the texts of documents that the report shows are kept
+MAX_TEXTS = 50_000  # of a larger corpus only the texts of documents that the report shows are stored
 Texts = Iterable[tuple[str, str]] | None
 
 
 def facts(command: str, request: SubjectRequest, model: str, subject: Subject, threads: int) -> dict[str, Any]:
-    """What the result says of where it comes from; JSON values."""
+    """What the result says about its origin; JSON values."""
     return {
         "command": command,
         **({} if request.config is None else {"config": dict(request.config)}),

@@ -1,4 +1,4 @@
-"""The subject of a run: a model's vectors of a dataset, from whatever the user named."""
+"""The subject of a run: a model's vectors for a dataset, from whatever the user named."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from embgeo.progress import Progress, silent
 from embgeo.requests import EncoderOptions, SubjectRequest
 from embgeo.sources.vector_files import Vectors, load_vectors, one_row, readers
 
-IN_MEMORY = "vectors:arrays"  # the model of a run on arrays, which no file holds
+IN_MEMORY = "vectors:arrays"  # the model name of a run on arrays in memory
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,10 @@ class Subject:
     Attributes
     ----------
     embeddings : checked vectors.
-    judgements : or None, without a dataset or qrels.
+    judgements : None without a dataset or qrels.
     model, dataset : JSON facts for the result; dataset holds name, documents, queries, qrels, fingerprint.
-    doc_texts, query_texts : texts by row, or None where none are known.
-    warnings : sentences about the data.
+    doc_texts, query_texts : texts by row, or None if unknown.
+    warnings : about the data.
     """
 
     embeddings: Embeddings
@@ -67,7 +67,7 @@ class Source:
 
     @classmethod
     def of(cls, request: SubjectRequest) -> Source:
-        """Documents are `docs`, or the array in the place of `model`; queries of shape (d,) are one query.
+        """Documents are `docs`, or an array given as `model`; queries of shape (d,) are one query.
 
         Ids default to the row numbers unless a dataset gives them. Raises InputError unless documents come from exactly
         one place.
@@ -76,7 +76,7 @@ class Source:
         if isinstance(model, str | os.PathLike):
             if not all(given is None for given in (docs, queries, *ids, request.qrels)):
                 raise InputError(
-                    f"arrays (docs=, queries=, qrels=, ids) take the place of a model; got {model!r} as well"
+                    f"arrays (docs=, queries=, qrels=, ids) replace a model; got the model {model!r} as well"
                 )
             return cls(os.fspath(model))
         if (model is None) == (docs is None):
@@ -98,10 +98,10 @@ def load_subject(
     tokens: bool = False,
     check: Callable[[int, int], None] = lambda dimension, documents: None,
 ) -> Subject:
-    """Resolve MODEL and DATASET of a request whose documents come from `source`, and encode what has to be encoded.
+    """Resolve MODEL and DATASET of a request whose documents come from `source`, and encode texts if necessary.
 
     `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
-    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError where a text model
+    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError if a text model
     comes without a dataset or vectors do not fit it.
     """
     model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
@@ -114,11 +114,11 @@ def load_subject(
     if not model.startswith(VECTORS) and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
-            "finished embeddings as vectors:PATH"
+            "precomputed embeddings as vectors:PATH"
         )
     if request.queries_vectors is not None and (arrays is not None or not model.startswith(VECTORS)):
         raise InputError(
-            "--queries-vectors goes with vectors:PATH; a text model encodes the queries itself, arrays take queries="
+            "--queries-vectors needs vectors:PATH; a text model encodes the queries itself, arrays take queries="
         )
     if dataset is not None and source.qrels is not None:
         raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
@@ -148,7 +148,7 @@ def load_subject(
 
 
 def _refuse_swapped(model: str, dataset: str | None) -> None:
-    """Raise InputError where a dataset stands in MODEL's place, or a model in DATASET's."""
+    """Raise InputError if MODEL is a dataset or DATASET is a model."""
     if dataset is None:
         if _names_dataset(model):
             raise InputError(f"{model!r} is a dataset; name the model before it, as in: minilm {model}")
@@ -161,9 +161,9 @@ def _names_dataset(name: str) -> bool:
 
 
 def _numbered(found: Vectors) -> Vectors:
-    """The vectors with the numbers of their rows for ids where they have none."""
+    """The vectors, with row numbers as ids if they have none."""
     if found.queries is None:
-        raise InputError("qrels= judge queries; give their vectors as queries=, an array of shape (m, d)")
+        raise InputError("qrels= needs queries; give their vectors as queries=, an array of shape (m, d)")
     numbers = [str(row) for row in range(max(len(found.docs), len(found.queries)))]
     return replace(
         found,
@@ -189,12 +189,12 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
     warnings = []
     if docs_by_row or queries_by_row:
         what = " and ".join(w for w, on in (("documents", docs_by_row), ("queries", queries_by_row)) if on)
-        warnings.append(f"aligned by row: the vectors came without ids, so {what} were matched by their order")
+        warnings.append(f"aligned by row: the vectors have no ids, so {what} were matched by their order")
     judgements = None
     if queries is not None and data.judgements.qrels:
         ids, drop = (embeddings.doc_ids, embeddings.query_ids), data.judgements.drop_own_document
         judgements = check_judgements(data.judgements.qrels, *ids, drop, f"the judgements of {data.name}")
-        # without the queries of other splits, as a text model would not encode them
+        # queries of other splits are left out, since a text model would not encode them either
         rows = [row for row, query in enumerate(embeddings.query_ids) if query in judgements.qrels]
         judged = [embeddings.query_ids[row] for row in rows]
         embeddings = replace(embeddings, queries=queries[rows], query_ids=judged)
@@ -228,7 +228,7 @@ def _subject(
     warnings: Sequence[str] = (),
     **facts: str,
 ) -> Subject:
-    """The subject with what its dataset says of it, in the order of the JSON; `facts` go to those of the dataset."""
+    """The subject with the facts of its dataset in JSON order; `facts` are added to them."""
     e = embeddings
     dataset = {
         "name": data and data.name,
@@ -240,12 +240,12 @@ def _subject(
     if data is None:
         return Subject(e, judgements, model, dataset, *texts, tuple(warnings))
     dataset |= {"fingerprint": data.fingerprint, **data.facts, **facts}
-    said = (*data.warnings, *(judgements.warnings if judgements else ()), *warnings)
-    return Subject(e, judgements, model, dataset, *texts, said)
+    every_warning = (*data.warnings, *(judgements.warnings if judgements else ()), *warnings)
+    return Subject(e, judgements, model, dataset, *texts, every_warning)
 
 
 def _texts_of(ids: Sequence[str], known: Sequence[str], texts: Sequence[str] | None) -> list[str] | None:
-    """The texts in the order of `ids`, "" for ids that the dataset does not know; None where it has none at all."""
+    """The texts in the order of `ids`, "" for ids that the dataset does not have; None if it has no texts."""
     if not texts:
         return None
     text = dict(zip(known, texts, strict=True))
@@ -255,7 +255,7 @@ def _texts_of(ids: Sequence[str], known: Sequence[str], texts: Sequence[str] | N
 def _align(
     ids: Sequence[str] | None, kept: Sequence[str], every: Sequence[str], rows: int, what: str, dataset: str
 ) -> tuple[Sequence[str], bool]:
-    """The ids of the vectors, and whether they were matched by row: with those the dataset keeps, or with all."""
+    """The ids of the vectors, and whether they were matched by row: with the ids the dataset keeps, or with all."""
     if ids is None:
         for expected in (kept, every):
             if rows == len(expected):
@@ -263,28 +263,28 @@ def _align(
         of_all = f" ({len(every)} with those of other splits)" if len(every) > len(kept) else ""
         raise InputError(
             f"without ids the vectors must match the dataset row by row; got {rows} {what} vectors for "
-            f"{len(kept)} in {dataset}{of_all}. Store the ids beside the vectors (doc_ids, query_ids)"
+            f"{len(kept)} in {dataset}{of_all}. Store the ids with the vectors (doc_ids, query_ids)"
         )
     if set(every).isdisjoint(ids):
         raise InputError(
-            f"{what} ids must be those of the dataset; none of {len(ids)} is known to {dataset}. "
-            + (how_ids_differ(ids, every) or f"The first are {ids[0]!r} and {every[0]!r}")
+            f"{what} ids must be those of the dataset; none of {len(ids)} is in {dataset}. "
+            + (how_ids_differ(ids, every) or f"The first ids are {ids[0]!r} here and {every[0]!r} there")
         )
     return ids, False
 
 
 def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list[str]:
-    """Documents that only one side has; a corpus without its distractors retrieves better than the whole."""
+    """Documents that only one side has; retrieval is easier in a corpus without its distractors."""
     missing, unknown = len(set(expected) - set(ids)), len(set(ids) - set(expected))
-    said = []
+    warnings = []
     if missing:
-        said.append(
+        warnings.append(
             f"{missing} of {len(expected)} documents of {dataset} have no vector: retrieval among the rest is easier, "
-            "and its quality does not compare with that on the whole dataset"
+            "so its quality is not comparable with that on the whole dataset"
         )
     if unknown:
-        said.append(f"{unknown} of {len(ids)} document vectors have ids that {dataset} does not know")
-    return said
+        warnings.append(f"{unknown} of {len(ids)} document vectors have ids that are not in {dataset}")
+    return warnings
 
 
 def _from_texts(
@@ -319,7 +319,7 @@ def _from_texts(
         tokens=encoder.token_embeddings() if tokens else None,
     )
     judgements = data.judgements if data.judgements.judged_queries else None
-    # `encoding`: where the cache keeps the document vectors, which `embgeo compare` asks for without encoding
+    # `encoding`: the cache key of the document vectors, which `embgeo compare` reads without encoding
     facts, warnings = {"name": model, **encoder.identity}, [*doc_warnings, *query_warnings]
     known = data.doc_texts, data.query_texts
     return _subject(embeddings, judgements, facts, data, known, warnings, encoding=doc_key)
@@ -327,27 +327,26 @@ def _from_texts(
 
 def _encode(encoder: Encoder, texts: Sequence[str], role: Role, progress: Progress) -> tuple[Any, str, list[str]]:
     """The vectors, their key in the cache, warnings."""
-    cut = count_truncated(encoder, texts, role)
+    truncated = count_truncated(encoder, texts, role)
     warnings = []
-    if cut:
+    if truncated:
         what = "documents" if role == "document" else "queries"
-        warnings.append(
-            f"{cut} of {len(texts)} {what} are longer than the model's {encoder.max_length} tokens and were cut"
-        )
+        limit = f"the model's limit of {encoder.max_length} tokens"
+        warnings.append(f"{truncated} of {len(texts)} {what} are longer than {limit} and were truncated")
     return encode_texts(encoder, texts, role, cache_directory(), progress), cache_key(encoder, texts, role), warnings
 
 
-def with_document_queries(embeddings: Embeddings, seed: int, most: int = 1000) -> Embeddings:
-    """Documents standing in for queries where there are none: a seeded sample, ids kept so that self matches can go.
+def with_document_queries(embeddings: Embeddings, seed: int, limit: int = 1000) -> Embeddings:
+    """Documents as queries, if there are none: a seeded sample, with its ids so that self matches can be removed.
 
-    Raises InputError for a corpus of one document: without itself there is nothing that it could find.
+    Raises InputError for a corpus of one document, which could find only itself.
     """
     n = len(embeddings)
     if n < 2:
         raise InputError(
-            "stores are compared by what queries find; there are no queries, and a single document cannot stand in for "
-            "them, since it could find only itself. Give query vectors (--queries-vectors) or more documents"
+            "comparing stores needs queries; there are none, and a single document cannot replace them, since it could "
+            "find only itself. Give query vectors (--queries-vectors) or more documents"
         )
-    rows = np.sort(np.random.default_rng([seed, 0xD0C5]).choice(n, min(n, most), replace=False))
+    rows = np.sort(np.random.default_rng([seed, 0xD0C5]).choice(n, min(n, limit), replace=False))
     names = [embeddings.doc_ids[row] for row in rows]
     return replace(embeddings, queries=embeddings.rows(rows), query_ids=names)

@@ -1,4 +1,4 @@
-"""Vectors made elsewhere (`vectors:PATH`): the registry of readers, and what every file is held to."""
+"""Precomputed vectors (`vectors:PATH`): the registry of readers, and the checks of every file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Read = Callable[[Path], Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Reader:
-    """A reader of vector files: `read` gives the arrays of a file by name; `note` says what a user should know."""
+    """A reader of vector files: `read` returns the arrays of a file by name; `note` is a remark for the user."""
 
     suffix: str
     read: Read
@@ -31,15 +31,15 @@ _READERS: dict[str, Reader] = {}
 
 
 def vectors(suffix: str, note: str = "") -> Callable[[Read], Read]:
-    """Register the decorated function as the reader of files that end in `suffix`; a taken one is refused.
+    """Register the decorated function as the reader of files that end in `suffix`, which must be new.
 
-    It takes the path and gives one matrix under any name, or arrays under `KEYS`. Whatever it raises is told the user
+    It takes the path and returns one matrix under any name, or arrays under `KEYS`. Whatever it raises is reported
     as a `DataError` about the file.
     """
 
     def register(read: Read) -> Read:
         if suffix in _READERS:
-            raise ValueError(f"a reader of {suffix} files is registered already")
+            raise ValueError(f"a reader of {suffix} files is already registered")
         _READERS[suffix] = Reader(suffix, read, note)
         return read
 
@@ -67,7 +67,7 @@ class Vectors:
     ----------
     docs : (n, d) float array, n ≥ 1; a read-only memory map for .npy and .safetensors.
     queries : (m, d) float array or None.
-    doc_ids, query_ids : strings, or None when the file has none: rows are then aligned by their order.
+    doc_ids, query_ids : strings, or None if the file has none: rows are then aligned by their order.
     source : the files, as given.
     """
 
@@ -157,7 +157,7 @@ def _read(path: Path, only: str) -> dict[str, np.ndarray]:
     except Exception as error:
         # broad on purpose: NumPy's header parser alone raises six kinds on damaged bytes (found by hypothesis)
         line = (str(error).splitlines() or [type(error).__name__])[0]
-        raise DataError(f"{path} is not a whole {reader.suffix} file: {line[:200]}") from error
+        raise DataError(f"{path} is not a valid {reader.suffix} file: {line[:200]}") from error
     if len(arrays) == 1 and not set(arrays) & set(KEYS):
         return {only: next(iter(arrays.values()))}
     unknown = sorted(set(arrays) - set(KEYS))
@@ -175,8 +175,8 @@ def _checked(X: np.ndarray, key: str, path: Path) -> np.ndarray:
         hint = ""
         if X.dtype.kind in "iub":
             hint = (
-                ". Integers are codes of some quantizer: decode them with its scale and offset first, or, where they "
-                "are the values themselves, save X.astype(numpy.float32)"
+                ". If the integers are quantizer codes, decode them with their scale and offset first; if they are the "
+                "values themselves, save X.astype(numpy.float32)"
             )
         raise DataError(f"{key} in {path} must be float16, float32, float64 or bfloat16; got {X.dtype}{hint}")
     if X.ndim != 2 or 0 in X.shape:

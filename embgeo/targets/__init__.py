@@ -1,4 +1,4 @@
-"""Where a store goes: each file here writes it in the format of another search library."""
+"""Export targets: each file here writes a store in the format of another search library."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Exported:
     Attributes
     ----------
     rows : documents, in the order of the store.
-    predicted_bytes, written_bytes : the file's size, told before and measured after.
-    notes : what a user of the file has to know.
+    predicted_bytes, written_bytes : the file's size, predicted before and measured after writing.
+    notes : what a user of the file must know.
     """
 
     path: Path
@@ -43,7 +43,7 @@ class Exported:
 
     @property
     def caveats(self) -> tuple[str, ...]:
-        """Those of the notes that are not plain from `format` and `rows`."""
+        """The notes that do not follow from `format` and `rows`."""
         return self.notes
 
     def to_json(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def target(name: str, *, file: str, summary: str) -> Callable[[Write], Write]:
 
     def add(write: Write) -> Write:
         if name in TARGETS:
-            raise ValueError(f"target {name!r} is registered already")
+            raise ValueError(f"target {name!r} is already registered")
         TARGETS[name] = Target(name, file, summary, write)
         return write
 
@@ -91,5 +91,5 @@ def find_target(name: str) -> Target:
     if name not in TARGETS:
         near = difflib.get_close_matches(name, TARGETS, 1)
         meant = f" Did you mean {near[0]}?" if near else ""
-        raise InputError(f"unknown target {name!r}; there are {', '.join(sorted(TARGETS))}.{meant}")
+        raise InputError(f"unknown target {name!r}; the targets are {', '.join(sorted(TARGETS))}.{meant}")
     return TARGETS[name]

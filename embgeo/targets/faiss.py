@@ -1,8 +1,8 @@
-"""A store as a FAISS file, for stacks that search with FAISS alone: the same bytes of codes, the same scores.
+"""A store as a FAISS file, for systems that search with FAISS alone: the same bytes of codes, the same scores.
 
 The file holds our codes as they are, with FAISS's own constants (ranges, codebooks, the matrix of a linear reducer).
 FAISS numbers rows 0, 1, 2, … in the order of the store: result row i is `store.doc_ids[i]`. The file is for searching;
-where vectors may not be added to it, a note of the report says so.
+if vectors must not be added to it, a note says so.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ class FaissExport(Exported):
 def export_faiss(store: Store, path: Path, dimension: int | None = None) -> FaissExport:
     """Write `store` as a FAISS index file to `path`, whole or not at all.
 
-    `dimension` of the vectors is needed only where no reducer shows it. Raises InputError for a codec that FAISS cannot
-    hold (the message says why and names the nearest that it can), StorageError where the file cannot be written.
+    `dimension` of the vectors is needed only if no reducer shows it. Raises InputError for a codec that FAISS cannot
+    hold (the message says why and names the nearest that it can), StorageError if the file cannot be written.
     """
     if not faiss_available():
         raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'")
@@ -90,7 +90,7 @@ def _only_tier(store: Store) -> Tier:
     codec = store.codec
     if len(codec.tiers) > 1:
         raise InputError(
-            f"a FAISS file holds one code a document; {codec.spec} has two. Nearest that FAISS can hold: "
+            f"a FAISS file holds one code per document; {codec.spec} has two. Nearest that FAISS can hold: "
             f"{codec.spec.tiers[0]} or {codec.spec.tiers[1]} alone"
         )
     if codec.spec.centred:
@@ -114,14 +114,14 @@ def _reason(tier: Tier) -> str:
         fitting = {f"pq{size}": size}
     nearest = min(fitting, key=lambda name: abs(fitting[name] - size))
     return (
-        f"FAISS holds codes whose coordinates (or parts) decode each by a table of their own; those of {tier.spec} "
-        f"do not (bits that differ by coordinate, or a factor for each vector). Nearest that FAISS can hold: {nearest} "
-        f"({fitting[nearest]} bytes a vector instead of {size})"
+        f"FAISS holds codes in which each coordinate (or part) is decoded by its own table; those of {tier.spec} are "
+        f"not (bits that differ by coordinate, or a factor for each vector). Nearest that FAISS can hold: {nearest} "
+        f"({fitting[nearest]} bytes per vector instead of {size})"
     )
 
 
 def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
-    """(matrix (d, r) or None for the identity, offset (r,), notes): what brings a query to the codes."""
+    """(matrix (d, r) or None for the identity, offset (r,), notes): the map from queries to the space of the codes."""
     if not tier.reducers:
         return None, np.zeros(0, np.float32), ()
     d = tier.dimension if dimension is None else dimension
@@ -133,15 +133,15 @@ def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np
     Z = tier.queries(Q)[0]
     if not np.allclose(Q @ matrix + offset, Z, atol=1e-3 * float(np.abs(Z).max())):
         raise InputError(
-            f"a FAISS file holds linear reducers; one of {tier.spec} is not. Nearest that FAISS can hold: "
+            f"a FAISS file holds only linear reducers; one of {tier.spec} is not linear. Nearest that FAISS can hold: "
             f"pca{Z.shape[1]} in its place"
         )
     notes: tuple[str, ...] = ()
     X = Q / np.linalg.norm(Q, axis=1, keepdims=True)
     if not np.allclose(tier.reduce(X), X @ matrix + offset, atol=1e-4):
         notes = (
-            "search only: documents come to their codes by another way than queries (a mean, a scale, a length), "
-            "which FAISS does not know; scores lack a constant of each query",
+            "search only: documents are mapped to codes differently from queries (a mean, a scale, a length), "
+            "which FAISS does not know; scores lack a constant per query",
         )
     if matrix.shape[0] == matrix.shape[1] and np.array_equal(matrix, np.eye(d)) and not offset.any():
         return None, offset, notes
@@ -149,7 +149,7 @@ def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np
 
 
 def _wrapped(index: Any, matrix: np.ndarray | None, offset: np.ndarray) -> Any:
-    """The index behind the matrix that brings queries to its coordinates."""
+    """The index behind the matrix that maps queries to its coordinates."""
     if matrix is None:
         return index
     import faiss

@@ -250,7 +250,7 @@ def test_storage_that_never_reads_back_what_it_wrote_ends(tmp_path: Path, monkey
 def test_encoder_that_breaks_its_promise_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
     encoder = LetterEncoder()
     encoder.encode_batch = lambda texts, role: np.zeros(shape, np.float32)  # type: ignore[method-assign]
-    with pytest.raises(InputError, match="must give float rows"):
+    with pytest.raises(InputError, match="must return float rows"):
         encode_texts(encoder, TEXTS[:3], "document", tmp_path)
 
 

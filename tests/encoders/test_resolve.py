@@ -203,7 +203,7 @@ def test_options_do_what_they_say(minilm: Any) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"batch_size": 0}, "batch size must be at least 1; got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"truncate_dim": 385}, "at most the model's dimension 384; got 385"),
         ({"max_length": 513}, "at most 512 tokens; got 513"),
         ({"revision": "main"}, "one revision"),

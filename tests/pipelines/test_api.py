@@ -159,7 +159,7 @@ def test_runs_on_arrays_measure_what_runs_on_the_same_files_do(squeezed: Run, fi
 
 def test_one_document_is_refused_where_it_would_have_to_find_itself(tmp_path: Path) -> None:
     one = np.ones((1, D), np.float32)
-    with pytest.raises(InputError, match="a single document cannot stand in for them"):
+    with pytest.raises(InputError, match="a single document cannot replace them"):
         api.compress(docs=one, specs=["int8"], out=tmp_path, threads=2)
     result = api.compress(docs=one, queries=one, specs=["int8"], out=tmp_path, threads=2).result
     assert [row["recall@10_exact"] for row in (result["baseline"], *result["tradeoffs"])] == [1, 1]
@@ -256,7 +256,7 @@ def test_the_same_request_gives_the_same_numbers_in_the_same_folder(files: Path,
 def test_without_queries_documents_stand_in_and_it_is_said(files: Path, tmp_path: Path) -> None:
     run = api.compress(f"vectors:{files / 'docs.npy'}", specs=["binary"], out=tmp_path, threads=2)
     warnings = run.result["warnings"]
-    assert any("documents stand in" in warning for warning in warnings)
+    assert any("documents are used instead" in warning for warning in warnings)
     assert any("no judgements" in warning for warning in warnings)
     row = run.result["tradeoffs"][0]
     assert row["ndcg@10"] is None
@@ -269,7 +269,7 @@ def test_queries_without_judgements_are_compared_by_recall(files: Path, tmp_path
         f"vectors:{files / 'docs.npy'}", queries_vectors=files / "queries.npy", specs=["int4"], out=tmp_path, threads=2
     )
     assert any("which is weaker evidence than relevance judgements" in warning for warning in run.result["warnings"])
-    assert not any("stand in" in warning for warning in run.result["warnings"])
+    assert not any("used instead" in warning for warning in run.result["warnings"])
 
 
 # ---- errors come early and leave nothing ----------------------------------------------------------------------------
@@ -332,7 +332,7 @@ def test_minilm_on_tiny_is_compressed_and_asked_by_text(tmp_path: Path) -> None:
     assert run.result["baseline"]["ndcg@10"] > 0.5
     hits = api.search(run, "how long does dough rise in a cold kitchen", k=3, threads=1)
     assert "bread-proof" in [hit.id for hit in hits]
-    with pytest.raises(InputError, match="a query must hold text"):
+    with pytest.raises(InputError, match="a query must contain text"):
         api.search(run, "  ")
 
 

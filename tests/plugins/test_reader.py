@@ -29,4 +29,4 @@ def test_a_reader_in_one_file_serves_the_command_line(tmp_path: Path) -> None:
     assert ".csv" in embgeo("models", plugins="planted_reader").stdout
     damaged = tmp_path / "damaged.csv"
     damaged.write_text("1,2\nthree,4\n")
-    assert "is not a whole .csv file" in embgeo("analyze", f"vectors:{damaged}", plugins="planted_reader").stderr
+    assert "is not a valid .csv file" in embgeo("analyze", f"vectors:{damaged}", plugins="planted_reader").stderr

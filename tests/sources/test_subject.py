@@ -70,7 +70,7 @@ def test_counts_that_do_not_match_are_refused_with_both_numbers(files: Path, wha
 def test_ids_of_another_dataset_are_refused(files: Path) -> None:
     X = np.load(files / "docs.npy")
     np.savez(files / "other.npz", docs=X, doc_ids=np.array([f"x{row}" for row in range(len(X))]))
-    with pytest.raises(InputError, match=f"none of {len(X)} is known to tiny"):
+    with pytest.raises(InputError, match=f"none of {len(X)} is in tiny"):
         subject_of(f"vectors:{files / 'other.npz'}", "tiny")
 
 
@@ -172,7 +172,7 @@ def test_texts_that_are_all_empty_are_refused_for_a_text_model(tmp_path: Path) -
     [
         ({}, "name a model, or give the document vectors as docs="),
         ({"model": np.ones((3, 2)), "docs": np.ones((3, 2))}, "name a model, or give the document vectors as docs="),
-        ({"model": "minilm", "queries": np.ones((3, 2))}, "take the place of a model; got 'minilm' as well"),
+        ({"model": "minilm", "queries": np.ones((3, 2))}, "replace a model; got the model 'minilm' as well"),
         ({"model": object()}, r"docs must be numbers of shape \(n, d\); got object"),
         ({"docs": np.ones(3)}, r"docs must be numbers of shape \(n, d\); got ndarray of shape \(3,\)"),
     ],
@@ -207,7 +207,7 @@ def test_arrays_without_ids_are_judged_by_row_number() -> None:
 @pytest.mark.parametrize(
     ("given", "dataset", "message"),
     [
-        ({"qrels": {"0": {"1": 1}}}, None, "qrels= judge queries; give their vectors as queries="),
+        ({"qrels": {"0": {"1": 1}}}, None, "qrels= needs queries; give their vectors as queries="),
         ({"qrels": {"0": {"1": 1}}, "queries": np.eye(3)}, "tiny", "got qrels= and the dataset 'tiny'"),
         ({"qrels": {"0": {"9": 1}}, "queries": np.eye(3)}, None, "no relevant document of qrels= is in the corpus"),
         ({"qrels": {"a": {"0": 1}}, "queries": np.eye(3)}, None, "is judged in qrels=; the first judged id"),
@@ -252,7 +252,7 @@ def test_a_vector_file_without_its_prefix_is_recognised(files: Path) -> None:
     [
         ("minilm", {}, "a text model needs a dataset"),
         ("minilm", {"dataset": "tiny", "similarity": "manhattan"}, "similarity must be auto, cosine, dot, euclidean"),
-        ("minilm", {"dataset": "tiny", "queries_vectors": Path("q.npy")}, "--queries-vectors goes with vectors:PATH"),
+        ("minilm", {"dataset": "tiny", "queries_vectors": Path("q.npy")}, "--queries-vectors needs vectors:PATH"),
     ],
 )
 def test_wrong_names_are_refused_before_a_model_is_loaded(
@@ -289,7 +289,7 @@ def test_a_swapped_pair_is_turned_round(
 def test_documents_that_stand_in_for_queries_are_a_seeded_sample_that_keeps_its_ids() -> None:
     X = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
     e = check_embeddings(X, doc_ids=[f"d{row}" for row in range(50)])
-    one, two, other = (with_document_queries(e, seed, most=20) for seed in (0, 0, 1))
+    one, two, other = (with_document_queries(e, seed, limit=20) for seed in (0, 0, 1))
     assert list(one.query_ids) == list(two.query_ids) != list(other.query_ids)
     rows = [int(name[1:]) for name in one.query_ids]
     assert len(set(rows)) == 20
@@ -298,5 +298,5 @@ def test_documents_that_stand_in_for_queries_are_a_seeded_sample_that_keeps_its_
 
 
 def test_one_document_cannot_stand_in_for_queries() -> None:
-    with pytest.raises(InputError, match="a single document cannot stand in for them"):
+    with pytest.raises(InputError, match="a single document cannot replace them"):
         with_document_queries(check_embeddings(np.ones((1, 4), np.float32)), 0)

@@ -135,7 +135,7 @@ def test_uncentred_pca_has_no_bias(tmp_path: Path) -> None:
 def test_what_faiss_cannot_hold_is_refused_with_the_nearest_it_can(text: str, tmp_path: Path) -> None:
     store = stored(text, tmp_path)
     with pytest.raises(
-        InputError, match=r"Nearest that FAISS can hold: (\S+) \(\d+ bytes a vector instead of"
+        InputError, match=r"Nearest that FAISS can hold: (\S+) \(\d+ bytes per vector instead of"
     ) as caught:
         export_faiss(store, tmp_path / "x.faiss", D)
     nearest = str(caught.value).partition("hold: ")[2].split(" ")[0]

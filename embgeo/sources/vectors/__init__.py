@@ -1,1 +1,1 @@
-"""Readers of vector files, one a file; each registers itself with `@vectors(".suffix")`."""
+"""Readers of vector files, one per module; each registers itself with `@vectors(".suffix")`."""

@@ -1,4 +1,4 @@
-"""NumPy's array file: one matrix, memory-mapped; nothing is unpickled, and no size is believed before it is checked."""
+"""NumPy's array file: one matrix, memory-mapped; nothing is unpickled, and every size is checked before use."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def npy_header(file: IO[bytes], path: Path, name: str, size: int) -> tuple[tuple
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(file)
     else:
-        raise ValueError(f"version {version} is not read")
+        raise ValueError(f"version {version} is not supported")
     if dtype.hasobject:
         plain = f"{name}.astype(str)" if name in ID_KEYS else "numpy.array(X.tolist(), numpy.float32)"
         raise DataError(f"{name} in {path} must not be Python objects (they would be unpickled); save {plain} instead")
     needed, found = math.prod(shape) * dtype.itemsize, size - file.tell()
     if min(shape, default=0) < 0 or needed != found:
-        raise ValueError(f"{name} says it has {needed} bytes (shape {shape}, {dtype}), the file has {found}")
+        raise ValueError(f"{name} declares {needed} bytes (shape {shape}, {dtype}), the file has {found}")
     return shape, dtype

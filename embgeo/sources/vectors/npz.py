@@ -13,7 +13,7 @@ from embgeo.sources.vectors.npy import npy_header
 
 @vectors(".npz")
 def read_npz(path: Path) -> dict[str, np.ndarray]:
-    """The arrays by name; one larger than its archive entry says is refused before reading."""
+    """The arrays by name; one whose size differs from its archive entry is refused before it is read."""
     arrays = {}
     with zipfile.ZipFile(path) as archive:
         for info in archive.infolist():

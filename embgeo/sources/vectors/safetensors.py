@@ -28,7 +28,7 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
         if tensor.dtype not in DTYPES:
             raise DataError(f"tensor {name!r} in {path} must be one of {', '.join(DTYPES)}; got {tensor.dtype}")
         X = map_tensor(path, tensor)
-        # NumPy does not take bfloat16 for a float: nothing downstream could tell it from a record
+        # NumPy does not treat bfloat16 as a float: later code could not distinguish it from a record
         arrays[name] = X.astype(np.float32) if tensor.dtype == "BF16" else X
     for key in ID_KEYS:
         if key in arrays:
