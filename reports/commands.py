@@ -94,7 +94,7 @@ def compare_command(runs: Sequence[Run]) -> str:
 
 
 def run_path(run: Run) -> str:
-    """The run's folder as a command finds it: relative to the working directory, absolute where it lies elsewhere."""
+    """The run's folder as a command finds it: relative to the working directory, absolute if it is elsewhere."""
     return path_text(run.folder)
 
 

@@ -45,7 +45,7 @@ def avg_pair_sim_cosine(space: Space) -> Reading:
     """Mean cosine over all n² ordered pairs, self pairs included as in the published table: ‖mean of the unit rows‖².
 
     1 when all rows point one way, about 1/n when they cancel. Raises `Undefined` for zero rows. The mean μ over pairs
-    of different documents, of which `epsilon_corpus` speaks, lies (1 − μ)/n below it and stands in the details.
+    of different documents, which `epsilon_corpus` uses, is (1 − μ)/n lower; it is in the details.
 
     >>> avg_pair_sim_cosine(Space(np.array([[1, 0], [0, 1]], np.float32))).value  # (1 + 0 + 0 + 1) / 4
     0.5

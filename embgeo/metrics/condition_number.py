@@ -33,5 +33,5 @@ def condition_number(space: Space) -> float:
     spectrum = space.gram_spectrum
     rank = int(np.count_nonzero(spectrum))
     if rank < space.d:
-        raise Undefined(f"the vectors fill {rank} of {space.d} dimensions: the condition number is infinite")
+        raise Undefined(f"the vectors span {rank} of {space.d} dimensions: the condition number is infinite")
     return float(np.sqrt(spectrum[0] / spectrum[-1]))

@@ -40,7 +40,7 @@ def correlation_dimension(space: Space) -> Reading:
     Where 1 % is fewer than 20 pairs, the closest 20. The curve has the estimate for 0.1 % to 30 % of the pairs:
     without a plateau there is no single dimension. Copies, equal up to rounding, are taken out first; Euclidean.
 
-    Raises `Undefined` for fewer than 20 pairs of distinct rows and where the close pairs are all equally far.
+    Raises `Undefined` for fewer than 20 pairs of distinct rows and where the close pairs are all at equal distances.
 
     >>> X = np.random.default_rng(0).random((1000, 1)).astype(np.float32)
     >>> abs(correlation_dimension(Space(X)).value - 1) < 0.05
@@ -54,7 +54,7 @@ def correlation_dimension(space: Space) -> Reading:
     curve = [_takens(edges, counts, share) for share in SHARES]
     value = _takens(edges, counts, SHARE)
     if value is None:
-        raise Undefined("the closest pairs are all equally far, as on a lattice or simplex")
+        raise Undefined("the closest pairs are all at equal distances, as on a lattice or simplex")
     return Reading(
         value,
         curves={"share": {"x": SHARES, "y": curve}},
@@ -63,9 +63,9 @@ def correlation_dimension(space: Space) -> Reading:
 
 
 def _takens(edges: np.ndarray, counts: np.ndarray, share: float) -> float | None:
-    """The pairs of a bin are taken to lie evenly in it, and R where the last of them does.
+    """The pairs of a bin are assumed to be spread evenly over it, and R is the distance of the last one.
 
-    Were R the end of its bin, it would move with the scale by a bin; in many dimensions all close pairs lie in a few.
+    If R were the end of its bin, it would jump by a bin with the scale; in many dimensions a few bins hold all pairs.
     """
     below = np.cumsum(counts)
     wanted = np.ceil(max(share * below[-1], min(MIN_PAIRS, below[-1])))

@@ -1,4 +1,4 @@
-"""Diffusion spectral entropy: how many modes a random walk between near documents has."""
+"""Diffusion spectral entropy: how many modes a random walk over nearby documents has."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def diffusion_spectral_entropy(space: Space) -> float:
     True
     """
     if space.distinct.n < 12:
-        raise Undefined(f"the diffusion needs at least 12 distinct rows; got {space.distinct.n}")
+        raise Undefined(f"the random walk needs at least 12 distinct rows; got {space.distinct.n}")
     between = space.distinct.distances()
     sigma = float(np.median(between[np.triu_indices(len(between), 1)].astype(np.float64))) / 2
     if not (0 < sigma < math.inf):

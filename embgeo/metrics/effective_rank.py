@@ -39,6 +39,6 @@ def exp_entropy(weights: np.ndarray) -> float:
     """exp of the entropy of non-negative weights divided by their sum: how many of them count."""
     total = weights.sum()
     if total == 0:
-        raise Undefined("every direction of the space is empty: all rows are zero")
+        raise Undefined("all rows are zero: no direction is used")
     p = weights[weights > 0] / total
     return float(np.exp(-(p * np.log(p)).sum()))

@@ -38,7 +38,7 @@ def gride_dim(space: Space) -> Reading:
     distinct rows reach) against the mean distance of neighbour 2m; the value is that of the largest m, so it depends
     on n. m = 1 is TwoNN by maximum likelihood. Copies, equal up to rounding, are taken out first; Euclidean.
 
-    Raises `Undefined` for fewer than 5 distinct rows and where neighbours are equally far.
+    Raises `Undefined` for fewer than 5 distinct rows and where neighbours are at equal distances.
 
     >>> X = np.random.default_rng(0).random((2000, 1)).astype(np.float32)
     >>> abs(gride_dim(Space(X)).value - 1) < 0.05
@@ -52,7 +52,7 @@ def gride_dim(space: Space) -> Reading:
     dimensions = [maximum_likelihood_dimension(r[:, m - 1], r[:, 2 * m - 1], m) for m in ranks]
     known = [d for d in dimensions if d is not None]
     if not known:
-        raise Undefined("neighbours at ranks m and 2m are equally far, as on a lattice or simplex")
+        raise Undefined("neighbours at ranks m and 2m are at equal distances, as on a lattice or simplex")
     return Reading(
         known[-1],
         curves={

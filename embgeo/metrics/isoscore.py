@@ -38,7 +38,7 @@ def isoscore_of_spectrum(spectrum: np.ndarray) -> float:
     """IsoScore of d variances (zeros included)."""
     d = len(spectrum)
     if d < 2:
-        raise Undefined("isotropy compares dimensions; the space has 1")
+        raise Undefined("isotropy needs at least 2 dimensions; the space has 1")
     length = np.linalg.norm(spectrum)
     if length == 0:
         raise Undefined("all rows are equal: no variance to distribute")

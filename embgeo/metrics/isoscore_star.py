@@ -34,7 +34,7 @@ def iso_score_star(space: Space) -> Reading:
     """
     spectrum = np.pad(space.covariance_spectrum, (0, max(0, space.d - space.n)))
     if space.d < 2:
-        raise Undefined("isotropy compares dimensions; the space has 1")
+        raise Undefined("isotropy needs at least 2 dimensions; the space has 1")
     if spectrum[0] == 0:
         raise Undefined("all rows are equal: no variance to distribute")
     spectrum = spectrum / spectrum[0] * (space.n - 1) / space.n  # the estimator divides by n

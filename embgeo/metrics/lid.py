@@ -44,7 +44,7 @@ def lid(space: Space) -> Reading:
     The per-document values are in `rows` (indexed by distinct rows; copies get their first occurrence's value), their
     quantiles in the details, their histogram in the curve. Copies (up to rounding) are taken out first; Euclidean.
 
-    Raises `Undefined` for fewer than 22 distinct rows and where all neighbours are equally far (a lattice, a simplex).
+    Raises `Undefined` for fewer than 22 distinct rows and where all neighbours are at equal distances (a lattice).
 
     >>> X = (2.0 ** np.arange(30))[:, None].astype(np.float32)  # powers of two on a line
     >>> 0 < lid(Space(X)).value < 1.5
@@ -57,7 +57,7 @@ def lid(space: Space) -> Reading:
     r = np.maximum(r, np.finfo(np.float32).tiny)  # distances below the smallest float32
     inverse = np.log(r[:, -1:] / r[:, :-1]).mean(axis=1)
     if not inverse.mean() > 0:
-        raise Undefined("all neighbours are equally far, as on a lattice or simplex")
+        raise Undefined("all neighbours are at equal distances, as on a lattice or simplex")
     local = 1 / np.maximum(inverse, 1e-12)
     low, first, middle, third, high = np.quantile(local, [0.05, 0.25, 0.5, 0.75, 0.95])
     counts, edges = np.histogram(np.log2(local), bins=24)

@@ -26,8 +26,8 @@ SOURCE = "Li et al. 2024 (Matrix Nuclear-Norm), eqs. 4 and 9; divided by √(n �
 def nuclear_norm(space: Space) -> float:
     """Σ σ_i / ‖X‖_F: from 1 (one direction) to √min(n, d).
 
-    The paper divides by the number of rows, which makes the number depend on it; dividing by ‖X‖_F leaves the rank it
-    stands for: its square is at most the rank. Raises `Undefined` when every row is zero.
+    The paper divides by the number of rows, so that its value depends on it; divided by ‖X‖_F it stands for the rank
+    alone: its square is at most the rank. Raises `Undefined` when every row is zero.
 
     >>> round(nuclear_norm(Space(np.eye(4, dtype=np.float32))), 6)  # 4 / √4
     2.0

@@ -28,7 +28,7 @@ def outlier_dimensions(space: Space) -> Reading:
     """Number of dimensions whose root mean square lies more than 3 standard deviations above the mean of all.
 
     A whole number, at most d / 10. The details name them with their share of Σ ‖x‖². Rotation spreads them out.
-    Raises `Undefined` for d < 11 (no dimension can lie 3 deviations off) and when every row is zero.
+    Raises `Undefined` for d < 11 (no dimension can be 3 deviations off) and when every row is zero.
 
     >>> X = np.ones((4, 40), np.float32)
     >>> X[:, 7] = 100
@@ -36,7 +36,7 @@ def outlier_dimensions(space: Space) -> Reading:
     [7]
     """
     if space.d < 11:
-        raise Undefined(f"of fewer than 11 dimensions none can lie 3 deviations off; got {space.d}")
+        raise Undefined(f"outliers of 3 standard deviations need at least 11 dimensions; got {space.d}")
     squares = np.diag(space.gram)
     total = squares.sum()
     if not total > 0:

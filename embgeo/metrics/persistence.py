@@ -47,7 +47,7 @@ def rips_bars(D: np.ndarray, dimension: int) -> list[np.ndarray]:
 def h1_persistence(space: Space) -> Reading:
     """Largest (death − birth) / death over the H1 bars of at most 500 distinct rows, with both diagrams as curves.
 
-    0 when there is no loop. The H0 diagram is that of the whole sample (deaths of the finite bars, births are 0).
+    0 when there is no loop. The H0 diagram is for the whole sample (deaths of the finite bars, births are 0).
     Rows for H1 are drawn without replacement by the measure's generator, so that row order matters slightly.
 
     >>> square = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)  # born at 1, filled at √2

@@ -81,7 +81,7 @@ def retrieval_counts(space: Space) -> tuple[np.ndarray, int]:
     if space.queries is None or len(space.queries) == 0:
         raise Undefined("retrievability needs queries")
     if space.n <= K:
-        raise Undefined(f"{space.n} documents are all in every top {K}; needs more than {K}")
+        raise Undefined(f"retrievability needs more than {K} documents; got {space.n}, which are all in every top {K}")
     given = space.retrieved
     if given is not None and given.shape[1] >= K:
         found = given[:, :K]

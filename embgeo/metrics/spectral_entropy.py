@@ -32,5 +32,5 @@ def spectral_entropy(space: Space) -> float:
     """
     directions = min(space.n, space.d)
     if directions < 2:
-        raise Undefined("the entropy of a single direction has no scale; needs 2 rows and 2 dimensions")
+        raise Undefined("spectral entropy needs at least 2 rows and 2 dimensions")
     return min(max(math.log(exp_entropy(space.gram_spectrum)) / math.log(directions), 0.0), 1.0)

@@ -45,5 +45,5 @@ def twonn_dim(space: Space) -> Reading:
     kept = int(len(mu) * KEPT)
     x, y = np.log(mu[:kept]), -np.log1p(-np.arange(kept) / max(len(mu), 1))
     if not (x * x).sum() > 0:
-        raise Undefined("first and second neighbours are equally far for most rows, as on a lattice")
+        raise Undefined("first and second neighbours are at equal distances for most rows, as on a lattice")
     return Reading(float(x @ y / (x @ x)), details={"distinct_rows": distinct.n, "duplicates": space.n - distinct.n})

@@ -32,7 +32,7 @@ def uniformity(space: Space) -> float:
     -8.0
     """
     if space.n < 2:
-        raise Undefined("uniformity needs a pair of rows; got 1 row")
+        raise Undefined("uniformity needs at least 2 rows; got 1")
     # ‖u − v‖² = 2 (1 − cos): the potential is exp(−4 · cosine distance)
     total = space.row_sums("cosine", "exp_minus", scale=4.0).sum() - space.n
     return max(float(np.log(total / (space.n * (space.n - 1)))), -8.0)

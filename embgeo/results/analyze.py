@@ -103,7 +103,7 @@ class AnalyzeResult(Result):
     warnings: list[str] = stored()
 
     def detail(self, measure: str, name: str) -> Any:
-        """A fact beside the value of a measure; None without it."""
+        """A detail of a measure; None if it is missing."""
         return mapping(self.details.get(measure)).get(name)
 
     def each_curve(self) -> Iterator[tuple[tuple[str, ...], Curve]]:

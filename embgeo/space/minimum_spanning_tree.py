@@ -27,7 +27,7 @@ class SpanningTree:
 
 
 def minimum_spanning_tree(D: np.ndarray, members: np.ndarray | None = None) -> SpanningTree:
-    """Prim's algorithm on a dense matrix, O(n²) time and O(n) memory beside the matrix (n = 5,182: 0.07 s).
+    """Prim's algorithm on a dense matrix, O(n²) time and O(n) memory besides the matrix (n = 5,182: 0.07 s).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""How the similarities of all pairs of documents are distributed: the curve beside ε = μ + 2σ."""
+"""The distribution of the similarities of all pairs of documents: the curve for ε = μ + 2σ."""
 
 from __future__ import annotations
 

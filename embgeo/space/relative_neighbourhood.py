@@ -49,7 +49,7 @@ def count_relative_neighbours(D: np.ndarray) -> LuneCount:
 
     Nearly every edge has one of a few witnesses in its lune (the most central points, the row's nearest neighbours),
     which leaves a few edges a row for a full scan: about n² · 10 comparisons, O(n³) at worst (n = 5,000: 0.3 s on two
-    cores). O(n) memory beside the matrix.
+    cores). O(n) memory besides the matrix.
     """
     if D.ndim != 2 or D.shape[0] != D.shape[1]:
         raise InputError(f"distances must be a square matrix; got shape {D.shape}")

@@ -146,7 +146,7 @@ class Space:
         """(n, d) float32 rows divided by their norms; raises `Undefined` when a row is zero."""
         zero = int((self.norms == 0).sum())
         if zero:
-            raise Undefined(f"cosine needs rows with a direction; {zero} of {self.n} are zero")
+            raise Undefined(f"cosine needs nonzero rows; {zero} of {self.n} are zero")
         return _read_only(normalise(self.X))
 
     @cached_property

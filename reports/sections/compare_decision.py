@@ -23,7 +23,7 @@ def in_short(shown: Shown[CompareResult]) -> Iterator[Block]:
 
 
 def decision(result: CompareResult) -> list[str]:
-    """Paragraphs: who retrieves better and how sure that is, what each store keeps, how alike models are, the cost."""
+    """Paragraphs: which retrieves better and how sure that is, what each store keeps, model similarity, the cost."""
     paragraphs = (_retrieval(result), [*_kept(result), *_stores(result)], _alike(result), _cost(result))
     return [" ".join(sentences) for sentences in paragraphs if sentences] or [
         "These runs share no judged queries, no Pareto fronts and no documents: only their signatures can be compared."
