@@ -102,7 +102,7 @@ json_option = click.option(
     help="Also write the result as JSON; with `-`, JSON goes to stdout and all text to stderr.",
 )
 verbosity_flags = stacked(
-    click.option("--quiet", "-q", is_flag=True, help="Print only errors (and the JSON of --json -)."),
+    click.option("--quiet", "-q", is_flag=True, help="Print only errors, and JSON with --json -."),
     click.option("--verbose", "-v", is_flag=True, help="Also print the library's log and every finished stage."),
     click.option(
         "--debug", is_flag=True, callback=_set_debug, help="Like --verbose, plus debug messages and tracebacks."

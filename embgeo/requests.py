@@ -102,7 +102,7 @@ class SubjectRequest:
         "auto",
         choices=("auto", "cosine", "dot", "euclidean"),
     )
-    split: str = option("Which judgements of the dataset to use.", "test")
+    split: str = option("Split of the dataset whose judgements are used.", "test")
     drop_own_document: bool = option("Exclude the document that has the query's id from its results.", False)
     seed: int = option("Seed of every random choice.", 0, minimum=0)
     device: str = option(
@@ -116,7 +116,7 @@ class SubjectRequest:
     )
     encoder: EncoderOptions | None = None
     out: Path = option(
-        "Folder of the run folders, and of the progress log during long work.",
+        "Folder for runs and, during long work, the progress log.",
         Path("embgeo-runs"),
         environment="EMBGEO_OUT",
         stored=False,

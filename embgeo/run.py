@@ -255,7 +255,7 @@ def _check_format(file: Path, result: Any) -> None:
 
 
 def _headline(result: Mapping[str, Any]) -> str:
-    """What the run found, in a few words; "" where the result lacks it."""
+    """What the run found, in a few words; "" if the result lacks it."""
     if result.get("command") == "compare":
         return f"{len(result.get('runs') or [])} runs"
     if result.get("command") == "compress":

@@ -24,7 +24,7 @@ from embgeo.writable import check_writable_file
 def command(
     folders: tuple[Path, ...], html: Path | None, csv: Path | None, figures: Path | None, out: Path, output: Output
 ) -> None:
-    """Write one HTML report of the runs RUN...; nothing is recomputed or encoded again.
+    """Write one HTML report of the runs RUN...; nothing is recomputed or re-encoded.
 
     RUN is a run folder, or the start of its name or id in --out. Several runs are shown one after another;
     `embgeo compare` pairs them by query and document.

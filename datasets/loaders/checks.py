@@ -96,7 +96,7 @@ def id_fault(name: str) -> str | None:
 
 
 def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> tuple[list[str], list[str] | None, int]:
-    """Ids, texts without lone surrogates (None where they are unknown), and the number of texts that had some."""
+    """Ids, texts without lone surrogates (None if they are unknown), and the number of texts that had some."""
     ids: list[str] = []
     texts: list[str] = []
     seen: set[str] = set()

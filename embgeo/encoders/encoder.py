@@ -48,7 +48,7 @@ class Encoder(Protocol):
         ...
 
     def token_embeddings(self) -> np.ndarray | None:
-        """The (vocabulary, width) float32 input embedding matrix, where the model has one."""
+        """The (vocabulary, width) float32 input embedding matrix, if the model has one."""
         ...
 
 

@@ -78,7 +78,7 @@ class _Retrieved:
 
 
 def _search(subject: Subject, seed: int, progress: Progress) -> _Retrieved:
-    """Exact retrieval, evaluated where there are judgements."""
+    """Exact retrieval, evaluated if there are judgements."""
     embeddings, judgements = subject.embeddings, subject.judgements
     if not len(embeddings.query_ids):
         return _Retrieved(None, None, {})
@@ -100,7 +100,7 @@ def _search(subject: Subject, seed: int, progress: Progress) -> _Retrieved:
 
 
 def _signature(signature: Signature, subject: Subject, seed: int) -> dict[str, Any]:
-    """The signature as JSON, with the documents that stand out and the histogram of pairs beside ε."""
+    """The signature as JSON, with its outstanding documents and the histogram of pairs beside ε."""
     result = signature.to_json(subject.embeddings.doc_ids)
     # the curve uses the mean and ε of the signature if it measured them
     value = signature.values.get("epsilon_corpus")

@@ -72,27 +72,27 @@ def _refuse_unrelated(items: Sequence[ComparedRun], result: CompareResult) -> No
 
 
 def _caveats(items: Sequence[ComparedRun], result: CompareResult) -> list[str]:
-    said = []
+    notes = []
     analyzed = [item for item in items if isinstance(item.result, AnalyzeResult)]
     if result.signatures is not None and len({item.corpus or item.subject for item in analyzed}) > 1:
-        said.append("the signatures are from different corpora: their differences mix model and corpus")
+        notes.append("the signatures are from different corpora: their differences mix model and corpus")
     if result.signatures is not None and len({item.result.similarity for item in analyzed}) > 1:
-        said.append("the runs use different similarities, which affects measures of directions and norms")
+        notes.append("the runs use different similarities, which affects measures of directions and norms")
     moved = [row.name for row in result.signatures.measures if not row.same_n] if result.signatures else []
     if moved:
         named = ", ".join(moved[:6]) + (f" and {len(moved) - 6} more" if len(moved) > 6 else "")
-        said.append(f"measured on samples of different sizes, which affects some measures: {named}")
+        notes.append(f"measured on samples of different sizes, which affects some measures: {named}")
     if len(result.fronts) > 1:
-        said.append("some stores were evaluated by nDCG@10, others by recall of exact neighbours: plotted separately")
+        notes.append("some stores were evaluated by nDCG@10, others by recall of exact neighbours: plotted separately")
     by_label = {item.label: item for item in items}
     for group in result.fronts:
         shown = [by_label[front.label] for front in group.fronts]
         # vectors without a dataset are known by the fingerprint of their file
         if len({item.corpus or item.model.fingerprint or item.label for item in shown}) > 1:
-            said.append(
+            notes.append(
                 f"the Pareto fronts of {group.measure} are from different corpora: compare them relative to float32"
             )
-    return said
+    return notes
 
 
 def _tails(names: Iterable[str | None]) -> list[str]:

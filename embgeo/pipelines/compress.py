@@ -60,21 +60,21 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
 
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
-    asked = _Asked.of(request)
+    parsed = _Parsed.of(request)
     with limited_threads(request.threads) as threads:
-        corpus = _load(asked, progress)
-        plan = _plan(asked, corpus, progress)
-        given = SweepInput(corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, asked.device)
+        corpus = _load(parsed, progress)
+        plan = _plan(parsed, corpus, progress)
+        given = SweepInput(corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, parsed.device)
         checkpoints = open_checkpoints(cache_directory(), given)
         swept = sweep(given, plan.specs, progress=progress, checkpoints=checkpoints, summarise=front_note)
-        run = _ship(asked, corpus, plan, _choose(asked, plan, swept), threads, progress)
+        run = _ship(parsed, corpus, plan, _choose(parsed, plan, swept), threads, progress)
     if checkpoints is not None:
         checkpoints.forget([outcome.spec for outcome in swept.all])
     return run
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Parsed:
     """A parsed request.
 
     Attributes
@@ -92,7 +92,7 @@ class _Asked:
     vectors: int | None
 
     @classmethod
-    def of(cls, request: CompressRequest) -> _Asked:
+    def of(cls, request: CompressRequest) -> _Parsed:
         """Parse the request; whatever can be refused before any data is read is refused here."""
         source = Source.of(request)
         check_writable_folder(request.out, "--out")
@@ -133,15 +133,15 @@ class _Corpus:
     warnings: list[str]
 
 
-def _load(asked: _Asked, progress: Progress) -> _Corpus:
+def _load(parsed: _Parsed, progress: Progress) -> _Corpus:
     """The vectors, with documents as queries if there are none."""
-    subject = load_subject(asked.source, asked.request, progress, check=asked.check)
+    subject = load_subject(parsed.source, parsed.request, progress, check=parsed.check)
     embeddings, judgements = subject.embeddings, subject.judgements
     drop_own = judgements is not None and judgements.drop_own_document
     stand_ins = not len(embeddings.query_ids)
     warnings = subject_warnings(subject)
     if stand_ins:
-        embeddings, drop_own = with_document_queries(embeddings, asked.request.seed), True
+        embeddings, drop_own = with_document_queries(embeddings, parsed.request.seed), True
     warnings += task_warnings(embeddings, stand_ins=stand_ins, judged=judgements is not None, drop_own=drop_own)
     evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids) if judgements else None
     return _Corpus(subject, embeddings, evaluator, drop_own, warnings)
@@ -165,38 +165,38 @@ class _Plan:
     warnings: list[str]
 
 
-def _plan(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Plan:
+def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
     """The specs to evaluate: those named, a published grid, or the default list and those predicted to be worth it."""
-    request, embeddings = asked.request, corpus.embeddings
+    request, embeddings = parsed.request, corpus.embeddings
     dimension, documents = embeddings.dimension, len(embeddings)
-    vectors = asked.vectors or documents
+    vectors = parsed.vectors or documents
     budget = parse_budget(request.budget, dimension, vectors) if request.budget is not None else None
     warnings = budget_warnings(budget, dimension)
     if request.grid is not None:
         listed = SpecList(storage_paper_specs(dimension))
-    elif asked.specs:
-        listed = SpecList(asked.specs)
+    elif parsed.specs:
+        listed = SpecList(parsed.specs)
     else:
         listed = default_grid(dimension, documents, embeddings.similarity, budget, request.exhaustive)
         warnings += library_warnings()
     if budget is not None:
         refuse_impossible(budget, listed.specs, dimension, vectors)
     specs, prediction = listed.specs, None
-    if not asked.specs:
+    if not parsed.specs:
         listed_only = request.grid is not None or request.exhaustive
         pool = [] if listed_only else default_specs(dimension, budget, exhaustive=True)
         prediction = Prediction.of(embeddings, specs, pool, request.seed, progress)
         specs = [*specs, *prediction.joining]
     if budget is not None:
         # float32 can be recommended too, unless other specs were named
-        refuse_constants(budget, specs if asked.specs else [*specs, parse("f32")], embeddings, request.seed)
+        refuse_constants(budget, specs if parsed.specs else [*specs, parse("f32")], embeddings, request.seed)
     warnings += codebook_warnings(specs, documents, vectors)
-    float32_named = not asked.specs or any(str(spec) == "f32" for spec in asked.specs)
-    return _Plan(listed, specs, Limits(vectors, budget, asked.keep, float32_named), prediction, warnings)
+    float32_named = not parsed.specs or any(str(spec) == "f32" for spec in parsed.specs)
+    return _Plan(listed, specs, Limits(vectors, budget, parsed.keep, float32_named), prediction, warnings)
 
 
 @dataclass(frozen=True)
-class _Judged:
+class _Choice:
     """What the sweep found, and which of its rows is recommended; `rows` has float32 first."""
 
     sweep: Sweep
@@ -213,32 +213,32 @@ class _Judged:
         return self.sweep.all[self.decision.chosen]
 
 
-def _choose(asked: _Asked, plan: _Plan, swept: Sweep) -> _Judged:
+def _choose(parsed: _Parsed, plan: _Plan, swept: Sweep) -> _Choice:
     """Which row is recommended, and the rows completed by that decision."""
-    seed = asked.request.seed
+    seed = parsed.request.seed
     bootstrap = QueryBootstrap.draw(len(swept.query_ids), seed, groups=swept.query_groups)
     decision = decide(swept, plan.limits, seed)
     predicted = plan.prediction.recall if plan.prediction is not None else None
-    return _Judged(swept, decision, tradeoff_rows(swept, bootstrap, asked.vectors, predicted, decision), bootstrap)
+    return _Choice(swept, decision, tradeoff_rows(swept, bootstrap, parsed.vectors, predicted, decision), bootstrap)
 
 
-def _ship(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged, threads: int, progress: Progress) -> Run:
+def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, threads: int, progress: Progress) -> Run:
     """Measure the side effects of the recommended store, write it, and store the run."""
-    outcome, embeddings = judged.outcome, corpus.embeddings
+    outcome, embeddings = choice.outcome, corpus.embeddings
     progress("side effects of the store", 0, 1)
-    codec, structure = judged.sweep.shipped(outcome.spec)
-    searcher = built_searcher(codec, embeddings, asked.device, structure)
-    effects = StoreEffects.from_json(store_effects(embeddings, searcher, asked.request.seed, corpus.drop_own))
+    codec, structure = choice.sweep.shipped(outcome.spec)
+    searcher = built_searcher(codec, embeddings, parsed.device, structure)
+    effects = StoreEffects.from_json(store_effects(embeddings, searcher, parsed.request.seed, corpus.drop_own))
     progress("side effects of the store", 1, 1)
-    origin = facts("compress", asked.request, asked.source.model, corpus.subject, threads)
+    origin = facts("compress", parsed.request, parsed.source.model, corpus.subject, threads)
     result = replace(
         CompressResult.from_json(origin),
         keys=None,
-        **_found(asked, corpus, plan, judged),
-        recommendation=recommend(judged.sweep, judged.decision, judged.rows, effects, byte_account(codec)),
+        **_found(parsed, corpus, plan, choice),
+        recommendation=recommend(choice.sweep, choice.decision, choice.rows, effects, byte_account(codec)),
         protocol=Protocol.from_json(
-            protocol(judged.sweep, asked.request.seed, threads, asked.device)
-            | rules(judged.sweep, asked.keep, plan.limits.budget)
+            protocol(choice.sweep, parsed.request.seed, threads, parsed.device)
+            | rules(choice.sweep, parsed.keep, plan.limits.budget)
             | fit_budget(plan.listed)
         ),
     )
@@ -249,35 +249,35 @@ def _ship(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged, threads:
         write_store(folder / STORE_FILE, codec, blocks, embeddings.doc_ids, structure)
         progress("writing the store", 1, 1)
 
-    shown = np.concatenate([one.ranked[:, :NEIGHBOURS] for one in (judged.sweep.baseline, outcome)], axis=None)
-    kept = _arrays(corpus, judged.sweep, outcome)
-    return save_run(asked.request.out, result.to_json(), kept, *texts(corpus.subject, shown), write=build)
+    shown = np.concatenate([one.ranked[:, :NEIGHBOURS] for one in (choice.sweep.baseline, outcome)], axis=None)
+    kept = _arrays(corpus, choice.sweep, outcome)
+    return save_run(parsed.request.out, result.to_json(), kept, *texts(corpus.subject, shown), write=build)
 
 
-def _found(asked: _Asked, corpus: _Corpus, plan: _Plan, judged: _Judged) -> dict[str, Any]:
-    """The fields of the result that the sweep and the choice give."""
-    swept, request, limits = judged.sweep, asked.request, plan.limits
+def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice) -> dict[str, Any]:
+    """The fields of the result that come from the sweep and the choice."""
+    swept, request, limits = choice.sweep, parsed.request, plan.limits
     found: dict[str, Any] = {
         "quality": swept.measure,
-        "baseline": judged.rows[0],
-        "tradeoffs": judged.rows[1:],
-        "rescoring": rescoring_curves(judged.rows),
+        "baseline": choice.rows[0],
+        "tradeoffs": choice.rows[1:],
+        "rescoring": rescoring_curves(choice.rows),
         "budget": None if limits.budget is None else StoredBudget(**asdict(limits.budget)),
         "keep": limits.keep,
         "warnings": [
             *corpus.warnings,
             *plan.warnings,
-            *store_warnings(judged.row, judged.outcome, limits.vectors),
+            *store_warnings(choice.row, choice.outcome, limits.vectors),
         ],
     }
     if plan.prediction is not None:
         found["prediction"] = plan.prediction.account({one.spec: float(one.recall.mean()) for one in swept.all})
     if request.grid is not None:
-        compared = float8_or_int8(swept, corpus.embeddings.dimension, judged.bootstrap)
+        compared = float8_or_int8(swept, corpus.embeddings.dimension, choice.bootstrap)
         found["float8_or_int8"] = Float8OrInt8.from_json(compared)
     if request.price_per_gb is not None:
-        vectors = asked.vectors or PRICED_VECTORS
-        found["price"] = price_account(judged.outcome, swept.baseline, swept.documents, vectors, request.price_per_gb)
+        vectors = parsed.vectors or PRICED_VECTORS
+        found["price"] = price_account(choice.outcome, swept.baseline, swept.documents, vectors, request.price_per_gb)
     return found
 
 
