@@ -44,7 +44,7 @@ def lid(space: Space) -> Reading:
     The per-document values are in `rows` (indexed by distinct rows; copies get their first occurrence's value), their
     quantiles in the details, their histogram in the curve. Copies (up to rounding) are taken out first; Euclidean.
 
-    Raises `Undefined` for fewer than 22 distinct rows and where all neighbours are at equal distances (a lattice).
+    Raises `Undefined` for fewer than 22 distinct rows and if all neighbours are equidistant (a lattice, a simplex).
 
     >>> X = (2.0 ** np.arange(30))[:, None].astype(np.float32)  # powers of two on a line
     >>> 0 < lid(Space(X)).value < 1.5

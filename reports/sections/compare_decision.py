@@ -9,10 +9,13 @@ from embgeo.reports.heading import run_names
 from embgeo.reports.numbers import byte_size, count, counted, estimate, number, percent
 from embgeo.reports.price import amount
 from embgeo.reports.section import Shown, section
+from embgeo.reports.sections.decision import glossary
 from embgeo.results import NDCG, CompareResult, Interval
 from embgeo.results.compare import Front, FrontRow, PairedTest, QueryPair
 
 ALPHA = 0.05
+    ("p", f"Probability of such a difference by chance, corrected for all pairs; below {ALPHA} one is called better")
+]
 OVERLAP, CKA = "neighbourhood_overlap@10", "linear_cka"
 
 
@@ -20,6 +23,8 @@ OVERLAP, CKA = "neighbourhood_overlap@10", "linear_cka"
 def in_short(shown: Shown[CompareResult]) -> Iterator[Block]:
     for place, sentence in enumerate(decision(shown.result)):
         yield Paragraph(Foreign(sentence, 1500), "" if place else "decision")
+    if specs := [front.recommended for group in shown.result.fronts for front in group.fronts if front.recommended]:
+        yield glossary(["codec", "nDCG@10", "p"], specs)
 
 
 def decision(result: CompareResult) -> list[str]:

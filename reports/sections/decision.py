@@ -15,15 +15,14 @@ from embgeo.results.compress import CrossFitted
 from embgeo.results.parts import part_summaries
 
 PLANNED = 100_000_000
-TERMS = (
-    ("codec", "A way to encode vectors; its name, the spec, lists the steps. float32 stores four bytes per coordinate"),
-    ("statistically tied", "These queries cannot tell its quality from that of the recommended store"),
-)
-OF_JUDGED = (
-    ("nDCG@10", "Search quality: 1 if the relevant documents come first, 0 if none is in the first ten results"),
-    ("paired by query", "Both stores answer the same queries; the interval is that of their difference per query"),
-    ("out of sample", "Evaluated as on documents that the codec was not trained on"),
-)
+WORDS = {
+    "codec": "A way to encode vectors; its name, the spec, lists the steps. float32 stores four bytes per coordinate",
+    "nDCG@10": "Search quality: 1 if the relevant documents come first, 0 if none is in the first ten results",
+    "paired by query": "Both stores answer the same queries; the interval is that of their difference per query",
+    "out of sample": "Evaluated as on documents that the codec was not trained on",
+    "statistically tied": "These queries cannot tell its quality from that of the recommended store",
+    "p": "Probability that chance alone gives such a difference, corrected for all pairs; below 0.05 one is called better",
+}
 # by the stored verdict on the share that --keep asks for
 KEPT = {
     "yes": "Statistically confirmed: at least {} is kept.",
@@ -54,9 +53,14 @@ def decision(shown: Shown[CompressResult]) -> Iterator[Block]:
         yield Paragraph(Strong("What would change it."))
         yield Bullets(other)
     if best.spec:
-        yield Glossary(
-            "What these words mean", [*TERMS, *(() if best.ndcg is None else OF_JUDGED), *part_summaries(best.spec)]
-        )
+        judged = ("nDCG@10", "paired by query", "out of sample") if best.ndcg is not None else ()
+        yield glossary(["codec", *judged, "statistically tied"], [best.spec])
+
+
+def glossary(words: Sequence[str], specs: Sequence[str]) -> Glossary:
+    """What words of the first screen mean, and what the parts of the specs on it do."""
+    parts = dict.fromkeys(part for spec in specs for part in part_summaries(spec))
+    return Glossary("What these words mean", [*((word, WORDS[word]) for word in words), *parts])
 
 
 def headline(result: CompressResult) -> str:

@@ -38,7 +38,7 @@ class _Value:
     text: str
 
 
-@section("summary", "What follows for a vector store", of=AnalyzeResult, order=0, style="lead")
+@section("summary", "What this means for a vector store", of=AnalyzeResult, order=0, style="lead")
 def lead(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
     for sentence in summary(shown.result):
         yield Paragraph(sentence)
