@@ -14,8 +14,6 @@ from embgeo.results import NDCG, CompareResult, Interval
 from embgeo.results.compare import Front, FrontRow, PairedTest, QueryPair
 
 ALPHA = 0.05
-    ("p", f"Probability of such a difference by chance, corrected for all pairs; below {ALPHA} one is called better")
-]
 OVERLAP, CKA = "neighbourhood_overlap@10", "linear_cka"
 
 

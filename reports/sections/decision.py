@@ -21,7 +21,7 @@ WORDS = {
     "paired by query": "Both stores answer the same queries; the interval is that of their difference per query",
     "out of sample": "Evaluated as on documents that the codec was not trained on",
     "statistically tied": "These queries cannot tell its quality from that of the recommended store",
-    "p": "Probability that chance alone gives such a difference, corrected for all pairs; below 0.05 one is called better",
+    "p": "Probability that chance gives such a difference, corrected for all pairs; below 0.05 one is called better",
 }
 # by the stored verdict on the share that --keep asks for
 KEPT = {
