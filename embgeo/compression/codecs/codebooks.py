@@ -1,8 +1,8 @@
 """Learned codebooks: k-means in every subspace at once, the nearest centroid, and how many documents they need.
 
-The loops are compiled here rather than handed to FAISS: one subspace is one thread's work from start to end, so that a
-fit is the same bit for bit under any number of threads, needs no extra package, and takes a tenth of the processor time
-of `faiss.ProductQuantizer.train` (96 × 256 centroids on 5,183 × 384: 2.5 s against 25 s) at the same squared error.
+The loops are compiled here rather than left to FAISS: each subspace is processed by one thread from start to end, so
+that a fit is bit-identical under any number of threads, needs no extra package, and takes a tenth of the CPU time of
+`faiss.ProductQuantizer.train` (96 × 256 centroids on 5,183 × 384: 2.5 s against 25 s) at the same squared error.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 from embgeo.errors import InputError
 from embgeo.numeric.kmeans import kmeans
 
-POINTS_PER_CENTROID = 39  # below this k-means centroids follow single documents: the threshold FAISS warns at
+POINTS_PER_CENTROID = 39  # below this, k-means overfits: the threshold at which FAISS warns
 MAX_ROWS = 65_536  # 256 a centroid of an 8-bit codebook; more rows do not move the centroids
 ITERATIONS = 12
 
 
 def check_rows(name: str, rows: int, centroids: int) -> None:
-    """A codebook needs at least one document a centroid; raises InputError."""
+    """Raise InputError unless there is at least one document per centroid."""
     if rows < centroids:
         raise InputError(
             f"{name} learns codebooks of {centroids} centroids and needs at least {centroids} documents to fit them "
@@ -31,7 +31,7 @@ def check_rows(name: str, rows: int, centroids: int) -> None:
 
 
 def check_divides(name: str, parts: int, width: int) -> None:
-    """`parts` subspaces of equal width must make up `width` coordinates; raises InputError."""
+    """Raise InputError unless `width` coordinates divide into `parts` equal subspaces."""
     if not 1 <= parts <= width or width % parts:
         near = [m for m in range(1, width + 1) if width % m == 0]
         closest = min(near, key=lambda m: abs(m - parts))
@@ -53,8 +53,8 @@ def subspace_centroids(
 ) -> np.ndarray:
     """Lloyd's k-means in each of `parts` subspaces of neighbouring coordinates: (parts, centroids, r/parts) float32.
 
-    Started from `centroids` rows drawn without replacement; a centroid that loses all its rows moves to the row that is
-    farthest from its own. Z (n, r) float32 with n ≥ centroids. Cost: n·r·centroids a pass, at most `iterations` passes.
+    Started from `centroids` rows drawn without replacement; a centroid that loses all its rows moves to the row
+    farthest from its own. Z (n, r) float32, n ≥ centroids. Cost: n·r·centroids per pass, at most `iterations` passes.
     """
     Z = np.ascontiguousarray(training_rows(Z, rng), np.float32)
     width = Z.shape[1] // parts
@@ -123,7 +123,7 @@ def _nearest_kernel() -> Any:
                         z = Z[i, m * width + t]
                         for c in range(count):
                             scores[c] += z * across[m, t, c]
-                    # sixteen running maxima: one alone would wait for itself at every step
+                    # sixteen running maxima: a single one would stall on itself at every step
                     for lane in range(16):
                         lanes[lane] = scores[lane]
                     for c in range(16, count, 16):

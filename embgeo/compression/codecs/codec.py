@@ -1,4 +1,4 @@
-"""A fitted codec: the chain of a spec, frozen, and its account of bytes."""
+"""A fitted codec: the frozen parts of a spec in order, and its byte count."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from embgeo.errors import SpecError
 
 @dataclass(frozen=True)
 class Tier:
-    """One code of every document: documents ↔ codes, and the query side that scores them.
+    """One code per document: documents ↔ codes, and the query side that scores them.
 
     A score is `queries(Q)` against `decode(codes)` in the reduced space, float query × decoded document; see `score`.
 
-    With `score=centred` in the spec it is the arithmetic of published storage studies instead: queries take the way of
-    the documents (a centred reducer centres them, the mean is not restored; they are quantized too), and the raw
+    With `score=centred` in the spec it uses the arithmetic of published storage studies instead: queries are processed
+    like documents (a centred reducer centres them, the mean is not restored; they are quantized too), and the raw
     values of the codes are compared by cosine: levels 0 … 255 of int8, bits 0 and 1 of binary. The published int8 also
     truncates and wraps around; here levels are rounded and saturate. Source: Huerga-Pérez et al. 2025,
     arXiv 2505.00105.
 
     Attributes
     ----------
-    spec : what was asked for.
+    spec : what was requested.
     similarity : cosine, dot or euclidean.
-    reducers, quantizer : fitted parts; a stored matrix has taken up the linear reducers behind it.
+    reducers, quantizer : fitted parts; linear reducers are folded into a stored matrix before them.
     fit_rows : how many documents it was fitted on.
     """
 
@@ -67,7 +67,7 @@ class Tier:
 
     @property
     def dimension(self) -> int | None:
-        """d of the vectors that it takes, where the state shows it."""
+        """d of its input vectors, if the state shows it."""
         return self.reducers[0].input_width if self.reducers else self.width
 
     def reduce(self, X: np.ndarray) -> np.ndarray:
@@ -104,12 +104,12 @@ class Tier:
 
 @dataclass(frozen=True)
 class Codec:
-    """What a spec becomes: one code of every document, or two, of which the second rescores what the first finds.
+    """A fitted spec: one code per document, or two, of which the second rescores what the first finds.
 
     Attributes
     ----------
-    spec : what was asked for.
-    tiers : what is searched, then what rescores, if anything does; a row's code is theirs side by side.
+    spec : what was requested.
+    tiers : the one that is searched, then the one that rescores, if any; a row's code is their codes concatenated.
     """
 
     spec: Spec
@@ -183,9 +183,9 @@ def encode_all(codec: Codec | Tier, embeddings: Embeddings) -> np.ndarray:
 
 
 def fit_codec(spec: Spec, training: Training) -> Codec:
-    """Fit every part of `spec` on the training documents, in order. Queries are never seen.
+    """Fit every part of `spec` on the training documents, in order; only parts that learn from queries see any.
 
-    Raises SpecError where a part cannot work on this dimension.
+    Raises SpecError if a part cannot work on this dimension.
     """
     spec.code_bytes(training.X.shape[1])
     if spec.centred and training.similarity != "cosine":
@@ -201,7 +201,7 @@ def _fit_tier(spec: Spec, training: Training) -> Tier:
 
 
 def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple[FittedReducer, ...], np.ndarray]:
-    """The fitted chain, folded where it can be, and the training rows after it."""
+    """The fitted chain, folded where possible, and the training rows after it."""
     Z = training.X
     fitted: list[FittedReducer] = []
     for part in parts:
@@ -217,7 +217,7 @@ def _fit_reducers(parts: tuple[Reducer, ...], training: Training) -> tuple[tuple
 def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> Codec:
     """The inverse of `Codec.manifest` and `.state`.
 
-    Raises KeyError, TypeError or SpecError where they do not belong together; `store.py` turns these into one message.
+    Raises KeyError, TypeError or SpecError if they do not belong together; `store.py` turns these into one message.
     """
     spec = parse(manifest["spec"])
     if "rescore" not in manifest:

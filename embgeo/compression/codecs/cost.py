@@ -1,9 +1,9 @@
-"""What a part costs to fit and to encode with, in processor seconds told before the work.
+"""The estimated cost of fitting a part and of encoding with it, in CPU seconds.
 
 Operations are counted from the sizes (documents, coordinates, centroids, landmarks), and each kind has a measured
-price: processor seconds on one core of a 2-core server (AVX-512), SciFact × MiniLM, 5,183 × 384. A count times a price
-is good to about a factor of 1.5 there (rq: 2) and carries over to other sizes; it does not depend on the load of the
-machine, so that the same corpus always gets the same default specs.
+cost: CPU seconds on one core of a 2-core server (AVX-512), SciFact × MiniLM, 5,183 × 384. The product is accurate to
+about a factor of 1.5 there (rq: 2) and extrapolates to other sizes; it does not depend on the load of the machine, so
+that the same corpus always gets the same default specs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FACTORISATION = 0.9e-9  # a multiplication of an eigenvalue or singular value de
 
 @dataclass(frozen=True)
 class Cost:
-    """Processor seconds to fit once on all rows and to encode the corpus once."""
+    """CPU seconds to fit once on all rows and to encode the corpus once."""
 
     fit: float
     encode: float

@@ -1,4 +1,4 @@
-"""The fitted form of every linear reducer: one matrix, perhaps a mean."""
+"""The fitted form of every linear reducer: one matrix, and optionally a mean."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Linear(FittedReducer):
 
     The mean is restored when scoring: q·x̂ = q·mean + (q @ matrix)·z, so queries are projected without centring and
     carry q·mean as a bias. Under euclidean similarity the queries are centred too and the bias is minus the squared
-    part of q that the projection drops, so that distances of different fits compare.
+    part of q that the projection drops, so that distances from different fits are comparable.
 
     Attributes
     ----------

@@ -1,10 +1,10 @@
-"""What a spec is made of: reducers, quantizers, indices, their registries, and what a fitted part says of itself.
+"""The parts of a spec: reducers, quantizers, indices, their registries, and what a fitted part declares about itself.
 
 A part is a frozen dataclass with one printable name (`pca192`, `int8`, `hnsw32`). `fit` learns from documents and
 returns a fitted part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers; an
 index is built over codes instead, by `build`. To add one, write one file that derives from the base classes here and
 decorate the class; the grammar, the byte account, the store, every search backend, the sweep and the laws in tests find
-it. What a part may say beyond the minimum (its own compiled scorer, a FAISS index, a cost) has a default here.
+it. Whatever else a part may declare (its own compiled scorer, a FAISS index, a cost) has a default here.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class FittedPart:
-    """Base of everything that a store holds beside codes: arrays and numbers, under a stable kind.
+    """Base of everything that a store holds besides codes: arrays and numbers, under a stable kind.
 
-    `kind` is written into stores and never changes, whatever becomes of the class's name.
+    `kind` is written into stores and never changes, even if the class is renamed.
     """
 
     kind: ClassVar[str]
@@ -59,7 +59,7 @@ class FittedReducer(FittedPart):
 
     @property
     def foldable(self) -> bool:
-        """Whether documents and queries are multiplied by one matrix and nothing else: it folds into one before it."""
+        """Whether it only multiplies documents and queries by one matrix, and so folds into a matrix before it."""
         return False
 
     def documents(self, X: np.ndarray) -> np.ndarray:
@@ -71,12 +71,12 @@ class FittedReducer(FittedPart):
         raise NotImplementedError
 
     def fold(self, second: FittedReducer) -> FittedReducer | None:
-        """This and a foldable reducer behind it as one that is no larger, or None."""
+        """This and a foldable reducer after it merged into one that is no larger, or None."""
         return None
 
     @property
     def input_width(self) -> int | None:
-        """d, where the state shows it."""
+        """d, if the state shows it."""
         return None
 
 
@@ -118,7 +118,7 @@ class FittedQuantizer(FittedPart):
         raise NotImplementedError
 
     def raw_values(self, codes: np.ndarray) -> np.ndarray:
-        """(n, r) float32: what `score=centred` compares; the decoded values where a format has no others."""
+        """(n, r) float32: what `score=centred` compares; the decoded values if the format has no others."""
         return self.decode(codes)
 
     def scorer(self, codes: np.ndarray) -> Scorer | None:
@@ -126,7 +126,7 @@ class FittedQuantizer(FittedPart):
         return None
 
     def table_code(self) -> TableCode | None:
-        """Itself as parts that are decoded by a table each, or None: how FAISS can hold it."""
+        """Its code as parts that are each decoded by a table, or None: lets FAISS hold it."""
         return None
 
     def faiss_index(self, metric: int) -> Any | None:
@@ -139,7 +139,7 @@ class FittedQuantizer(FittedPart):
 
 
 class Part:
-    """Base of what a spec is made of; `name` prints and parses."""
+    """Base of the parts of a spec; `name` prints and parses."""
 
     spelling: ClassVar[str]
     """How it is written, its fields in braces: `tq{bits}`."""
@@ -150,10 +150,10 @@ class Part:
 
 
 class Reducer(Part):
-    """Fewer or other coordinates."""
+    """Maps vectors to fewer or other coordinates."""
 
     learns_from_queries: ClassVar[bool] = False
-    """Whether `fit` reads `training.queries`, which must then not be judged by it."""
+    """Whether `fit` reads `training.queries`, which must then not evaluate it."""
     principal_axes: ClassVar[bool] = False
     """Whether its coordinates are those of the directions of largest variance, uncentred and unscaled."""
     for_trained_models: ClassVar[bool] = False
@@ -161,7 +161,7 @@ class Reducer(Part):
 
     @property
     def learned_width(self) -> int:
-        """How many directions it learns: with fewer documents a fold it is not offered by default."""
+        """How many directions it learns: with fewer documents per fold it is not offered by default."""
         return 1
 
     def width(self, dimension: int) -> int:
@@ -169,35 +169,35 @@ class Reducer(Part):
         raise NotImplementedError
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedReducer:
-        """Learn from Z (n, d): the training rows after the reducers before this one (`training.X` for the first)."""
+        """Learn from Z (n, d): the training rows after all earlier reducers (`training.X` for the first)."""
         raise NotImplementedError
 
     def cost(self, documents: int, rows: int, width: int) -> Cost:
-        """Processor seconds to fit on `rows` and to map `documents` of `width` coordinates; a product by default."""
+        """CPU seconds to fit on `rows` and to map `documents` of `width` coordinates; a product by default."""
         return Cost(0.0, documents * width * self.width(width) * PRODUCT)
 
     def offered_for(self, similarity: str) -> bool:
-        """Whether the default specs may hold it under this similarity."""
+        """Whether the default specs may include it under this similarity."""
         return True
 
 
 class Quantizer(Part):
-    """Fewer bits."""
+    """Maps coordinates to fewer bits."""
 
     training_rows_needed: ClassVar[int] = 0
-    """Documents below which what it learns follows single ones."""
+    """With fewer documents it overfits."""
     centroids: ClassVar[int] = 1
     """Centroids of each of its codebooks."""
     plain_signs: ClassVar[bool] = False
     """Whether it keeps the sign of each coordinate and nothing else."""
     bits: int
-    """Bits of a coordinate, where all have as many."""
+    """Bits per coordinate, if the same for all."""
     factor_bytes: ClassVar[int] = 0
-    """What a vector holds beside its coordinates, as a scale of its own."""
+    """What a code holds besides the coordinates, such as a scale per vector."""
 
     @property
     def before(self) -> tuple[Reducer, ...]:
-        """Reducers that belong to it and come just before it (its own axes), not printed apart."""
+        """Reducers that belong to it and come just before it (its own axes), not printed separately."""
         return ()
 
     def code_bytes(self, width: int) -> int:
@@ -208,7 +208,7 @@ class Quantizer(Part):
         raise NotImplementedError
 
     def cost(self, documents: int, rows: int, width: int) -> Cost:
-        """Processor seconds to fit on `rows` and to encode `documents` of `width` coordinates."""
+        """CPU seconds to fit on `rows` and to encode `documents` of `width` coordinates."""
         return Cost(0.0, 0.0)
 
 
@@ -234,19 +234,19 @@ class Structure(FittedPart):
     metric: str
     """`inner_product` or `l2`, what it was built under."""
     effort: int
-    """How much is visited a query where no effort is named: the beam of a graph, the lists probed."""
+    """The default search effort: the beam width of a graph, the lists probed."""
 
     def check(self, rows: int, width: int) -> None:
-        """Raise ValueError where the arrays do not describe `rows` documents of `width` coordinates."""
+        """Raise ValueError if the arrays do not describe `rows` documents of `width` coordinates."""
         raise NotImplementedError
 
     @property
     def growing_bytes(self) -> int:
-        """What of it grows with the documents."""
+        """The bytes that grow with the documents."""
         return self.state_bytes
 
     def searcher(self, tier: Tier, codes: np.ndarray) -> EffortSearcher:
-        """Our own search along it, scored by the codec's scorer or by decoding."""
+        """Our own search with it, scored by the codec's scorer or by decoding."""
         raise NotImplementedError
 
     def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
@@ -259,28 +259,28 @@ class Structure(FittedPart):
 
     @property
     def faiss_ram_bytes(self) -> int:
-        """What FAISS holds of it in memory, without codes."""
+        """Bytes that FAISS holds for it in memory, without codes."""
         raise NotImplementedError
 
     @property
     def faiss_file_bytes(self) -> int:
-        """What FAISS writes of it beyond an empty index, without codes."""
+        """Bytes that FAISS writes for it beyond an empty index, without codes."""
         raise NotImplementedError
 
     def without_rows(self, flat: Any) -> Any:
-        """The same FAISS index over no document: its headers and constants."""
+        """The same FAISS index without documents: its headers and constants."""
         raise NotImplementedError
 
 
 class Index(Part):
-    """A way to visit few documents a query."""
+    """A way to visit few documents per query."""
 
     label: ClassVar[str]
-    """What stands before the effort in a spec: `ef`, `np`."""
+    """What precedes the effort in a spec: `ef`, `np`."""
 
     @property
     def training_rows_needed(self) -> int:
-        """Documents below which what it learns follows single ones."""
+        """With fewer documents it overfits."""
         return 0
 
     @property
@@ -297,7 +297,7 @@ class Index(Part):
         raise NotImplementedError
 
     def check(self, documents: int | None = None) -> None:
-        """Raise InputError where its numbers cannot work, or not on so few documents."""
+        """Raise InputError if its numbers are invalid, or there are too few documents for them."""
         raise NotImplementedError
 
     def efforts(self, documents: int) -> list[int]:
@@ -305,7 +305,7 @@ class Index(Part):
         raise NotImplementedError
 
     def pool(self, k: int) -> int:
-        """How many of the documents visited can be asked for without visiting more than a search for `k` does."""
+        """How many results can be requested without visiting more documents than a search for `k` does."""
         raise NotImplementedError
 
     def build(self, X: np.ndarray, sample: np.ndarray, similarity: str, seed: int) -> Structure:

@@ -4,13 +4,13 @@
 
     pca192,rot,int4 · trunc256,fp8 · binary · binary+int8@4 · pcac192,int8,score=centred · hnsw32ef128,int8
 
-An index in front visits few documents a query, over the codes that the rest of the spec describes; its search effort
-may be written behind its size (`hnsw32ef128`, `ivf256np8`).
+An index comes first and visits few documents per query, over the codes that the rest of the spec describes; its search
+effort may follow its size (`hnsw32ef128`, `ivf256np8`).
 
-The part behind "+" rescores: factor · k candidates of the first search, with a second code of the whole vector.
+The part after "+" rescores factor · k candidates of the first search with a second code of the whole vector.
 `score=centred` compares as published storage studies do; see `Tier`.
 
-`parse(str(spec)) == spec`. The parts are found in the registries of `parts.py`.
+`parse(str(spec)) == spec`. The parts are found in the registries of `part.py`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Spec:
 
     @property
     def flat(self) -> Spec:
-        """The same codec without an index: what is fitted and stored, and what the index has to be compared with."""
+        """The same codec without an index: what is fitted and stored, and what the index is compared with."""
         return replace(self, index=None)
 
     @property
@@ -60,7 +60,7 @@ class Spec:
 
     @property
     def learns_from_queries(self) -> bool:
-        """Whether a part is fitted on queries, which it must then not be judged by."""
+        """Whether a part is fitted on queries, which must then not evaluate it."""
         return any(part.learns_from_queries for part in self.reducers)
 
     def width(self, dimension: int) -> int:
@@ -106,7 +106,7 @@ def parse(text: str) -> Spec:
 
 
 def _read(text: str, suggest: bool) -> Spec:
-    """`parse`; without `suggest`, errors name no spec that may have been meant."""
+    """`parse`; without `suggest`, errors suggest no other spec."""
     load_parts()
     if not text.strip():
         raise SpecError("a spec needs at least a quantizer; got an empty one. Examples: int8 · pca192,fp8 · rot,int4")

@@ -1,4 +1,4 @@
-"""Codecs as FAISS factory strings and other vector stores name them, read as specs: what a hint suggests."""
+"""Codec names of FAISS factory strings and other vector stores, translated to specs for error hints."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 
 
 def respelled(text: str) -> list[str]:
-    """What `text` may have meant, most likely first; whether it is a spec is for the caller to find out."""
+    """What `text` may mean, most likely first; the caller checks whether it is a spec."""
     text = re.sub(r",(?:rflat|refine\(flat\))$", "+f32@4", text.strip().lower().replace(" ", ""))
-    text = re.sub(r"^opq\d+(?:_\d+)?,(.*,)?pq(\d+)(?:x8)?$", r"\1opq\2", text)  # FAISS names the rotation apart
+    text = re.sub(r"^opq\d+(?:_\d+)?,(.*,)?pq(\d+)(?:x8)?$", r"\1opq\2", text)  # FAISS names the rotation separately
     spelled = "".join(_part(part) for part in re.split(r"([,+@])", text))
-    # FAISS names an index behind its reducers
+    # FAISS names an index after its reducers
     spelled = ",".join(sorted(spelled.split(","), key=lambda part: not part.startswith(("ivf", "hnsw"))))
     return [spelled, f"{spelled},f32"]  # FAISS's HNSW32 holds float32
 

@@ -1,4 +1,4 @@
-"""Codes whose score is a sum over parts: each part is decoded by a table of its own."""
+"""Codes whose score is a sum over parts: each part is decoded by its own table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 class TableCode:
     """Part p of a document decodes to `centroids[p, level]`; levels of `bits` bits follow each other, lowest first.
 
-    A scalar code of 2^bits levels a coordinate is one with a coordinate a part; a product code has several.
+    A scalar code of 2^bits levels per coordinate has one coordinate per part; a product code has several.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""Quantizers, one a file."""
+"""Quantizers, one per file."""

@@ -23,7 +23,7 @@ BLOCK_ROWS = 8192
 
 @dataclass(frozen=True)
 class AllocatedAxes(Reducer):
-    """PCA about the origin, cut after the last axis that gets a bit of `budget` bytes; a part of `adaptive`."""
+    """Uncentred PCA, cut after the last axis that gets a bit of `budget` bytes; a part of `adaptive`."""
 
     spelling: ClassVar[str] = "axes"
     budget: int
@@ -41,9 +41,9 @@ class AllocatedAxes(Reducer):
 
 @dataclass(frozen=True)
 class FittedAllocated(FittedQuantizer):
-    """Coordinate j holds bits[j] bits; those of a row follow each other, lowest first, in ⌈Σ bits / 8⌉ bytes.
+    """Coordinate j has bits[j] bits; those of a row are packed, lowest first, into ⌈Σ bits / 8⌉ bytes.
 
-    Decoded rows become unit rows when `unit`.
+    Decoded rows are normalised to unit length if `unit`.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class FittedAdaptive(FittedAllocated):
         return normalise(decoded) if self.unit else decoded
 
     def scorer(self, codes: np.ndarray) -> Scorer:
-        """From the packed levels; each decoded row keeps its length (4 bytes)."""
+        """Reads the packed levels; keeps the norm of each decoded row (4 bytes)."""
         lengths = self._lengths(codes)
 
         def ask(query: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
@@ -106,7 +106,7 @@ class FittedAdaptive(FittedAllocated):
         return Scorer("numba loop over packed levels", ask, lengths.nbytes)
 
     def _lengths(self, codes: np.ndarray) -> np.ndarray:
-        """(n,) float32 lengths that decoding divides rows by."""
+        """(n,) float32 norms that decoding divides rows by."""
         if not self.unit:
             return np.ones(len(codes), np.float32)
         squares = [np.zeros(0, np.float32)]
@@ -125,7 +125,7 @@ class FittedAdaptive(FittedAllocated):
 
 @dataclass(frozen=True)
 class Allocated(Quantizer):
-    """PCA about the origin, and `budget` bytes shared out over its coordinates."""
+    """Uncentred PCA, and `budget` bytes allocated to its coordinates."""
 
     budget: int
 
@@ -145,16 +145,16 @@ class Allocated(Quantizer):
 @quantizer(
     r"adaptive@(\d+)B",
     example="adaptive@48B",
-    summary="principal coordinates, bits by variance, Gaussian levels: that many bytes a vector",
+    summary="PCA coordinates, bits by variance, Gaussian levels: that many bytes per vector",
     fitted=FittedAdaptive,
 )
 @dataclass(frozen=True)
 class Adaptive(Allocated):
-    """PCA about the origin; bits per principal coordinate by reverse water-filling; a Gaussian Lloyd–Max quantizer with
+    """Uncentred PCA; bits per principal coordinate by reverse water-filling; a Gaussian Lloyd–Max quantizer with
     the coordinate's own mean and scale; decoded vectors renormalised under cosine.
 
     State: (d + 2)·r·4 + r bytes for the r axes that get a bit. Related: SAQ (Li et al. 2025), which adds segments and
-    code adjustment; not done here.
+    code adjustment; not implemented here.
     """
 
     spelling: ClassVar[str] = "adaptive@{budget}B"

@@ -1,4 +1,4 @@
-"""Adaptive bits with adjusted codes (`adaptivec@48B`): levels moved by one where the direction gains."""
+"""Adaptive bits with adjusted codes (`adaptivec@48B`): levels move by one where that improves the direction."""
 
 from __future__ import annotations
 

@@ -94,10 +94,10 @@ def _table_kernel() -> Any:
     return kernel
 
 
-@quantizer(r"binary", example="binary", summary="one sign bit a coordinate, float query × ±1", fitted=FittedSigns)
+@quantizer(r"binary", example="binary", summary="one sign bit per coordinate, float query × ±1", fitted=FittedSigns)
 @dataclass(frozen=True)
 class Binary(Quantizer):
-    """One bit a coordinate, thresholded at zero. The query stays float: Hamming distance would lose more
+    """One bit per coordinate, thresholded at zero. The query stays float: Hamming distance would lose more
     (SciFact × MiniLM: nDCG@10 .588 against .623).
     """
 

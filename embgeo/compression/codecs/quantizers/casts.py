@@ -72,7 +72,7 @@ class Cast(Quantizer):
         return FittedCast(self.spelling, Z.shape[1])
 
 
-@quantizer(r"f32", example="f32", summary="4 bytes a coordinate: the exact baseline", fitted=FittedCast)
+@quantizer(r"f32", example="f32", summary="4 bytes per coordinate: the exact baseline", fitted=FittedCast)
 @dataclass(frozen=True)
 class Float32(Cast):
     """IEEE single precision, unchanged."""
@@ -80,7 +80,7 @@ class Float32(Cast):
     spelling: ClassVar[str] = "f32"
 
 
-@quantizer(r"f16", example="f16", summary="2 bytes a coordinate, 11 significant bits", fitted=FittedCast)
+@quantizer(r"f16", example="f16", summary="2 bytes per coordinate, 11 significant bits", fitted=FittedCast)
 @dataclass(frozen=True)
 class Float16(Cast):
     """IEEE half precision; saturates at 65504."""
@@ -88,7 +88,7 @@ class Float16(Cast):
     spelling: ClassVar[str] = "f16"
 
 
-@quantizer(r"bf16", example="bf16", summary="2 bytes a coordinate, the range of float32", fitted=FittedCast)
+@quantizer(r"bf16", example="bf16", summary="2 bytes per coordinate, the range of float32", fitted=FittedCast)
 @dataclass(frozen=True)
 class BFloat16(Cast):
     """bfloat16: 8 significant bits."""

@@ -16,7 +16,7 @@ from embgeo.numeric.bits import pack_nibbles
 
 BLOCK = 16
 LEVELS = (0.0, 1.0, 2.1206, 3.4016, 5.0364, 7.2473, 10.4646, 13.1779)
-# where the largest value of a block may be put: on the upper levels, so that a decoded block is found again, and around
+# what a block's largest value may map to: the upper levels, so that re-encoding is stable, and values around them
 REACH = (13.1779, 14.5, 13.8, 12.5, 11.8, 11.1, 10.4646, 9.8, 9.2, 8.6, 8.0, 7.2473, 6.6, 6.0, 5.0364, 4.4, 3.4016)
 
 
@@ -24,7 +24,7 @@ REACH = (13.1779, 14.5, 13.8, 12.5, 11.8, 11.1, 10.4646, 9.8, 9.2, 8.6, 8.0, 7.2
 class FittedDirection4(FittedQuantizer):
     """A row is ⌈r/2⌉ bytes of nibbles, then an e4m3 byte for each block of 16: z = level · e4m3 · unit[0].
 
-    A block is tried at several scales; kept is the one whose decoded block points closest to the block, then the scale
+    Several scales are tried for each block; the one whose decoded block is closest in direction is kept, then the scale
     that makes it closest in length as well.
 
     Attributes
@@ -90,7 +90,7 @@ def _direction_kernel() -> Any:
                     for j in range(size):
                         dot += value[j] * share[j]
                         square += value[j] * value[j]
-                    # cosine² but for the block's own length, which is the same at every scale
+                    # cosine² up to the block's own length, which is the same at every scale
                     if dot * dot > best * square * np.float32(1.000001):
                         best, best_at = dot * dot / square, at
                         scales[i, b] = dot / square * peak
@@ -108,7 +108,7 @@ def _direction_kernel() -> Any:
 @quantizer(
     r"dp4",
     example="dp4",
-    summary="4-bit alphabet optimised for the direction of 16 coordinates, e4m3 scale a block: 4.5 bits",
+    summary="4-bit alphabet optimised for the direction of 16 coordinates, e4m3 scale per block: 4.5 bits",
     fitted=FittedDirection4,
 )
 @dataclass(frozen=True)

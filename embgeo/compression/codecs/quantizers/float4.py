@@ -1,4 +1,4 @@
-"""4-bit floats e2m1 with one scale a dimension (`fp4`), and the nibble arithmetic that 4-bit alphabets share."""
+"""4-bit floats e2m1 with one scale per dimension (`fp4`), and the nibble arithmetic that 4-bit alphabets share."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def nibble_values(codes: np.ndarray, width: int, magnitudes: tuple[float, ...]) 
 
 @dataclass(frozen=True)
 class FittedFloat4(FittedQuantizer):
-    """Nibble = e2m1(z_j / scale[j]), two a byte, the even dimension in the low half.
+    """Nibble = e2m1(z_j / scale[j]), two per byte, the even dimension in the low half.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class FittedFloat4(FittedQuantizer):
 @quantizer(r"fp4", example="fp4", summary="float4 e2m1 scaled to each dimension's range", fitted=FittedFloat4)
 @dataclass(frozen=True)
 class Float4(Quantizer):
-    """Half a byte a coordinate: e2m1 (±0, ½, 1, 1½, 2, 3, 4, 6), the largest |z_j| of the documents mapped to 6.
+    """Half a byte per coordinate: e2m1 (±0, ½, 1, 1½, 2, 3, 4, 6), the largest |z_j| of the documents mapped to 6.
 
     A bare cast is worthless: components of unit vectors lie below the smallest step and every score becomes 0.
     State: 4·r bytes. Source: Rouhani et al. 2023, "Microscaling data formats for deep learning" (the element format).
@@ -102,7 +102,7 @@ class Float4(Quantizer):
 @quantizer(r"fp4raw", example="fp4raw", summary="float4 e2m1 without scaling: a bare cast", fitted=FittedFloat4)
 @dataclass(frozen=True)
 class Float4Raw(Quantizer):
-    """The bare cast to e2m1 of published storage studies: of unit vectors next to nothing is left."""
+    """The bare cast to e2m1 of published storage studies: it leaves almost nothing of unit vectors."""
 
     spelling: ClassVar[str] = "fp4raw"
     bits = 4

@@ -85,7 +85,7 @@ class FittedFloat8(FittedQuantizer):
 
 
 class Float8Format(Quantizer):
-    """One byte a coordinate, in `format`; `scaled` to its range or cast as it is."""
+    """One byte per coordinate, in `format`; `scaled` to its range or cast as it is."""
 
     format: ClassVar[str]
     scaled: ClassVar[bool] = True
@@ -121,7 +121,7 @@ class Float8E5M2(Float8Format):
 @quantizer(r"fp8raw", example="fp8raw", summary="float8 e4m3 without scaling: a bare cast", fitted=FittedFloat8)
 @dataclass(frozen=True)
 class Float8Raw(Float8Format):
-    """The bare cast to e4m3 of published storage studies; unit vectors of many dimensions reach its subnormals."""
+    """The bare cast to e4m3 of published storage studies; unit vectors of many dimensions fall into its subnormals."""
 
     spelling: ClassVar[str] = "fp8raw"
     format: ClassVar[str] = "e4m3"

@@ -1,4 +1,4 @@
-"""Iterative quantization (`itq`): sign bits after the rotation that suits them."""
+"""Iterative quantization (`itq`): sign bits after a rotation learned for them."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ class ITQRotation(Reducer):
 
 
 def haar_rotation(dimension: int, seed: int) -> np.ndarray:
-    """(d, d) float32 orthogonal, Haar-distributed: the QR decomposition of a Gaussian matrix, its signs settled.
+    """(d, d) float32 orthogonal, Haar-distributed: the QR decomposition of a Gaussian matrix, with its signs fixed.
 
-    Where learning starts from; only what was learned is stored.
+    Learning starts from it; only what was learned is stored.
     Source: Mezzadri 2007, "How to generate random matrices from the classical compact groups".
     """
     rng = np.random.default_rng([seed, dimension, 0x207A7E])
@@ -77,10 +77,10 @@ def haar_rotation(dimension: int, seed: int) -> np.ndarray:
 )
 @dataclass(frozen=True)
 class ITQ(Quantizer):
-    """One bit a coordinate about the mean, after a learned rotation; the mean is restored at scoring.
+    """One bit per coordinate about the mean, after a learned rotation; the mean is restored at scoring.
 
     The paper reduces with PCA first: write `pca192,itq` for 192 bits. The rotation is state (r²·4 bytes) and learned,
-    so judge it out of sample. Source: Gong & Lazebnik 2011, "Iterative quantization", eq. 2 and §2.2.
+    so evaluate it out of sample. Source: Gong & Lazebnik 2011, "Iterative quantization", eq. 2 and §2.2.
     """
 
     spelling: ClassVar[str] = "itq"

@@ -20,7 +20,7 @@ HALF_LARGEST = 65504.0
 class FittedLVQ(FittedQuantizer):
     """z = mean + (low + level · step) · unit[0], with low and step of the row itself.
 
-    A row is its levels (`bits` each, two nibbles a byte), then low and step as little-endian float16.
+    A row is its levels (`bits` each, two nibbles per byte), then low and step as little-endian float16.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class FittedLVQ(FittedQuantizer):
         R = (Z - self.mean) / self.unit[0]
         lowest, highest = R.min(axis=1, keepdims=True), R.max(axis=1, keepdims=True)
         factors = np.concatenate([lowest, (highest - lowest) / top], axis=1)
-        # the levels are those of the factors as they will be read
+        # the levels are computed from the factors as stored
         stored = np.clip(factors, -HALF_LARGEST, HALF_LARGEST).astype("<f2")
         low, step = stored[:, :1].astype(np.float32), stored[:, 1:].astype(np.float32)
         levels = np.clip(np.rint((R - low) / np.where(step > 0, step, 1)), 0, top).astype(np.uint8)
@@ -67,9 +67,9 @@ class FittedLVQ(FittedQuantizer):
 class LVQ(Quantizer):
     """Mean removal, then 256 or 16 evenly spaced levels from the vector's smallest to its largest coordinate.
 
-    The factors cost 4 bytes a vector and are counted. Nothing but the mean is learned, so a new document can never lie
-    out of range. The second level (LVQ-8×8: residuals for rescoring) is not done here. State: 4·(r + 1) bytes.
-    Source: Aguerrebere et al. 2023, "Similarity search in the blink of an eye with compressed indices", eq. 2–4.
+    The factors cost 4 bytes per vector and are counted. Nothing but the mean is learned, so a new document can never
+    lie out of range. The second level (LVQ-8×8: residuals for rescoring) is not implemented here. State: 4·(r + 1)
+    bytes. Source: Aguerrebere et al. 2023, "Similarity search in the blink of an eye with compressed indices", eq. 2–4.
     """
 
     spelling: ClassVar[str] = "lvq{bits}"

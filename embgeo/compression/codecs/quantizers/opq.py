@@ -16,7 +16,7 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
 
 @dataclass(frozen=True)
 class OptimisedRotation(Reducer):
-    """Principal axes about the origin, dealt out to `parts` parts so that each gets the same product of variances.
+    """Uncentred principal axes, distributed over `parts` parts so that each gets the same product of variances.
 
     That is the rotation of least error for Gaussian rows. Alternating it with k-means lowers the error of the rows
     fitted on and raises that of others (SciFact × MiniLM, 96 parts, six rounds: .0231 → .0221 in sample, .0332 → .0339
@@ -56,12 +56,12 @@ def balanced(variances: np.ndarray, parts: int) -> np.ndarray:
 @quantizer(
     r"opq(\d+)",
     example="opq96",
-    summary="product quantization after a rotation learned for it, one byte a part",
+    summary="product quantization after a rotation learned for it, one byte per part",
     fitted=FittedProduct,
 )
 @dataclass(frozen=True)
 class OptimisedProductQuantizer(ProductCode):
-    """`pq` on coordinates turned by a rotation fitted with the codebooks; queries are turned with it.
+    """`pq` on coordinates rotated by a rotation fitted for it; queries are rotated too.
 
     State: r²·4 bytes of rotation and 256·r·4 of codebooks. Has more parameters than `pq`, and overfits more.
     Source: Ge, He, Ke & Sun 2014, "Optimized product quantization".

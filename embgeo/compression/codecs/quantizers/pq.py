@@ -23,12 +23,12 @@ from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_nibbles, packed_bytes, unpack_nibbles
 
-PART = 90e-9  # processor seconds that a part costs beside its centroids: sums, gaps
+PART = 90e-9  # CPU seconds that a part costs besides its centroids: sums, gaps
 
 
 @dataclass(frozen=True)
 class FittedProduct(FittedQuantizer):
-    """Part m of a row is the nearest of its 2^bits centroids; decoding puts the centroids side by side.
+    """Part m of a row is the nearest of its 2^bits centroids; decoding concatenates the centroids.
 
     At 4 bits two parts share a byte, the even one in the low half, as FAISS packs them.
 
@@ -90,7 +90,7 @@ class ProductCode(Quantizer):
 @quantizer(
     r"pq(\d+)",
     example="pq96",
-    summary="product quantization: that many parts, a codebook of 256 centroids each, one byte a part",
+    summary="product quantization: that many parts, a codebook of 256 centroids each, one byte per part",
     fitted=FittedProduct,
 )
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class ProductQuantizer(ProductCode):
 @quantizer(
     r"pq(\d+)x4",
     example="pq192x4",
-    summary="product quantization with 16 centroids a part, two parts a byte",
+    summary="product quantization with 16 centroids per part, two parts per byte",
     fitted=FittedProduct,
 )
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""RaBitQ (`rabitq1` … `rabitq9`): bits that keep the direction from the mean, and a factor that unbiases scores."""
+"""RaBitQ (`rabitq1` … `rabitq9`): bits for the direction from the mean, and a factor that makes scores unbiased."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits, unpack_bits
 
 FACTOR_BYTES = 8
-EVENTS = 4096  # rescalings tried for a row; where a row has more, those around the best of a grid
-EVENT = 100e-9  # processor seconds for one rescaling tried for a row
+EVENTS = 4096  # rescalings tried per row; if a row has more, those around the best of a grid
+EVENT = 100e-9  # CPU seconds for one rescaling tried for a row
 GRID = 128
 
 
@@ -74,30 +74,30 @@ class FittedRaBitQ(FittedQuantizer):
 
 
 def products(Z: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """⟨z, axis⟩ of each row, (n,) float32 summed in float64, the same whatever rows stand beside it."""
+    """⟨z, axis⟩ of each row, (n,) float32 summed in float64, independent of the other rows."""
     out = np.empty(len(Z), np.float32)
     _product_kernel()(np.ascontiguousarray(Z, np.float32), axis, out)
     return out
 
 
 def rabitq_bytes(width: int, bits: int) -> int:
-    """Signs, further bits, two factors."""
+    """Bytes of signs, further bits and two factors."""
     return (width + 7) // 8 + (width * (bits - 1) + 7) // 8 + FACTOR_BYTES
 
 
 @quantizer(
     r"rabitq([1-9])",
     example="rabitq4",
-    summary="RaBitQ: a residual's direction in that many bits a coordinate, and two factors; write rot before it",
+    summary="RaBitQ: a residual's direction in that many bits per coordinate, and two factors; write rot before it",
     fitted=FittedRaBitQ,
 )
 @dataclass(frozen=True)
 class RaBitQ(Quantizer):
-    """1 to 9 bits a coordinate of a residual's direction, the scale chosen for each row, scores unbiased.
+    """1 to 9 bits per coordinate of a residual's direction, the scale chosen for each row, scores unbiased.
 
     The estimate is unbiased and its error O(1/√r) over random rotations: write `rot,rabitq1`. Bytes as in FAISS at one
     bit: 8 of factors, 56 for r = 384. What is subtracted from a row is its own projection on the mean rather than the
-    mean: no residual is longer for it, and no product has an error along the mean, which all queries share (SciFact ×
+    mean: this lengthens no residual, and no product has an error along the mean, which all queries share (SciFact ×
     MiniLM, 1 bit: recall@10 of exact .72 against .705). Not to be confused with FAISS's query side, which may round
     the query: here it stays float. State: 4·r bytes.
     Source: Gao & Long 2024, "RaBitQ", §3; Gao et al. 2025 (extended to more bits), §3.
@@ -210,7 +210,7 @@ def _direction_kernel() -> Any:
                 dot += a[j] * u[j]
                 square += u[j] * u[j]
                 across += (u[j] if residuals[i, j] > 0 else -u[j]) * axis[j]
-            # decoding takes the part of u along the axis away again
+            # decoding removes the component of u along the axis
             factor = np.sqrt(squared / max(square - across * across, 1e-12 * square)) if preserve else squared / dot
             factors[i] = min(factor, largest_float)
 

@@ -29,7 +29,7 @@ SEARCH_ROWS = 2_048
 class QuantileRange(Quantizer):
     """The range leaves out the same share at either end; `share` is read as decimals: 99 is .99, 999 is .999.
 
-    Out of at most 20,000 rows. State: 8·r bytes.
+    Estimated from at most 20,000 rows. State: 8·r bytes.
     """
 
     spelling: ClassVar[str] = "int{bits}q{share}"
@@ -59,7 +59,7 @@ class QuantileRange(Quantizer):
 )
 @dataclass(frozen=True)
 class DeviationRange(Quantizer):
-    """mean ± kσ of each dimension, cut at its extremes: no level lies where there was no document. State: 8·r bytes."""
+    """mean ± kσ of each dimension, clipped to its extremes: no level is outside the data. State: 8·r bytes."""
 
     spelling: ClassVar[str] = "int{bits}k{deviations}"
     bits: int
@@ -83,8 +83,8 @@ class DeviationRange(Quantizer):
 class OptimalRange(Quantizer):
     """Low and high end of each dimension that minimise the squared error of the documents, clipping included.
 
-    The ends are drawn in from the extremes in steps of a twentieth of their distance to the median, one end after the
-    other, twice; judged on at most 2,048 rows. A full search of both ends at once gains nothing that retrieval sees.
+    The ends are moved in from the extremes in steps of a twentieth of their distance to the median, one end after the
+    other, twice; evaluated on at most 2,048 rows. A joint search of both ends does not improve retrieval.
     State: 8·r bytes.
     """
 

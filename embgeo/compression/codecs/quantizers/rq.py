@@ -1,4 +1,4 @@
-"""Residual quantization (`rq24`): a sum of centroids of the whole vector, one byte a stage."""
+"""Residual quantization (`rq24`): a sum of centroids of the whole vector, one byte per stage."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ class FittedResidual(FittedQuantizer):
 @quantizer(
     r"rq(\d+)",
     example="rq24",
-    summary="residual quantization: that many stages of 256 centroids of the whole vector, one byte a stage",
+    summary="residual quantization: that many stages of 256 centroids of the whole vector, one byte per stage",
     fitted=FittedResidual,
 )
 @dataclass(frozen=True)
 class ResidualQuantizer(Quantizer):
-    """Each stage quantizes what the stages before it left: k-means a stage in fitting, a beam of 5 paths in both.
+    """Each stage quantizes the remainder of earlier ones: k-means per stage in fitting, a beam of 5 paths throughout.
 
     Fitted on the remainders of all five paths, at most 19,968 of them: those of the best path alone overfit sooner
-    (squared error of held-out rows .42 against .27, SciFact × MiniLM). Slow: 60 s of processor time there.
+    (squared error of held-out rows .42 against .27, SciFact × MiniLM). Slow: 60 s of CPU time there.
     State: stages·256·r·4 bytes, 9.4 MB at 24 stages and r = 384: more than a small corpus, which it overfits (SciFact
     × MiniLM, two folds: nDCG@10 .527, float32 .645). Sources: Chen, Guan & Wang 2010, "Approximate nearest neighbor
     search by residual vector quantization"; beam search: Babenko & Lempitsky 2014, §3.
@@ -132,7 +132,7 @@ def whole_centroids(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         filled, empty = np.flatnonzero(members), np.flatnonzero(members == 0)
         starts = np.concatenate([[0], np.cumsum(members)[:-1]])[filled]
         centroids[filled] = np.add.reduceat(X[order], starts, axis=0, dtype=np.float64) / members[filled, None]
-        # a centroid without rows takes a row that is far from its own, which then is nobody's until the next pass
+        # a centroid without rows takes a row that is far from its own, which is unassigned until the next pass
         far = np.argsort(-distances, kind="stable")[: len(empty)]
         centroids[empty], own[far] = X[far], -1
         return centroids

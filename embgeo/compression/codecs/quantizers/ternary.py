@@ -1,4 +1,4 @@
-"""Three levels a coordinate, five coordinates a byte (`ternary`): 1.6 bits."""
+"""Three levels per coordinate, five coordinates per byte (`ternary`): 1.6 bits."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FittedTernary(FittedQuantizer):
 
 
 @quantizer(
-    r"ternary", example="ternary", summary="three levels a coordinate, five a byte: 1.6 bits", fitted=FittedTernary
+    r"ternary", example="ternary", summary="three levels per coordinate, five per byte: 1.6 bits", fitted=FittedTernary
 )
 @dataclass(frozen=True)
 class Ternary(Quantizer):

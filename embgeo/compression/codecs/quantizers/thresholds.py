@@ -1,4 +1,4 @@
-"""One bit a coordinate with a threshold of its own: the mean (`binarym`) or the median (`binarymed`)."""
+"""One bit per coordinate with a threshold of its own: the mean (`binarym`) or the median (`binarymed`)."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ def two_means(Z: np.ndarray, threshold: np.ndarray) -> FittedThresholds:
 
 
 @quantizer(
-    r"binarym", example="binarym", summary="one bit a coordinate: above or below its mean", fitted=FittedThresholds
+    r"binarym", example="binarym", summary="one bit per coordinate: above or below its mean", fitted=FittedThresholds
 )
 @dataclass(frozen=True)
 class BinaryMean(Quantizer):
-    """One bit a coordinate, thresholded at the documents' mean and decoded to the mean of its side.
+    """One bit per coordinate, thresholded at the documents' mean and decoded to the mean of its side.
 
-    Where coordinates lean to one side, signs about zero waste their bit (`binary`). State: 12·r bytes.
+    If coordinates are mostly on one side of zero, their sign bits are wasted (`binary`). State: 12·r bytes.
     """
 
     spelling: ClassVar[str] = "binarym"
@@ -74,12 +74,12 @@ class BinaryMean(Quantizer):
 @quantizer(
     r"binarymed",
     example="binarymed",
-    summary="one bit a coordinate: above or below its median",
+    summary="one bit per coordinate: above or below its median",
     fitted=FittedThresholds,
 )
 @dataclass(frozen=True)
 class BinaryMedian(Quantizer):
-    """One bit a coordinate, thresholded at the documents' median (of at most 20,000 rows): every bit is set half of the
+    """One bit per coordinate, thresholded at the documents' median (of at most 20,000 rows): every bit is set half the
     time. Decoded to the mean of its side. State: 12·r bytes.
     """
 

@@ -51,7 +51,7 @@ class FittedUniform(FittedQuantizer):
         return levels.astype(np.float32)
 
     def table_code(self) -> TableCode | None:
-        # bytes have FAISS's own scalar format, also where an index stands in front
+        # 8-bit codes use FAISS's own scalar format, also under an index
         if self.bits == 8:
             return None
         return TableCode.of_levels(4, self.low[:, None] + self.step[:, None] * np.arange(16, dtype=np.float32))
@@ -78,7 +78,7 @@ class FittedUniform(FittedQuantizer):
         return lambda codes: low + step * torch.stack([codes & 15, codes >> 4], 2).flatten(1)[:, :width].float()
 
     def saturation(self, Z: np.ndarray) -> float:
-        """Share of the values of Z (n, r) outside the range, which become its ends; half a step more is inside."""
+        """Share of the values of Z (n, r) that are clipped: beyond the range by more than half a step."""
         top = self.low + self.step * np.float32(2**self.bits - 1)
         return float(np.mean((self.low - self.step / 2 > Z) | (top + self.step / 2 < Z)))
 
@@ -97,7 +97,7 @@ def spread_rows(Z: np.ndarray, count: int) -> np.ndarray:
 @quantizer(r"int8", example="int8", summary="256 evenly spaced levels over each range", fitted=FittedUniform)
 @dataclass(frozen=True)
 class Int8(Quantizer):
-    """One byte a coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
+    """One byte per coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
 
     spelling: ClassVar[str] = "int8"
     bits = 8
@@ -109,7 +109,7 @@ class Int8(Quantizer):
 @quantizer(r"int4", example="int4", summary="16 evenly spaced levels, rare extremes clipped", fitted=FittedUniform)
 @dataclass(frozen=True)
 class Int4(Quantizer):
-    """Half a byte a coordinate; the range leaves out 0.1 % at either end, which costs saturation and buys resolution.
+    """Half a byte per coordinate; the range leaves out 0.1 % at either end, trading saturation for resolution.
 
     Clipping helps at 4 bits and would hurt at 8 (SciFact × MiniLM, rotated: recall@10 of exact .936 against .927).
     The quantiles come from at most 20,000 rows. State: 8·r bytes.

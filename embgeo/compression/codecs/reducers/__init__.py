@@ -1,1 +1,1 @@
-"""Reducers, one a file."""
+"""Reducers, one per file."""

@@ -1,4 +1,4 @@
-"""A small autoencoder (`ae96`): PCA with a learned bend."""
+"""A small autoencoder (`ae96`): PCA plus a learned nonlinear term."""
 
 from __future__ import annotations
 
@@ -57,11 +57,10 @@ class FittedAutoencoder(FittedReducer):
 class Autoencoder(Narrowing):
     """An encoder and a decoder with 128 tanh units each beside a linear path that starts as PCA.
 
-    Loss: squared error of the rebuilt row plus, since search sees only encoded vectors, squared error of the inner
-    products within a batch. Ten passes (at most 200 Adam steps of 256 rows) on one thread, seeded: the
-    same row again gives the same codec.
-    The decoder is thrown away. Without the second term the encoded inner products mean nothing, and with a linear
-    decoder the optimum would be PCA (Baldi & Hornik 1989). State: (d + h)·r·4 + (d + 1)·h·4 bytes.
+    Loss: squared error of the reconstructed row plus, since search sees only encoded vectors, squared error of the
+    inner products within a batch. Ten passes (at most 200 Adam steps of 256 rows) on one thread, seeded: rerunning a
+    row gives the same codec. The decoder is discarded. Without the second term the encoded inner products mean nothing,
+    and with a linear decoder the optimum would be PCA (Baldi & Hornik 1989). State: (d + h)·r·4 + (d + 1)·h·4 bytes.
     Source: Hinton & Salakhutdinov 2006.
     """
 
@@ -92,7 +91,7 @@ def _train(
 
     n, d = Z.shape
     r = start.shape[1]
-    # a tanh unit should bend: its input gets unit size whatever the size of the rows
+    # a tanh unit should be nonlinear: its input gets unit size whatever the norm of the rows
     size = float(np.sqrt(np.mean(np.einsum("ij,ij->i", Z, Z, dtype=np.float64)))) or 1.0
 
     def weights(*shape: int, scale: float = 0.0) -> torch.Tensor:
@@ -103,7 +102,7 @@ def _train(
     inner, bias, outer = weights(d, hidden, scale=1.0), weights(hidden), weights(hidden, r)
     back = torch.tensor(np.ascontiguousarray(start.T), requires_grad=True)
     back_inner, back_bias, back_outer = weights(r, hidden, scale=1.0), weights(hidden), weights(hidden, d)
-    with limited_threads(1):  # sums in one order
+    with limited_threads(1):  # a fixed order of summation
         parameters = [linear, inner, bias, outer, back, back_inner, back_bias, back_outer]
         adam = torch.optim.Adam(parameters, lr=RATE)
         steps = min(STEPS, -(-PASSES * n // BATCH))

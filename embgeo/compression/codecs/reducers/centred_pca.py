@@ -15,14 +15,14 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
 @reducer(
     r"pcac(\d+)",
     example="pcac192",
-    summary="PCA about the mean, the mean restored at scoring",
+    summary="centred PCA, the mean restored at scoring",
     fitted=Linear,
 )
 @dataclass(frozen=True)
 class CentredPCA(Narrowing):
     """Projection on the leading eigenvectors of the covariance; decoded rows are z @ matrixᵀ + mean.
 
-    Not to be confused with centring both sides and forgetting the mean, which is what `PCA().fit_transform` followed
+    Not to be confused with centring both sides and dropping the mean, which is what `PCA().fit_transform` followed
     by an inner product does. State: d·(r + 1)·4 bytes.
     """
 

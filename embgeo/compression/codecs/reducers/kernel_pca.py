@@ -42,9 +42,9 @@ class FittedKernelPCA(FittedReducer):
         return self.landmarks.shape[1]
 
     def features(self, X: np.ndarray) -> np.ndarray:
-        """(n, d) → (n, r) before the mean is taken off."""
+        """(n, d) → (n, r) before the mean is subtracted."""
         kernel = gaussian_kernel(X, self.landmarks, self.gamma[0])
-        with one_blas_thread(self.weights.shape[1]):  # so narrow a product is split along its sums
+        with one_blas_thread(self.weights.shape[1]):  # a product this narrow is split along its sums
             mapped: np.ndarray = kernel @ self.weights
         return mapped
 
@@ -75,15 +75,15 @@ class KernelPCA(Narrowing):
     """Uncentred kernel PCA with exp(−‖x − y‖² / mean ‖x − y‖²), by Nyström's method on at most 1,500 documents.
 
     With fewer documents than that it is exact. Uncentred for the reason that `pca192` is. The landmarks are state,
-    (d + r)·l·4 bytes: on most corpora more than it saves, which the byte account shows. Dot products are no function of
-    distance: refused under dot. Cost: l³ to fit, n·l·d to apply, for queries too.
+    (d + r)·l·4 bytes: on most corpora more than it saves, which the byte account shows. Dot products are not a function
+    of distance: refused under dot. Cost: l³ to fit, n·l·d to apply, for queries too.
     Source: Schölkopf, Smola & Müller 1998; Williams & Seeger 2001.
     """
 
     spelling: ClassVar[str] = "kpca{dimensions}"
 
     def offered_for(self, similarity: str) -> bool:
-        return similarity != "dot"  # a kernel of distances cannot stand for products of any length
+        return similarity != "dot"  # a kernel of distances cannot represent inner products
 
     def cost(self, documents: int, rows: int, width: int) -> Cost:
         landmarks = min(rows, LANDMARKS)
@@ -108,7 +108,7 @@ class KernelPCA(Narrowing):
             values, vectors = eigh(kernel, subset_by_index=[count - self.dimensions, count - 1])
         values, vectors = values[::-1], vectors[:, ::-1]
         largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])]
-        # directions that only rounding fills are left at 0
+        # directions that are only rounding noise are set to 0
         inverse = np.where(values > 1e-6 * values[0], 1 / np.sqrt(np.maximum(values, 1e-300)), 0)
         weights = np.ascontiguousarray(vectors * (np.where(largest < 0, -1, 1) * inverse), dtype=np.float32)
         mean = np.zeros(self.dimensions)

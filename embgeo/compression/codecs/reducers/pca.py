@@ -15,14 +15,14 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
 @reducer(
     r"pca(\d+)",
     example="pca192",
-    summary="PCA about the origin to that many dimensions; best for inner products",
+    summary="uncentred PCA to that many dimensions; best for inner products",
     fitted=Linear,
 )
 @dataclass(frozen=True)
 class PCA(Narrowing):
     """Projection on the leading eigenvectors of XᵀX.
 
-    For inner-product search the mean is signal: removing it and forgetting it costs quality (trap 4). The projected
+    For inner-product search the mean is signal: dropping it costs quality (trap 4). The projected
     rows are not renormalised: z·z' is then the least-squares estimate of the inner product.
     State: d·r·4 bytes. Source: Eckart & Young 1936.
     """

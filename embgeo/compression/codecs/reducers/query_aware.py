@@ -1,4 +1,4 @@
-"""Query-aware projection (`lean192`): the dimensions in which documents and queries meet."""
+"""Query-aware projection (`lean192`), fitted to the inner products of queries and documents."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from embgeo.threads import one_blas_thread
 
 @dataclass(frozen=True)
 class QueryAware(FittedReducer):
-    """Documents and queries projected by a matrix each; z_q · z_x estimates q · x.
+    """Documents and queries projected by one matrix each; z_q · z_x estimates q · x.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class LeanProjection(Narrowing):
     """The two rank-r maps of least squared error of q · x over pairs of queries and documents.
 
     With second moments A of the queries and B of the documents and A^½ B^½ = U S Vᵀ, z_x = S^½ Vᵀ B^−½ x and
-    z_q = S^½ Uᵀ A^−½ q. Few queries say little about d² numbers: A is shrunk towards B by d / (d + queries), which for
-    queries that look like documents gives uncentred PCA. It learns from queries, so that in the sweep each half of
-    them is judged by projections fitted on the other half, and on other documents.
+    z_q = S^½ Uᵀ A^−½ q. Few queries determine d² numbers poorly: A is shrunk towards B by d / (d + queries), which for
+    queries that look like documents gives uncentred PCA. It learns from queries, so that the sweep evaluates
+    each half of them with projections fitted on the other half, and on other documents.
     Inner products only. State: 2·d·r·4 bytes. Source: Tepper et al. 2024, "LeanVec: searching vectors faster by making
     them fit", §2.2 (out-of-distribution loss), here in closed form instead of by alternation.
     """

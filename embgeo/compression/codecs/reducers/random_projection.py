@@ -1,4 +1,4 @@
-"""The random projection of 0.1.0 (`grp192`), by the name under which runs and stores hold it."""
+"""The random projection of 0.1.0 (`grp192`), kept for the runs and stores that name it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from embgeo.compression.codecs.training import Training
 )
 @dataclass(frozen=True)
 class RandomProjection(Narrowing):
-    """`srp`: a matrix of Gaussians, made orthonormal, projects no better and took d·r·4 bytes that a seed gives.
+    """`srp`: an orthonormalised Gaussian matrix projects no better and took d·r·4 bytes that a seed makes unnecessary.
 
-    Stores written by 0.1.0 hold that matrix and are searched by it.
+    Stores written by 0.1.0 hold that matrix and are searched with it.
     """
 
     spelling: ClassVar[str] = "grp{dimensions}"

@@ -1,4 +1,4 @@
-"""Random rotation (`rot`): spreads what a vector holds evenly over its coordinates."""
+"""Random rotation (`rot`): spreads variance evenly over the coordinates."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from embgeo.compression.codecs.training import Training
 class Rotation(Reducer):
     """Random signs and Hadamard transforms, six rounds: `srp` at full width, equal for equal seed and width.
 
-    Scores are unchanged but for rounding; what changes is what a quantizer sees. Six rounds serve the few-bit
+    Scores are unchanged up to rounding; what changes is what a quantizer sees. Six rounds serve the few-bit
     quantizers as a Haar-distributed matrix does, on sparse rows, heavy tails and one dominating coordinate too; two do
-    not. State: 3·r/4 bytes, the signs themselves, so that a store decodes alike under any version of NumPy; behind a
-    learned matrix none, both are folded into one. Stores written by 0.1.0 hold a dense matrix, r²·4 bytes.
+    not. State: 3·r/4 bytes, the signs themselves, so that a store decodes alike under any version of NumPy; after a
+    learned matrix none, as both are merged into one. Stores written by 0.1.0 hold a dense matrix, r²·4 bytes.
     Source: Ailon & Chazelle 2009; for quantizers Vargaftik et al. 2021, "DRIVE".
     """
 

@@ -19,10 +19,10 @@ LANES = 16  # rows turned side by side, so that every step is an addition of who
 class FittedStructured(FittedReducer):
     """Rounds of random signs and a Hadamard transform, then the first `dimensions` coordinates.
 
-    The transform has the largest power of two p ≤ d as its width and is laid over the first and the last p coordinates
-    by turns, so that no padding is needed and the whole is a rotation of d dimensions. Where p is little more than d/2
-    the two hardly overlap; so before every second pair of rounds the coordinates are dealt out, those of even place to
-    the front, and both halves meet. A row is computed alone and in one order: no block size changes it.
+    The transform has the largest power of two p ≤ d as its width and is applied to the first and the last p coordinates
+    in turn, so that no padding is needed and the whole is a rotation of d dimensions. If p is little more than d/2 the
+    two hardly overlap; so before every second pair of rounds the coordinates are dealt out, even positions to the
+    front, which mixes both halves. Each row is computed alone in a fixed order: no block size changes it.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class FittedStructured(FittedReducer):
 
     @property
     def matrix(self) -> np.ndarray:
-        """(d, r) float32, what a FAISS file has to hold; made anew each time."""
+        """(d, r) float32, what a FAISS file must hold; recomputed each time."""
         return self.documents(np.eye(self.width, dtype=np.float32))
 
     def documents(self, X: np.ndarray) -> np.ndarray:
@@ -86,8 +86,8 @@ def random_signs(width: int, seed: int) -> np.ndarray:
 class StructuredProjection(Narrowing):
     """A random orthonormal projection made of signs and Hadamard transforms; at full width it is `rot`.
 
-    Kept products shrink by r/d on average, which changes no ranking. The floor that a learned reduction must beat.
-    State: 3·d/4 bytes; behind a learned matrix none, both are folded into one. Cost: n·d·log d.
+    Inner products shrink by r/d on average, which changes no ranking. The baseline that a learned reduction must beat.
+    State: 3·d/4 bytes; after a learned matrix none, as both are merged into one. Cost: n·d·log d.
     Source: Johnson & Lindenstrauss 1984; Ailon & Chazelle 2009; the overlapping transforms, instead of padding with
     zeros, are Kac's walk in blocks.
     """

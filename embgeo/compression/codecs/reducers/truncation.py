@@ -1,4 +1,4 @@
-"""Truncation (`trunc192`): the first coordinates, as Matryoshka models are meant to be cut."""
+"""Truncation (`trunc192`): the first coordinates, for Matryoshka models."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from embgeo.embeddings import normalise
 
 @dataclass(frozen=True)
 class Prefix(FittedReducer):
-    """Keeps `dimensions` coordinates; documents become unit rows again when `unit`."""
+    """Keeps `dimensions` coordinates; documents are renormalised if `unit`."""
 
     kind: ClassVar[str] = "Prefix"
     dimensions: int
@@ -46,7 +46,7 @@ class Prefix(FittedReducer):
 class Truncation(Narrowing):
     """Cut after `dimensions` coordinates and renormalise under cosine. No state.
 
-    A model that was not trained for it (Kusupati et al. 2022) loses more than with PCA: the sweep says so.
+    A model that was not trained for it (Kusupati et al. 2022) loses more than with PCA, as the sweep shows.
     """
 
     spelling: ClassVar[str] = "trunc{dimensions}"

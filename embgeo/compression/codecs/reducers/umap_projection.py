@@ -15,7 +15,7 @@ from embgeo.errors import InputError, MissingExtraError
 
 LANDMARKS = 2_000
 NEIGHBOURS = 15
-PLACING = 8e-3  # processor seconds to lay out one landmark
+PLACING = 8e-3  # CPU seconds to lay out one landmark
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class UMAPProjection(Reducer):
         chosen = np.arange(len(Z)) if len(Z) <= LANDMARKS else np.sort(rng.permutation(len(Z))[:LANDMARKS])
         landmarks = np.ascontiguousarray(Z[chosen], np.float32)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it announces that a seed costs it its threads
+            warnings.simplefilter("ignore")  # it warns that a seed disables its threads
             layout = UMAP(
                 n_components=self.dimensions - 1,
                 n_neighbors=NEIGHBOURS,

@@ -1,4 +1,4 @@
-"""Whitened PCA (`pcaw192`): every kept coordinate gets the same size, and the query undoes it."""
+"""Whitened PCA (`pcaw192`): every kept coordinate gets the same variance, and the query undoes it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class FittedWhitening(FittedReducer):
 @reducer(
     r"pcaw(\d+)",
     example="pcaw192",
-    summary="PCA about the origin, coordinates scaled to equal size; the query carries the scale",
+    summary="uncentred PCA, coordinates scaled to equal size; the query carries the scale",
     fitted=FittedWhitening,
 )
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class WhitenedPCA(Narrowing):
     What changes is what a quantizer with one scale for all coordinates sees (fp8, fp4b16, tq, eden, lvq): unwhitened,
     it spends its levels on the leading axes; whitened, every axis gets the same relative error, so the leading axes
     lose precision where the score needs it most. Quantizers with a range for each dimension (int8, int4, fp4) write
-    the same codes either way. A query that forgets to undo the whitening searches by another similarity (Mahalanobis).
-    Euclidean distances do not survive it: refused there. State: (d + 1)·r·4 bytes.
+    the same codes either way. A query that does not undo the whitening searches by another similarity (Mahalanobis).
+    It does not preserve Euclidean distances: refused there. State: (d + 1)·r·4 bytes.
     """
 
     spelling: ClassVar[str] = "pcaw{dimensions}"
