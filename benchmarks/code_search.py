@@ -1,12 +1,12 @@
-"""How fast do searches over codes answer, beside FAISS's own quantizers of the same size?
+"""How fast is search over codes, compared with FAISS's own quantizers of the same size?
 
 Decides what `build_searcher` takes for 4-bit alphabets (bar: 3× as fast as FAISS's 4-bit scalar quantizer) and for
 float8 (bar: at most 1.2× the time of FAISS's 8-bit quantizer in batches, 2× for one query). Synthetic unit rows with a
-falling spectrum; rounds are interleaved; median and quartiles over the rounds are printed, and for fast-scan how many
+decaying spectrum; rounds are interleaved; median and quartiles over the rounds are printed, and for fast-scan how many
 of the true top 10 (of decoded rows) it finds with and without rescoring.
 
-Floor for one query: every byte of the codes is read once, so n · bytes / (memory bandwidth), printed from a copy of the
-codes timed in the same run; the rest is arithmetic. In batches: 2 · n · d · queries operations.
+Lower bound for one query: every byte of the codes is read once, so n · bytes / (memory bandwidth), printed from a copy
+of the codes timed in the same run; the rest is arithmetic. In batches: 2 · n · d · queries operations.
 
     python benchmarks/code_search.py [--rows 100000] [--dimension 384] [--threads 2] [--rounds 7]
 """
@@ -60,7 +60,7 @@ def compare(pairs: dict[str, Searcher], Q: np.ndarray, rounds: int, code_bytes: 
             print(f"{queries:4d} queries  {name:28s} {middle:9.2f} ms  ({low:.2f} to {high:.2f})")
         ours, theirs = (float(np.median(milliseconds)) for milliseconds in taken.values())
         faster = f", {theirs / ours:.1f}× as fast" if ours < theirs else ""
-        print(f"              ours takes {ours / theirs:.2f} of its time{faster}")
+        print(f"              ours / theirs: {ours / theirs:.2f}{faster}")
     buffers = [np.empty_like(codes) for codes in code_bytes]
     for _ in range(2):  # the first touches the pages
         started = time.perf_counter()

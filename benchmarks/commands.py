@@ -1,8 +1,8 @@
-"""How long do the commands take a newcomer, and how much memory? Decides what may be done by default.
+"""How long do the commands take, and how much memory? Decides what may be done by default.
 
-Runs `embgeo --help`, `analyze` and `compress` of stored vectors in processes of their own and prints seconds, processor
-seconds and peak memory beside the marks: help 0.3 s, analyze 10 s, compress 45 s on 2 idle cores, 1.5 GB. Processor
-seconds over 2 are a lower bound of what an idle machine with 2 cores needs.
+Runs `embgeo --help`, `analyze` and `compress` of stored vectors in separate processes and prints seconds, CPU seconds
+and peak memory beside the targets: help 0.3 s, analyze 10 s, compress 45 s on 2 idle cores, 1.5 GB. Half of the CPU
+seconds is a lower bound on what an idle machine with 2 cores needs.
 
     python benchmarks/commands.py [--data ../shared/data/scifact] [--repeats 1]
 """
@@ -21,7 +21,7 @@ MEMORY_MARK = 1.5e9
 
 
 def measure(command: list[str]) -> tuple[float, float, int]:
-    """Seconds, processor seconds and peak resident bytes of a command; stops where it fails."""
+    """Seconds, CPU seconds and peak resident bytes of a command; exits if it fails."""
     started = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
@@ -49,8 +49,8 @@ def main() -> None:
         if chosen.data.is_dir():
             jobs += [("analyze", ["analyze", *subject], 10), ("compress", ["compress", *subject], 45)]
         else:
-            print(f"{chosen.data} is absent: --help only")
-        print(f"{'command':10s} {'seconds':>8s} {'mark':>6s} {'cpu s':>8s} {'peak GB':>8s} {'mark':>6s}")
+            print(f"{chosen.data} is missing: --help only")
+        print(f"{'command':10s} {'seconds':>8s} {'target':>6s} {'cpu s':>8s} {'peak GB':>8s} {'target':>6s}")
         for name, arguments, mark in jobs:
             for _ in range(chosen.repeats):
                 seconds, busy, peak = measure([*embgeo, *arguments])

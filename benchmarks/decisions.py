@@ -3,9 +3,9 @@
     python benchmarks/decisions.py RUN...      compress runs without --spec, on data with judgements
     python benchmarks/decisions.py             makes runs on SciFact (../shared/data, skipped when absent) and pydocs
 
-Decisions are simulated on the per-query values of real runs. What a rule chooses on some queries is judged on others;
-the truth about a row is its mean over all queries of the run. Decision served: `compression/choosing/select.py`,
-`retrieval/significance.py` and `compression/judging/held_out.py` each name the table that they rest on.
+Decisions are simulated on the per-query values of real runs. What a rule chooses on some queries is evaluated on
+others; the true value of a row is its mean over all queries of the run. `compression/choosing/select.py`,
+`retrieval/significance.py` and `compression/judging/held_out.py` each name the table that they are based on.
 """
 
 from __future__ import annotations
@@ -77,17 +77,17 @@ def highest_recall(field: Competition) -> int:
     return int(np.where(field.allowed, field.recall.mean(axis=1), -1).argmax())
 
 
-def present(field: Competition) -> int:
+def current(field: Competition) -> int:
     return choose(field, np.ones(field.quality.shape[1])).row
 
 
 RULES: dict[str, Callable[[Competition], int]] = {
-    "highest nDCG (0.1.0)": highest_quality, "highest recall": highest_recall, "present rule": present,
+    "highest nDCG (0.1.0)": highest_quality, "highest recall": highest_recall, "current rule": current,
 }  # fmt: skip
 
 
 def winners(judged: Judged) -> None:
-    """Choose on m queries, judge on the others: nDCG against float32 there, and recall."""
+    """Choose on m queries, evaluate on the others: nDCG against float32 there, and recall."""
     m_all = judged.quality.shape[1]
     print(f"\nwinner within a budget, {judged.name}: nDCG@10 − float32 on new queries / recall ({DRAWS} draws)")
     for budget in (24, 48, 96, 192):
@@ -122,9 +122,9 @@ def fixed_sequence(field: Competition) -> np.ndarray:
 
 
 def keeping(judged: Judged) -> None:
-    """Queries drawn with replacement: how often a row is called proven that keeps too little; the smallest proven."""
+    """Queries drawn with replacement: how often a row that keeps too little is confirmed; the smallest confirmed."""
     truth = judged.quality.mean(axis=1) / judged.quality[0].mean()
-    print(f"\n--keep, {judged.name}: share of draws with a false claim / median bytes of the smallest proven store")
+    print(f"\n--keep, {judged.name}: share of draws with a false claim / median bytes of the smallest confirmed store")
     for keep in (0.90, 0.95, 0.98):
         for m in (100, 300, 1000):
             rng = np.random.default_rng(0)
@@ -152,10 +152,10 @@ def plain_interval(gaps: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, 
 
 
 def coverage(judged: Judged) -> None:
-    """Rows that change about 2, 5 and 25 % of the queries: how often the interval of the difference holds the truth."""
+    """Rows that change about 2, 5 and 25 % of the queries: how often the interval of a difference covers the truth."""
     gaps = judged.quality - judged.quality[0]
     changed = np.count_nonzero(gaps, axis=1) / gaps.shape[1]
-    print(f"\ncoverage of 95 % intervals of differences, {judged.name}: plain / present (given; share given)")
+    print(f"\ncoverage of 95 % intervals of differences, {judged.name}: plain / current (if given; share given)")
     for wanted in (0.02, 0.05, 0.25):
         row = int(np.abs(np.where(changed > 0, changed, 9) - wanted).argmin())
         for m in (50, 150, 300, 900, 1800):
@@ -231,7 +231,7 @@ def halves_of(X: np.ndarray, Q: np.ndarray) -> Draw:
 
 def estimators(sources: dict[str, tuple[Draw, tuple[str, ...]]], draws: int = 4) -> None:
     """recall@10 of a codec fitted on other documents, and what is estimated without them; mean of `draws`."""
-    print("\nout-of-sample recall@10: truth, then in sample − truth, present estimate − truth (± standard error)")
+    print("\nout-of-sample recall@10: truth, then in sample − truth, current estimate − truth (± standard error)")
     for source, (draw, specs) in sources.items():
         for text in specs:
             gaps, truths, names = [], [], set()

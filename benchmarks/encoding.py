@@ -1,8 +1,8 @@
-"""Does the cache cost anything while encoding? Decides whether encoding with resume may stay on by default.
+"""Does the cache slow down encoding? Decides whether encoding with resume may stay on by default.
 
 Plain `SentenceTransformer.encode` and `encode_texts` (a fresh cache, so every shard is written and the matrix assembled
 and verified) encode the same texts in one run, block by block in alternating order, so that a busy machine slows both;
-CPU seconds stand beside the clock's.
+CPU seconds are printed beside wall-clock seconds.
 The bar is a ratio of at least 0.95 in throughput.
 
     python benchmarks/encoding.py [--texts 300] [--blocks 6] [--device cpu] [--corpus corpus.jsonl]
@@ -80,7 +80,7 @@ def main() -> None:
     for way, taken in wall.items():
         print(f"{way:8} {len(texts) / sum(taken):7.1f} texts/s  {sum(taken):6.2f} s, {sum(work[way]):6.2f} s of CPU")
     ratio, work_ratio = (sum(taken["plain"]) / sum(taken["embgeo"]) for taken in (wall, work))
-    print(f"throughput with resume / plain: {ratio:.3f} by the clock, {work_ratio:.3f} by CPU")
+    print(f"throughput with resume / plain: {ratio:.3f} by wall clock, {work_ratio:.3f} by CPU")
     print("by block:", ", ".join(f"{plain / ours:.3f}" for plain, ours in zip(*wall.values(), strict=True)))
     print(f"largest difference of a component: {worst:.1e}")
     sys.exit(0 if ratio >= 0.95 else 1)

@@ -1,15 +1,15 @@
-"""Does a signature identify the model behind it? Decides whether all its measures are worth their seconds.
+"""Does a signature identify the model behind it? Decides whether all its measures are worth their time.
 
 A random forest (depth 5, seed 42) guesses the model from signatures of datasets that it has not seen: the published
 table of 27 models × 11 datasets × 3 seeds, three folds of whole datasets (GroupKFold), balanced accuracy averaged over
-the folds, within each embedding dimension and over all. Beside it: guessing at random (1 / models), and the spread over
-ten seeds of the forest, without which two such numbers cannot be compared.
+the folds, within each embedding dimension and over all. For comparison: guessing at random (1 / models), and the spread
+over ten seeds of the forest, without which two such numbers cannot be compared.
 
     python benchmarks/fingerprint.py uts_data.csv [--seeds 10]
 
-Each of the seven measures with a distance comes once, under the distance that the published names give it, unless
-`--metric` puts all under one. A forest of depth 5 depends on that choice and on the order of the columns, which was not
-published: the last digits of single rows move by .01 to .05 with them.
+Each of the seven measures with a distance is used once, with the distance in its published name, unless `--metric` sets
+one for all. A forest of depth 5 depends on that choice and on the order of the columns, which was not published: the
+last digits of single rows move by .01 to .05 with them.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Is a CUDA device worth naming? Prints CPU and GPU side by side on a machine that has one, and says so plainly on one
-that has not.
+"""Is a CUDA device worth using? Prints CPU and GPU side by side on a machine that has one, otherwise says that
+there is none.
 
 Decides what `--device auto` picks. Searches: the same codes through the CPU's searcher and the device's, seconds for a
 batch, and the share of equal ids (they may differ where scores are equal up to float32 rounding). Geometry: measures

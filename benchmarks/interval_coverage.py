@@ -1,7 +1,7 @@
-"""How often do the intervals of the signature hold? Decides which measures may carry one.
+"""How often do the intervals of the signature contain the true value? Decides which measures may have one.
 
 Draws samples from a population with a known spectrum (Gaussian, variances 1/i) and counts how often the 95 % interval
-of a sample holds the mean value over fresh samples of the same size, which is what an interval at that size speaks of.
+of a sample contains the mean value over fresh samples of the same size, which is what such an interval estimates.
 Prints coverage per measure with its own binomial error; well below 95 % means that the interval is too short.
 
     python benchmarks/interval_coverage.py [--rows 500] [--dimension 32] [--samples 60] [--measures NAME ...]

@@ -1,7 +1,7 @@
-"""Does a corpus that does not fit in memory go through `embgeo compress`? Decides block sizes and what may be held.
+"""Can `embgeo compress` process a corpus that does not fit in memory? Decides block sizes and what may be held.
 
 Writes rows × 384 float32 with a decaying spectrum to a temporary .npy in blocks, runs `embgeo compress vectors:FILE
---spec int8` in a process of its own, and prints its peak memory beside the limit of 2 GB plus the codes, and seconds by
+--spec int8` in a separate process, and prints its peak memory beside the limit of 2 GB plus the codes, and seconds by
 stage. Resident memory counts pages of the mapped file too, which the system takes back when it needs them;
 anonymous memory does not. Linux only (reads /proc).
 
@@ -23,7 +23,7 @@ import numpy as np
 
 LIMIT_BYTES = 2 * 10**9
 BLOCK_ROWS = 20_000
-# in a process of its own: the stages' seconds come from the progress callback
+# in a separate process: the stages' seconds come from the progress callback
 CHILD = """
 import json, sys, time
 from pathlib import Path
@@ -66,7 +66,7 @@ def write_vectors(path: Path, rows: int, dimension: int, seed: int = 0) -> None:
 def watch(pid: int, peaks: dict[str, int], done: threading.Event) -> None:
     """Largest resident and anonymous memory seen, in bytes; sampled 20 times a second.
 
-    Not the system's own maximum for a child: that begins with what this process held when it forked.
+    Not the system's own maximum for a child, which starts from what this process held when it forked.
     """
     while not done.wait(0.05):
         try:

@@ -1,10 +1,10 @@
-"""Do a million vectors of 768 dimensions go through fit, encode and search within 2 GB plus the codes?
+"""Can a million vectors of 768 dimensions be fitted, encoded and searched within 2 GB plus the codes?
 
-Decides block sizes and what a codec may hold. Writes rows × 768 float32 with a falling spectrum to a temporary .npy,
-then runs each spec in a process of its own from the memory-mapped file: fit on the usual sample, encode by block, build
-the searcher over the codes, ask 200 queries at once and one at a time. Prints seconds by stage and peak memory beside
-the limit. Anonymous memory is what the process holds; resident memory counts pages of the mapped file too, which the
-system takes back when it needs them. Floor of encoding: the file is read once. Linux only (reads /proc).
+Decides block sizes and what a codec may hold. Writes rows × 768 float32 with a decaying spectrum to a temporary .npy,
+then runs each spec in a separate process from the memory-mapped file: fit on the usual sample, encode by block, build
+the searcher over the codes, search 200 queries at once and one at a time. Prints seconds by stage and peak memory
+beside the limit. Anonymous memory is what the process holds; resident memory counts pages of the mapped file too, which
+the system takes back when it needs them. Lower bound of encoding: the file is read once. Linux only (reads /proc).
 
     python benchmarks/million.py [--rows 1000000] [--dimension 768] [--spec int8 ...]
 """

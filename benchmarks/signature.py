@@ -1,4 +1,4 @@
-"""Is the signature fast and right enough to be computed on every run? Decides whether `analyze` needs a `--quick`.
+"""Is the signature fast and accurate enough to be computed on every run? Decides whether `analyze` needs a `--quick`.
 
 The published study's own libraries (uts_reference.py, kept beside the shared data) and embgeo measure the same vectors
 in one run, at the published sample sizes, one seed, without intervals on both sides. The bar is 20× in total.

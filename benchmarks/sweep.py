@@ -1,15 +1,15 @@
-"""Seconds of `embgeo compress` a spec, beside the obvious pipeline: is the sweep fast enough to be run unasked?
+"""Seconds per spec of `embgeo compress`, against the obvious pipeline: is the sweep fast enough to run by default?
 
 The obvious pipeline does what most scripts do, for each spec on its own: fit on the documents of the other folds,
 encode and decode each fold, score with one torch matrix product and `topk` (as sentence-transformers'
 `semantic_search` does), five folds and then the whole; nothing is shared between specs. Both use the same codecs, folds
 and threads, on the same vectors in one run, so the ratio shows what the loop saves (shared fits, axes, reduced rows,
-passes and rankings), not what the codecs do. Ours also ranks by judgement, builds the real index, predicts bytes and
-times searches; `timing` is printed apart.
+passes and rankings), not what the codecs do. Ours also evaluates against judgements, builds the real index, predicts
+bytes and times searches; `timing` is printed separately.
 
-Floor: out of sample and in sample every spec scores all documents, a product of 2·n·m·d flops each; no fit, code or
-rank can make that less. Gap: printed as our seconds over those of that many float32 products; what lies between is
-fitting, encoding, decoding and selecting, of which codebooks are most.
+Lower bound: out of sample and in sample every spec scores all documents, a product of 2·n·m·d flops each, which nothing
+can reduce. Gap: printed as our seconds over those of that many float32 products; the difference is fitting, encoding,
+decoding and selecting, mostly for codebooks.
 
     python benchmarks/sweep.py [DOCS.npy QUERIES.npy] [--documents 1500] [--queries 100] [--spec S]...
 
@@ -82,7 +82,7 @@ def ranked(codec: Codec, X: np.ndarray, Q: np.ndarray) -> torch.Tensor:
 def ours(embeddings: Embeddings, specs: Sequence[Spec]) -> tuple[dict[str, float], float, float]:
     """Seconds by spec between calls of the progress callback, seconds of timing, seconds in all.
 
-    What a group shares (the pass over the folds) falls to the spec of it that is built first.
+    What a group shares (the pass over the folds) is charged to its spec that is built first.
     """
     seconds: dict[str, float] = {}
     started = since = time.perf_counter()
@@ -142,7 +142,7 @@ def main() -> None:
     print(f"{'all specs':24s} {other:8.1f} {mine:8.1f} {other / mine:6.1f}")
     print(f"\nembgeo in all {whole:.1f} s, of which {timing:.1f} s are the timing of {len(specs)} searchers in rounds")
     floor = 2 * product * len(specs)
-    print(f"floor: {2 * len(specs)} products of this size, {floor:.2f} s; embgeo takes {mine / floor:.0f} times that")
+    print(f"lower bound: {2 * len(specs)} such products, {floor:.2f} s; embgeo takes {mine / floor:.0f} times that")
 
 
 if __name__ == "__main__":
