@@ -25,7 +25,7 @@ def groups(X: np.ndarray, similarity: str = "dot", queries: np.ndarray | None = 
 
 
 @pytest.mark.parametrize("d", [1, 2, 8, 384, 1536, 4096])
-def test_rounding_and_noise_of_1e_7_make_no_other_vector(d: int) -> None:
+def test_rounding_and_noise_of_1e_7_still_make_a_copy(d: int) -> None:
     X = unit(80, d) * np.random.default_rng(2).uniform(1, 9, (80, 1)).astype(np.float32)
     noise = 1e-7 * np.linalg.norm(X, axis=1, keepdims=True) * np.random.default_rng(3).standard_normal(X.shape)
     both = np.r_[X, np.nextafter(X, np.float32(np.inf)), (X + noise).astype(np.float32)]
@@ -33,7 +33,7 @@ def test_rounding_and_noise_of_1e_7_make_no_other_vector(d: int) -> None:
 
 
 @pytest.mark.parametrize("d", [2, 8, 384, 1536])
-def test_vectors_a_thousandth_apart_are_no_copies(d: int) -> None:
+def test_vectors_a_thousandth_apart_are_not_copies(d: int) -> None:
     X = unit(200, d)
     away = 1e-3 * normalise(noisy(np.zeros_like(X), 1.0))
     assert len(groups(np.r_[X, X + away]).first) == 400
@@ -48,7 +48,7 @@ def test_a_factor_makes_a_copy_under_cosine_only() -> None:
         assert len(groups(both, similarity).first) == 100
 
 
-def test_no_border_of_a_grid_parts_copies() -> None:
+def test_no_grid_boundary_separates_copies() -> None:
     """Of 4,000 pairs, rounding to a grid as wide as the cells here parts hundreds."""
     X = unit(4000, 64)
     both = np.r_[X, noisy(X, 1e-7)]

@@ -164,7 +164,7 @@ def test_stored_scifact_vectors_pass(shared_data: Path) -> None:
     assert np.abs(embeddings.matrix() - docs).max() < 2e-7  # unit already
 
 
-def test_pages_of_a_memory_map_may_go_and_come_back(tmp_path: Path) -> None:
+def test_pages_of_a_memory_map_may_be_released_and_read_again(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3) + 1)
     embeddings = check_embeddings(np.load(tmp_path / "x.npy", mmap_mode="r"), similarity="dot")
     before = embeddings.matrix()

@@ -75,7 +75,7 @@ def test_ids_in_another_unicode_form_are_told_from_ids_of_another_corpus() -> No
 
 
 @pytest.mark.parametrize("grade", [0.5, "1", None, float("nan"), float("inf"), 100_001])
-def test_a_grade_that_is_no_whole_number_is_refused_with_its_pair(grade: object) -> None:
+def test_a_grade_that_is_not_an_integer_is_refused_with_its_pair(grade: object) -> None:
     with pytest.raises(InputError, match=r"a grade must be a whole number.* query 'q' and document 'd' have"):
         check_judgements({"q": {"d": grade}}, ["d"], ["q"])  # type: ignore[dict-item]
 

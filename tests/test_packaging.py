@@ -81,7 +81,7 @@ def test_every_listed_package_exists(repository: Path, setuptools_table: dict) -
         assert (repository / folder_of(package, setuptools_table)).is_dir(), package
 
 
-def test_nothing_in_the_root_hides_the_datasets_of_hugging_face(repository: Path) -> None:
+def test_nothing_in_the_root_shadows_the_datasets_of_hugging_face(repository: Path) -> None:
     assert not (repository / "datasets" / "__init__.py").exists()
     assert not (repository / "conftest.py").exists()
     # `python -c` and `python -m pytest` put the root first on the path

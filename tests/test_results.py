@@ -39,7 +39,7 @@ def places(value: Any, above: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_what_was_read_is_written_again_in_its_order(name, stored):
+def test_what_was_read_is_written_back_in_the_same_order(name, stored):
     assert json.dumps(read_result(stored[name]).to_json()) == json.dumps(stored[name])
 
 
@@ -57,7 +57,7 @@ def test_no_damage_stops_a_reader(name, stored):
             read_result(damaged).to_json()
 
 
-def test_what_this_version_does_not_know_is_kept():
+def test_unknown_fields_are_kept():
     row = Row.from_json({"spec": "int8", "new": {"a": 1}})
     assert row.to_json() == {"spec": "int8", "new": {"a": 1}}
     assert row.at("new") == {"a": 1}

@@ -131,7 +131,7 @@ def test_a_failed_rename_puts_the_old_run_back(tmp_path, monkeypatch):
     assert hidden(tmp_path) == []
 
 
-def test_a_run_caught_by_a_kill_between_the_renames_comes_back(tmp_path):
+def test_a_run_killed_between_the_renames_is_recovered(tmp_path):
     run = save_run(tmp_path, {**RESULT, "note": 1})
     run.folder.rename(tmp_path / f".{run.name}.old")  # the state a kill leaves
 
@@ -191,7 +191,7 @@ def test_a_newer_format_says_who_wrote_it_and_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("name", [".", "absent"])
-def test_a_folder_that_is_no_run_says_so(tmp_path, name):
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path, name):
     with pytest.raises(RunFormatError, match=r"must hold run\.json"):
         load_run(tmp_path / name)
 
@@ -224,7 +224,7 @@ def test_json_keeps_order_and_canonical_json_sorts():
 
 
 @pytest.mark.parametrize("value", [b"x", object(), np.array([object()])])
-def test_json_refuses_what_is_no_json_value(value):
+def test_json_refuses_values_that_are_not_json(value):
     with pytest.raises(TypeError, match=r"at a\[0\]|at a"):
         to_json_text({"a": value})
 

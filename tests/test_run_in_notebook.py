@@ -55,7 +55,7 @@ def test_a_frame_is_a_copy() -> None:
     assert run.frame()["bytes_per_vector"].min() > 0
 
 
-def test_frames_that_there_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_frames_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = load_run(STORED / "compress")
     with pytest.raises(UnknownNameError, match="did you mean tradeoffs"):
         run.frame("tradeoff")
@@ -93,7 +93,7 @@ class Reader(HTMLParser):
         ("compare", ["Decision", "A", "B", "minilm-docs.npy"]),
     ],
 )
-def test_a_run_shows_itself(command: str, said: list[str]) -> None:
+def test_a_run_displays_itself(command: str, said: list[str]) -> None:
     html = load_run(STORED / command)._repr_html_()
     text = Reader(html).text
     for part in said:
@@ -102,7 +102,7 @@ def test_a_run_shows_itself(command: str, said: list[str]) -> None:
 
 
 @pytest.mark.parametrize("command", ["analyze", "compress", "compare"])
-def test_names_of_strangers_are_text(command: str, tmp_path: Path) -> None:
+def test_untrusted_names_are_text(command: str, tmp_path: Path) -> None:
     stored = load_run(STORED / command).result
     result = {
         **stored, "model": {"name": HOSTILE}, "dataset": {**(stored["dataset"] or {}), "name": HOSTILE},
@@ -137,6 +137,6 @@ def test_the_report_is_linked_from_where_the_notebook_is(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("command", ["analyze", "compress", "compare", "other"])
-def test_a_damaged_run_still_shows_itself(command: str, tmp_path: Path) -> None:
+def test_a_damaged_run_still_displays_itself(command: str, tmp_path: Path) -> None:
     html = Run(tmp_path, {"command": command, "warnings": None, "model": None, "recommendation": "?"})._repr_html_()
     assert html.startswith("<table>")

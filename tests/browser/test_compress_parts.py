@@ -70,7 +70,7 @@ def test_a_point_says_what_it_is(visit, run, name, said):
     assert said in label.text_content()
 
 
-def test_what_was_passed_over_unfolds(visit, run):
+def test_skipped_specs_unfold(visit, run):
     page = visit(run)
     listed = page.locator(".chips")
     assert listed.is_hidden()
@@ -79,7 +79,7 @@ def test_what_was_passed_over_unfolds(visit, run):
     assert listed.locator("li").count() == len(run.result["prediction"]["passed_over"])
 
 
-def test_predictions_stand_in_a_column_on_request(visit, run):
+def test_predictions_are_a_column_on_request(visit, run):
     page = visit(run)
     header = page.locator("table.sortable thead th", has_text="Predicted recall")
     assert header.is_hidden()

@@ -168,7 +168,7 @@ def test_hovering_a_point_says_what_it_is_and_how_to_repeat_it(visit, repository
     assert "--spec adaptive@96B" in text
 
 
-def test_the_theme_turns_the_page_and_its_plots(visit, repository):
+def test_the_theme_switches_the_page_and_its_plots(visit, repository):
     page = visit(stored(repository, "compress"), color_scheme="light")
     ink = "getComputedStyle(document.querySelector('.plot .xtick text')).fill"
     paper = "getComputedStyle(document.body).backgroundColor"
@@ -204,7 +204,7 @@ def taken(page: Any, button: str, tmp_path: Path) -> tuple[str, str]:
     return waiting.value.suggested_filename, (tmp_path / "taken").read_text(encoding="utf-8")
 
 
-def test_results_can_be_taken_out_again(visit, repository, tmp_path):
+def test_results_can_be_downloaded(visit, repository, tmp_path):
     run = stored(repository, "compress")
     name, text = taken(visit(run), "Download JSON", tmp_path)
     assert name == f"{run.name}.json"
@@ -220,7 +220,7 @@ def test_a_table_is_saved_as_csv_with_every_row_in_the_order_of_the_page(visit, 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_figure_is_saved_as_svg_as_it_stands_in_the_colours_of_paper(visit, repository, tmp_path, scheme):
+def test_a_figure_is_saved_as_svg_as_shown_in_print_colours(visit, repository, tmp_path, scheme):
     run = stored(repository, "compress")
     page = visit(run, color_scheme=scheme)
     page.locator("select[data-switch]").select_option("recall@10_exact")

@@ -27,13 +27,13 @@ FRAMES = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
 
 @pytest.mark.parametrize("command", ["analyze", "compare", "compress", "compress-parts"])
 @pytest.mark.parametrize("width", [1280, 390, 340])
-def test_no_two_tick_labels_lie_on_each_other(visit, repository, command, width):
+def test_no_two_tick_labels_overlap(visit, repository, command, width):
     page = visit(load_run(repository / "tests" / "data" / "runs" / command), width=width)
     assert page.locator(".plot .xtick text").count() > 1
     assert page.evaluate(OVERLAPS) == []
 
 
-def test_a_wider_window_has_its_labels_again(visit, repository):
+def test_a_wider_window_shows_its_labels_again(visit, repository):
     page = visit(load_run(repository / "tests" / "data" / "runs" / "compress"), width=1280)
     labels = "[...document.querySelectorAll('#run-1-tradeoff-plot .xtick text')].map(label => label.textContent)"
     wide = page.evaluate(labels)
@@ -48,7 +48,7 @@ def test_a_wider_window_has_its_labels_again(visit, repository):
     assert page.evaluate(labels) == wide
 
 
-def test_a_page_that_loses_its_width_draws_itself_when_it_has_one_again(visit, repository, tmp_path: Path):
+def test_a_page_that_loses_its_width_redraws_when_it_has_one_again(visit, repository, tmp_path: Path):
     """Nothing may be thrown on the way: `visit` asserts that."""
     page = visit(mapped(tmp_path), load_run(repository / "tests" / "data" / "runs" / "analyze"))
     for size in ("0", "3px", "31px", "0", ""):
@@ -73,7 +73,7 @@ def pages_of(page: Any) -> list[str]:
     return [" ".join(sheet.extract_text().split()) for sheet in read.pages]
 
 
-def test_a_table_that_goes_on_over_the_page_has_its_head_there_too(visit, repository):
+def test_a_table_that_continues_on_the_next_page_repeats_its_head(visit, repository):
     run = load_run(repository / "tests" / "data" / "runs" / "compress")
     row = run.result["tradeoffs"][0]
     run.result["tradeoffs"] += [

@@ -231,7 +231,7 @@ def test_the_map_breaks_no_accessibility_rule(visit, tmp_path, axe, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_map_is_saved_as_svg_as_it_stands_in_the_colours_of_paper(visit, tmp_path, scheme):
+def test_the_map_is_saved_as_svg_as_shown_in_print_colours(visit, tmp_path, scheme):
     run = mapped(tmp_path / "runs", layouts=("pca", "umap"))
     page = visit(run, color_scheme=scheme)
     settled(page)

@@ -61,7 +61,7 @@ def test_models_and_what_the_hubs_cache_holds(here: Path) -> None:
     assert offered("models int") == ["intfloat/e5-small-v2"]
 
 
-def test_vector_files_stand_behind_vectors() -> None:
+def test_vector_files_complete_the_vectors_prefix() -> None:
     Path("data").mkdir()
     for name in ("docs.npy", "data/docs.npz", "notes.txt"):
         Path(name).touch()

@@ -112,7 +112,7 @@ EQUAL = {
 
 
 @pytest.mark.parametrize("command", EQUAL)
-def test_a_file_is_equal_to_flags(command: str, asked: Asked) -> None:
+def test_a_file_is_equivalent_to_flags(command: str, asked: Asked) -> None:
     Path("run.toml").write_text(FILE)
     places, flags = EQUAL[command]
     by_flags = asked(command, *places, *flags.split())
@@ -133,7 +133,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(asked: Asked, mon
     assert [asked(*words, *more)[key] for key in ("device", "threads", "seed")] == ["cuda", 1, 0]
 
 
-def test_a_flag_puts_aside_what_it_excludes_in_the_file(asked: Asked) -> None:
+def test_a_flag_overrides_what_it_excludes_in_the_file(asked: Asked) -> None:
     Path("run.toml").write_text('quiet = true\n[compress]\nexhaustive = true\nhtml = "a.html"\n')
     words = ["compress", "minilm", "tiny", "--config", "run.toml"]
     assert asked(*words)["exhaustive"] is True
@@ -176,7 +176,9 @@ def test_paths_are_relative_to_the_file(asked: Asked) -> None:
         ("seed = ", "bad.toml must be TOML in UTF-8"),
     ],
 )
-def test_what_a_file_may_not_say(text: str, said: str, asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_entries_of_a_file_are_refused(
+    text: str, said: str, asked: Asked, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("bad.toml").write_text(text)
     assert run(["compress", "minilm", "tiny", "--config", "bad.toml"]) == 2
     err = capsys.readouterr().err
@@ -207,7 +209,7 @@ def test_every_long_flag_of_every_command_is_a_key() -> None:
         assert "config" in shown, name
 
 
-def test_the_file_is_written_into_the_run_and_the_repeat_command_needs_it_not(
+def test_the_file_is_written_into_the_run_and_the_repeat_command_does_not_need_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -81,7 +81,7 @@ def test_a_forbidden_file_is_named(failing: types.ModuleType, capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), OSError(errno.EIO, "input/output"), EOFError("cut")])
-def test_anything_else_is_a_fault_of_ours_and_exit_1(
+def test_anything_else_is_an_internal_error_and_exit_1(
     error: Exception, failing: types.ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, err = outcome(failing, error, capsys)
@@ -110,7 +110,7 @@ def test_debug_shows_the_traceback_and_keeps_the_code(
         (["--debug"], ["debug", "info", "warning"]),
     ],
 )  # fmt: skip
-def test_the_log_is_heard_as_the_flags_say(
+def test_the_log_level_follows_the_flags(
     flags: list[str], heard: list[str], failing: types.ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def analyze(*_: Any, **__: Any) -> None:
@@ -138,7 +138,7 @@ def test_help_says_the_exit_codes_that_are_used(capsys: pytest.CaptureFixture[st
     assert codes == {0, 1, INTERRUPTED, *(kind.exit_code for kind in TYPED)}
 
 
-def test_interruption_is_130_and_says_how_to_go_on(
+def test_interruption_is_130_and_says_how_to_resume(
     failing: types.ModuleType, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, err = outcome(failing, KeyboardInterrupt(), capsys)

@@ -48,7 +48,7 @@ def interrupt(words: list[str], folder: Path, ripe: Callable[[], bool]) -> str:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
-def test_compress_goes_on_where_it_was_interrupted(tmp_path: Path, cache_dir: Path) -> None:
+def test_compress_resumes_where_it_was_interrupted(tmp_path: Path, cache_dir: Path) -> None:
     rng = np.random.default_rng(0)
     scale = np.linspace(2, 0.2, 64)
     docs = (rng.standard_normal((1200, 64)) * scale).astype(np.float32)

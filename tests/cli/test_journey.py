@@ -74,7 +74,7 @@ def test_from_vectors_to_an_answer(vectors: list[str], capsys: pytest.CaptureFix
         (["--spec", "pca99,int8"], "pca99,int8"),
     ],
 )
-def test_bad_wishes_are_one_line_and_leave_nothing(
+def test_bad_requests_are_one_line_and_leave_nothing(
     more: list[str], said: str, vectors: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["compress", *vectors, *more]) == 2

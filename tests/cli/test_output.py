@@ -297,7 +297,7 @@ def test_no_html_writes_no_report(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("fake_api")
-def test_report_draws_stored_runs_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_report_regenerates_stored_runs(capsys: pytest.CaptureFixture[str]) -> None:
     run(["analyze", "minilm", "scifact", "--no-html"])
     run(["compress", "minilm", "scifact", "--no-html"])
     folders = sorted(map(str, Path("embgeo-runs").iterdir()))

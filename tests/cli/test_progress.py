@@ -85,7 +85,7 @@ def test_no_silence_is_longer_than_about_thirty_seconds(clock: Clock, capsys: py
     assert len(said) == 10
 
 
-def test_a_step_without_a_callback_is_heard_of_by_the_clock(clock: Clock) -> None:
+def test_a_step_without_a_callback_is_reported_by_the_clock(clock: Clock) -> None:
     said: list[str] = []
     lines = Lines(lambda line, note: said.append(line))
     clock.now = 31.0
@@ -111,7 +111,7 @@ def test_a_thread_ticks_while_the_work_is_silent() -> None:
         assert heard.wait(60)
 
 
-def test_the_log_stands_beside_the_run_and_then_in_it(clock: Clock, tmp_path: Path) -> None:
+def test_the_log_is_beside_the_run_and_then_in_it(clock: Clock, tmp_path: Path) -> None:
     log = ProgressLog(tmp_path / "runs" / "compress-x-1.log")
     with Output(quiet=True).progress(log) as progress:
         progress("encode documents", 0, 100)
@@ -175,7 +175,7 @@ FRONT = (
 )
 
 
-def test_the_running_front_stands_under_the_bars(
+def test_the_running_front_is_shown_under_the_bars(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     terminal = Terminal()

@@ -82,7 +82,7 @@ def test_missing_permission_is_found_before_the_work(
     ["--budget 96", "--budget 0B", "--keep 120%", "--spec int9", "--vectors many", "--grid none", "--price-per-gb -1",
      "--spec int8 --exhaustive", "--spec binary+int8"],
 )  # fmt: skip
-def test_wishes_are_read_before_the_model_is_loaded(option: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_are_checked_before_the_model_is_loaded(option: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["compress", "minilm", "tiny", *option.split()]) == 2
     assert capsys.readouterr().err
 

@@ -88,7 +88,7 @@ def test_without_a_common_dataset_texts_decide_which_documents_are_the_same(tmp_
     assert found["values"] is None
 
 
-def test_bare_vectors_are_matched_by_row_and_it_is_said(tmp_path: Path) -> None:
+def test_bare_vectors_are_matched_by_row_and_the_result_says_so(tmp_path: Path) -> None:
     runs = [analyzed(tmp_path, name, ids=False, judged=False) for name in ("plain", "turned")]
     run = compare(runs, out=tmp_path)
     assert similarity(run, "A", "B")["detail"] == "by row"
@@ -206,7 +206,7 @@ def test_queries_are_paired_by_id_and_text(tmp_path: Path) -> None:
     assert (found["status"], found["reason"]) == ("unavailable", "no-shared-queries")
 
 
-def test_other_documents_are_said_to_be_a_difference_of_data(tmp_path: Path) -> None:
+def test_other_documents_are_reported_as_a_difference_of_data(tmp_path: Path) -> None:
     one = analyzed(tmp_path, "plain")
     other = analyzed(tmp_path, "random", dataset={"documents": 60, "fingerprint": "e" * 64})
     warnings = compare([one, other], out=tmp_path).result["warnings"]
@@ -292,7 +292,7 @@ def test_two_signatures_give_differences_instead(trio: list[Run], tmp_path: Path
     assert row["intervals_overlap"] is True
 
 
-def test_samples_of_other_sizes_are_warned_of(tmp_path: Path) -> None:
+def test_samples_of_different_sizes_are_warned_of(tmp_path: Path) -> None:
     one = analyzed(tmp_path, "plain")
     entry = one.result["signature"]["twonn_dim"]
     other = analyzed(tmp_path, "turned", signature={"twonn_dim": {**entry, "n": 60}})
@@ -376,7 +376,7 @@ def test_missing_values_become_null(trio: list[Run], tmp_path: Path) -> None:
     assert None not in row["z"][:3]
 
 
-def test_runs_are_found_by_the_beginning_of_name_or_id(trio: list[Run], tmp_path: Path) -> None:
+def test_runs_are_found_by_a_prefix_of_name_or_id(trio: list[Run], tmp_path: Path) -> None:
     out = tmp_path / "runs"
     names = [trio[0].name, trio[1].name[:-3], trio[2].name.rpartition("-")[2][:6]]
     run = compare(names, out=out)

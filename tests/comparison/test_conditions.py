@@ -89,7 +89,7 @@ def test_a_number_of_the_store_needs_no_reason(tmp_path: Path) -> None:
     assert entry["difference_ci"] is entry["note"] is None
 
 
-def test_the_border_is_part_of_the_equal_operators_alone(tmp_path: Path) -> None:
+def test_only_the_operators_with_equality_include_the_limit(tmp_path: Path) -> None:
     # "turned" has the per-query values of "plain": a difference of exactly 0
     conditions = ["ndcg@10 < 0", "ndcg@10 <= 0", "ndcg@10 > 0", "ndcg@10 >= 0", "ndcg@10 <= 0%", "ndcg@10 < 0.0%"]
     assert fired(tmp_path, "plain", "turned", *conditions) == [False, True, False, True, True, False]

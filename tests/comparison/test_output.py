@@ -76,7 +76,7 @@ def test_two_runs_show_their_difference_and_a_missing_similarity_its_reason(tmp_
     assert "vectors-missing" in text
 
 
-def test_names_of_strangers_cannot_act_on_the_terminal(printed: Callable[..., str], stored: Run) -> None:
+def test_untrusted_names_cannot_control_the_terminal(printed: Callable[..., str], stored: Run) -> None:
     hostile = "\x1b[31mred\u202e[bold]x\nnext"
     runs = [{**item, "model": hostile, "dataset": hostile} for item in stored.result["runs"]]
     cost = [{**item, "spec": hostile} for item in stored.result["cost"]]
@@ -242,7 +242,7 @@ def test_damaged_parts_never_stop_the_page(stored: Run, part: str, broken: Any) 
     assert "How it was compared" in report_html([Run(stored.folder, {**stored.result, part: broken})])
 
 
-def test_several_analyze_runs_stand_beside_each_other_and_compare_is_named(tmp_path: Path) -> None:
+def test_several_analyze_runs_are_side_by_side_and_compare_is_named(tmp_path: Path) -> None:
     runs = [analyzed(tmp_path, name) for name in ("plain", "random")]
     page = report_html(runs)
     text = Text(page).text

@@ -108,9 +108,7 @@ def test_keys_are_told_by_their_names(tmp_path: Path, row: str) -> None:
         ("query-id\tpmid\trank\tscore", "corpus-id is missing among"),
     ],
 )
-def test_a_header_that_leaves_a_column_open_is_refused_with_its_names(
-    tmp_path: Path, header: str, message: str
-) -> None:
+def test_an_ambiguous_header_is_refused_with_its_names(tmp_path: Path, header: str, message: str) -> None:
     path = tmp_path / "test.tsv"
     path.write_text(header + "\n" + "\t".join(["1"] * (header.count("\t") + 1)) + "\n")
     with pytest.raises(DataError, match=rf"test\.tsv:1: judgements must have one column each for .*{message}"):
@@ -207,13 +205,13 @@ def test_an_absent_split_lists_those_that_exist(folder: Folder, split: str) -> N
         load_beir(root, split=split)
 
 
-def test_judgements_of_an_unread_kind_are_named_and_not_passed_over(folder: Folder) -> None:
+def test_judgements_of_an_unsupported_kind_are_named_and_not_ignored(folder: Folder) -> None:
     root = folder(qrels__test_DOT_tsv=None, qrels__test_DOT_csv=QRELS.replace("\t", ","))
     with pytest.raises(DataError, match=r"judgements must be \.tsv, .* files; .*qrels holds test\.csv"):
         load_beir(root)
 
 
-def test_a_split_that_cannot_be_chosen_is_said_or_refused(folder: Folder) -> None:
+def test_a_split_that_cannot_be_chosen_is_reported_or_refused(folder: Folder) -> None:
     root = folder(qrels__test_DOT_tsv=None, qrels_DOT_tsv=QRELS)
     assert load_beir(root).warnings == ()
     assert "qrels.tsv has no splits; all of its judgements are used" in load_beir(root, split="dev").warnings[0]
@@ -305,7 +303,7 @@ def test_a_hostile_json_judgement_is_named_with_its_line(tmp_path: Path, line: s
         read_qrels(path)
 
 
-def test_a_cut_gzip_file_is_called_damaged(folder: Folder) -> None:
+def test_a_truncated_gzip_file_is_called_damaged(folder: Folder) -> None:
     root = folder(corpus_DOT_jsonl=None)
     lines = [json.dumps({"_id": f"d{i}", "text": "warm corner " * (i % 7)}) for i in range(500)]
     whole = gzip.compress("\n".join(lines).encode())

@@ -106,7 +106,7 @@ def test_pairs_without_meaning_are_skipped(library: Path, docstring: str) -> Non
     assert list(load_pydocs().doc_ids) == ["b"]
 
 
-def test_broken_sources_are_passed_over(library: Path) -> None:
+def test_broken_sources_are_skipped(library: Path) -> None:
     (library / "a.py").write_text("def (:\n")
     (library / "b.py").write_bytes(b'"""\xff\xfe"""\n')
     (library / "c.py").write_bytes(b'"""' + b"x\0y" * 9 + b'"""\n')

@@ -81,7 +81,7 @@ def test_plan_covers_each_row_once_longest_first(texts: list[str], batch_size: i
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(max_size=6), min_size=1, max_size=20), st.integers(1, 5), st.integers(0, 20))
-def test_interrupted_run_goes_on_and_ends_bit_identical(
+def test_interrupted_run_resumes_and_ends_bit_identical(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], batch_size: int, stop: int
 ) -> None:
     whole = encode_texts(LetterEncoder(batch_size), texts, "document", None)

@@ -366,7 +366,7 @@ REJECTED_BY = {
 
 
 @pytest.mark.parametrize("law", STORELESS)
-def test_the_honest_twin_of_the_wrong_codecs_obeys(law: str) -> None:
+def test_the_correct_counterpart_of_the_wrong_codecs_obeys(law: str) -> None:
     LAWS[law](wrong(planted.Honest))
 
 

@@ -129,7 +129,7 @@ def test_intervals_of_differences_cover_where_few_queries_change() -> None:
 
 
 @pytest.mark.parametrize("share", [0.05, pytest.param(0.02, marks=pytest.mark.slow)])
-def test_what_the_choice_delivers_covers_where_few_queries_change(share: float) -> None:
+def test_the_interval_of_the_choice_covers_where_few_queries_change(share: float) -> None:
     """One row within the budget, nothing to select: the interval of the choice is no narrower than the row's."""
 
     def delivered(gaps: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float] | None:
@@ -280,7 +280,7 @@ def test_errors_scaled_document_by_document_break_that() -> None:
         )
 
 
-def test_near_copies_that_share_codes_are_judged_as_by_a_fresh_codec() -> None:
+def test_near_copies_that_share_codes_are_evaluated_as_by_a_fresh_codec() -> None:
     """120 clusters of near copies in 16 bits: most codes are shared, and scaling by 1.05 cost .2 of quality."""
     centres = np.random.default_rng(5).standard_normal((120, D)) * np.linspace(2, 0.3, D)
 

@@ -126,7 +126,7 @@ def test_distances_stay_distances_far_from_the_origin(text: str, way: str) -> No
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("text", SPECS)
-def test_a_query_of_any_length_finds_the_same(text: str, way: str) -> None:
+def test_a_query_of_any_norm_finds_the_same(text: str, way: str) -> None:
     law_query_length(WAYS[way](text, "dot", 0), queries("dot"))
 
 
@@ -187,7 +187,7 @@ def test_exact_neighbours_within_clusters_that_lie_far_apart() -> None:
 
 @pytest.mark.parametrize("documents", [0, 63, -83])
 @pytest.mark.parametrize("asked", [0, 63, -83, -119])
-def test_exact_inner_products_know_no_length(documents: int, asked: int) -> None:
+def test_exact_inner_products_work_at_any_norm(documents: int, asked: int) -> None:
     X, Q = corpus("dot"), queries("dot")
     wanted = exact_search(check_embeddings(X, Q, similarity="dot"), K)[1]
     scaled = check_embeddings(np.ldexp(X, documents), np.ldexp(Q, asked), similarity="dot")

@@ -45,7 +45,7 @@ def test_a_space_compared_with_itself_turned_moved_and_scaled_is_perfect(name: s
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_shuffled_rows_destroy_the_likeness(name: str) -> None:
+def test_shuffled_rows_destroy_the_similarity(name: str) -> None:
     X = cloud()
     shuffled = X[np.random.default_rng(2).permutation(300)]
     chance = {
@@ -56,7 +56,7 @@ def test_shuffled_rows_destroy_the_likeness(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_more_noise_means_less_likeness(name: str) -> None:
+def test_more_noise_means_less_similarity(name: str) -> None:
     X, noise = cloud(), cloud(3)
     values = [COMPARISONS[name](space(X), space(X + level * noise)) for level in (0.0, 0.1, 0.5, 3.0)]
     falling = PERFECT[name] == 1.0
@@ -65,7 +65,7 @@ def test_more_noise_means_less_likeness(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["linear_cka", "svcca", "neighbourhood_overlap@10", "procrustes_error"])
-def test_likeness_is_symmetric(name: str) -> None:
+def test_similarity_is_symmetric(name: str) -> None:
     a, b = space(cloud()), space(cloud() + cloud(3))
     assert COMPARISONS[name](a, b) == pytest.approx(COMPARISONS[name](b, a), rel=1e-9)
 
@@ -100,7 +100,7 @@ def test_information_imbalance_by_hand() -> None:
     assert information_imbalance(a, b) == pytest.approx(2 * 9 / 16)
 
 
-def test_a_richer_space_knows_the_poorer_one() -> None:
+def test_a_richer_space_predicts_the_poorer_one() -> None:
     X = cloud(d=2)
     both, one = space(X), space(X[:, 1:])
     assert information_imbalance(both, one) < 0.5 * information_imbalance(one, both)

@@ -113,7 +113,7 @@ def _raise(error: Exception):
     raise error
 
 
-def test_a_failing_measure_gives_a_typed_reason_and_takes_no_other_down(only) -> None:
+def test_a_failing_measure_gives_a_typed_reason_and_stops_no_other(only) -> None:
     only(
         measure_of(lambda space: _raise(ZeroDivisionError("ouch")), name="broken"),
         measure_of(lambda space: _raise(Undefined("no such thing here")), name="undefined"),
@@ -147,7 +147,7 @@ def test_a_measure_that_writes_into_the_space_fails_alone(only) -> None:
 
 
 @pytest.mark.parametrize("need", ["queries", "judgements", "tokens"])
-def test_what_a_measure_needs_and_is_not_there_skips_it(only, need: str) -> None:
+def test_a_measure_whose_input_is_missing_is_skipped(only, need: str) -> None:
     only(measure_of(lambda space: 1.0, needs=frozenset({need})))
     value = compute_signature(embeddings()).values["planted"]
     assert value.status == "skipped"
@@ -175,7 +175,7 @@ def test_queries_judgements_and_results_reach_the_measure_by_row(only) -> None:
     assert rows == {}
 
 
-def test_shared_work_is_timed_apart_from_the_measures(only) -> None:
+def test_shared_work_is_timed_separately_from_the_measures(only) -> None:
     import time
 
     def slow_share(space: Space) -> float:
@@ -226,7 +226,7 @@ def test_the_interval_is_the_formula_by_hand() -> None:
     assert "5 subsamples" in method
 
 
-def test_halves_that_all_agree_give_no_interval_of_no_width() -> None:
+def test_halves_that_all_agree_give_no_interval_of_zero_width() -> None:
     bounds = (0.0, 10.0)
     assert jackknife_interval(3.0, 10, [3.0] * 12, bounds) == (None, "none: all 12 half samples give 3", 0.0)
     assert jackknife_interval(0.0, 10, [0.0] * 12, bounds)[0] is None

@@ -213,12 +213,12 @@ def test_vectors_need_no_package_that_encodes_texts(files: Path, tmp_path: Path)
     assert "pip install torch" in done.stdout
 
 
-def test_search_gives_no_more_than_there_is(squeezed: Run, files: Path) -> None:
+def test_search_returns_no_more_than_there_is(squeezed: Run, files: Path) -> None:
     found = api.search(squeezed.folder, vector=files / "queries.npy", k=10_000, threads=2)
     assert sorted(hit.id for hit in found) == sorted(TINY.doc_ids)
 
 
-def test_wrong_questions_are_refused(squeezed: Run, files: Path, tmp_path: Path) -> None:
+def test_invalid_queries_are_refused(squeezed: Run, files: Path, tmp_path: Path) -> None:
     query = files / "queries.npy"
     np.save(tmp_path / "wide.npy", np.ones((1, D + 1), np.float32))
     np.save(tmp_path / "nan.npy", np.full((1, D), np.nan, np.float32))
@@ -253,7 +253,7 @@ def test_the_same_request_gives_the_same_numbers_in_the_same_folder(files: Path,
     assert [path.name for path in tmp_path.iterdir()] == [one.folder.name]
 
 
-def test_without_queries_documents_stand_in_and_it_is_said(files: Path, tmp_path: Path) -> None:
+def test_without_queries_documents_stand_in_and_the_run_says_so(files: Path, tmp_path: Path) -> None:
     run = api.compress(f"vectors:{files / 'docs.npy'}", specs=["binary"], out=tmp_path, threads=2)
     warnings = run.result["warnings"]
     assert any("documents are used instead" in warning for warning in warnings)

@@ -87,7 +87,7 @@ def test_a_planted_target_takes_every_store(told: dict[str, Any], spec: str) -> 
     assert told[spec]["read"] == [300, DIMENSION]
 
 
-def test_the_command_line_writes_for_a_planted_target_and_says_all_its_notes(
+def test_the_command_line_writes_for_a_planted_target_and_prints_all_its_notes(
     folder: Path, told: dict[str, Any]
 ) -> None:
     run = told["planted"]["folder"]

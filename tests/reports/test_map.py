@@ -107,7 +107,7 @@ def test_damaged_parts_are_left_out(tmp_path: Path) -> None:
         assert ("data-map=" in page) == isinstance(odd, dict)
 
 
-def test_the_inline_json_cannot_be_left(tmp_path: Path) -> None:
+def test_the_inline_json_cannot_be_escaped(tmp_path: Path) -> None:
     texts = [("</script><b>", "<!--</script>\u2028&amp;"), *((f"i{i}", "x") for i in range(3))]
     arrays = {"map/rows": np.arange(4, dtype=np.int32), "map/layout/pca": POINTS}
     run = save_run(tmp_path, {"command": "analyze", "dataset": {"documents": 4}, "map": STORED}, arrays, texts)

@@ -49,12 +49,12 @@ def test_a_signed_difference_shows_both_signs():
 
 @pytest.mark.parametrize("missing", [None, math.nan, math.inf, -math.inf, "0.5", True, [], {}])
 @pytest.mark.parametrize("formatter", [number, percent, byte_size, duration, times, count, estimate])
-def test_what_is_no_number_is_a_dash(formatter, missing):
+def test_an_invalid_number_is_a_dash(formatter, missing):
     assert formatter(missing) == MISSING
 
 
 @pytest.mark.parametrize("ci", [None, [], [1], [1, None], [math.nan, 1], "ab", [1, 2, 3], 5])
-def test_what_is_no_interval_is_left_out(ci):
+def test_an_invalid_interval_is_left_out(ci):
     assert interval(ci) == ""
     assert estimate(0.5, ci) == "0.5000"
 

@@ -54,7 +54,7 @@ def bare_of(result: dict[str, Any], part: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("part", HEADINGS)
-def test_every_part_is_drawn_where_it_is_and_leaves_no_trace_where_it_is_not(run, part):
+def test_every_part_is_drawn_if_present_and_leaves_no_trace_if_absent(run, part):
     heading = HEADINGS[part]
     assert heading in report_html([run])
     page = report_html([Run(run.folder, bare_of(run.result, part))])
@@ -119,7 +119,7 @@ def column_of(rows: list[dict[str, Any]], title: str) -> list[Cell]:
     return [row.cells[place] for row in drawn.rows]
 
 
-def test_the_prediction_is_a_column_that_waits_to_be_asked_for(run):
+def test_the_prediction_is_a_column_that_is_hidden_at_first(run):
     drawn = table(part(run.result, "table"))
     assert next(column for column in drawn.columns if column.title == "Predicted recall").extra
     (cell,) = column_of([{"spec": "a", "predicted_recall@10_exact": 0.98765}], "Predicted recall")
@@ -185,7 +185,7 @@ def test_indices_are_compared_at_equal_recall():
     assert part({"tradeoffs": [{"spec": "int8"}]}, "indices") is None
 
 
-def test_the_bytes_of_links_and_tiers_stand_apart(run):
+def test_the_bytes_of_links_and_tiers_are_listed_separately(run):
     drawn = table(part(run.result, "bytes"))
     sizes = {row[0]: row[1] for row in cells(drawn)}
     assert "Index" in [column.title for column in drawn.columns]
@@ -220,7 +220,7 @@ def test_float8_and_int8_stand_side_by_side_at_each_width(run):
     ]
 
 
-def test_money_is_named_in_the_decision_and_says_what_it_rests_on(run):
+def test_the_price_is_in_the_decision_with_what_it_is_based_on(run):
     sentence = price_sentence(Price.from_json(run.result["price"]))
     assert sentence.startswith("At 0.25 per GB, 100 million vectors cost 9.60 instead of 38.40. ")
     assert "the RAM that a search holds, 38.4\u202fGB instead of 154\u202fGB, measured at 5,183 vectors" in sentence
@@ -237,7 +237,7 @@ def test_small_sums_are_not_rounded_away(value, text):
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.25, "0.25"), (100, "100"), (0.7, "0.7"), (2.0, "2"), (None, "—")])
-def test_settings_read_without_zeros_at_their_end(value, text):
+def test_settings_have_no_trailing_zeros(value, text):
     assert bare(value) == text
 
 
@@ -265,7 +265,7 @@ def test_no_row_is_over_a_budget_that_nobody_set():
         assert bool(next(walk(found.blocks, RowFilter)).without) == bool(marks)
 
 
-def test_the_protocol_is_listed_without_what_stands_elsewhere():
+def test_the_protocol_is_listed_without_what_is_shown_elsewhere():
     stored = {"folds": 5, "selection": "the best", "resumed": [], "left_out": {"pq48": 12.4}, "fit_budget": "30 s"}
     assert [fact.label for fact in protocol_facts(Protocol.from_json(stored))] == ["Folds", "Fit budget"]
     assert [fact.text for fact in protocol_facts(Protocol.from_json({"left_out": {"pq48": 12.4}}))] == ["12.4"]
@@ -285,7 +285,7 @@ def estimated(name: str, reason: str, spec: str = "a") -> dict[str, Any]:
     return {"spec": spec, "bytes_per_vector": 4, "ndcg@10": 0.5, "estimator": {"name": name, "reason": reason}}
 
 
-def test_the_estimator_of_a_row_stands_in_the_table_with_its_reason_on_hover():
+def test_the_estimator_of_a_row_is_in_the_table_with_its_reason_on_hover():
     rows = [estimated("one codec", "it does not overfit"), estimated("pairwise folds", "codebooks overfit", "pq48")]
     assert {(cell.line, cell.hover, cell.sort) for cell in column_of(rows, "Estimator")} == {
         ("one codec", "it does not overfit", "one codec"), ("pairwise folds", "codebooks overfit", "pairwise folds"),
@@ -319,7 +319,7 @@ def test_the_first_sentence_says_that_keep_is_not_met(run, met, first):
     assert (told in lead) == bool(first)
 
 
-def test_the_reason_stands_where_an_interval_is_missing():
+def test_the_reason_is_shown_where_an_interval_is_missing():
     note = "only 3 of 300 queries change: an interval would rest on these"
     row = {"spec": "a", "difference": 0.001, "difference_ci": None, "retained": 1.0, "retained_ci": None, "note": note}
     (change,), (kept,), (head,) = (column_of([row], title) for title in ("Difference", "Retained", "Spec"))

@@ -79,7 +79,7 @@ def test_the_page_names_no_address_and_no_handler(run):
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
 
 
-def test_the_decision_stands_first_with_its_numbers(compressed):
+def test_the_decision_comes_first_with_its_numbers(compressed):
     text = Text(report_html([compressed])).text
     decision = text[text.index("The decision") :][:700]
     assert (

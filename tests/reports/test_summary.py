@@ -46,7 +46,7 @@ def test_nothing_is_said_of_what_was_not_measured():
     assert summary(result(retrieval={}, signature=gone, retrievability={"k": 100})) == []
 
 
-def test_copies_are_told_by_what_they_cost():
+def test_copies_are_described_by_what_they_cost():
     assert said(duplicates={"rows": 0, "groups": 0}) == said(duplicates={"rows": 99, "groups": 9}) == said()
     copied = {"duplicates": {"rows": 2500, "groups": 7}}
     assert re.search("2,500 of 10,000 documents .25.0.%. repeat the vector of another", told := said(**copied))
@@ -67,7 +67,7 @@ def test_the_spectrum_decides_how_well_the_space_compresses(held, verdict):
     assert verdict in said(signature=measured(pca_dim_95=held))
 
 
-def test_few_documents_tell_no_spectrum():
+def test_few_documents_give_no_verdict_on_the_spectrum():
     """A Gaussian of as many documents as dimensions has 95 % of its variance in 61 % of the directions."""
     signature = measured(pca_dim_95=(61, 60, 62))
     signature["pca_dim_95"]["n"] = D

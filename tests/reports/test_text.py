@@ -209,7 +209,7 @@ def test_the_marks_of_a_narrow_axis_differ(quality, tickformat):
         ("not shown", "Not confirmed that at least 99.5\u202f%"),
     ],
 )
-def test_the_decision_says_whether_the_share_asked_for_is_shown(shown, said):
+def test_the_decision_says_whether_the_requested_share_is_confirmed(shown, said):
     best = {"spec": "int8", "bytes_per_vector": 4, "ndcg@10": 0.5, "keep": {"shown": shown}}
 
     def said_of(keep: float | None) -> list[str]:

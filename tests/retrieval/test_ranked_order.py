@@ -9,7 +9,7 @@ from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 
 
-def test_equal_scores_stand_by_descending_document_id() -> None:
+def test_equal_scores_are_ordered_by_descending_document_id() -> None:
     evaluator = Evaluator(Judgements({"q": {"b": 1}}), ["a", "b", "c", "d"], ["unjudged", "q"])
     scores = np.array([[9, 8, 7, 6], [2, 1, 1, -np.inf]], np.float32)
     rows = np.array([[0, 1, 2, 3], [3, 0, 1, -1]])

@@ -41,7 +41,7 @@ def test_blocks_in_any_order_give_what_a_stable_sort_gives(k: int) -> None:
         np.testing.assert_array_equal(best.rows, wanted[1])
 
 
-def test_rows_within_a_block_may_stand_in_any_order() -> None:
+def test_rows_within_a_block_may_be_in_any_order() -> None:
     rng = np.random.default_rng(1)
     scores = rng.integers(0, 4, (5, 40)).astype(np.float32)
     order = rng.permutation(40)
@@ -57,7 +57,7 @@ def test_places_without_a_document_stay_empty() -> None:
     np.testing.assert_array_equal(best.scores, [[2, 1, -np.inf, -np.inf]])
 
 
-def test_a_score_that_is_no_number_is_never_a_result() -> None:
+def test_a_nan_score_is_never_a_result() -> None:
     best = TopK.empty(1, 3)
     best.merge(np.array([[np.nan, 1.0, np.nan]], np.float32), np.arange(3))
     np.testing.assert_array_equal(best.rows, [[1, -1, -1]])
@@ -187,7 +187,7 @@ def test_the_order_of_rows_does_not_decide_ties() -> None:
     assert forward == backward == pytest.approx(1 / np.log2(8))  # d9 d8 … d3: seventh
 
 
-def test_empty_places_are_no_results() -> None:
+def test_empty_places_are_not_results() -> None:
     evaluator = Evaluator(Judgements({"q": {"a": 1}}), ["a", "b"], ["q"])
     rows = np.array([[1, -1, -1]])
     assert evaluator(np.array([[1, -np.inf, -np.inf]], np.float32), rows)["ndcg@10"][0] == 0
@@ -206,7 +206,7 @@ def test_neighbour_recall_by_hand() -> None:
     np.testing.assert_allclose(neighbour_recall(np.full((2, 3), -1), exact, k=3), [0, 0])
 
 
-def test_a_copy_of_the_last_neighbour_stands_for_it() -> None:
+def test_a_copy_of_the_last_neighbour_counts_for_it() -> None:
     """Of the true four, two are sure, and two places are left to the three that tie: any two of them will do."""
     exact, scores = np.array([[0, 1, 2, 3, 4, 5]]), np.array([[9, 8, 7, 7, 7, 6]], np.float32)
     for found, share in (([0, 1, 2, 3], 1), ([0, 1, 4, 3], 1), ([0, 2, 3, 4], 3 / 4), ([0, 1, 4, 5], 3 / 4)):

@@ -70,7 +70,7 @@ def test_the_interval_of_a_mean_is_that_of_the_normal_law() -> None:
     assert high == pytest.approx(values.mean() + 1.96 * error, abs=0.15 * error)
 
 
-def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+def test_intervals_have_their_nominal_coverage() -> None:
     """500 tests of 60 queries: 95 % ± three standard errors (.0097 each), less .02 for percentiles."""
     rng = np.random.default_rng(2)
     bootstrap = QueryBootstrap.draw(60, resamples=1000)
@@ -97,7 +97,7 @@ def test_the_ratio_is_paired() -> None:
     assert (low, high) == pytest.approx((0.97, 0.97), abs=5e-3)
 
 
-def test_no_change_is_no_certainty() -> None:
+def test_no_change_gives_a_bound_instead_of_an_interval() -> None:
     """Where under five queries change there is no interval but a bound on their share."""
     base = np.random.default_rng(5).random(300)
     bootstrap = QueryBootstrap.draw(300)
@@ -111,7 +111,7 @@ def test_no_change_is_no_certainty() -> None:
     assert bootstrap.ratio(values, base) is not None
 
 
-def test_the_bound_on_changed_queries_holds_what_it_says() -> None:
+def test_the_bound_on_changed_queries_has_its_nominal_level() -> None:
     """At a true share of the bound, as few changes are seen in 5 % of samples, by the binomial law itself."""
     from scipy.stats import binom
 
@@ -121,7 +121,7 @@ def test_the_bound_on_changed_queries_holds_what_it_says() -> None:
     assert changed_bound(4, 4) == 1
 
 
-def test_a_baseline_of_nothing_has_no_ratio() -> None:
+def test_a_baseline_of_zero_has_no_ratio() -> None:
     assert QueryBootstrap.draw(10).ratio(np.ones(10), np.zeros(10)) is None
 
 

@@ -92,7 +92,7 @@ def test_bfloat16_is_widened_exactly(tmp_path: Path) -> None:
     np.testing.assert_array_equal(docs, X)  # integers up to 256 are exact in bfloat16
 
 
-def test_queries_may_come_apart(tmp_path: Path) -> None:
+def test_queries_may_be_in_a_separate_file(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", X)
     np.save(tmp_path / "q.npy", Q)
     np.savez(tmp_path / "q.npz", queries=Q, query_ids=["a", "b"])

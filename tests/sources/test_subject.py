@@ -274,7 +274,7 @@ def test_wrong_names_are_refused_before_a_model_is_loaded(
         ("corpus", None, "'corpus' is a dataset"),
     ],
 )
-def test_a_swapped_pair_is_turned_round(
+def test_a_swapped_pair_gets_a_hint(
     model: str, dataset: str | None, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

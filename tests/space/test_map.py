@@ -132,7 +132,7 @@ def test_without_umap_the_error_names_the_pip_line(monkeypatch: pytest.MonkeyPat
         require_umap()
 
 
-def test_umap_lays_groups_apart() -> None:
+def test_umap_separates_groups() -> None:
     pytest.importorskip("umap", reason="needs umap-learn")
     X = np.concatenate([cloud(60, 6, 1) + 9, cloud(60, 6, 2) - 9])
     e = embedded(X)

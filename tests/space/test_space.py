@@ -229,7 +229,7 @@ def test_a_subset_renumbers_judged_and_retrieved_documents() -> None:
     assert part.retrieved.tolist() == [[0, -1, 1], [-1, -1, 0]]
 
 
-def test_the_ledger_books_each_quantity_once_and_apart() -> None:
+def test_the_ledger_records_each_quantity_once_and_separately() -> None:
     space = Space(cloud(400))
     for _ in range(2):
         space.neighbours(5)
@@ -255,7 +255,7 @@ def test_a_quantity_does_not_count_the_one_inside_it() -> None:
     assert space.ledger["outer"] < 0.02
 
 
-def test_what_a_space_hands_out_cannot_be_written_to() -> None:
+def test_arrays_from_a_space_are_read_only() -> None:
     space = Space(cloud(30), queries=cloud(4))
     for array in (space.X, space.queries, space.unit, space.mean, space.gram, space.distances(), space.gram_spectrum):
         assert array is not None

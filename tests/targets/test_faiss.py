@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -84,7 +85,11 @@ def test_plain_faiss_reads_the_file_and_returns_our_results(text: str, tmp_path:
     report, index = exported(store, tmp_path)
     assert index.ntotal == N == report.rows
     assert index.d == D
-    agrees(store, index, vectors(M, seed=1))
+    Q = vectors(M, seed=1)
+    if text == "bf16":  # queries that FAISS may round without a change
+        assert any("rounds queries" in note for note in report.notes)
+        Q = Q.astype(ml_dtypes.bfloat16).astype(np.float32)
+    agrees(store, index, Q)
 
 
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
@@ -99,7 +104,7 @@ def test_the_file_has_the_metric_of_the_store(text: str, similarity: str, tmp_pa
 
 
 @pytest.mark.parametrize("text", HELD)
-def test_the_size_is_told_before_and_made_up_of_its_parts(text: str, tmp_path: Path) -> None:
+def test_the_size_is_predicted_and_the_sum_of_its_parts(text: str, tmp_path: Path) -> None:
     store = stored(text, tmp_path)
     report, _ = exported(store, tmp_path)
     assert report.written_bytes == (tmp_path / "store.faiss").stat().st_size
@@ -115,7 +120,7 @@ def test_the_classes_are_named_from_the_outside_in(tmp_path: Path) -> None:
     assert report.notes == ("row i of FAISS is document i of the store",)
 
 
-def test_a_mean_that_faiss_cannot_apply_to_documents_alone_is_said(tmp_path: Path) -> None:
+def test_a_mean_that_faiss_cannot_apply_to_documents_alone_is_reported(tmp_path: Path) -> None:
     report, index = exported(stored("pcac16,int8", tmp_path), tmp_path)
     assert any("search only" in note for note in report.notes)
     import faiss
@@ -166,12 +171,12 @@ def test_every_quantizer_is_exported_or_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("text", "said"), [("binary+int8@4", "binary or int8 alone"), ("kpca8,int8", "linear")])
-def test_two_codes_and_bent_maps_are_refused(text: str, said: str, tmp_path: Path) -> None:
+def test_two_tiers_and_nonlinear_maps_are_refused(text: str, said: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=said):
         export_faiss(stored(text, tmp_path), tmp_path / "x.faiss", D)
 
 
-def test_a_reducer_that_hides_its_dimension_needs_it_told(tmp_path: Path) -> None:
+def test_a_reducer_without_a_known_dimension_needs_it_given(tmp_path: Path) -> None:
     store = stored("trunc16,int8", tmp_path)
     with pytest.raises(InputError, match="give dimension="):
         export_faiss(store, tmp_path / "x.faiss")
@@ -180,7 +185,7 @@ def test_a_reducer_that_hides_its_dimension_needs_it_told(tmp_path: Path) -> Non
         assert export_faiss(stored(text, tmp_path), tmp_path / "x.faiss").rows == N, "these show it"
 
 
-def test_a_folder_that_is_not_there_is_named_and_nothing_stays(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named_and_nothing_is_left(tmp_path: Path) -> None:
     store = stored("int8", tmp_path)
     with pytest.raises(StorageError, match="gone"):
         export_faiss(store, tmp_path / "gone" / "x.faiss")

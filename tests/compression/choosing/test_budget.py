@@ -39,13 +39,13 @@ def test_a_budget_means_what_is_written(text: str, per_vector: float | None, sto
     assert budget.store == (None if store is None else pytest.approx(store, rel=1e-12))
 
 
-def test_bytes_per_vector_are_marginal_and_leave_constants_out() -> None:
+def test_bytes_per_vector_are_marginal_and_exclude_constants() -> None:
     budget = parse_budget("96B", 384, 1000)
     assert budget.allows(96, constant_bytes=10**9)
     assert not budget.allows(97, 0)
 
 
-def test_a_whole_store_pays_for_its_constants() -> None:
+def test_a_budget_for_the_whole_store_includes_constants() -> None:
     budget = parse_budget("8x", 384, 1000)  # 192,000 bytes
     assert budget.allows(192, 0)
     assert budget.allows(191, 1000)
@@ -62,7 +62,7 @@ BAD = ["", "96", "B", "-96B", "0B", "0x", "0%", "96b", "4gb", "4 G", "x8", "1e3B
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_what_is_no_budget_is_refused(text: str) -> None:
+def test_an_invalid_budget_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="a budget must be a positive size such as 96B"):
         parse_budget(text, 384, 1000)
 
@@ -82,7 +82,7 @@ def test_keep_is_a_share(text: str, share: float) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "0%", "101%", "99", "-1", "x", "nan", "1.01"])
-def test_what_is_no_share_is_refused(text: str) -> None:
+def test_an_invalid_share_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--keep must be a share"):
         parse_keep(text)
 
@@ -95,18 +95,18 @@ def test_vectors_are_counted(text: str, count: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5", "0.2", "many", "5 q", "1e6"])
-def test_what_is_no_count_is_refused(text: str) -> None:
+def test_an_invalid_count_is_refused(text: str) -> None:
     with pytest.raises(InputError, match="--vectors must be a positive number"):
         parse_vectors(text)
 
 
-def test_an_endless_number_is_refused_not_a_crash() -> None:
+def test_an_overlong_number_is_refused_and_does_not_crash() -> None:
     for read in (parse_keep, parse_vectors, lambda text: parse_budget(text, 384, 10)):
         with pytest.raises(InputError):
             read("9" * 400 + ("B" if read not in (parse_keep, parse_vectors) else ""))
 
 
-def test_a_bare_number_is_answered_with_its_unit() -> None:
+def test_a_number_without_a_unit_gets_a_hint() -> None:
     with pytest.raises(InputError, match=r"got '96'\. Did you mean 96B\?$"):
         parse_budget("96", 384, 10)
     with pytest.raises(InputError, match=r"got '99'\. Did you mean 99%\?$"):
@@ -121,7 +121,7 @@ def test_a_bare_number_is_answered_with_its_unit() -> None:
     ("text", "meant"),
     [("96b", "96B"), ("4gb", "4GB"), ("512mib", "512MiB"), ("1.5Tb", "1.5TB"), ("96 bytes", "96B"), ("96Byte", "96B")],
 )
-def test_a_unit_in_other_letters_is_recognised(text: str, meant: str) -> None:
+def test_a_misspelled_unit_gets_a_hint(text: str, meant: str) -> None:
     with pytest.raises(InputError, match=rf"Did you mean {re.escape(meant)}\?$"):
         parse_budget(text, 384, 10)
     assert parse_budget(meant, 384, 10)
@@ -138,7 +138,7 @@ def test_a_unit_in_other_letters_is_recognised(text: str, meant: str) -> None:
         ("2b", "2B"),
     ],
 )
-def test_a_count_in_another_notation_is_recognised(text: str, meant: str) -> None:
+def test_a_count_in_another_notation_gets_a_hint(text: str, meant: str) -> None:
     with pytest.raises(InputError, match=rf"Did you mean {meant}\?$"):
         parse_vectors(text)
     assert parse_vectors(meant)

@@ -48,7 +48,7 @@ def test_stand_in_queries_do_not_reach_themselves_in_the_effects_of_a_store() ->
 
 
 @pytest.mark.parametrize("n", [2, 50, 100, 101, 102])
-def test_effects_without_self_matches_pass_at_every_size(n: int) -> None:
+def test_effects_without_self_matches_work_at_every_size(n: int) -> None:
     ids = [str(row) for row in range(n)]
     e = check_embeddings(normal(n, 8), normal(n, 8), ids, ids)
     _, searcher = built(e, "f32")
@@ -68,7 +68,7 @@ def compressed(tmp_path: Path, documents: int, queries: int, **more) -> dict:
     return api.compress(f"vectors:{tmp_path / 'v.npz'}", out=tmp_path, threads=1, **more).result
 
 
-def test_a_corpus_that_every_search_returns_whole_is_said_to_tell_nothing(tmp_path: Path) -> None:
+def test_a_corpus_that_every_search_returns_whole_is_called_uninformative(tmp_path: Path) -> None:
     assert any("uninformative" in warning for warning in compressed(tmp_path, 10, 20, specs=["binary"])["warnings"])
     assert not any("uninformative" in warning for warning in compressed(tmp_path, 40, 20, specs=["binary"])["warnings"])
 
@@ -77,7 +77,7 @@ def test_few_queries_are_warned_of_without_judgements_too(tmp_path: Path) -> Non
     assert any("only 2 queries:" in warning for warning in compressed(tmp_path, 40, 2, specs=["int8"])["warnings"])
 
 
-def test_one_query_is_spoken_of_in_the_singular(tmp_path: Path) -> None:
+def test_one_query_is_written_in_the_singular(tmp_path: Path) -> None:
     found = compressed(tmp_path, 40, 1, specs=["f32", "binary"], keep="90%")
     notes = [row["note"] for row in found["tradeoffs"]]
     assert notes == ["only 1 of 1 query changes, too few for an interval"]
@@ -120,7 +120,7 @@ def test_where_few_queries_change_there_is_a_bound_instead_of_an_interval(tmp_pa
         assert (row in few) == (row["difference_ci"] is None) == ("too few for an interval" in row.get("note", ""))
 
 
-def test_vectors_of_a_part_of_the_dataset_say_that_it_is_easier(tmp_path: Path) -> None:
+def test_vectors_of_part_of_a_dataset_are_reported_as_an_easier_task(tmp_path: Path) -> None:
     kept = len(TINY.doc_ids) - 3
     ids = [*TINY.doc_ids[:kept], "stranger"]
     np.savez(
@@ -132,7 +132,7 @@ def test_vectors_of_a_part_of_the_dataset_say_that_it_is_easier(tmp_path: Path) 
     assert any(warning.startswith(f"1 of {len(ids)} document vectors") for warning in said)
 
 
-def test_an_interval_smaller_than_what_half_the_rows_change_says_that_it_is_for_this_n() -> None:
+def test_an_interval_narrower_than_the_half_sample_shift_is_marked_as_for_this_n() -> None:
     """Duplicates aside, the rank of 60 Gaussian rows in 64 dimensions is limited by the rows themselves."""
     moving = compute_signature(check_embeddings(normal(60, 64)), SignatureRequest(names=["effective_rank"])).values[
         "effective_rank"
@@ -142,7 +142,7 @@ def test_an_interval_smaller_than_what_half_the_rows_change_says_that_it_is_for_
     assert "for this n only" not in str(still["avg_pair_sim_cosine"].ci_method)
 
 
-def test_queries_that_share_their_only_document_are_told_to_be_no_evidence(tmp_path: Path) -> None:
+def test_queries_that_share_their_only_document_are_reported_as_not_independent(tmp_path: Path) -> None:
     X = normal(60, 8)
     qrels = {f"q{i}": {"3": 1} for i in range(40)}
     run = api.compress(

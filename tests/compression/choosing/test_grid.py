@@ -32,7 +32,7 @@ def swept() -> Sweep:
     return whole_sweep(1)
 
 
-def test_every_default_spec_alone_gives_the_row_it_has_among_all(swept: Sweep) -> None:
+def test_every_default_spec_gives_the_same_row_alone_as_among_all(swept: Sweep) -> None:
     e, evaluator = corpus(n=DOCUMENTS, m=20, d=18)
     assert len(swept.outcomes) >= 55
     with limited_threads(1):
@@ -62,7 +62,7 @@ def test_the_grid_works_on_any_dimension_and_corpus(dimension: int, documents: i
 
 
 @pytest.mark.parametrize("documents", [5_183, 100_000])
-def test_costly_codecs_join_while_their_predictions_fit_the_budget(documents: int) -> None:
+def test_slow_codecs_are_added_while_their_estimates_fit_the_budget(documents: int) -> None:
     grid = default_grid(384, documents)
     names = [str(spec) for spec in grid.specs]
     joined = [name for name in names if predicted_seconds(parse(name), documents, 384) > 2]
@@ -76,7 +76,7 @@ def test_costly_codecs_join_while_their_predictions_fit_the_budget(documents: in
         assert grid.left_out["pq96"] > FIT_BUDGET_SECONDS
 
 
-def test_predictions_grow_with_documents_and_codebooks() -> None:
+def test_estimated_seconds_grow_with_documents_and_codebooks() -> None:
     def seconds(text: str, documents: int = 5_000) -> float:
         return predicted_seconds(parse(text), documents, 384)
 
@@ -85,7 +85,7 @@ def test_predictions_grow_with_documents_and_codebooks() -> None:
     assert seconds("pq96+int8@4") == pytest.approx(seconds("pq96") + seconds("int8"))
 
 
-def test_exhaustive_holds_every_registered_family() -> None:
+def test_exhaustive_includes_every_registered_family() -> None:
     specs = default_grid(384, 100_000, exhaustive=True).specs
     names = [part.name for spec in specs for part in (*spec.reducers, spec.quantizer)]
     for registry in (REDUCERS, QUANTIZERS):
@@ -105,7 +105,7 @@ def test_a_budget_adds_the_adaptive_codec_of_its_size() -> None:
     assert "adaptive@50B" in names
 
 
-def test_rescoring_is_swept_and_told_as_a_curve(swept: Sweep) -> None:
+def test_oversampling_is_swept_and_reported_as_a_curve(swept: Sweep) -> None:
     curves = [curve.to_json() for curve in rescoring_curves(tradeoff_rows(swept, QueryBootstrap.draw(20, 0)))]
     assert [(curve["search"], curve["rescore"]) for curve in curves] == [("binary", "int8"), ("adaptive@1B", "int8")]
     for curve in curves:

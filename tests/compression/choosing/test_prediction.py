@@ -28,7 +28,7 @@ def gaussian(n: int, d: int, decay: float, mean: float, seed: int = 0) -> np.nda
 
 
 @pytest.mark.parametrize(("decay", "mean"), [(0.1, 0.0), (0.3, 0.0), (0.2, 0.5)])
-def test_recall_of_a_gaussian_space_is_what_was_predicted(decay: float, mean: float) -> None:
+def test_recall_of_a_gaussian_space_matches_its_prediction(decay: float, mean: float) -> None:
     """Unit rows of few effective dimensions end sooner than a normal tail: found lies a little below predicted."""
     X = gaussian(5200, 256, decay, mean)
     X, Q = X[:5000], X[5000:]
@@ -71,7 +71,7 @@ def test_other_similarities_are_predicted_too(similarity: str) -> None:
     assert found["rot,binary"] < found["int8"] - 0.2
 
 
-def test_equal_seeds_predict_equally_and_what_cannot_be_fitted_is_left_out() -> None:
+def test_equal_seeds_give_equal_predictions_and_what_cannot_be_fitted_is_left_out() -> None:
     shape = SpectrumSummary.of(Training(gaussian(500, 16, 0.3, 0.3), "cosine"), 500)
     specs = [parse("int8"), parse("pca999,int8")]
     first, second = (predict_recall(shape, specs, seed=3) for _ in range(2))
@@ -79,7 +79,7 @@ def test_equal_seeds_predict_equally_and_what_cannot_be_fitted_is_left_out() -> 
     assert list(first) == ["int8"]
 
 
-def test_only_what_nothing_smaller_beats_is_worth_running() -> None:
+def test_only_specs_that_nothing_smaller_beats_are_worth_running() -> None:
     specs = [parse(text) for text in ("f32", "int8", "pca8,f32", "adaptive@8B")]
     predicted = {"f32": 1.0, "int8": 0.985, "pca8,f32": 0.5, "adaptive@8B": 0.8}
     assert [str(spec) for spec in worth_running(predicted, specs, 16)] == ["f32", "int8", "adaptive@8B"]
@@ -89,7 +89,7 @@ def test_only_what_nothing_smaller_beats_is_worth_running() -> None:
     assert len(worth_running(predicted, specs, 16)) == 4, "and keeps nothing else from running"
 
 
-def test_signs_of_principal_axes_join_whatever_is_predicted() -> None:
+def test_signs_of_principal_axes_are_added_whatever_is_predicted() -> None:
     listed, pool = [parse("adaptive@2B")], [parse("pca8,binary"), parse("rot,binary"), parse("pca8,rot,binary")]
     predicted = {"adaptive@2B": 0.8, "pca8,binary": 0.1, "rot,binary": 0.2, "pca8,rot,binary": 0.2}
     joining, passed = specs_to_add(predicted, listed, pool, 16, 100)

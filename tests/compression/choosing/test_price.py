@@ -22,7 +22,7 @@ def test_ram_grows_with_the_vectors_and_its_constants_do_not() -> None:
     assert ram_at(found, 10, 1_000) == 200 * 1_000 + 500
 
 
-def test_the_account_of_200_bytes_at_a_quarter_per_gigabyte() -> None:
+def test_the_price_of_200_bytes_at_a_quarter_per_gigabyte_by_hand() -> None:
     account = price_account(
         store(10 * 200), store(1536 * 10), documents=10, vectors=100_000_000, price_per_gb=0.25
     ).to_json()
@@ -33,13 +33,13 @@ def test_the_account_of_200_bytes_at_a_quarter_per_gigabyte() -> None:
 
 
 @pytest.mark.parametrize("price", [-0.01, float("nan"), float("inf")])
-def test_what_is_no_price_is_refused(price: float) -> None:
+def test_an_invalid_price_is_refused(price: float) -> None:
     with pytest.raises(InputError, match="price-per-gb must be a finite number of at least 0"):
         check_price(price)
 
 
 @pytest.mark.parametrize("price", [None, 0.0, 0.25])
-def test_a_price_may_be_absent_or_nothing(price: float | None) -> None:
+def test_a_price_may_be_absent_or_zero(price: float | None) -> None:
     check_price(price)
 
 

@@ -55,7 +55,7 @@ def test_a_tie_goes_to_the_smaller() -> None:
     assert tied.tolist() == [True, True, False]
 
 
-def test_recall_decides_among_what_judgements_do_not_separate() -> None:
+def test_recall_decides_among_rows_that_judgements_do_not_separate() -> None:
     """A lucky .61 above float32's .6 counts as .6, and of rows as good the one that finds most is taken."""
     quality = noisy([0.6, 0.61, 0.597, 0.4], 0.2)
     recall = np.stack([np.full(M, share) for share in (1.0, 0.81, 0.92, 0.95)])
@@ -141,7 +141,7 @@ def test_weights_are_copies_of_queries() -> None:
 # ---- --keep ---------------------------------------------------------------------------------------------------------
 
 
-def test_keep_asks_for_proof_not_for_an_estimate() -> None:
+def test_keep_requires_confirmation_not_just_an_estimate() -> None:
     """Rows at 99.5 % of the baseline: shown to keep 97 % where noise is small, not shown where it is large."""
     base = noisy([0.6], 0.0)[0]
     rng = np.random.default_rng(0)
@@ -153,7 +153,7 @@ def test_keep_asks_for_proof_not_for_an_estimate() -> None:
 
 @pytest.mark.parametrize("lost", [0.37, 1.0])
 @pytest.mark.parametrize("m", [50, 300])
-def test_losses_that_fall_on_few_queries_are_not_taken_for_none(m: int, lost: float) -> None:
+def test_losses_concentrated_on_few_queries_are_not_overlooked(m: int, lost: float) -> None:
     """Rows that keep exactly 99 %, all of the loss on a few queries: a sample often holds none of these."""
     rng = np.random.default_rng(0)
     wrongly = 0
@@ -172,7 +172,7 @@ def test_float32_keeps_everything_and_an_equal_row_is_not_called_worse() -> None
     assert queries_needed(f, np.array([True, False])).tolist() == [0, np.inf]
 
 
-def test_queries_needed_are_enough_and_few_less_are_not() -> None:
+def test_queries_needed_are_enough_and_half_as_many_are_not() -> None:
     """A row that loses nothing is shown to keep 98 % at the number given (in the mean: power 80 %), not at half."""
     rng = np.random.default_rng(0)
     base = rng.uniform(0.2, 1, 4000)
@@ -187,7 +187,7 @@ def test_queries_needed_are_enough_and_few_less_are_not() -> None:
     assert shown[1] < 0.6
 
 
-def test_keep_alone_takes_the_smallest_that_is_shown_to_keep_enough() -> None:
+def test_keep_alone_chooses_the_smallest_confirmed_row() -> None:
     base = noisy([0.6], 0.1)[0]
     jitter = 0.001 * np.random.default_rng(1).standard_normal((3, M))
     rows = np.stack([base, 0.999 * base, 0.99 * base, 0.9 * base])
@@ -197,7 +197,7 @@ def test_keep_alone_takes_the_smallest_that_is_shown_to_keep_enough() -> None:
     assert choose(field(rows, [8, 4, 2, 1], keep=0.85, minimise=True), np.ones(M)).row == 3
 
 
-def test_where_nothing_is_shown_to_keep_enough_the_best_is_still_given() -> None:
+def test_if_nothing_is_confirmed_the_best_row_is_still_chosen() -> None:
     rows = noisy([0.6, 0.4, 0.3], 0.05)
     f = field(
         rows, [8, 2, 1], keep=0.99, minimise=True, baseline=rows[0], allowed=np.array([False, True, True])
@@ -206,7 +206,7 @@ def test_where_nothing_is_shown_to_keep_enough_the_best_is_still_given() -> None
     assert choose(f, np.ones(M)).row == 1
 
 
-def test_no_row_hides_a_smaller_one() -> None:
+def test_a_failing_row_does_not_block_a_smaller_one() -> None:
     """The .4 in the middle fails; what is smaller and keeps enough is shown all the same."""
     rows = noisy([0.6, 0.4, 0.6, 0.6], 0.001)
     f = field(rows, [9, 8, 7, 6], keep=0.95, minimise=True, reference=0)
@@ -214,7 +214,7 @@ def test_no_row_hides_a_smaller_one() -> None:
     assert choose(f, np.ones(M)).row == 3
 
 
-def test_keeping_is_shown_wrongly_in_one_run_of_twenty_however_many_rows() -> None:
+def test_keep_is_wrongly_confirmed_in_one_run_of_twenty_however_many_rows() -> None:
     """Forty rows that keep 98.9 % where 99 % are asked: tested one by one, some row would pass in most runs."""
     rng = np.random.default_rng(2)
     base = np.full(M, 0.6)
@@ -238,7 +238,7 @@ def test_nothing_is_confirmed_by_queries_that_all_share_a_document() -> None:
 
 
 @pytest.mark.parametrize("m", [50, 300])
-def test_the_best_of_sixty_equal_rows_is_flattered_and_cross_fitting_is_not(m: int) -> None:
+def test_the_best_of_sixty_equal_rows_is_overestimated_and_cross_fitting_is_not(m: int) -> None:
     """Trap 3. Sixty rows that equal the baseline but for noise; 40 corpora.
 
     The naive winner gains E[max of 60] = 2.3 standard errors; what the procedure delivers on queries that had no part
@@ -277,7 +277,7 @@ def test_the_interval_repeats_the_selection() -> None:
     assert high - low > 2 * 1.96 * fixed.std() / np.sqrt(100)
 
 
-def test_a_winner_that_truly_wins_keeps_its_gain() -> None:
+def test_a_truly_better_winner_keeps_its_gain() -> None:
     rows = noisy([0.5, 0.6, 0.5], 0.05)
     found = cross_fit(field(rows, np.ones(3), baseline=rows[0]), NAMES, 0)
     assert found is not None

@@ -58,7 +58,7 @@ def test_centred_scores_are_the_published_arithmetic_written_out() -> None:
     np.testing.assert_allclose(all_scores("pcac8,binary,score=centred", Q, X), cosines(E > 0, D > 0), atol=1e-5)
 
 
-def test_raw_codes_are_compared_where_the_suffix_stands_and_decoded_values_elsewhere() -> None:
+def test_raw_codes_are_compared_with_the_suffix_and_decoded_values_without_it() -> None:
     X = vectors()
     raw, decoded = (fitted(text, X) for text in ("int8,score=centred", "int8"))
     codes = raw.encode(X)
@@ -70,7 +70,7 @@ def test_raw_codes_are_compared_where_the_suffix_stands_and_decoded_values_elsew
     assert np.abs(decoded.decode(codes) - X).max() < 0.01
 
 
-def test_the_suffix_prints_parses_and_is_refused_where_it_means_nothing() -> None:
+def test_the_suffix_prints_parses_and_is_refused_where_it_is_meaningless() -> None:
     assert str(parse("pcac192,int8,score=centred")) == "pcac192,int8,score=centred"
     with pytest.raises(SpecError, match="cannot be rescored"):
         parse("int8,score=centred+f32@4")
@@ -87,7 +87,7 @@ def test_the_grid_has_eight_formats_five_widths_and_both_arithmetics(dimension: 
         spec.code_bytes(dimension)
 
 
-def test_raw_codes_turn_the_order_of_float8_and_int8(tmp_path: Path) -> None:
+def test_raw_codes_reverse_the_order_of_float8_and_int8(tmp_path: Path) -> None:
     """Plain Gaussian data: int8 finds more neighbours than float8, and raw levels make it look far worse."""
     rng = np.random.default_rng(1)
     spread = np.arange(1, 33) ** -0.3

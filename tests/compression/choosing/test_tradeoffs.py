@@ -118,7 +118,7 @@ def test_a_row_that_changes_no_query_gets_a_bound_instead_of_an_interval(swept: 
         assert "no query changes" in row["note"]
 
 
-def test_in_sample_stands_beside_out_of_sample(swept: Sweep) -> None:
+def test_in_sample_is_reported_beside_out_of_sample(swept: Sweep) -> None:
     outcome = swept.outcomes[1]
     row = rows_of(swept)[2]
     assert row["ndcg@10"] == pytest.approx(outcome.quality.mean())
@@ -208,7 +208,7 @@ def test_keep_alone_minimises_bytes(swept: Sweep) -> None:
     assert "50 % kept" in kept["reason"]
 
 
-def test_what_is_paid_is_what_the_budget_is_about(swept: Sweep) -> None:
+def test_sizes_are_those_that_the_budget_limits(swept: Sweep) -> None:
     marginal = competing(swept, Limits(N, parse_budget("64B", D, N))).sizes
     whole = competing(swept, Limits(N, parse_budget("1GB", D, N))).sizes
     np.testing.assert_array_equal(marginal, [128, 64, 32, 16, 4, 16])
@@ -225,7 +225,7 @@ def test_no_row_within_the_budget_beats_the_recommended_in_quality_and_recall(sw
         assert not (row["fits_budget"] and quality > mine[0] and recall > mine[1]), row["spec"]
 
 
-def test_a_store_larger_than_float32_is_no_answer_while_there_is_another(swept: Sweep) -> None:
+def test_a_store_larger_than_float32_is_not_chosen_while_there_is_another(swept: Sweep) -> None:
     """At four vectors the axes of pca… outweigh everything; its bytes per vector alone would win."""
     few = 4
     best = decided(swept, Limits(few, parse_budget("64B", D, few)))[0]
@@ -235,14 +235,14 @@ def test_a_store_larger_than_float32_is_no_answer_while_there_is_another(swept: 
     assert max(sizes) > few * swept.baseline.bytes_per_vector, "the planted case"
 
 
-def test_choosing_what_changes_no_query_has_no_interval_of_certainty(swept: Sweep) -> None:
+def test_a_choice_that_changes_no_query_has_no_interval_of_zero_width(swept: Sweep) -> None:
     unmoved = replace(swept, outcomes=[replace(o, quality=swept.baseline.quality) for o in swept.outcomes])
     delivered = decided(unmoved, Limits(N, parse_budget("64B", D, N)))[0]["cross_fitted"]
     assert delivered["difference"] == 0
     assert delivered["difference_ci"] is None
 
 
-def test_float32_as_the_answer_to_keep_says_that_nothing_smaller_is_shown(swept: Sweep) -> None:
+def test_float32_as_the_fallback_of_keep_says_that_nothing_smaller_is_confirmed(swept: Sweep) -> None:
     best = decided(swept, Limits(N, keep=1.0))[0]
     assert best["spec"] == "f32"
     assert best["keep"]["shown"] == "yes"

@@ -47,14 +47,14 @@ def test_centred_pca_loses_the_smallest_variances(width: int) -> None:
     assert ((X - restored) ** 2).sum() == pytest.approx(left_out.sum(), rel=1e-4)
 
 
-def test_a_rotation_is_orthogonal_and_another_for_another_seed() -> None:
+def test_a_rotation_is_orthogonal_and_depends_on_the_seed() -> None:
     matrix = fitted("rot,f32").reduce(np.eye(D, dtype=np.float32))
     np.testing.assert_allclose(matrix.T @ matrix, np.eye(D), atol=1e-6)
     other = fitted("rot,f32", seed=1).reduce(np.eye(D, dtype=np.float32))
     assert np.abs(matrix - other).max() > 0.1
 
 
-def test_neighbouring_matrices_are_stored_as_one_and_act_as_two() -> None:
+def test_adjacent_matrices_are_stored_as_their_product() -> None:
     folded = fitted("pcac8,rot,f32")
     assert len(folded.reducers) == 1
     assert folded.state_bytes == (D * 8 + D) * 4

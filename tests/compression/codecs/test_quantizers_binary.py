@@ -43,13 +43,13 @@ def test_median_bits_are_set_half_of_the_time() -> None:
     np.testing.assert_allclose(bits.mean(axis=0), 0.5, atol=1e-3)
 
 
-def test_a_median_that_is_the_largest_value_still_divides() -> None:
+def test_a_median_that_is_the_largest_value_still_splits() -> None:
     X = np.array([[1.0]] * 3 + [[-1.0]], np.float32)
     codec = fit("binarymed", X, "dot")
     np.testing.assert_array_equal(codec.decode(codec.encode(X)), X)
 
 
-def test_on_leaning_coordinates_a_threshold_of_their_own_beats_zero() -> None:
+def test_on_skewed_coordinates_their_own_threshold_beats_zero() -> None:
     X, new = leaning(), leaning(seed=3)
 
     def error(text: str) -> float:
@@ -111,7 +111,7 @@ def test_itq_of_fewer_documents_than_dimensions() -> None:
     assert np.isfinite(codec.decode(codec.encode(X))).all()
 
 
-def test_ternary_packs_five_digits_a_byte() -> None:
+def test_ternary_packs_five_digits_per_byte() -> None:
     X = np.random.default_rng(0).standard_normal((300, 12)).astype(np.float32)
     codec = fit("ternary", X, "dot")
     assert codec.code_bytes == 3
@@ -126,7 +126,7 @@ def test_ternary_packs_five_digits_a_byte() -> None:
     np.testing.assert_array_equal(trits()[codes[0, 0]] + 1, digits[0, :5])
 
 
-def test_ternary_loses_what_three_levels_lose_of_a_normal() -> None:
+def test_ternary_error_is_that_of_three_levels_on_a_normal() -> None:
     X = np.random.default_rng(1).standard_normal((4000, 20)).astype(np.float32)
     loss = {}
     for text in ("binarym", "ternary", "tq2"):

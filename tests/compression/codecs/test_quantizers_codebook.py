@@ -125,7 +125,7 @@ def test_balanced_axes_have_equal_products() -> None:
     assert sorted(balanced(np.zeros(6), 3).tolist()) == list(range(6)), "a corpus without variance still has an order"
 
 
-def test_the_rotation_turns_queries_with_documents_and_lowers_the_error() -> None:
+def test_the_rotation_applies_to_queries_too_and_lowers_the_error() -> None:
     X = normalise(cloud(2000) @ np.linalg.qr(np.random.default_rng(5).standard_normal((24, 24)))[0].astype(np.float32))
     codec, plain = fitted("opq6", X), fitted("pq6", X)
     Z, bias = codec.queries(X[:9])
@@ -138,7 +138,7 @@ def test_the_rotation_turns_queries_with_documents_and_lowers_the_error() -> Non
 # ---- residual quantization ------------------------------------------------------------------------------------------
 
 
-def test_a_beam_lies_between_greedy_and_the_best_of_all_choices() -> None:
+def test_beam_search_error_lies_between_greedy_and_exhaustive_search() -> None:
     rng = np.random.default_rng(2)
     few = rng.standard_normal((3, 6, 4)).astype(np.float32)
     # centroids that no row takes stand far off, so that every choice can be tried by hand
@@ -186,7 +186,7 @@ def test_the_code_has_the_best_cosine_of_the_grid(bits: int, width: int) -> None
     assert (found <= best + 1e-6).all()
 
 
-def test_trying_every_rescaling_is_trying_every_code() -> None:
+def test_trying_every_rescaling_is_equivalent_to_trying_every_code() -> None:
     rng = np.random.default_rng(4)
     for bits, width in ((1, 5), (2, 5), (3, 4)):
         for _ in range(5):
@@ -280,7 +280,7 @@ def faiss_scores(R: np.ndarray, Z: np.ndarray, bits: int) -> np.ndarray:
 
 @needs_faiss
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_rabitq_errs_less_than_that_of_faiss(bits: int) -> None:
+def test_rabitq_has_less_error_than_that_of_faiss(bits: int) -> None:
     X, Q = cloud(2000, 64), cloud(50, 64, seed=9)
     codec = fitted(f"rot,rabitq{bits}", X, "dot")
     Z, _ = codec.queries(Q)
@@ -331,7 +331,7 @@ def test_stages_have_limits(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["rabitq0", "rabitq10", "pq96x8", "pq096", "rabitq"])
-def test_other_spellings_are_no_codecs(text: str) -> None:
+def test_other_spellings_are_rejected(text: str) -> None:
     with pytest.raises(SpecError):
         parse(text)
 
@@ -389,7 +389,7 @@ def test_fast_scan_holds_the_codes_once() -> None:
 
 
 @needs_faiss
-def test_a_packing_that_differs_is_noticed() -> None:
+def test_a_different_packing_is_detected() -> None:
     X = cloud(300)
     codec = fitted("int4", X)
     codes = codec.encode(X)
@@ -401,7 +401,7 @@ def test_a_packing_that_differs_is_noticed() -> None:
 
 
 @needs_faiss
-def test_rescoring_repairs_what_eight_bit_tables_round() -> None:
+def test_rescoring_corrects_the_rounding_of_eight_bit_tables() -> None:
     X, Q = cloud(3000, 64), cloud(100, 64, seed=3)
     codec = fitted("int4", X)
     codes = codec.encode(X)

@@ -71,7 +71,7 @@ TOLERANCE |= {"tqc1": 1e-4, "tqc3": 1e-4, "edenc2": 1e-3}
 
 @pytest.mark.parametrize("d", [40, 37, 16])
 @pytest.mark.parametrize("text", ["fp4", "fp4b16", "fp4b32", *TOLERANCE])
-def test_documents_it_never_saw_decode_as_in_the_slow_reference(text: str, d: int) -> None:
+def test_unseen_documents_decode_as_in_the_slow_reference(text: str, d: int) -> None:
     X, new = cloud(60, d), cloud(25, d, seed=9)
     found, expected = decoded(fit(text, X), new), slow_decoded(text, new, X)
     size = float(np.abs(new).max())
@@ -201,7 +201,7 @@ def test_lvq_holds_rows_of_any_norm() -> None:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])
-def test_turboquant_loses_what_a_gaussian_loses(bits: int) -> None:
+def test_turboquant_error_is_that_of_gaussian_levels(bits: int) -> None:
     X = normalise(np.random.default_rng(5).standard_normal((400, 256)).astype(np.float32))
     # Max 1960, table I: .3634, .1175, .03454, .009497
     assert loss(f"rot,tq{bits}", X) == pytest.approx([0.3634, 0.1175, 0.03454, 0.009497][bits - 1], rel=0.05)
@@ -268,7 +268,7 @@ def lengths_of(X: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_calibrated_levels_find_more_on_documents_they_never_saw(bits: int) -> None:
+def test_calibrated_levels_have_higher_recall_on_unseen_documents(bits: int) -> None:
     """A rotation leaves a mean and coordinates of different width: what is to be gained."""
     X, Q = embeddings(2000), embeddings(100, seed=3)
     plain, calibrated, eden, both = np.mean(
@@ -282,7 +282,7 @@ def test_calibrated_levels_find_more_on_documents_they_never_saw(bits: int) -> N
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("similarity", ["dot", "euclidean"])
-def test_calibrated_directions_find_more_where_rows_differ_in_length(bits: int, similarity: str) -> None:
+def test_calibrated_directions_have_higher_recall_when_norms_vary(bits: int, similarity: str) -> None:
     X, Q = embeddings(2000), embeddings(100, seed=3)
     texts = [f"rot,{name}{bits}" for name in ("tqc", "eden", "edenc")]
     fixed, eden, calibrated = np.mean(
@@ -313,7 +313,7 @@ def test_calibration_counts_as_state() -> None:
 
 
 @pytest.mark.slow
-def test_calibration_finds_more_of_scifact_out_of_sample(shared_data: Path) -> None:
+def test_calibration_raises_out_of_sample_recall_on_scifact(shared_data: Path) -> None:
     """Five rotations, fitted on one half: tq2 .816 → tqc2 .850, tq4 .937 → tqc4 .952; eden2 .837, eden4 .947."""
     X, Q = (np.load(shared_data / "scifact" / f"minilm-{name}.npy") for name in ("docs", "queries"))
     for bits, gain in ((2, 0.02), (4, 0.01)):

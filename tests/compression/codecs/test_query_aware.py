@@ -51,7 +51,7 @@ def test_all_dimensions_lose_nothing() -> None:
     assert loss("lean32,f32", X, Q[:50], Q[50:]) < 1e-8
 
 
-def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_query_evaluates_a_projection_that_learned_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     X = normalise(rng.standard_normal((200, 24)).astype(np.float32))
     Q = normalise(X[:60] + 0.1 * rng.standard_normal((60, 24)).astype(np.float32))
@@ -85,7 +85,7 @@ def test_no_query_is_judged_by_a_projection_that_learned_from_it(monkeypatch: py
     np.testing.assert_array_equal(pca.quality, alone.quality)
 
 
-def test_copies_of_a_query_teach_only_the_half_that_does_not_judge_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_of_a_query_are_in_the_same_half(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     X = normalise(rng.standard_normal((100, 12)).astype(np.float32))
     once = normalise(rng.standard_normal((20, 12)).astype(np.float32))
@@ -100,7 +100,7 @@ def test_copies_of_a_query_teach_only_the_half_that_does_not_judge_them(monkeypa
     assert (first @ second.T).max() < 0.999, "no query of one half has its copy in the other"
 
 
-def test_refusals_name_the_way_out() -> None:
+def test_refusals_name_an_alternative() -> None:
     X = apart(50, 1)[0]
     with pytest.raises(InputError, match=r"lean8 learns from queries; there are none. Use pca8"):
         fit_codec(parse("lean8,int8"), Training(X, "dot")).tiers[0]

@@ -46,7 +46,7 @@ def test_the_query_undoes_the_whitening() -> None:
     np.testing.assert_allclose(scores(fit("pcaw8,f32", X), Q, X), scores(fit("pca8,f32", X), Q, X), atol=2e-6)
 
 
-def test_whitening_changes_nothing_for_ranges_of_each_dimension_but_much_for_one_scale() -> None:
+def test_whitening_matters_for_one_scale_and_not_for_ranges_per_dimension() -> None:
     X, Q = cloud(), cloud(30, seed=1)
     exact = scores(fit("pca12,f32", X), Q, X)
 
@@ -73,7 +73,7 @@ def test_whitening_of_a_flat_cloud_divides_by_nothing() -> None:
 
 
 @pytest.mark.parametrize("text", ["grp8", "srp8", "rot,srp8"])
-def test_random_projections_are_orthonormal_and_know_no_document(text: str) -> None:
+def test_random_projections_are_orthonormal_and_independent_of_documents(text: str) -> None:
     X, other = cloud(), cloud(seed=5)
     eye = np.eye(24, dtype=np.float32)
     columns = fit(f"{text},f32", X).reduce(eye)
@@ -83,7 +83,7 @@ def test_random_projections_are_orthonormal_and_know_no_document(text: str) -> N
 
 
 @pytest.mark.parametrize("text", ["srp6", "rot,srp6"])
-def test_random_projections_keep_r_of_d_of_a_product_on_average(text: str) -> None:
+def test_random_projections_scale_inner_products_by_r_over_d_on_average(text: str) -> None:
     x, q = cloud(1), cloud(1, seed=3)
     kept = [float(scores(fit(f"{text},f32", x, seed=seed), q, x)[0, 0]) for seed in range(400)]
     exact = 6 / 24 * float(q[0] @ x[0])
@@ -93,7 +93,7 @@ def test_random_projections_keep_r_of_d_of_a_product_on_average(text: str) -> No
 @pytest.mark.parametrize(
     ("text", "similarity"), [("pca16,srp8,rot", "cosine"), ("pca16,rot,pca8", "cosine"), ("pca16,rot,trunc8", "dot")]
 )
-def test_a_learned_matrix_takes_up_what_comes_after_it(text: str, similarity: str) -> None:
+def test_a_learned_matrix_absorbs_the_linear_maps_after_it(text: str, similarity: str) -> None:
     X = cloud()
     codec = fit(f"{text},f32", X, similarity)
     assert len(codec.reducers) == 1
@@ -138,7 +138,7 @@ def slow_rotation(X: np.ndarray, signs: np.ndarray, dealt: bool) -> np.ndarray:
 
 
 @pytest.mark.parametrize("d", [1, 2, 13, 24, 63, 64, 100, 384])
-def test_a_rotation_is_orthogonal_to_rounding_and_what_its_signs_say(d: int) -> None:
+def test_a_rotation_is_orthogonal_up_to_rounding_and_defined_by_its_signs(d: int) -> None:
     X = cloud(20, d)
     codec = fit("rot,f32", X)
     rotation = codec.reducers[0]
@@ -152,7 +152,7 @@ def test_a_rotation_is_orthogonal_to_rounding_and_what_its_signs_say(d: int) -> 
     np.testing.assert_array_equal(np.concatenate([codec.reduce(X[i : i + 1]) for i in range(20)]), codec.reduce(X))
 
 
-def test_the_signs_of_a_seed_are_those_of_every_numpy() -> None:
+def test_the_signs_of_a_seed_are_the_same_in_every_numpy() -> None:
     # PCG64's raw stream, which NEP 19 keeps; read off under NumPy 2
     rotation = fit("rot,f32", cloud(5, 13), seed=7).reducers[0]
     assert isinstance(rotation, FittedStructured)
@@ -183,7 +183,7 @@ def test_a_rotation_spreads_every_coordinate_over_all(d: int) -> None:
 
 @pytest.mark.parametrize("d", [96, 127])
 @pytest.mark.parametrize("text", ["tq2", "binary", "eden2"])
-def test_a_structured_rotation_serves_few_bits_as_a_dense_one_does(text: str, d: int) -> None:
+def test_a_structured_rotation_is_as_good_as_a_dense_one_for_few_bits(text: str, d: int) -> None:
     # rows of one to three coordinates: what a rotation is for, and where one transform is too few
     rng = np.random.default_rng(0)
     X = np.zeros((400, d), np.float32)

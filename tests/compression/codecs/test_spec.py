@@ -85,7 +85,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize(("text", "part", "character"), UNREADABLE, ids=[text[:20] for text, _, _ in UNREADABLE])
-def test_an_unreadable_spec_is_pointed_at(text: str, part: str, character: int) -> None:
+def test_an_unreadable_spec_is_refused_with_its_position(text: str, part: str, character: int) -> None:
     with pytest.raises(SpecError) as caught:
         parse(text)
     assert f"character {character}:" in str(caught.value)

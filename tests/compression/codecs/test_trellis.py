@@ -19,7 +19,7 @@ def standard(width: int, bits: int) -> FittedTrellis:
 
 
 @pytest.mark.parametrize("bits", [[1] * 9, [3, 2, 2, 1, 1], [2, 0, 1, 3, 0, 1], [7, 1]])
-def test_no_other_code_decodes_nearer(bits: list[int]) -> None:
+def test_no_other_code_decodes_closer(bits: list[int]) -> None:
     rng = np.random.default_rng(0)
     scale = np.linspace(2, 0.3, len(bits)).astype(np.float32)
     mean = rng.standard_normal(len(bits)).astype(np.float32)
@@ -43,7 +43,7 @@ def test_the_error_lies_between_scalar_levels_and_the_rate_distortion_bound(bits
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3])
-def test_the_levels_rest_under_lloyds_iteration(bits: int) -> None:
+def test_the_levels_are_a_fixed_point_of_lloyds_iteration(bits: int) -> None:
     Z = np.random.default_rng(2).standard_normal((600, 256)).astype(np.float32)
     fitted = standard(256, bits)
     decoded = fitted.decode(fitted.encode(Z))

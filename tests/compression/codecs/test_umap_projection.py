@@ -47,7 +47,7 @@ def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) 
     np.testing.assert_array_equal(load_store(tmp_path / "s").codec.encode(documents), codes)
 
 
-def test_what_it_cannot_do_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unsupported_input_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     X, _ = groups(60)
     with pytest.raises(InputError, match="at least 80 documents"):
         fit_codec(parse("umap20,f32"), Training(X, "cosine")).tiers[0]

@@ -42,7 +42,7 @@ def swept(kept: Checkpoints | None, specs=SPECS, progress=lambda *_: None):
     return sweep(SweepInput(e, evaluator), specs, checkpoints=kept, progress=progress)
 
 
-def test_a_sweep_that_stops_anywhere_goes_on_to_the_same_outcomes(tmp_path: Path) -> None:
+def test_a_sweep_that_stops_anywhere_resumes_to_the_same_outcomes(tmp_path: Path) -> None:
     whole = swept(None)
 
     class Stop(Exception):
@@ -75,7 +75,7 @@ swept(opened(Path(sys.argv[1])), progress=slow)
 """
 
 
-def test_what_a_killed_process_finished_is_taken_over_and_nothing_else(tmp_path: Path, repository: Path) -> None:
+def test_what_a_killed_process_finished_is_reused_and_nothing_else(tmp_path: Path, repository: Path) -> None:
     """kill -9 from outside, once some spec is on disk."""
     places = [str(Path(__file__).parent), str(repository / "tests")]
     command = [sys.executable, "-c", SCRIPT, str(tmp_path), *places]
@@ -93,7 +93,7 @@ def test_what_a_killed_process_finished_is_taken_over_and_nothing_else(tmp_path:
     assert all_facts(again) == all_facts(whole)
 
 
-def test_a_damaged_finding_is_removed_and_judged_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_finding_is_removed_and_evaluated_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     whole = swept(opened(tmp_path))
     for path, harm in zip(sorted(tmp_path.rglob("*.finding"))[:4], ("flip", "cut", "empty", "swap"), strict=True):
         data = bytearray(path.read_bytes())
@@ -109,7 +109,7 @@ def test_a_damaged_finding_is_removed_and_judged_again(tmp_path: Path, caplog: p
     assert len(swept(opened(tmp_path)).resumed) == 6, "and kept anew"
 
 
-def test_whatever_decides_a_finding_is_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whatever_determines_a_finding_is_in_its_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     e, evaluator = corpus(n=120, m=20)
     assert evaluator is not None
     grades = {query: {**docs, "d000": 1} for query, docs in evaluator.qrels.items()}
@@ -141,7 +141,9 @@ def test_another_spec_is_another_finding(tmp_path: Path) -> None:
     assert kept.read(parse("pca8,int8")) is None
 
 
-def test_codecs_that_took_long_are_kept_with_their_findings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_codecs_that_were_slow_to_fit_are_saved_with_their_findings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(checkpoints_module, "KEEP_CODEC_SECONDS", -1.0)
     whole = swept(opened(tmp_path))
     monkeypatch.setattr("embgeo.compression.judging.sweep.fit_codec", lambda *_: pytest.fail("it was fitted again"))
@@ -149,7 +151,7 @@ def test_codecs_that_took_long_are_kept_with_their_findings(tmp_path: Path, monk
     assert all_facts(again) == all_facts(whole)
 
 
-def test_specs_that_are_timed_apart_keep_their_timing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_specs_that_are_timed_separately_keep_their_timing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("embgeo.compression.judging.sweep.KEEP_SEARCHERS_BYTES", 1000)
     whole = swept(opened(tmp_path))
     again = swept(opened(tmp_path))

@@ -26,7 +26,7 @@ def test_every_document_is_in_one_of_five_folds_of_equal_size() -> None:
     assert counts.max() - counts.min() <= 1
 
 
-def test_equal_vectors_stand_in_one_fold() -> None:
+def test_equal_vectors_share_a_fold() -> None:
     X = cloud(60)
     of = np.random.default_rng(1).integers(0, 60, 400)
     folds = document_folds(embeddings(X[of]), seed=0)
@@ -42,7 +42,7 @@ def test_under_cosine_a_longer_copy_is_a_duplicate() -> None:
     assert len(find_copies(embeddings(both, "dot")).first) == 100
 
 
-def test_copies_that_differ_by_rounding_stand_in_one_fold() -> None:
+def test_copies_that_differ_by_rounding_share_a_fold() -> None:
     """Encoded in two batches, or at another length under cosine: a codec must not see the twin of what it encodes."""
     X = cloud(300, 48)
     X /= np.linalg.norm(X, axis=1, keepdims=True)

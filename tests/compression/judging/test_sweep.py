@@ -69,7 +69,7 @@ def test_a_baseline_is_added_where_none_was_asked_for() -> None:
     assert [str(outcome.spec) for outcome in found.outcomes] == ["int8"]
 
 
-def test_one_spec_alone_gives_the_row_it_has_among_all(result: Sweep) -> None:
+def test_one_spec_gives_the_same_row_alone_as_among_all(result: Sweep) -> None:
     e, evaluator = corpus()
     for among in result.outcomes:
         alone = sweep(SweepInput(e, evaluator), [among.spec])
@@ -116,7 +116,7 @@ def test_out_of_sample_is_the_built_store_with_errors_as_large_as_on_unseen_docu
         assert np.count_nonzero(np.abs(quality - outcome.quality) > 1e-9) <= 2, str(outcome.spec)
 
 
-def test_a_codec_that_memorises_is_perfect_in_sample_and_caught_out_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_codec_that_memorises_is_perfect_in_sample_and_fails_out_of_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     """Trap 18. In sample it is float32 in two bytes; of documents it never saw it knows nothing."""
     entry = Entry(re.compile("memorise"), "memorise", "", Memorising, MemorisingQuantizer)
     monkeypatch.setitem(QUANTIZERS, "memorise", entry)
@@ -194,7 +194,7 @@ def test_progress_counts_what_is_judged_and_built() -> None:
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
-def test_a_corpus_of_a_few_documents_passes(n: int) -> None:
+def test_a_corpus_of_a_few_documents_works(n: int) -> None:
     X = np.eye(n, 16, dtype=np.float32)
     e = check_embeddings(X, X[:1].copy(), [f"d{row}" for row in range(n)], ["q"])
     evaluator = Evaluator(Judgements({"q": {"d0": 1}}), e.doc_ids, e.query_ids)

@@ -58,7 +58,7 @@ def quality(evaluator: Evaluator, scores: np.ndarray) -> float:
     return float(evaluator(np.take_along_axis(scores, order, 1), order)["ndcg@10"].mean())
 
 
-def test_trap_1_raw_codes_and_ranges_of_their_own_are_not_what_is_scored() -> None:
+def test_trap_1_neither_raw_codes_nor_separate_ranges_are_scored() -> None:
     e, evaluator = corpus()
     X, Q = e.matrix(), e.query_matrix()
     codec = fit_codec(parse("int8"), Training(X, "cosine")).tiers[0]
@@ -88,7 +88,7 @@ def test_trap_2_nothing_is_fitted_on_queries(swept: Sweep) -> None:
         assert one.fit_rows == N, "the fit sample is recorded"
 
 
-def test_trap_3_the_best_of_many_is_not_what_is_quoted() -> None:
+def test_trap_3_the_best_of_many_is_corrected_for_selection() -> None:
     rng = np.random.default_rng(0)
     gains, quoted = [], []
     for seed in range(20):
@@ -114,7 +114,7 @@ def test_trap_4_the_mean_is_restored_at_scoring() -> None:
     assert np.abs(forgotten - Q @ X.T).max() > 0.1, "centring both sides is another score"
 
 
-def test_trap_4_truncated_rows_are_unit_rows_again() -> None:
+def test_trap_4_truncated_rows_are_renormalised() -> None:
     e, _ = corpus()
     cut = fit_codec(parse("trunc8,f32"), Training(e.matrix(), "cosine")).tiers[0].reduce(e.matrix())
     np.testing.assert_allclose(np.linalg.norm(cut, axis=1), 1, atol=1e-6)
@@ -139,7 +139,7 @@ def test_trap_5_bytes_are_those_on_disk(swept: Sweep, tmp_path: Path) -> None:
     assert rotated.state_bytes >= D * D * 4, "a learned rotation costs d² · 4 bytes"
 
 
-def test_trap_6_judged_quality_and_recall_of_neighbours_stand_side_by_side(swept: Sweep) -> None:
+def test_trap_6_judged_quality_and_recall_of_neighbours_are_both_reported(swept: Sweep) -> None:
     for row in rows_of(swept):
         assert row["ndcg@10"] is not None
         assert row["recall@10_exact"] is not None
@@ -219,7 +219,7 @@ def test_trap_15_a_codec_of_zeros_does_not_pass(swept: Sweep) -> None:
     assert ((honest.decode(honest.encode(e.matrix())) - e.matrix()) ** 2).sum() < 1e-3 * N
 
 
-def test_trap_16_names_that_slug_alike_are_other_runs() -> None:
+def test_trap_16_names_with_equal_slugs_are_different_runs() -> None:
     base = {"command": "compress", "dataset": {"name": "tiny"}, "request": {"specs": ["int8"]}}
     names = ["my-model", "my model", "my/model", "My-Model"]
     assert len({identity({**base, "model": name}) for name in names}) == len(names)
@@ -239,7 +239,7 @@ def test_trap_17_nothing_writes_into_the_callers_arrays() -> None:
     np.testing.assert_array_equal(e.queries, Q)
 
 
-def test_trap_17_bits_are_packed_by_row_and_values_outside_the_range_stay_at_its_end() -> None:
+def test_trap_17_bits_are_packed_by_row_and_values_outside_the_range_saturate() -> None:
     X = np.random.default_rng(0).standard_normal((9, 13)).astype(np.float32)
     bits = fit_codec(parse("binary"), Training(X, "dot")).tiers[0]
     np.testing.assert_array_equal(np.sign(bits.decode(bits.encode(X))), np.sign(X))
@@ -250,7 +250,7 @@ def test_trap_17_bits_are_packed_by_row_and_values_outside_the_range_stay_at_its
     np.testing.assert_allclose(int8.decode(int8.encode(just_outside))[0], top, atol=1e-5)
 
 
-def test_trap_18_what_was_memorised_is_shown_beside_what_is_honest() -> None:
+def test_trap_18_the_in_sample_value_is_shown_beside_the_out_of_sample_one() -> None:
     """The whole story is in test_sweep.py; here the cheat itself: exact on its own rows, lost on others."""
     e, _ = corpus()
     X = e.matrix()

@@ -113,7 +113,7 @@ def test_a_spec_with_an_index_prints_and_parses_to_itself(index: str, rest: str)
         ("hnsw32,pcac8,int8,score=centred", "takes no index"),
     ],
 )
-def test_what_is_no_index_is_pointed_at(text: str, said: str) -> None:
+def test_an_invalid_index_is_refused_with_its_position(text: str, said: str) -> None:
     with pytest.raises(SpecError) as caught:
         parse(text)
     assert said in str(caught.value)
@@ -129,12 +129,12 @@ def test_what_is_no_index_is_pointed_at(text: str, said: str) -> None:
         ("ivf8np9,int8", "between 1 and its 8 lists; got 9"),
     ],
 )
-def test_numbers_that_cannot_work_are_refused_before_the_work(text: str, said: str) -> None:
+def test_invalid_numbers_are_refused_before_the_work(text: str, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         parse(text).code_bytes(D)
 
 
-def test_more_lists_than_documents_are_refused_with_a_number_that_would_do() -> None:
+def test_more_lists_than_documents_are_refused_with_a_number_that_works() -> None:
     with pytest.raises(SpecError, match=r"100 documents for 128 lists\. Use fewer lists, such as ivf10"):
         parse("ivf128,int8").check_documents(100)
     e = check_embeddings(vectors(20), vectors(3, seed=1))
@@ -206,7 +206,7 @@ def test_rescoring_reads_the_candidates_of_the_index() -> None:
 
 @needs_faiss
 @pytest.mark.parametrize("text", ["hnsw4,int8", "ivf12,int8", "hnsw4,lvq8", "ivf12,lvq8"])
-def test_less_effort_visits_less_and_says_true_scores(text: str) -> None:
+def test_less_effort_visits_less_and_returns_true_scores(text: str) -> None:
     codec, codes, structure = built(text)
     Q = vectors(60, seed=1)
     true = BlockSearcher(codec.tiers[0], codes).search(Q, N)
@@ -264,7 +264,7 @@ def test_the_graph_is_built_under_the_metric_it_is_searched_by() -> None:
 @needs_faiss
 @pytest.mark.parametrize("rows", [1, 2, 7, 64, 300])
 @pytest.mark.parametrize("index", ["hnsw2", "hnsw8", "hnsw32", "ivf1", "ivf7"])
-def test_structure_and_file_weigh_what_was_told_before(index: str, rows: int, tmp_path: Path) -> None:
+def test_structure_and_file_have_the_predicted_size(index: str, rows: int, tmp_path: Path) -> None:
     text = f"{index},int8"
     if index == "ivf7" and rows < 7:
         pytest.skip("fewer documents than lists are refused")
@@ -344,7 +344,7 @@ def damaged(structure: Structure, fault: str) -> Structure:
 @needs_faiss
 @pytest.mark.parametrize("fault", ["metric", "effort", "link", "layer", "entry"])
 @pytest.mark.parametrize("text", ["hnsw8,int8", "ivf12,int8"])
-def test_a_store_whose_index_lies_is_refused(text: str, fault: str, tmp_path: Path) -> None:
+def test_a_store_with_an_inconsistent_index_is_refused(text: str, fault: str, tmp_path: Path) -> None:
     codec, codes, structure = built(text)
     path = tmp_path / "s.safetensors"
     write_store(path, codec, [codes], [str(row) for row in range(N)], damaged(structure, fault))
@@ -376,7 +376,7 @@ def test_layers_are_filled_by_quota() -> None:
     assert not np.array_equal(layers(300, 8, 0), layers(300, 8, 1))
 
 
-def test_a_document_that_no_walk_reaches_gets_a_link_from_its_nearest() -> None:
+def test_an_unreachable_document_gets_a_link_from_its_nearest() -> None:
     """0 and 1 link to each other, 2 and 3 too; 3 is the nearer of the two to 1 and is reached through it."""
     X = np.array([[1, 0], [0.9, 0.1], [0, 1], [0.3, 0.7]], np.float32)
     ground = np.array([[1, -1], [0, -1], [3, -1], [2, -1]], np.int32)
@@ -579,3 +579,10 @@ def test_indices_live_in_their_own_package() -> None:
         f"{folder.__name__}.hnsw",
         f"{folder.__name__}.ivf",
     }
+
+
+@needs_faiss
+@pytest.mark.parametrize("text", ["bf16", "hnsw8,bf16", "ivf12,bf16"])
+def test_faiss_does_not_search_codes_whose_queries_it_rounds_on_some_processors(text: str) -> None:
+    codec, codes, structure = built(text) if "," in text else (*built(f"hnsw8,{text}")[:2], None)
+    assert "faiss" not in build_searcher(codec, codes, structure=structure).name

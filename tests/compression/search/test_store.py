@@ -222,7 +222,7 @@ def test_a_failed_flush_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     codec = codec_of("int8")
     with pytest.raises(StorageError, match="gone"):
         write_store(tmp_path / "gone" / "s.safetensors", codec, [codec.encode(X)], IDS)
@@ -255,7 +255,7 @@ def test_a_header_that_does_not_fit_is_refused(good: Path, length: int) -> None:
 @pytest.mark.parametrize(
     "text", [b"\xff" * 64, b"[1, 2]", b'"x"', b"{}", b"null", b"[" * 100_000, b'{"__metadata__":3}']
 )
-def test_a_header_that_is_no_header_is_refused(good: Path, text: bytes) -> None:
+def test_an_invalid_header_is_refused(good: Path, text: bytes) -> None:
     good.write_bytes(len(text).to_bytes(8, "little") + text)
     with pytest.raises(RunFormatError):
         load_store(good)
@@ -281,7 +281,7 @@ ENTRIES = {
 
 @pytest.mark.parametrize("tensor", ["codes", "ids", "id_ends", "state.0.matrix"])
 @pytest.mark.parametrize("fault", ENTRIES)
-def test_a_tensor_that_lies_is_refused(good: Path, tensor: str, fault: str) -> None:
+def test_an_inconsistent_tensor_is_refused(good: Path, tensor: str, fault: str) -> None:
     rewritten(good, lambda header: header[tensor].update(ENTRIES[fault]))
     with pytest.raises(RunFormatError, match="damaged"):
         load_store(good)
@@ -305,7 +305,7 @@ def test_a_damaged_id_table_is_refused(good: Path, ends: list[int]) -> None:
         load_store(good)
 
 
-def test_ids_that_are_no_text_are_refused(good: Path) -> None:
+def test_ids_that_are_not_utf8_are_refused(good: Path) -> None:
     raw = bytearray(good.read_bytes())
     start = 8 + int.from_bytes(raw[:8], "little") + header_of(good)["ids"]["data_offsets"][0]
     raw[start : start + 2] = b"\xff\xfe"
@@ -314,7 +314,7 @@ def test_ids_that_are_no_text_are_refused(good: Path) -> None:
         load_store(good)
 
 
-def test_someone_elses_safetensors_file_is_refused(tmp_path: Path) -> None:
+def test_a_foreign_safetensors_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     save_file({"weight": np.ones((3, 3), np.float32)}, path)
     with pytest.raises(RunFormatError, match="not an embgeo store"):
