@@ -81,6 +81,8 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Fais
     index = _wrapped(flat, matrix, offset)
     kind = _kind(index)
     written = _write(index, path)
+    if tier.quantizer.faiss_rounds_queries:
+        notes = (f"FAISS rounds queries to {tier.spec.quantizer} on processors that multiply in it", *notes)
     notes = ("row i of FAISS is document i of the store", *notes)
     return FaissExport(path, len(store), predicted, written, notes, kind, codes, structure, bare)
 

@@ -1,4 +1,4 @@
-"""The FAISS file: plain FAISS reads it and finds what our searcher finds, at the size that was told."""
+"""The FAISS file: plain FAISS reads it and finds what our searcher finds, at the predicted size."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_what_faiss_cannot_hold_is_refused_with_the_nearest_it_can(text: str, tm
 
 
 def test_every_quantizer_is_exported_or_refused(tmp_path: Path) -> None:
-    """A new quantizer cannot fall between: what is written is checked against decoding."""
+    """A new quantizer cannot be forgotten: what is written is checked against decoding."""
     small = {"pq96": "pq8", "pq192x4": "pq16x4", "opq96": "opq8", "rq24": "rq4"}
     refused: list[str] = []
     for example in QUANTIZERS:

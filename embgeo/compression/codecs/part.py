@@ -106,6 +106,11 @@ class FittedQuantizer(FittedPart):
         return False
 
     @property
+    def faiss_rounds_queries(self) -> bool:
+        """Whether FAISS scores a rounded query on some processors: it may hold the codes, but does not search here."""
+        return False
+
+    @property
     def code_bytes(self) -> int:
         raise NotImplementedError
 

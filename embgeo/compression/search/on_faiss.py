@@ -195,9 +195,13 @@ class FaissStructureSearcher:
         return scores + bias[:, None], rows
 
 
+def _searches(tier: Tier) -> bool:
+    return faiss_available() and not tier.quantizer.faiss_rounds_queries
+
+
 def search_on_faiss(tier: Tier, codes: np.ndarray) -> FaissSearcher | None:
     """A flat FAISS searcher if FAISS is installed and has the format itself."""
-    index = native_index(tier) if faiss_available() else None
+    index = native_index(tier) if _searches(tier) else None
     return None if index is None else FaissSearcher(tier, codes, index)
 
 
@@ -217,7 +221,7 @@ def search_on_gpu_faiss(tier: Tier, codes: np.ndarray) -> GpuFaissSearcher | Non
 
 def structure_on_faiss(tier: Tier, codes: np.ndarray, structure: Structure) -> FaissStructureSearcher | None:
     """FAISS with links or lists, if it is installed and can hold the codes."""
-    flat = code_index(tier) if faiss_available() else None
+    flat = code_index(tier) if _searches(tier) else None
     if flat is None:
         return None
     index = structure.on_faiss(flat, codes)

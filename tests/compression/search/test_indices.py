@@ -1,4 +1,4 @@
-"""Graphs and inverted lists over our codes: they find what a flat search finds, weigh what was told, and never lie."""
+"""Graphs and inverted lists over our codes: they find what a flat search finds, at the predicted size, with true scores."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def test_the_marginal_bytes_are_what_many_more_vectors_add() -> None:
 
 
 def test_a_budget_sees_the_links() -> None:
-    """int8 takes 32 bytes a vector here, hnsw8 65 for links and layer and 5 for higher layers."""
+    """int8 takes 32 bytes per vector here, hnsw8 65 for links and layer and 5 for higher layers."""
     spec = parse("hnsw8,int8")
     assert spec.code_bytes(D) == 32
     assert spec.structure_bytes_per_vector == 70
@@ -433,7 +433,7 @@ def test_lists_hold_every_document_once_at_its_nearest_centroid() -> None:
 
 @needs_faiss
 def test_an_index_never_beats_its_flat_search_out_of_sample() -> None:
-    """A codec that memorises and a poor graph: ranking only what it brings would let it choose for the fold codecs."""
+    """A codec that memorises and a poor graph: ranking only its candidates would leak its choice to the fold codecs."""
     rng = np.random.default_rng(0)
     X = normalise(rng.standard_normal((600, D)).astype(np.float32))
     Q = normalise(X[:120] + 0.4 * rng.standard_normal((120, D)).astype(np.float32) / np.sqrt(D) * 4)

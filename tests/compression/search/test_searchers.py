@@ -1,4 +1,4 @@
-"""Searchers: whatever path is taken, the answer is that of decoding and multiplying."""
+"""Searchers: whatever path is taken, the results are those of decoding and multiplying."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def stored(text: str, similarity: str, rows: int = N) -> tuple[Codec, np.ndarray
 
 
 def oracle(codec: Codec, codes: np.ndarray, Q: np.ndarray) -> np.ndarray:
-    """(m, n) float64 scores from decoded rows, one product at a time in the head."""
+    """(m, n) float64 scores from decoded rows, one product at a time."""
     Z, bias = codec.queries(Q)
     decoded = codec.decode(codes).astype(np.float64)
     Z = Z.astype(np.float64)
@@ -174,7 +174,7 @@ def test_faiss_is_hidden_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.skipif(not faiss_available(), reason="needs FAISS")
 @pytest.mark.parametrize("similarity", ["cosine", "dot"])
 def test_faiss_gpu_gets_our_codes_where_it_has_the_index(similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a device, with the CPU build standing in: what is handed over, what is asked, and what goes to torch."""
+    """Without a device, the CPU build stands in: which codes and queries it gets, and what goes to torch."""
     import faiss
 
     handed = []

@@ -45,6 +45,10 @@ class FittedCast(FittedQuantizer):
     def gpu_faiss(self) -> bool:
         return self.format in ("f32", "f16")
 
+    @property
+    def faiss_rounds_queries(self) -> bool:
+        return self.format == "bf16"
+
     def faiss_index(self, metric: int) -> Any:
         import faiss
 
