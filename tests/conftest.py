@@ -1,4 +1,4 @@
-"""What every test shares: no network, no file outside tmp, the real data where it is at hand, `--slow`.
+"""What every test shares: no network, no file outside tmp, the real data if available, `--slow`.
 
 `make test` runs them in a process a core (`pytest -n auto`), each with one thread; `pytest` alone runs them in one.
 The tests of a file stay together, so that what they share is made once, and files that share a browser or a package
@@ -85,7 +85,7 @@ def _session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _one_thread_a_process() -> None:
-    """Compiled kernels too; their pool stays as large as it is for the tests that compare one thread with several."""
+    """For compiled kernels too; their pool keeps its size for the tests that compare one thread with several."""
     import numba
 
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -94,7 +94,7 @@ def _one_thread_a_process() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _hurried_clock() -> Iterator[None]:
-    """How fast a search is, is not what tests look at: two rounds of one query."""
+    """Tests do not check search speed: two rounds of one query."""
     from embgeo.compression.judging import effort, timing
 
     with pytest.MonkeyPatch.context() as patch:
@@ -106,7 +106,7 @@ def _hurried_clock() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _few_resamples_of_a_choice() -> Iterator[None]:
-    """How wide the interval of a choice is, laws look at with samples of their own; elsewhere 40 will do for 400."""
+    """Laws check the width of a choice's interval with samples of their own; elsewhere 40 resamples replace 400."""
     from embgeo.compression.choosing.select import SELECTION_RESAMPLES, cross_fit
 
     assert cross_fit.__defaults__ == (SELECTION_RESAMPLES,)
@@ -117,7 +117,7 @@ def _few_resamples_of_a_choice() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _every_run_fits_the_schema() -> Iterator[None]:
-    """What the library stores has all that the shipped JSON schema requires; what tests store by hand has its types."""
+    """What the library stores meets the whole shipped JSON schema; what tests store by hand meets its types."""
     from jsonschema import Draft202012Validator
 
     from embgeo import run as run_module
@@ -160,7 +160,7 @@ def _cache_paths(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(autouse=True)
 def _own_cache(_cache_paths: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An embedding cache for this test alone, made when something is first kept."""
+    """An embedding cache for this test alone, created when something is first stored."""
     folder = next(_cache_paths)
     monkeypatch.setenv("EMBGEO_CACHE_DIR", str(folder))
     return folder

@@ -1,4 +1,4 @@
-"""Whether a change of the inside changed anything outside: runs of two commits, compared value by value.
+"""Whether a refactoring changed any output: runs of two commits, compared value by value.
 
     git worktree add ../before COMMIT          an environment of its own with that commit installed
     ../before/.venv/bin/python tests/golden.py record before/
@@ -174,7 +174,7 @@ def differences(old: Any, new: Any, where: str = "") -> list[tuple[str, Any, Any
 
 
 def same(old: Any, new: Any) -> bool:
-    """Equal but for where the repository lies, which a report names in the command that draws it again."""
+    """Equal but for the path of the repository, which a report names in the command that regenerates it."""
     if isinstance(old, str) and isinstance(new, str):
         old, new = (re.sub(r"\S+/tests/data/runs/", "", word) for word in (old, new))
     return bool(old == new)

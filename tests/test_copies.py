@@ -49,7 +49,7 @@ def test_a_factor_makes_a_copy_under_cosine_only() -> None:
 
 
 def test_no_grid_boundary_separates_copies() -> None:
-    """Of 4,000 pairs, rounding to a grid as wide as the cells here parts hundreds."""
+    """Of 4,000 pairs, rounding to a grid as wide as the cells here separates hundreds."""
     X = unit(4000, 64)
     both = np.r_[X, noisy(X, 1e-7)]
     assert groups(both).group.tolist() == [*range(4000)] * 2

@@ -1,4 +1,4 @@
-"""check_embeddings, the one door for arrays: what it refuses, and that it never writes or copies a memory map."""
+"""check_embeddings, the only entry for arrays: what it refuses, and that it never writes or copies a memory map."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judgements: what counts as judged, and what does not match is said."""
+"""Judgements: what counts as judged, and what does not match is reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is in the tree is in the wheel, and the tree hides nobody else's package."""
+"""What is in the tree is in the wheel, and the tree shadows no other package."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def offered(line: str) -> list[str]:
-    """What stands behind `line` and TAB; without the shell's own files and folders."""
+    """What TAB offers after `line`; without the shell's own files and folders."""
     *args, incomplete = line.split(" ")
     items = ShellComplete(embgeo, {}, "embgeo", "_EMBGEO_COMPLETE").get_completions(args, incomplete)
     return [item.value for item in items if item.type == "plain"]

@@ -1,4 +1,4 @@
-"""`--config FILE`: equal to flags, wins over nothing that was said, and is written into the run."""
+"""`--config FILE`: equivalent to flags, overridden by them, and written into the run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Stop(InputError):
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Asked:
-    """`asked("compress", …)`: what the library would be given."""
+    """`asked("compress", …)`: what would be passed to the library."""
     monkeypatch.chdir(tmp_path)
     for name in ("EMBGEO_DEVICE", "EMBGEO_THREADS", "EMBGEO_OUT"):
         monkeypatch.delenv(name, raising=False)

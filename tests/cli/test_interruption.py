@@ -1,4 +1,4 @@
-"""Ctrl-C on the real command: what is kept, what is said, and that the next try goes on from there."""
+"""Ctrl-C on the real command: what is kept, what is printed, and that the next run resumes from there."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def started(words: list[str], folder: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def interrupt(words: list[str], folder: Path, ripe: Callable[[], bool]) -> str:
-    """Send SIGINT as soon as `ripe`; what was said on stderr."""
+    """Send SIGINT as soon as `ripe`; what was printed on stderr."""
     with started(words, folder) as running:
         end = time.monotonic() + PATIENCE
         while not ripe():

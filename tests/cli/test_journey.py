@@ -1,4 +1,4 @@
-"""The command line on the real library: analyze, compress, search, report; and what it says to bad input."""
+"""The command line on the real library: analyze, compress, search, report; and its answers to bad input."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ DATASET = {"name": "made up", "documents": DOCUMENTS, "queries": QUERIES, "qrels
 
 
 def spaces() -> dict[str, np.ndarray]:
-    """X, the same turned and scaled, and rows that have nothing to do with it."""
+    """X, the same rotated and scaled, and unrelated rows."""
     rng = np.random.default_rng(7)
     X = rng.standard_normal((DOCUMENTS, D)).astype(np.float32) + np.linspace(0, 1, D, dtype=np.float32)
     turn = np.linalg.qr(rng.standard_normal((D, D)))[0].astype(np.float32)

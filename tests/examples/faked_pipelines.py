@@ -1,4 +1,4 @@
-"""Commands without their work: what the command line asks for is handed to functions of the test."""
+"""Commands without their work: what the command line requests is passed to functions of the test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages that take long to import: no help text may need one."""
+"""Packages that are slow to import: no help text may need one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts as strangers may write them: markup, scripts, bidi controls, halves of characters, endless lines."""
+"""Hostile texts: markup, scripts, bidi controls, halves of characters, endless lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The subject of a request, said by its fields."""
+"""The subject of a request, given by its fields."""
 
 from __future__ import annotations
 

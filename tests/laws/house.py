@@ -181,7 +181,7 @@ def _called(node: ast.Call) -> str:
 
 
 def import_cycles(house: House) -> list[str]:
-    """Modules on a circle of imports."""
+    """Modules in an import cycle."""
     reach: dict[str, set[str]] = {}
     for name in house.modules:
         seen, queue = set[str](), [name]
@@ -196,7 +196,7 @@ def import_cycles(house: House) -> list[str]:
 
 
 def against_the_order(house: House) -> list[str]:
-    """Imports of a later room, and between rooms without an order those against the usual direction."""
+    """Imports of a later package, and between unordered packages those against the usual direction."""
     later: dict[str, set[str]] = {}
     for chain in CHAINS:
         for at, room in enumerate(chain):
@@ -230,7 +230,7 @@ def _room(path: str) -> str:
 
 
 def foreign_isinstance(house: House) -> list[str]:
-    """Questions for the class of a part, or of what a part is fitted to, in another file than the class's own."""
+    """Checks for the class of a part, or of a fitted part, outside the class's own file."""
     homes = {node.name: path for path, node in house.nodes(ast.ClassDef)}
     parts: set[str] = set()
     for path, node in house.nodes(ast.ClassDef):
@@ -293,7 +293,7 @@ def long_functions(house: House) -> list[str]:
 
 
 def complex_functions(house: House) -> list[str]:
-    """Functions of more paths than a head holds (McCabe's count, by ruff); compiled kernels excepted."""
+    """Functions that are too complex (McCabe's count, by ruff); compiled kernels excepted."""
     folders = [name for name in PRODUCT if (house.root / name).is_dir()]
     command = [
         sys.executable, "-m", "ruff", "check", "--isolated", "--no-cache", "--ignore-noqa", "--select", "C901",
@@ -309,7 +309,7 @@ def complex_functions(house: House) -> list[str]:
 
 
 def many_parameters(house: House) -> list[str]:
-    """Public functions of more parameters than six beside a request; the facts of a registration excepted."""
+    """Public functions of more than six parameters besides a request; the facts of a registration excepted."""
     found = []
     for path, function, public in house.functions:
         arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
@@ -324,7 +324,7 @@ def _is_request(argument: ast.arg) -> bool:
 
 
 def crowded_folders(house: House) -> list[str]:
-    """Files beyond fifteen in a folder that is no family."""
+    """Files beyond fifteen in a folder that is not a family."""
     folders: dict[str, list[str]] = {}
     for path in house.paths:
         folder = Path(path).parent
@@ -389,7 +389,7 @@ def numpy_in_cli(house: House) -> list[str]:
 
 
 def missing_citations(house: House) -> list[str]:
-    """Documents and numbered traps that the source names and the repository does not hold."""
+    """Documents and numbered traps that the source cites and the repository does not contain."""
     here = {Path(path).name for path in house.files} | {Path(path).stem for path in house.files if path.endswith(".md")}
     pages = [house.root / path for path in house.files if Path(path).name == "ARCHITECTURE.md"]
     page = "\n".join(one.read_text(encoding="utf-8") for one in pages)
@@ -408,7 +408,7 @@ def missing_citations(house: House) -> list[str]:
 
 
 def pareto_fronts(house: House) -> list[str]:
-    """Functions that keep what no other beats: named for it, or a running best over what was sorted by size."""
+    """Functions that compute a Pareto front: by their name, or by a running best over rows sorted by size."""
     found = []
     for path, function, _ in house.functions:
         text = house.text(path, function)
@@ -427,7 +427,7 @@ def kmeans(house: House) -> list[str]:
 
 
 def swapping_modules(house: House) -> list[str]:
-    """Modules that put a finished file or folder in the place of another."""
+    """Modules that replace a file or folder by a finished one."""
     swaps = {
         path
         for path, node in house.nodes(ast.Call)
@@ -437,7 +437,7 @@ def swapping_modules(house: House) -> list[str]:
 
 
 def hub_probes(house: House) -> list[str]:
-    """Modules that read or set whether the model hub is to be asked."""
+    """Modules that read or set whether the model hub may be contacted."""
     return sorted({path for path, node in house.nodes(ast.Attribute) if node.attr == "HF_HUB_OFFLINE"})
 
 

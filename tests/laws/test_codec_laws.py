@@ -54,7 +54,7 @@ def quantized(codec: Tier, X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def bits_a_coordinate(codec: Tier, codes: np.ndarray, width: int) -> float:
-    """Bits that grow with the width; what every vector pays once (a norm, a factor) buys no resolution."""
+    """Bits that grow with the width; what every vector pays once (a norm, a factor) adds no resolution."""
     total = 8 * codes.shape[1] / width
     try:
         quantizer = codec.spec.quantizer

@@ -240,7 +240,7 @@ def test_merged_folds_break_that() -> None:
 
 
 def law_documents_of_one_code_stay_tied(widen: Callable[[SharedCodes, ErrorGrowth, JudgingTask], np.ndarray]) -> None:
-    """Nine of ten documents share a code: a store ranks them by id, so must what stands for it on new documents."""
+    """Nine of ten documents share a code: a store ranks them by id, so must its estimate on new documents."""
     rng = np.random.default_rng(0)
     X, Q = rng.standard_normal((200, 8)).astype(np.float32), rng.standard_normal((30, 8)).astype(np.float32)
     for similarity in ("cosine", "dot", "euclidean"):
@@ -271,7 +271,7 @@ def test_documents_of_one_code_stay_tied_when_errors_are_scaled() -> None:
 
 
 def test_errors_scaled_document_by_document_break_that() -> None:
-    """As it was: tied documents in the reverse of their exact order, .33 printed where fresh codecs have .53."""
+    """As it once was: tied documents in the reverse of their exact order, .33 reported where fresh codecs have .53."""
     with pytest.raises(AssertionError):
         law_documents_of_one_code_stay_tied(
             lambda shared, growth, task: growth.widen(

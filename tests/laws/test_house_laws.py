@@ -1,4 +1,4 @@
-"""How embgeo is built, as laws over its source; the counts and their limits stand in `house.py`."""
+"""How embgeo is built, as laws over its source; the counts and their limits are in `house.py`."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_law_can_be_broken(tmp_path: Path, name: str) -> None:
 
 
 def test_what_the_laws_allow(tmp_path: Path) -> None:
-    """Kernels may be long, imports for the type checker alone may go round, a part may ask for its own class."""
+    """Kernels may be long, imports for the type checker alone may be cyclic, a part may check for its own class."""
     sound = {
         "embgeo/a.py": "if TYPE_CHECKING:\n    from embgeo.b import x",
         "embgeo/b.py": "from embgeo.a import y",

@@ -61,7 +61,7 @@ def maker(text: str) -> Make:
 
 
 def alike(choices: list[str]) -> str:
-    """Of the ways to write a spec, one that can be fitted on D dimensions and has as many bits a coordinate."""
+    """Of the ways to write a spec, one that can be fitted on D dimensions and has as many bits per coordinate."""
     wanted = parse(choices[0]).code_bytes(EXAMPLES_FOR) / EXAMPLES_FOR
     fits = {}
     for text in dict.fromkeys(choices):

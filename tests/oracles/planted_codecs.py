@@ -49,14 +49,14 @@ class Zeros(Honest):
 
 
 class ShuffledRows(Honest):
-    """Every row is some other row's."""
+    """Every row decodes to some other row."""
 
     def encode(self, Z: np.ndarray) -> np.ndarray:
         return super().encode(Z)[::-1].copy()
 
 
 class PerCallRanges(Honest):
-    """Ranges from whatever comes in: a chunk, or the queries."""
+    """Ranges from whatever is passed in: a chunk, or the queries."""
 
     def levels(self, Z: np.ndarray) -> np.ndarray:
         low, high = Z.min(axis=0), Z.max(axis=0)
@@ -94,7 +94,7 @@ class WritesIntoInput(Honest):
 
 
 class LiesAboutBytes(Honest):
-    """Claims four bits a coordinate and writes eight."""
+    """Claims four bits per coordinate and writes eight."""
 
     @property
     def code_bytes(self) -> int:
@@ -113,7 +113,7 @@ _calls = itertools.count()
 
 @dataclass(frozen=True)
 class Unseeded(Honest):
-    """Dithers with a generator that no seed reaches."""
+    """Dithers with an unseeded generator."""
 
     def encode(self, Z: np.ndarray) -> np.ndarray:
         noise = np.random.default_rng(next(_calls)).uniform(-1, 1, Z.shape)
@@ -140,7 +140,7 @@ class HiddenState(Honest):
 
 @dataclass(frozen=True)
 class StoresItsRotation(Honest):
-    """Turns the rows by a random matrix, and stores d² numbers that follow from a seed."""
+    """Rotates the rows by a random matrix, and stores d² numbers that follow from a seed."""
 
     rotation: np.ndarray = field(default_factory=lambda: np.empty((0, 0), np.float32))
 

@@ -19,7 +19,7 @@ def product_codes(Z: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 
 def asymmetric_scores(q: np.ndarray, codes: np.ndarray, centroids: np.ndarray) -> np.ndarray:
-    """Jégou et al. 2011, eq. 13 for inner products: a table a part, summed over the parts of each row."""
+    """Jégou et al. 2011, eq. 13 for inner products: a table per part, summed over the parts of each row."""
     parts, _, width = centroids.shape
     tables = [centroids[m] @ q[m * width : (m + 1) * width] for m in range(parts)]
     return np.array([sum(tables[m][row[m]] for m in range(parts)) for row in codes])
@@ -32,7 +32,7 @@ def lloyd_step(X: np.ndarray, centroids: np.ndarray) -> np.ndarray:
 
 
 def best_residual_codes(z: np.ndarray, centroids: np.ndarray) -> tuple[float, tuple[int, ...]]:
-    """The least ‖z − Σ c‖² over every choice of one centroid a stage, centroids (stages, K, r)."""
+    """The least ‖z − Σ c‖² over every choice of one centroid per stage, centroids (stages, K, r)."""
     choices = itertools.product(range(centroids.shape[1]), repeat=len(centroids))
     return min(
         (float(((z - sum(centroids[s][c] for s, c in enumerate(codes))) ** 2).sum()), codes) for codes in choices
@@ -40,7 +40,7 @@ def best_residual_codes(z: np.ndarray, centroids: np.ndarray) -> tuple[float, tu
 
 
 def greedy_residual_error(z: np.ndarray, centroids: np.ndarray) -> float:
-    """‖z − decoded‖² when every stage takes the centroid nearest to what is left."""
+    """‖z − decoded‖² when every stage takes the centroid nearest to the remainder."""
     rest = z.astype(np.float64)
     for stage in centroids:
         rest = rest - stage[((rest - stage) ** 2).sum(axis=1).argmin()]
@@ -81,7 +81,7 @@ def rabitq_product(q: np.ndarray, z: np.ndarray, axis: np.ndarray, u: np.ndarray
 
 
 def rabitq_direction(code: np.ndarray, width: int, bits: int) -> np.ndarray:
-    """u of one row, bit by bit: sign bits to a byte boundary, then bits − 1 bits a coordinate, lowest first."""
+    """u of one row, bit by bit: sign bits to a byte boundary, then bits − 1 bits per coordinate, lowest first."""
     stream = [int(byte) >> place & 1 for byte in code for place in range(8)]
     more = stream[(width + 7) // 8 * 8 :]
     u = np.empty(width)

@@ -1,4 +1,4 @@
-"""A measure of somebody else's: one file that embgeo does not know, loaded by EMBGEO_PLUGINS=planted_measure."""
+"""A third-party measure: one file that embgeo does not know, loaded by EMBGEO_PLUGINS=planted_measure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A quantizer of somebody else's with its own loop over codes: one file that embgeo does not know."""
+"""A third-party quantizer with its own loop over codes: one file that embgeo does not know."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FittedPlanted(FittedQuantizer):
         return Scorer("planted loop", ask)
 
 
-@quantizer("planted", example="planted", summary="a byte a coordinate, planted by a test", fitted=FittedPlanted)
+@quantizer("planted", example="planted", summary="a byte per coordinate, planted by a test", fitted=FittedPlanted)
 @dataclass(frozen=True)
 class Planted(Quantizer):
     spelling: ClassVar[str] = "planted"

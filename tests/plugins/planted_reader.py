@@ -1,4 +1,4 @@
-"""A reader of vector files in one file: a table of numbers, one row a document."""
+"""A reader of vector files in one file: a table of numbers, one row per document."""
 
 from __future__ import annotations
 

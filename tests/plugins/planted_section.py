@@ -1,4 +1,4 @@
-"""A section of somebody else's: one file that embgeo does not know."""
+"""A third-party section: one file that embgeo does not know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A target of somebody else's: the decoded vectors of a store as text, a row a line."""
+"""A third-party target: the decoded vectors of a store as text, one row per line."""
 
 from __future__ import annotations
 

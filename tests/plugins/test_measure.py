@@ -1,4 +1,4 @@
-"""One file of somebody else's is a part of embgeo: it is listed, measured, stored and drawn, and named nowhere else."""
+"""One third-party file becomes part of embgeo: it is listed, measured, stored and drawn, and named nowhere else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file of somebody else's reads vectors wherever embgeo does, and is named nowhere else."""
+"""One third-party file reads vectors wherever embgeo does, and is named nowhere else."""
 
 from __future__ import annotations
 

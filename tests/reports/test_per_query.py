@@ -99,6 +99,6 @@ def test_without_losses_the_counts_remain_and_without_values_nothing(tmp_path: P
 def test_the_page_shows_query_and_documents(tmp_path: Path) -> None:
     run = run_with(tmp_path, [0.5], [0.3], [1], ranked_f32=ranked([1, 2]), ranked_int4=ranked([2, 3]))
     page = report_html([run])
-    assert "1 of 1 queries lose" in page
+    assert "1 of 1 queries get worse" in page
     assert "second" in page
     assert "text of 3" in page

@@ -1,4 +1,4 @@
-"""What a plot may not do: draw a value where it is not, join it to a line, or leave it out without a word."""
+"""What a plot must not do: draw a value in a wrong place, join it to a line, or leave it out silently."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the analyze report and the terminal say first: consequences of measured values, and nothing they do not show."""
+"""What the analyze report and the terminal say first: consequences of measured values, and nothing beyond them."""
 
 from __future__ import annotations
 

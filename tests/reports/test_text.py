@@ -1,4 +1,4 @@
-"""Strangers' text stays text, commands repeat the run, CSV is no formula."""
+"""Untrusted text stays text, commands repeat the run, CSV is no formula."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Vectors made elsewhere: what is accepted, and one clear line for every hostile file."""
+"""Precomputed vectors: what is accepted, and one clear line for every hostile file."""
 
 from __future__ import annotations
 

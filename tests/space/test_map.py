@@ -1,4 +1,4 @@
-"""The map of the documents and the histogram of their similarities: against slow oracles, and at the edges."""
+"""The map of the documents and the histogram of their similarities: against slow oracles, and edge cases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run says beside its numbers where they mean less than they seem to."""
+"""The warnings and notes of a run whose numbers mean less than they seem to."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def built(e: Embeddings, text: str):
 
 
 def test_stand_in_queries_do_not_reach_themselves_in_the_effects_of_a_store() -> None:
-    """Trap 13: every document finds itself, so with self matches nothing is ever out of reach."""
+    """Trap 13: every document finds itself, so with self matches nothing is ever unreachable."""
     X = normal(300, 16)
     X[0] = -8 * X[1:].mean(axis=0)  # the far side of the sphere: among nobody's first hundred but its own
     ids = [str(row) for row in range(300)]

@@ -1,4 +1,4 @@
-"""The default grid: every family that is cheap, the costly ones within a time that is told, every row alone."""
+"""The default grid: every cheap family, the slow ones within a stated time, each row independent of the others."""
 
 from __future__ import annotations
 

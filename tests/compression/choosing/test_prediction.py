@@ -29,7 +29,7 @@ def gaussian(n: int, d: int, decay: float, mean: float, seed: int = 0) -> np.nda
 
 @pytest.mark.parametrize(("decay", "mean"), [(0.1, 0.0), (0.3, 0.0), (0.2, 0.5)])
 def test_recall_of_a_gaussian_space_matches_its_prediction(decay: float, mean: float) -> None:
-    """Unit rows of few effective dimensions end sooner than a normal tail: found lies a little below predicted."""
+    """Unit rows of few effective dimensions have a shorter tail than a normal: measured is a little below predicted."""
     X = gaussian(5200, 256, decay, mean)
     X, Q = X[:5000], X[5000:]
     training = Training(X, "cosine")

@@ -1,4 +1,4 @@
-"""The price of a store: RAM at the planned size, refused where it is no price."""
+"""The price of a store: RAM at the planned size; invalid prices are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choosing one row: ties to the smaller, and a winner that is not flattered."""
+"""Choosing one row: ties go to the smaller, and the winner is corrected for selection."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_tie_goes_to_the_smaller() -> None:
 
 
 def test_recall_decides_among_rows_that_judgements_do_not_separate() -> None:
-    """A lucky .61 above float32's .6 counts as .6, and of rows as good the one that finds most is taken."""
+    """A lucky .61 above float32's .6 counts as .6, and of equally good rows the one of highest recall is chosen."""
     quality = noisy([0.6, 0.61, 0.597, 0.4], 0.2)
     recall = np.stack([np.full(M, share) for share in (1.0, 0.81, 0.92, 0.95)])
     budget = {"limited": True, "allowed": np.array([False, True, True, True])}
@@ -66,7 +66,7 @@ def test_recall_decides_among_rows_that_judgements_do_not_separate() -> None:
 
 
 def test_queries_that_share_documents_count_once() -> None:
-    """Fifty values, six queries each: a loss that 300 queries would show is not shown by fifty groups."""
+    """Fifty values, six queries each: a loss significant with 300 queries is not significant with fifty groups."""
     rng = np.random.default_rng(0)
     base = np.full(300, 0.6)
     worse = 0.6 - 0.004 + 0.04 * np.repeat(rng.standard_normal(50), 6)
@@ -142,7 +142,7 @@ def test_weights_are_copies_of_queries() -> None:
 
 
 def test_keep_requires_confirmation_not_just_an_estimate() -> None:
-    """Rows at 99.5 % of the baseline: shown to keep 97 % where noise is small, not shown where it is large."""
+    """Rows at 99.5 % of the baseline: confirmed to keep 97 % if noise is small, not if it is large."""
     base = noisy([0.6], 0.0)[0]
     rng = np.random.default_rng(0)
     noise = rng.standard_normal(M)
@@ -173,7 +173,7 @@ def test_float32_keeps_everything_and_an_equal_row_is_not_called_worse() -> None
 
 
 def test_queries_needed_are_enough_and_half_as_many_are_not() -> None:
-    """A row that loses nothing is shown to keep 98 % at the number given (in the mean: power 80 %), not at half."""
+    """A row that loses nothing is confirmed to keep 98 % at the number given (in the mean: power 80 %), not at half."""
     rng = np.random.default_rng(0)
     base = rng.uniform(0.2, 1, 4000)
     row = base + 0.1 * rng.standard_normal(4000)
@@ -207,7 +207,7 @@ def test_if_nothing_is_confirmed_the_best_row_is_still_chosen() -> None:
 
 
 def test_a_failing_row_does_not_block_a_smaller_one() -> None:
-    """The .4 in the middle fails; what is smaller and keeps enough is shown all the same."""
+    """The .4 in the middle fails; a smaller row that keeps enough is confirmed all the same."""
     rows = noisy([0.6, 0.4, 0.6, 0.6], 0.001)
     f = field(rows, [9, 8, 7, 6], keep=0.95, minimise=True, reference=0)
     assert kept(f, np.ones(M)).tolist() == [True, False, True, True]
@@ -262,7 +262,7 @@ def test_the_best_of_sixty_equal_rows_is_overestimated_and_cross_fitting_is_not(
 
 
 def test_the_interval_repeats_the_selection() -> None:
-    """Where the choice wavers between two rows, the interval is wider than that of either row held fixed."""
+    """If the choice alternates between two rows, the interval is wider than that of either row held fixed."""
     rng = np.random.default_rng(5)
     base = rng.uniform(0.3, 0.9, 100)
     rows = base + 0.25 * rng.standard_normal((30, 100))

@@ -1,4 +1,4 @@
-"""The published storage study's grid: its arithmetic stands beside ours, and the difference is named."""
+"""The published storage study's grid: its arithmetic beside ours, and the difference explained."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_raw_codes_reverse_the_order_of_float8_and_int8(tmp_path: Path) -> None:
 
 
 def test_raw_codes_of_different_folds_are_not_ranked_together() -> None:
-    """Each fold has other ranges and axes: merged raw codes would lose what one codec for all documents keeps."""
+    """Each fold has different ranges and axes: merged raw codes would lose what one codec for all documents keeps."""
     X, Q = vectors(400, mean=0.2), vectors(50, mean=0.2) + 0.01
     e = check_embeddings(X, Q.astype(np.float32))
     raw, decoded = sweep(SweepInput(e, None), [parse("pcac8,int8,score=centred"), parse("pcac8,int8")]).outcomes

@@ -78,7 +78,7 @@ def test_every_row_keeps_the_contract_and_goes_into_json(swept: Sweep) -> None:
 
 
 def test_bytes_are_those_of_the_formats(swept: Sweep) -> None:
-    """Trap 5, by hand: 32 coordinates; int8 8 bytes of range a dimension; a rotation six signs; pca16 32·16·4."""
+    """Trap 5, by hand: 32 coordinates; int8 8 bytes of range per dimension; a rotation six signs; pca16 32·16·4."""
     found = {row["spec"]: (row["bytes_per_vector"], row["constant_bytes"]) for row in rows_of(swept)}
     assert found == {
         "f32": (128, 0),

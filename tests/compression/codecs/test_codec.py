@@ -1,4 +1,4 @@
-"""The chain of a spec: reducers against linear algebra, folded matrices, and the account of bytes."""
+"""The chain of a spec: reducers against linear algebra, folded matrices, and byte counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One bit and three levels: thresholds where they say, itq's rotation learned, five ternary digits a byte."""
+"""One bit and three levels: the stated thresholds, itq's learned rotation, five ternary digits per byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> 
 
 
 def leaning(n: int = 2000, d: int = 24, seed: int = 0) -> np.ndarray:
-    """Coordinates that lean to one side, with a long tail: zero, mean and median are three different thresholds."""
+    """Skewed coordinates with a long tail: zero, mean and median are three different thresholds."""
     rng = np.random.default_rng([seed, n, d])
     return (rng.exponential(1.0, (n, d)) - 0.2).astype(np.float32)
 
@@ -68,7 +68,7 @@ def test_bits_of_a_row_stay_in_its_row() -> None:
 
 
 def corners(n: int, d: int, seed: int = 0) -> np.ndarray:
-    """Corners of a cube, turned by a rotation that itq can find, with noise and a mean."""
+    """Corners of a cube, rotated so that itq can find the rotation, with noise and a mean."""
     rng = np.random.default_rng([seed, n, d])
     signs = rng.choice([-1.0, 1.0], (n, d)) + 0.2 * rng.standard_normal((n, d))
     return (signs @ haar_rotation(d, 99).T + 0.5).astype(np.float32)

@@ -431,7 +431,7 @@ def test_any_alphabet_of_sixteen_levels_is_a_product_code() -> None:
 
 @pytest.mark.slow
 def test_recall_on_scifact_is_that_of_faiss(shared_data) -> None:  # type: ignore[no-untyped-def]
-    """Computed apart with FAISS, recall@10 in sample: PQ96 .858, PQ192×4 .839, PQ48 .737, RaBitQ 1 bit .712."""
+    """Computed separately with FAISS, recall@10 in sample: PQ96 .858, PQ192×4 .839, PQ48 .737, RaBitQ 1 bit .712."""
     X = np.load(shared_data / "scifact" / "minilm-docs.npy")
     Q = np.load(shared_data / "scifact" / "minilm-queries.npy")
     exact = np.argsort(-(Q @ X.T), axis=1)[:, :10]

@@ -237,7 +237,7 @@ def test_eden_is_unbiased_over_rotations_where_turboquant_shrinks() -> None:
 
 
 def recalls_out_of_sample(texts: list[str], X: np.ndarray, Q: np.ndarray, similarity: str, seed: int) -> list[float]:
-    """Recall@10 of exact, each half of the documents encoded by what the other half taught."""
+    """Recall@10 of exact, each half of the documents encoded by a codec fitted on the other half."""
 
     def ranks(Z: np.ndarray, D: np.ndarray) -> np.ndarray:
         products = Z @ D.T
@@ -257,7 +257,7 @@ def recalls_out_of_sample(texts: list[str], X: np.ndarray, Q: np.ndarray, simila
 
 
 def embeddings(n: int, seed: int = 0) -> np.ndarray:
-    """Unit rows as models give them: uneven directions that no coordinate shows, and a mean."""
+    """Unit rows like those of models: an uneven spectrum not aligned with the coordinates, and a mean."""
     rng, common = np.random.default_rng([seed, n]), np.random.default_rng(64)
     turn, mean = np.linalg.qr(common.standard_normal((64, 64)))[0], common.standard_normal(64)
     return normalise(((rng.standard_normal((n, 64)) * np.geomspace(3, 0.2, 64)) @ turn + mean).astype(np.float32))
@@ -269,7 +269,7 @@ def lengths_of(X: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
 def test_calibrated_levels_have_higher_recall_on_unseen_documents(bits: int) -> None:
-    """A rotation leaves a mean and coordinates of different width: what is to be gained."""
+    """A rotation leaves a mean and coordinates of different width, which calibration can exploit."""
     X, Q = embeddings(2000), embeddings(100, seed=3)
     plain, calibrated, eden, both = np.mean(
         [recalls_out_of_sample([f"rot,{q}{bits}" for q in ("tq", "tqc", "eden", "edenc")], X, Q, "cosine", seed)

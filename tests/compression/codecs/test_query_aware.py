@@ -1,4 +1,4 @@
-"""LeanVec-style projection: what it learns from queries, and that no query is judged by what it taught."""
+"""LeanVec-style projection: what it learns from queries, and that no query evaluates what was fitted on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def loss(text: str, X: np.ndarray, Q: np.ndarray, fit: np.ndarray) -> float:
 
 
 def apart(n: int, m: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Documents and queries that vary in other directions."""
+    """Documents and queries that vary in different directions."""
     rng = np.random.default_rng(seed)
     wide = np.arange(1, 33) ** -0.7
     turn = np.linalg.qr(np.random.default_rng(9).standard_normal((32, 32)))[0]
@@ -71,7 +71,7 @@ def test_no_query_evaluates_a_projection_that_learned_from_it(monkeypatch: pytes
     first, second = halves.values()
     assert not {row.tobytes() for row in first} & {row.tobytes() for row in second}
     assert len(taught) == 2 * (1 + result.folds) + 1, "by halves the judged codec and each fold, the shipped from all"
-    # by hand: each half through the codec that the other half taught
+    # by hand: each half with the codec fitted on the other half
     scores = np.empty((60, 200), np.float32)
     for own, other in ((first, second), (second, first)):
         places = [int(np.flatnonzero((row == Q).all(axis=1))[0]) for row in own]

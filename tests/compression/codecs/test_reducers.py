@@ -1,4 +1,4 @@
-"""Reducers: scores kept, orthonormal where they say, state as small as promised, learned ones judged on new rows."""
+"""Reducers: scores kept, orthonormal if declared, state as small as declared, learned ones evaluated on new rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fit(text: str, X: np.ndarray, similarity: str = "cosine", seed: int = 0) -> 
 
 
 def cloud(n: int = 500, d: int = 24, seed: int = 0) -> np.ndarray:
-    """Unit rows of uneven spread with a mean; the axes are turned, so that no coordinate is special."""
+    """Unit rows of uneven spread with a mean; the axes are rotated, so that no coordinate is special."""
     rng = np.random.default_rng([seed, n, d])
     turn = np.linalg.qr(np.random.default_rng(d).standard_normal((d, d)))[0]
     return normalise(((rng.standard_normal((n, d)) * np.geomspace(2, 0.1, d) + 0.3) @ turn).astype(np.float32))

@@ -1,4 +1,4 @@
-"""The grammar of codecs: print and parse are inverse, and what cannot be read is pointed at."""
+"""The grammar of codecs: print and parse are inverse, and errors point at what cannot be read."""
 
 from __future__ import annotations
 

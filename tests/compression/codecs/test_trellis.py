@@ -1,4 +1,4 @@
-"""Trellis-coded bits: the path found is the best there is, and its levels are where Lloyd's iteration rests."""
+"""Trellis-coded bits: the path found is optimal, and the levels are a fixed point of Lloyd's iteration."""
 
 from __future__ import annotations
 

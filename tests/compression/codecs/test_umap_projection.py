@@ -1,4 +1,4 @@
-"""The UMAP reducer: groups stay together, the rest is refused in words. A fit takes too long for the laws."""
+"""The UMAP reducer: groups stay together, unsupported input is refused. A fit takes too long for the laws."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A killed sweep goes on where it was: whole findings or none, under a key of all that decides them."""
+"""A killed sweep resumes where it was: findings are whole or absent, keyed by all that determines them."""
 
 from __future__ import annotations
 
@@ -197,7 +197,7 @@ def test_unfinished_sweeps_are_listed_and_cleared(cache_dir: Path) -> None:
 
 
 def test_a_saved_run_leaves_the_findings_of_others(cache_dir: Path, tmp_path: Path) -> None:
-    """An interrupted sweep of more specs on the same data must still be able to go on."""
+    """An interrupted sweep of more specs on the same data must still be able to resume."""
     np.save(tmp_path / "docs.npy", np.random.default_rng(0).standard_normal((40, 8)).astype(np.float32))
 
     def stop(stage: str, done: int, total: int) -> None:

@@ -43,7 +43,7 @@ def test_under_cosine_a_longer_copy_is_a_duplicate() -> None:
 
 
 def test_copies_that_differ_by_rounding_share_a_fold() -> None:
-    """Encoded in two batches, or at another length under cosine: a codec must not see the twin of what it encodes."""
+    """Encoded in two batches, or at another length under cosine: no codec may be fitted on a copy."""
     X = cloud(300, 48)
     X /= np.linalg.norm(X, axis=1, keepdims=True)
     noise = 1e-7 * np.random.default_rng(2).standard_normal(X.shape)

@@ -1,4 +1,4 @@
-"""The loop over specs: out of sample means out of sample, and every row stands for itself."""
+"""The loop over specs: out of sample means out of sample, and no row depends on the others."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_out_of_sample_is_the_built_store_with_errors_as_large_as_on_unseen_docu
 
 
 def test_a_codec_that_memorises_is_perfect_in_sample_and_fails_out_of_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trap 18. In sample it is float32 in two bytes; of documents it never saw it knows nothing."""
+    """Trap 18. In sample it is float32 in two bytes; about unseen documents it knows nothing."""
     entry = Entry(re.compile("memorise"), "memorise", "", Memorising, MemorisingQuantizer)
     monkeypatch.setitem(QUANTIZERS, "memorise", entry)
     e, evaluator = corpus()

@@ -1,4 +1,4 @@
-"""A test for each trap that flips conclusions about compression: it plants the mistake and shows that it is caught.
+"""A test for each trap that reverses conclusions about compression: it plants the mistake and shows that it is caught.
 
 Numbers are those of the list of traps in the project's notes; 4, 7, 10, 11, 14 and 19–21 concern other rooms or stand
 with their module.
@@ -36,7 +36,7 @@ N, M, D = 240, 40, 16
 
 
 def corpus(mean: float = 0.5) -> tuple[Embeddings, Evaluator]:
-    """Rows off the origin, dimensions of unequal spread, equal noise in all: per-dimension codes rank differently."""
+    """Rows off the origin, dimensions of unequal spread, equal noise in all: codes per dimension rank differently."""
     rng = np.random.default_rng(0)
     spread = np.linspace(0.05, 2, D).astype(np.float32)
     X = rng.standard_normal((N, D)).astype(np.float32) * spread + np.float32(mean)
@@ -76,7 +76,7 @@ def test_trap_1_neither_raw_codes_nor_separate_ranges_are_scored() -> None:
 
 
 def test_trap_2_nothing_is_fitted_on_queries(swept: Sweep) -> None:
-    """Ranges and axes come from documents alone: extreme queries leave them where they are."""
+    """Ranges and axes come from documents alone: extreme queries leave them unchanged."""
     e, evaluator = corpus()
     assert e.queries is not None
     wild = check_embeddings(e.docs, np.asarray(e.queries) ** 3 * 50)
@@ -251,7 +251,7 @@ def test_trap_17_bits_are_packed_by_row_and_values_outside_the_range_saturate() 
 
 
 def test_trap_18_the_in_sample_value_is_shown_beside_the_out_of_sample_one() -> None:
-    """The whole story is in test_sweep.py; here the cheat itself: exact on its own rows, lost on others."""
+    """The whole story is in test_sweep.py; here the cheat itself: exact on its own rows, useless on others."""
     e, _ = corpus()
     X = e.matrix()
     half = planted.Memorising.fit(X[::2])

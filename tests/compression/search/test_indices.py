@@ -1,4 +1,4 @@
-"""Graphs and inverted lists over our codes: they find what a flat search finds, at the predicted size, with true scores."""
+"""Graphs and inverted lists over our codes: flat search results at full effort, the predicted size, true scores."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def codec_changed(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
 
 
 def resigned(path: Path) -> None:
-    """Put the checksum right after a change, as the writer of the time did."""
+    """Recompute the checksum after a change, as the writer of that version did."""
     with safe_open(path, framework="numpy") as file:
         state = {n.removeprefix("state."): file.get_tensor(n) for n in file.keys() if n.startswith("state.")}  # noqa: SIM118
 
@@ -118,7 +118,7 @@ def test_loaded_codes_stay_on_disk(good: Path) -> None:
 
 
 def test_blocks_are_taken_one_after_another(tmp_path: Path) -> None:
-    """A store is never held whole: the next block is asked for when the last one is in the file."""
+    """A store is never held whole: the next block is requested once the last one is in the file."""
     codec, alive = codec_of("int8"), []
 
     def blocks() -> Iterator[np.ndarray]:
