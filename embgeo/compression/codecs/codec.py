@@ -224,7 +224,7 @@ def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) 
         return Codec(spec, (_restore_tier(manifest, state),))
     tiers = [_restore_tier(manifest[name], _below(state, f"{name}.")) for name in ("search", "rescore")]
     if int(manifest["factor"]) != spec.factor:
-        raise ValueError(f"it rescores {manifest['factor']} candidates a result, its spec says {spec.factor}")
+        raise ValueError(f"it rescores {manifest['factor']} candidates per result, its spec says {spec.factor}")
     return Codec(spec, tuple(tiers))
 
 

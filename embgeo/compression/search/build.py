@@ -2,7 +2,7 @@
 
     the codec's own loop   fp8 (e4m3), adaptive, tqc, binary, itq: one query over the bytes; batches by block
     FAISS 4-bit fast-scan  int4 fp4 tq4 pq…x4: over our nibbles, the top 4k rescored exactly
-    FAISS flat             f32 f16 int8 pq opq: our codes, ranges and codebooks handed over without re-encoding
+    FAISS flat             f32 f16 int8 pq opq: our codes, ranges and codebooks passed on without re-encoding
     by block               anything else, and everything without FAISS: decode a block, multiply
 
 On a GPU faiss-gpu takes float32 and float16; everything else is decoded and multiplied there with torch. Links or lists

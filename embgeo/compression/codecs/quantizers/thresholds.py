@@ -1,4 +1,4 @@
-"""One bit per coordinate with a threshold of its own: the mean (`binarym`) or the median (`binarymed`)."""
+"""One bit per coordinate with its own threshold: the mean (`binarym`) or the median (`binarymed`)."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ class TurboQuant(Quantizer):
     It needs `rot` before it: only a rotated vector has coordinates that are alike and nearly normal (exactly: Beta,
     which is close to normal from some dozens of dimensions on). Without one it is still a valid codec, but a worse
     one; the spec says which it is. The variant that adds a sign sketch of the residual for unbiased products is not
-    done here. State: 4 bytes, apart from the rotation. Source: Zandieh et al. 2025, "TurboQuant", algorithm 1.
+    implemented. State: 4 bytes, apart from the rotation. Source: Zandieh et al. 2025, "TurboQuant", algorithm 1.
     """
 
     spelling: ClassVar[str] = "tq{bits}"
