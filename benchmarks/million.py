@@ -1,6 +1,6 @@
 """Can a million vectors of 768 dimensions be fitted, encoded and searched within 2 GB plus the codes?
 
-Decides block sizes and what a codec may keep in memory. Writes rows × 768 float32 with a decaying spectrum to a temporary .npy,
+Decides block sizes and what a codec may keep. Writes rows × 768 float32 with a decaying spectrum to a temporary .npy,
 then runs each spec in a separate process from the memory-mapped file: fit on the usual sample, encode by block, build
 the searcher over the codes, search 200 queries at once and one at a time. Prints seconds by stage and peak memory
 beside the limit. Anonymous memory is what the process holds; resident memory counts pages of the mapped file too, which
