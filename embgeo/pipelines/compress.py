@@ -22,7 +22,7 @@ from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.judging.checkpoint import open_checkpoints
 from embgeo.compression.judging.effects import byte_account, store_effects
 from embgeo.compression.judging.finding import Outcome
-from embgeo.compression.judging.sweep import Sweep, built_searcher, sweep
+from embgeo.compression.judging.sweep import Sweep, corpus_searcher, sweep
 from embgeo.compression.judging.task import SweepInput
 from embgeo.compression.search.store import write_store
 from embgeo.embeddings import Embeddings
@@ -186,7 +186,7 @@ def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
         listed_only = request.grid is not None or request.exhaustive
         pool = [] if listed_only else default_specs(dimension, budget, exhaustive=True)
         prediction = Prediction.of(embeddings, specs, pool, request.seed, progress)
-        specs = [*specs, *prediction.joining]
+        specs = [*specs, *prediction.added]
     if budget is not None:
         # float32 can be recommended too, unless other specs were named
         refuse_constants(budget, specs if parsed.specs else [*specs, parse("f32")], embeddings, request.seed)
@@ -227,7 +227,7 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
     outcome, embeddings = choice.outcome, corpus.embeddings
     progress("side effects of the store", 0, 1)
     codec, structure = choice.sweep.shipped(outcome.spec)
-    searcher = built_searcher(codec, embeddings, parsed.device, structure)
+    searcher = corpus_searcher(codec, embeddings, parsed.device, structure)
     effects = StoreEffects.from_json(store_effects(embeddings, searcher, parsed.request.seed, corpus.drop_own))
     progress("side effects of the store", 1, 1)
     origin = facts("compress", parsed.request, parsed.source.model, corpus.subject, threads)

@@ -239,7 +239,7 @@ def test_merged_folds_break_that() -> None:
         law_estimate_agrees_with_a_fresh_codec(merged_folds, "heavy tails", ("int8",))
 
 
-def law_documents_of_one_code_stay_tied(widen: Callable[[SharedCodes, ErrorGrowth, JudgingTask], np.ndarray]) -> None:
+def law_documents_of_one_code_stay_tied(scale: Callable[[SharedCodes, ErrorGrowth, JudgingTask], np.ndarray]) -> None:
     """Nine of ten documents share a code: a store ranks them by id, so must its estimate on new documents."""
     rng = np.random.default_rng(0)
     X, Q = rng.standard_normal((200, 8)).astype(np.float32), rng.standard_normal((30, 8)).astype(np.float32)
@@ -247,7 +247,7 @@ def law_documents_of_one_code_stay_tied(widen: Callable[[SharedCodes, ErrorGrowt
         corpus = check_embeddings(X, Q, similarity=similarity)
         task = JudgingTask(corpus, None, *exact_search(corpus, 100), None)
         codes = np.minimum(np.arange(200) % 10, 3).astype(np.uint8)[:, None]
-        scores = widen(SharedCodes.among(codes, corpus), ErrorGrowth(1.5, 1.5, 0.9), task)
+        scores = scale(SharedCodes.among(codes, corpus), ErrorGrowth(1.5, 1.5, 0.9), task)
         for code in range(4):
             assert np.ptp(scores[:, codes[:, 0] == code], axis=1).max() < 1e-5, similarity
 
@@ -263,7 +263,7 @@ def widened(shared: SharedCodes, growth: ErrorGrowth, task: JudgingTask) -> np.n
         np.testing.assert_allclose(level[:, mine], np.broadcast_to(mean, level[:, mine].shape), atol=1e-4)
     vectors, offset = shared.level(e.matrix(), np.arange(200), e.similarity)
     np.testing.assert_allclose(score(e.query_matrix(), vectors, e.similarity) + offset, level, atol=1e-4)
-    return growth.widen(one, level)
+    return growth.scale(one, level)
 
 
 def test_documents_of_one_code_stay_tied_when_errors_are_scaled() -> None:
@@ -274,7 +274,7 @@ def test_errors_scaled_document_by_document_break_that() -> None:
     """As it once was: tied documents in the reverse of their exact order, .33 reported where fresh codecs have .53."""
     with pytest.raises(AssertionError):
         law_documents_of_one_code_stay_tied(
-            lambda shared, growth, task: growth.widen(
+            lambda shared, growth, task: growth.scale(
                 np.zeros((30, 200), np.float32), task.embeddings.query_matrix() @ task.embeddings.matrix().T
             )
         )

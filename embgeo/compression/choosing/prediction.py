@@ -76,7 +76,7 @@ def predict_recall(
     predicted as the flat search of its codes. Time: a fit on 3,000 rows and 300 × 900 scores each. Deterministic for
     a given seed.
     """
-    X, Q = _stand_ins(summary, seed)
+    X, Q = _simulated(summary, seed)
     training = Training(X[:FIT_ROWS], summary.similarity, seed)
     held_out = X[FIT_ROWS:]
     exact = score(Q, held_out, summary.similarity)
@@ -145,7 +145,7 @@ def specs_to_add(
     """
     everything = list(dict.fromkeys([*listed, *pool]))
     worth = {*worth_running(predicted, everything, dimension), *(spec for spec in pool if _signs_of_axes(spec))}
-    joining = [
+    added = [
         spec
         for spec in everything
         if spec in worth
@@ -156,9 +156,9 @@ def specs_to_add(
     passed = {
         str(spec): predicted[str(spec)]
         for spec in everything
-        if spec not in listed and spec not in joining and str(spec) in predicted
+        if spec not in listed and spec not in added and str(spec) in predicted
     }
-    return joining, passed
+    return added, passed
 
 
 def _signs_of_axes(spec: Spec) -> bool:
@@ -172,13 +172,13 @@ class Prediction:
     Attributes
     ----------
     recall : {spec: predicted recall@10 of exact neighbours}.
-    joining : the specs to run besides those listed.
+    added : the specs to run besides those listed.
     passed_over : the predictions of those that are not run.
     """
 
     summary: SpectrumSummary
     recall: dict[str, float]
-    joining: list[Spec]
+    added: list[Spec]
     passed_over: dict[str, float]
 
     @classmethod
@@ -218,7 +218,7 @@ def _mean_size(gaps: Iterable[float]) -> float | None:
     return float(np.mean(sizes)) if sizes else None
 
 
-def _stand_ins(summary: SpectrumSummary, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _simulated(summary: SpectrumSummary, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian documents (FIT_ROWS + HELD_OUT − QUERIES, d) and queries (QUERIES, d) of this spectrum and mean norm."""
     rng = np.random.default_rng([seed, 0x9AE])
     d = len(summary.spectrum)

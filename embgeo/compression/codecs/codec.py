@@ -222,18 +222,18 @@ def restore_codec(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) 
     spec = parse(manifest["spec"])
     if "rescore" not in manifest:
         return Codec(spec, (_restore_tier(manifest, state),))
-    tiers = [_restore_tier(manifest[name], _below(state, f"{name}.")) for name in ("search", "rescore")]
+    tiers = [_restore_tier(manifest[name], _under(state, f"{name}.")) for name in ("search", "rescore")]
     if int(manifest["factor"]) != spec.factor:
         raise ValueError(f"it rescores {manifest['factor']} candidates per result, its spec says {spec.factor}")
     return Codec(spec, tuple(tiers))
 
 
 def _restore_tier(manifest: Mapping[str, Any], state: Mapping[str, np.ndarray]) -> Tier:
-    parts: list[Any] = [restore(facts, _below(state, f"{place}.")) for place, facts in enumerate(manifest["parts"])]
+    parts: list[Any] = [restore(facts, _under(state, f"{place}.")) for place, facts in enumerate(manifest["parts"])]
     fit_rows = int(manifest["fit_rows"])
     return Tier(parse(manifest["spec"]), manifest["similarity"], tuple(parts[:-1]), parts[-1], fit_rows)
 
 
-def _below(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+def _under(state: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     """The arrays whose names begin with `prefix`, without it."""
     return {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, Entry, Index, Quantizer, Reducer, load_parts
-from embgeo.compression.codecs.spellings import respelled
+from embgeo.compression.codecs.spellings import spec_suggestions
 from embgeo.errors import InputError, SpecError
 
 CENTRED = "score=centred"
@@ -173,7 +173,7 @@ def _unreadable(text: str, part: str, position: int, suggest: bool, last: bool, 
         return SpecError(f"{place}: {part!r} is where a {kind} must be; {order}, as in hnsw32,int8")
     known = sorted([*registry, *(INDICES if first and not last else ())])
     kind = "reducer or index" if first and not last else kind
-    near = [meant for meant in respelled(text) if suggest and meant != text and _is_spec(meant)][:1]
+    near = [meant for meant in spec_suggestions(text) if suggest and meant != text and _is_spec(meant)][:1]
     near = near or difflib.get_close_matches(part, known, n=2, cutoff=0.6)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return SpecError(f"{place}: unknown {kind} {part!r}.{hint} Known: {', '.join(known)}")

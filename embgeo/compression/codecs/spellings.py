@@ -29,7 +29,7 @@ _PATTERNS: tuple[tuple[str, Callable[[re.Match[str]], str]], ...] = (
 )
 
 
-def respelled(text: str) -> list[str]:
+def spec_suggestions(text: str) -> list[str]:
     """What `text` may mean, most likely first; the caller checks whether it is a spec."""
     text = re.sub(r",(?:rflat|refine\(flat\))$", "+f32@4", text.strip().lower().replace(" ", ""))
     text = re.sub(r"^opq\d+(?:_\d+)?,(.*,)?pq(\d+)(?:x8)?$", r"\1opq\2", text)  # FAISS names the rotation separately

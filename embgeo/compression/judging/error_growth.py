@@ -44,13 +44,13 @@ class ErrorGrowth:
         ratio = max(relative_out / max(relative_in, NO_ERROR * spread), 1.0)
         return cls(float(ratio), float(ratio) if ratio > NO_GROWTH else 1.0, float(slope_in))
 
-    def widen(self, scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    def scale(self, scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
         """Scores with their errors scaled up to those on unseen documents; float32, shape of `scores`."""
         expected = np.float32(self.slope) * exact
         return np.asarray(expected + np.float32(self.applied) * (scores - expected), np.float32)
 
 
-AS_IT_IS = ErrorGrowth(1.0)
+UNSCALED = ErrorGrowth(1.0)
 
 
 def _error(scores: np.ndarray, exact: np.ndarray, group: np.ndarray) -> tuple[float, float, float]:

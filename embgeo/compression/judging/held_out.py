@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import Codec, Tier, encode_all, fit_codec
 from embgeo.compression.codecs.part import Reducer
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.judging.error_growth import AS_IT_IS, ErrorGrowth
+from embgeo.compression.judging.error_growth import UNSCALED, ErrorGrowth
 from embgeo.compression.judging.folds import Folds
 from embgeo.compression.judging.shared_codes import SharedCodes
 from embgeo.compression.judging.task import DEPTH, JudgingTask
@@ -163,13 +163,13 @@ def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds) -> _
 
 def _error_growth(task: JudgingTask, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
     """Score errors on the nearest documents of queries: of codecs that never saw them, and of the shipped one."""
-    asked = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
-    Q = task.embeddings.query_matrix()[asked]
-    rows, exact = task.exact_rows[asked], task.exact_scores[asked]
+    sampled = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
+    Q = task.embeddings.query_matrix()[sampled]
+    rows, exact = task.exact_rows[sampled], task.exact_scores[sampled]
     group = np.where((rows >= 0) & (of[rows] < len(held_out)), of[rows], -1)
     rows = np.where(group >= 0, rows, -1)
-    outside = _candidate_scores(task.embeddings, Q, rows, _Tier(held_out, of, AS_IT_IS))
-    inside = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, AS_IT_IS))
+    outside = _candidate_scores(task.embeddings, Q, rows, _Tier(held_out, of, UNSCALED))
+    inside = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED))
     return ErrorGrowth.between(inside, outside, exact, group)
 
 
@@ -230,7 +230,7 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
     """The best documents of every query by tier, to the depth wanted; one pass over the corpus."""
     precedence = tie_order(embeddings.doc_ids)
     best = {name: TopK.empty(len(Q), depth, precedence) for name, (_, depth) in wanted.items()}
-    asked = _asked({name: tier.codecs for name, (tier, _) in wanted.items()}, Q)
+    mapped = _mapped({name: tier.codecs for name, (tier, _) in wanted.items()}, Q)
     for start, block in embeddings.blocks():
         rows = np.arange(start, start + len(block))
         exact: np.ndarray | None = None
@@ -239,7 +239,7 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
             tier = wanted[name][0]
             for number, mine in tier.parts(rows):
                 codec = tier.codecs[number]
-                Z, bias = asked[name][number]
+                Z, bias = mapped[name][number]
                 # equal reducers of one training set are the same tuple
                 key = (id(codec.reducers), -1 if tier.of is None else number)
                 if tier.codes is None and key not in reduced:
@@ -248,7 +248,7 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
                 scores = score(Z, codec.decode(codes), embeddings.similarity) + bias[:, None]
                 if tier.shared is not None:
                     exact = score(Q, block, embeddings.similarity) if exact is None else exact
-                    scores = tier.error.widen(scores, tier.shared.level_scores(exact, Q, rows, embeddings.similarity))
+                    scores = tier.error.scale(scores, tier.shared.level_scores(exact, Q, rows, embeddings.similarity))
                 top.merge(scores, rows[mine])
     return best
 
@@ -256,14 +256,14 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
 def _candidate_scores(embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, tier: _Tier) -> np.ndarray:
     """(m, c) float32 scores of the candidates `rows` (m, c) of each query, −inf where a row is −1."""
     scores = np.full(rows.shape, -np.inf, np.float32)
-    asked = [codec.queries(Q) for codec in tier.codecs]
+    mapped = [codec.queries(Q) for codec in tier.codecs]
     step = max(1, CANDIDATE_BYTES // (4 * embeddings.dimension * max(1, rows.shape[1])))
     for start in range(0, len(Q), step):
         query, place = np.nonzero(rows[start : start + step] >= 0)
         wanted, at = np.unique(rows[start + query, place], return_inverse=True)
         X = embeddings.rows(wanted)
         for number, mine in tier.parts(wanted):
-            codec, (Z, bias) = tier.codecs[number], asked[number]
+            codec, (Z, bias) = tier.codecs[number], mapped[number]
             place_of = np.full(len(wanted), -1)
             place_of[mine] = np.arange(len(mine))
             here = np.flatnonzero(place_of[at] >= 0)
@@ -274,7 +274,7 @@ def _candidate_scores(embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, t
                 level, offset = tier.shared.level(X, wanted, embeddings.similarity)
                 exact = pair_scores(Q[of_query], level[at[here]][:, None], embeddings.similarity)[:, 0]
                 exact += offset[at[here]]
-                pairs = tier.error.widen(pairs, exact)
+                pairs = tier.error.scale(pairs, exact)
             scores[of_query, place[here]] = pairs
     return scores
 
@@ -287,15 +287,15 @@ def _without(top: TopK, missed: np.ndarray) -> TopK:
     return TopK(np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1))
 
 
-def _asked(fitted: Mapping[str, Sequence[Tier]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
+def _mapped(fitted: Mapping[str, Sequence[Tier]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
     """Queries mapped by the codec of each fold, (m, r), and biases (m,); once for equal reducers."""
     known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    asked: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
+    mapped: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, codecs in fitted.items():
         for codec in codecs:
             # the arithmetic of published studies quantizes queries too, differently for each codec
             key = id(codec) if codec.spec.centred else id(codec.reducers)
             if key not in known:
                 known[key] = codec.queries(Q)
-            asked.setdefault(name, []).append(known[key])
-    return asked
+            mapped.setdefault(name, []).append(known[key])
+    return mapped

@@ -229,7 +229,7 @@ class _Work:
         for done, spec in enumerate(again, start=1):
             codec, structure = self.shipped(spec)
             self.codecs[spec] = codec
-            self.searchers[spec] = built_searcher(codec, self.task.embeddings, self.device, structure)
+            self.searchers[spec] = corpus_searcher(codec, self.task.embeddings, self.device, structure)
             self.progress(f"rebuilding: {spec}", done, len(again))
         searchers = [self.searchers[spec] for spec in specs]
         timings = time_searchers(searchers, self.task.embeddings.query_matrix(), self.progress)
@@ -321,7 +321,7 @@ def is_memory_mapped(codec: Codec, embeddings: Embeddings) -> bool:
     return str(codec.spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES
 
 
-def built_searcher(codec: Codec, embeddings: Embeddings, device: str, structure: Structure | None = None) -> Searcher:
+def corpus_searcher(codec: Codec, embeddings: Embeddings, device: str, structure: Structure | None = None) -> Searcher:
     """A searcher over the codes of the whole corpus, through links or lists if there are any."""
     if is_memory_mapped(codec, embeddings):
         return MatrixSearcher(embeddings)

@@ -40,7 +40,7 @@ def build_searcher(
     """
     first, *second = codec.by_tier(codes)
     tier = codec.tiers[0]
-    searcher = _flat(tier, first, device) if structure is None else _along(tier, first, structure)
+    searcher = _flat(tier, first, device) if structure is None else _with_structure(tier, first, structure)
     return TieredSearcher(searcher, codec.tiers[1], second[0], codec.spec.factor) if second else searcher
 
 
@@ -51,7 +51,7 @@ def _flat(tier: Tier, codes: np.ndarray, device: str) -> Searcher:
     return next(found for backend in backends if (found := backend(tier, codes)) is not None)
 
 
-def _along(tier: Tier, codes: np.ndarray, structure: Structure) -> EffortSearcher:
+def _with_structure(tier: Tier, codes: np.ndarray, structure: Structure) -> EffortSearcher:
     if structure.metric != metric_of(tier.similarity):
         raise AssertionError(f"the index was built under {structure.metric}, the codec compares by {tier.similarity}")
     return structure_on_faiss(tier, codes, structure) or structure.searcher(tier, codes)

@@ -14,7 +14,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
-from embgeo.compression.search.searcher import Found, any_length, metric_of
+from embgeo.compression.search.searcher import Found, any_norm, metric_of
 
 OVERSAMPLING = 4
 QUERY_BLOCK = 256
@@ -57,7 +57,7 @@ class FastScanSearcher:
         self.name = f"faiss IndexPQFastScan, {OVERSAMPLING}k rescored"
         self.ram_bytes = int(self.packed.nbytes) + tier.state_bytes
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
         Z = np.ascontiguousarray(Z - self.centre, np.float32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Scorer
-from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_length
+from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_norm
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK, tie_order
@@ -50,7 +50,7 @@ class BlockSearcher:
     def ram_bytes(self) -> int:
         return int(self.codes.nbytes) + self.tier.state_bytes
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
         best = TopK.empty(len(Q), k)
@@ -71,7 +71,7 @@ class ScorerSearcher(BlockSearcher):
     def ram_bytes(self) -> int:
         return super().ram_bytes + self.scorer.ram_bytes
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         if len(Q) > FEW_QUERIES:
             return super().search(Q, k)

@@ -15,7 +15,7 @@ import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Structure
-from embgeo.compression.search.searcher import Found, any_length, best_of, metric_of
+from embgeo.compression.search.searcher import Found, any_norm, best_of, metric_of
 
 ADD_ROWS = 65_536
 
@@ -100,7 +100,7 @@ def flat_batches(index: Any, Q: np.ndarray) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, max(1, len(Q)), max(1, step)))
 
 
-def asked(index: Any, Z: np.ndarray, k: int, parameters: Any = None) -> Found:
+def search_index(index: Any, Z: np.ndarray, k: int, parameters: Any = None) -> Found:
     """Scores, larger is nearer, and rows that `index` finds for Z (m, r), ordered and padded as `best_of` does.
 
     FAISS leaves equal scores in heap order: they are sorted into row order.
@@ -142,10 +142,10 @@ class FaissSearcher:
         self.name = f"faiss {type(index).__name__}"
         self.ram_bytes = int(codes.nbytes) + tier.state_bytes
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
-        scores, rows = asked(self.index, Z - self.centre, k)
+        scores, rows = search_index(self.index, Z - self.centre, k)
         return scores + bias[:, None], rows
 
 
@@ -188,10 +188,10 @@ class FaissStructureSearcher:
     def with_effort(self, effort: int) -> FaissStructureSearcher:
         return replace(self, effort=effort)
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
-        scores, rows = asked(self.index, Z, k, self.structure.faiss_parameters(self.effort))
+        scores, rows = search_index(self.index, Z, k, self.structure.faiss_parameters(self.effort))
         return scores + bias[:, None], rows
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.search.searcher import Found, any_length, best_of
+from embgeo.compression.search.searcher import Found, any_norm, best_of
 
 BLOCK_ROWS = 65536
 
@@ -29,7 +29,7 @@ class TorchSearcher:
         self._host_codes = codes
         self._codes = torch.as_tensor(np.ascontiguousarray(codes), device=device) if self.decode else None
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         import torch
 

@@ -60,7 +60,7 @@ def pair_scores(Z: np.ndarray, documents: np.ndarray, similarity: str) -> np.nda
     return np.einsum("mcr,mr->mc", documents, Z)
 
 
-def any_length(search: Search) -> Search:
+def any_norm(search: Search) -> Search:
     """The `search` method of a searcher over `self.tier`, for queries of any norm under inner products.
 
     Float32 sums and 8-bit tables handle only queries of about unit norm. Queries so long or short that their products

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.search.searcher import Found, Searcher, any_length, best_of, pair_scores
+from embgeo.compression.search.searcher import Found, Searcher, any_norm, best_of, pair_scores
 
 
 @dataclass
@@ -38,7 +38,7 @@ class TieredSearcher:
         """The same with another effort of the index under the first tier."""
         return replace(self, first=cast(Any, self.first).with_effort(effort))
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         _, rows = self.first.search(Q, min(k * self.factor, len(self.codes)))
         Z, bias = self.tier.queries(Q)

@@ -92,7 +92,7 @@ def test_only_specs_that_nothing_smaller_beats_are_worth_running() -> None:
 def test_signs_of_principal_axes_are_added_whatever_is_predicted() -> None:
     listed, pool = [parse("adaptive@2B")], [parse("pca8,binary"), parse("rot,binary"), parse("pca8,rot,binary")]
     predicted = {"adaptive@2B": 0.8, "pca8,binary": 0.1, "rot,binary": 0.2, "pca8,rot,binary": 0.2}
-    joining, passed = specs_to_add(predicted, listed, pool, 16, 100)
+    added, passed = specs_to_add(predicted, listed, pool, 16, 100)
     # one byte: nothing as small is predicted to do better than .2
-    assert [str(spec) for spec in joining] == ["pca8,binary", "pca8,rot,binary"]
+    assert [str(spec) for spec in added] == ["pca8,binary", "pca8,rot,binary"]
     assert passed == {"rot,binary": 0.2}

@@ -14,7 +14,7 @@ from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Index, Scorer, Structure, index
 from embgeo.compression.search.flat import own_scorer
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
-from embgeo.compression.search.searcher import FEW_QUERIES, Found, any_length, best_of, metric_of, pair_scores
+from embgeo.compression.search.searcher import FEW_QUERIES, Found, any_norm, best_of, metric_of, pair_scores
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.retrieval.exact import score
 from embgeo.threads import limited_threads, one_numba_thread
@@ -141,16 +141,16 @@ class HNSW(Index):
     """
 
     links: int
-    asked: int | None = None
+    explicit_effort: int | None = None
     label: ClassVar[str] = "ef"
 
     @property
     def name(self) -> str:
-        return f"hnsw{self.links}" + ("" if self.asked is None else f"ef{self.asked}")
+        return f"hnsw{self.links}" + ("" if self.explicit_effort is None else f"ef{self.explicit_effort}")
 
     @property
     def effort(self) -> int:
-        return EFFORT if self.asked is None else self.asked
+        return EFFORT if self.explicit_effort is None else self.explicit_effort
 
     @property
     def marginal_bytes(self) -> int:
@@ -288,7 +288,7 @@ class BeamSearcher:
     def with_effort(self, effort: int) -> BeamSearcher:
         return replace(self, effort=effort)
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
         together = max(1, SEEN_BYTES // len(self.codes))

@@ -13,7 +13,7 @@ from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Index, Scorer, Structure, index
 from embgeo.compression.search.flat import own_scorer
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
-from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_length, metric_of
+from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_norm, metric_of
 from embgeo.errors import InputError
 from embgeo.numeric.kmeans import fill_empty, kmeans
 from embgeo.retrieval.exact import score
@@ -139,7 +139,7 @@ class IVF(Index):
     """
 
     lists: int
-    asked: int | None = None
+    explicit_effort: int | None = None
     label: ClassVar[str] = "np"
 
     @property
@@ -152,11 +152,11 @@ class IVF(Index):
 
     @property
     def name(self) -> str:
-        return f"ivf{self.lists}" + ("" if self.asked is None else f"np{self.asked}")
+        return f"ivf{self.lists}" + ("" if self.explicit_effort is None else f"np{self.explicit_effort}")
 
     @property
     def effort(self) -> int:
-        return max(1, round(self.lists**0.5)) if self.asked is None else self.asked
+        return max(1, round(self.lists**0.5)) if self.explicit_effort is None else self.explicit_effort
 
     def structure_bytes(self, rows: int, width: int) -> int:
         return 4 * rows + self.lists * (4 * width + 8)
@@ -223,12 +223,12 @@ def coarse_centroids(Z: np.ndarray, lists: int, metric: str, rng: np.random.Gene
         labels, counts = labels.copy(), np.bincount(labels, minlength=lists)
         fill_empty(labels, counts, np.argsort(nearness, kind="stable"))
         member = csr_matrix((np.ones(len(Z), np.float32), (labels, rows)), shape=(lists, len(Z)))
-        return _sized((member @ Z) / np.maximum(counts, 1)[:, None].astype(np.float32), metric)
+        return _normalised((member @ Z) / np.maximum(counts, 1)[:, None].astype(np.float32), metric)
 
-    return kmeans(_sized(Z[rng.choice(len(Z), lists, replace=False)], metric), assign, move, PASSES)[0]
+    return kmeans(_normalised(Z[rng.choice(len(Z), lists, replace=False)], metric), assign, move, PASSES)[0]
 
 
-def _sized(centroids: np.ndarray, metric: str) -> np.ndarray:
+def _normalised(centroids: np.ndarray, metric: str) -> np.ndarray:
     centroids = np.array(centroids, np.float32)
     if metric == "l2":
         return centroids
@@ -258,7 +258,7 @@ class ListSearcher:
     def with_effort(self, effort: int) -> ListSearcher:
         return replace(self, effort=effort)
 
-    @any_length
+    @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
         held = self.lists
