@@ -80,7 +80,7 @@ def test_a_built_in_name_that_is_a_folder_too_is_ambiguous(tmp_path: Path, monke
     with pytest.raises(InputError, match=r"write \./tiny for the folder"):
         resolve_dataset("tiny")
     assert len(resolve_dataset("./tiny").doc_ids) == 65
-    (tmp_path / "tiny").mkdir()  # a folder of that name that is no dataset is in nobody's way
+    (tmp_path / "tiny").mkdir()  # a folder of that name that is not a dataset does not matter
     monkeypatch.chdir(tmp_path)
     assert len(resolve_dataset("tiny").doc_ids) == 65
 

@@ -37,7 +37,7 @@ def test_a_store_of_the_first_version_answers_as_it_did(stored: Path, tmp_path: 
     for query, then in zip(np.load(stored / kept["queries"]), kept["hits"], strict=True):
         now = {hit.id: hit.score for hit in embgeo.search(tmp_path, vector=query, k=len(then))}
         np.testing.assert_allclose(list(now.values()), list(then.values()), rtol=1e-4, atol=1e-5)
-        # documents of one score may stand in either order, or one for the other at the end
+        # documents with equal scores may be in either order, or replace each other at the end
         unlike = set(now) ^ set(then)
         last = min(then.values())
         assert all(abs((now | then)[doc] - last) < 1e-4 * (1 + abs(last)) for doc in unlike)

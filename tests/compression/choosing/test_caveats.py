@@ -36,7 +36,7 @@ def built(e: Embeddings, text: str):
 def test_stand_in_queries_do_not_reach_themselves_in_the_effects_of_a_store() -> None:
     """Trap 13: every document finds itself, so with self matches nothing is ever unreachable."""
     X = normal(300, 16)
-    X[0] = -8 * X[1:].mean(axis=0)  # the far side of the sphere: among nobody's first hundred but its own
+    X[0] = -8 * X[1:].mean(axis=0)  # the far side of the sphere: in no top hundred but its own
     ids = [str(row) for row in range(300)]
     e = check_embeddings(X, X.copy(), ids, ids)
     _, searcher = built(e, "binary")

@@ -308,7 +308,7 @@ def test_the_front_is_what_brute_force_finds(seed: int) -> None:
         beaten = ((sizes <= sizes[row]) & (quality > quality[row])) | ((sizes < sizes[row]) & (quality >= quality[row]))
         if beaten.any():
             assert not front[row]
-        else:  # of rows that are equal in both, one stands for all
+        else:  # of rows that are equal in both, one represents all
             same = (sizes == sizes[row]) & (quality == quality[row])
             assert front[same].sum() == 1
 

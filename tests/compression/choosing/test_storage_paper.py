@@ -46,7 +46,7 @@ def test_centred_scores_are_the_published_arithmetic_written_out() -> None:
     Q, X = X[:20], X[20:]
     mean = X.mean(axis=0, dtype=np.float64)
     axes = np.linalg.eigh(np.cov(X.T.astype(np.float64)))[1][:, ::-1][:, :8]
-    # an axis has no sign of its own, and levels and bits depend on it
+    # the sign of an axis is arbitrary, and levels and bits depend on it
     ours = fitted("pcac8,f32", X).state["0.matrix"]
     axes *= np.sign((axes * ours).sum(axis=0))
     D, E = (X - mean) @ axes, (Q - mean) @ axes

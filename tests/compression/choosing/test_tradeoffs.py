@@ -199,7 +199,7 @@ def test_the_front_is_marked_on_the_rows(swept: Sweep) -> None:
         better = [other for other in rows if other["bytes_per_vector"] < row["bytes_per_vector"]]
         if any(quality[other["spec"]] >= quality[row["spec"]] for other in better):
             assert not row["pareto"]
-    assert rows[4]["pareto"], "nothing is smaller than one bit a coordinate"
+    assert rows[4]["pareto"], "nothing is smaller than one bit per coordinate"
 
 
 def test_keep_alone_minimises_bytes(swept: Sweep) -> None:

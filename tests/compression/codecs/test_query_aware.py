@@ -70,7 +70,7 @@ def test_no_query_evaluates_a_projection_that_learned_from_it(monkeypatch: pytes
     halves = {queries.tobytes(): queries for queries in taught if len(queries) == 30}
     first, second = halves.values()
     assert not {row.tobytes() for row in first} & {row.tobytes() for row in second}
-    assert len(taught) == 2 * (1 + result.folds) + 1, "by halves the judged codec and each fold, the shipped from all"
+    assert len(taught) == 2 * (1 + result.folds) + 1, "for each half the codec and its folds, the shipped one from all"
     # by hand: each half with the codec fitted on the other half
     scores = np.empty((60, 200), np.float32)
     for own, other in ((first, second), (second, first)):

@@ -259,4 +259,4 @@ def test_an_autoencoder_keeps_scores_of_new_rows_about_as_well_as_pca() -> None:
 
     assert error("ae6,f32") < 1.1 * error("pca6,f32")
     assert error("ae6,f32") < 0.5 * error("grp6,f32")
-    assert fit("ae6,f32", X).state["0.outer"].any(), "it has learned something beside its PCA"
+    assert fit("ae6,f32", X).state["0.outer"].any(), "it has learned something besides PCA"

@@ -60,7 +60,7 @@ def test_a_sweep_that_stops_anywhere_resumes_to_the_same_outcomes(tmp_path: Path
         again = swept(opened(tmp_path / str(stop_at)))
         assert all_facts(again) == all_facts(whole)
         assert bool(again.resumed) == (stop_at > 1)
-    assert len(again.resumed) == 6, "stopped after the last spec was finished: nothing is judged again"
+    assert len(again.resumed) == 6, "stopped after the last spec was finished: nothing is evaluated again"
 
 
 SCRIPT = """

@@ -189,7 +189,7 @@ def test_progress_counts_what_is_judged_and_built() -> None:
     seen = []
     sweep(SweepInput(e, evaluator), [parse("int8")], progress=lambda *call: seen.append(call))
     fits = [call for call in seen if call[0].startswith("trade-offs")]
-    assert [done for _, done, _ in fits] == [1, 2, 3, 4], "(judged, built) × (f32, int8)"
+    assert [done for _, done, _ in fits] == [1, 2, 3, 4], "(evaluated, built) × (f32, int8)"
     assert {total for *_, total in fits} == {4}
 
 
