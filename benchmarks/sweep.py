@@ -64,7 +64,7 @@ def obvious(embeddings: Embeddings, spec: Spec, folds: np.ndarray) -> float:
 
 
 def ranked(codec: Codec, X: np.ndarray, Q: np.ndarray) -> torch.Tensor:
-    """Decode all documents, one matrix product, topk; candidates are scored again where there is a second code."""
+    """Decode all documents, one matrix product, topk; candidates are scored again if there is a second code."""
     search, *second = codec.tiers
     Z, bias = search.queries(Q)
     decoded = search.decode(search.encode(X))

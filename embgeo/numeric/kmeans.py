@@ -27,7 +27,7 @@ def kmeans(
 
     `assign` returns the labels of the rows and whatever else `move` needs; `move` returns the centroids and may change
     the labels, with which the next pass is then compared. Also ends when all centroids together move by at most
-    `tolerance` (squared). Returns the centroids, and their labels where the loop ended because none changed, else None.
+    `tolerance` (squared). Returns the centroids, and their labels if the loop ended because none changed, else None.
     """
     before = None
     for _ in range(passes):

@@ -133,7 +133,7 @@ class Evaluator:
 def neighbour_recall(
     rows: np.ndarray, exact_rows: np.ndarray, k: int = 10, exact_scores: np.ndarray | None = None
 ) -> np.ndarray:
-    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1]; 1 where there is none to find.
+    """Share of the exact top k that a search found, per query, (m,) float64 in [0, 1]; 1 if there is none to find.
 
     With `exact_scores` (m, ≥ k) of `exact_rows`, a document that ties with the k-th counts in its place: if not all
     copies of a document fit into the top k, it does not matter which are found. Only ties within the given results
@@ -153,7 +153,7 @@ def neighbour_recall(
 
 
 def tie_band(evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> tuple[float, float] | None:
-    """Mean nDCG@10 if every tie were ordered worst and best, or None where no tie touches the top 10.
+    """Mean nDCG@10 if every tie were ordered worst and best, or None if no tie touches the top 10.
 
     Only ties within the given results are seen: pass a few more than 10.
     """

@@ -15,7 +15,7 @@ BLOCK = 1_000
 def sign_flip_p(gaps: np.ndarray, seed: int = 0, draws: int = DRAWS, groups: np.ndarray | None = None) -> float:
     """Two-sided p that the mean of per-query differences (m,) is 0, by flipping signs at random.
 
-    (1 + flips at least as extreme) / (1 + draws), never below 1 / (draws + 1); 1 where no query differs. Under the
+    (1 + flips at least as extreme) / (1 + draws), never below 1 / (draws + 1); 1 if no query differs. Under the
     null either system could have given either value of a query; queries of one group, `groups` (m,), flip together.
     Source: Smucker et al. 2007; Phipson & Smyth 2010.
 

@@ -64,7 +64,7 @@ class QueryBootstrap:
         return percentiles(self.means(values))
 
     def difference(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
-        """Percentile interval of mean(values − baseline), paired by query; None where under five groups differ.
+        """Percentile interval of mean(values − baseline), paired by query; None if fewer than five groups differ.
 
         Each resample includes, once on average, an extra query that gains and one that loses as much as the largest
         observed change. If few queries change, large changes are rarer than the sample can show, and the plain
@@ -82,7 +82,7 @@ class QueryBootstrap:
     def ratio(self, values: np.ndarray, baseline: np.ndarray) -> tuple[float, float] | None:
         """Percentile interval of mean(values) / mean(baseline), paired, with the same two queries added.
 
-        None where under five groups differ or the baseline is zero.
+        None if fewer than five groups differ or the baseline is zero.
         """
         gaps = np.asarray(values, np.float64) - baseline
         if self.changed(gaps) < MIN_CHANGED or not np.any(baseline):

@@ -186,7 +186,7 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
 
 
 def _kept(row: Row, sweep: Sweep) -> str:
-    """How much of the quality the row keeps, with its interval where there is one."""
+    """How much of the quality the row keeps, with its interval if there is one."""
     name = "nDCG@10" if sweep.judged else "recall@10 against exact search"
     if row.retained is None:
         return f"cannot be compared, since {name} of float32 itself is 0,"

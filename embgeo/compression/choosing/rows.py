@@ -116,7 +116,7 @@ def _predicted(spec: str, predicted: Mapping[str, float]) -> dict[str, Any]:
 
 
 def _recall_interval(recall: np.ndarray, bootstrap: QueryBootstrap) -> tuple[float, float] | None:
-    """Interval of the mean recall; None where under five queries lose a neighbour."""
+    """Interval of the mean recall; None if fewer than five queries lose a neighbour."""
     lost = bootstrap.difference(recall, np.ones_like(recall))
     return None if lost is None else (1 + lost[0], min(1.0, 1 + lost[1]))
 

@@ -170,7 +170,7 @@ class Reducer(Part):
         return 1
 
     def width(self, dimension: int) -> int:
-        """Output width for an input of `dimension`; raises InputError where it cannot work."""
+        """Output width for an input of `dimension`; raises InputError if it cannot work."""
         raise NotImplementedError
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedReducer:
@@ -206,7 +206,7 @@ class Quantizer(Part):
         return ()
 
     def code_bytes(self, width: int) -> int:
-        """Marginal bytes of a vector of `width` coordinates; raises InputError where it cannot work on that width."""
+        """Marginal bytes of a vector of `width` coordinates; raises InputError if it cannot work on that width."""
         return (width * self.bits + 7) // 8 + self.factor_bytes
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedQuantizer:
@@ -348,7 +348,7 @@ def quantizer(pattern: str, *, example: str, summary: str, fitted: type[FittedPa
 
 
 def index(pattern: str, *, example: str, summary: str, fitted: type[FittedPart]) -> Callable[[type[P]], type[P]]:
-    """Register an index class; the pattern's groups become its integer arguments, None where one is left out."""
+    """Register an index class; the pattern's groups become its integer arguments, None if one is left out."""
     return _register(INDICES, pattern, example, summary, fitted)
 
 
@@ -377,7 +377,7 @@ def load_parts() -> None:
 
 
 def restore(manifest: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
-    """The fitted part of that `kind`, numbers and arrays; KeyError or TypeError where there is none.
+    """The fitted part of that `kind`, numbers and arrays; KeyError or TypeError if there is none.
 
     A field that is neither a number nor stored as an array was None.
     """

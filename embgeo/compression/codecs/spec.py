@@ -64,7 +64,7 @@ class Spec:
         return any(part.learns_from_queries for part in self.reducers)
 
     def width(self, dimension: int) -> int:
-        """Coordinates that the quantizer sees; raises SpecError where a reducer cannot reduce `dimension`."""
+        """Coordinates that the quantizer sees; raises SpecError if a reducer cannot reduce `dimension`."""
         for part in self.reducers:
             try:
                 dimension = part.width(dimension)
@@ -73,7 +73,7 @@ class Spec:
         return dimension
 
     def code_bytes(self, dimension: int) -> int:
-        """Marginal bytes per vector, both tiers, known before a fit; SpecError where a part cannot work.
+        """Marginal bytes per vector, both tiers, known before a fit; SpecError if a part cannot work.
 
         Codes alone: what an index adds is `structure_bytes_per_vector`.
         """
@@ -92,7 +92,7 @@ class Spec:
         return 0 if self.index is None else self.index.marginal_bytes
 
     def check_documents(self, documents: int) -> None:
-        """Raise SpecError where the index needs more documents than there are."""
+        """Raise SpecError if the index needs more documents than there are."""
         try:
             if self.index is not None:
                 self.index.check(documents)

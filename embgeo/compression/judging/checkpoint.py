@@ -222,7 +222,7 @@ def _pack(finding: Finding, timing: Timing | None, codec: Codec | None) -> bytes
 
 
 def _unpack(spec: Spec, payload: bytes) -> Kept:
-    """The inverse of `_pack`; raises where the bytes are not what it wrote."""
+    """The inverse of `_pack`; raises if the bytes are not what it wrote."""
     at = 8 + int.from_bytes(payload[:8], "little")
     header = json.loads(payload[8:at])
     if header["spec"] != str(spec):

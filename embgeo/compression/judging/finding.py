@@ -19,7 +19,7 @@ class Finding:
 
     Attributes
     ----------
-    quality : nDCG@10 out of sample, or recall against exact neighbours where there are no judgements.
+    quality : nDCG@10 out of sample, or recall against exact neighbours if there are no judgements.
     in_sample : the same from the built store, fitted on everything it holds.
     recall : share of the exact top 10 found, out of sample.
     ranked : (m, 32) int32 document rows out of sample, best first, in the order that `quality` uses; −1 where empty.

@@ -3,11 +3,11 @@
 The file is a safetensors file (any safetensors reader opens it) with the tensors
 
     codes        (n, code_bytes) uint8; of the tier that is searched
-    rescore      (n, code_bytes) uint8; of the tier that rescores, only where the spec has one
+    rescore      (n, code_bytes) uint8; of the tier that rescores, only if the spec has one
     ids          (total id bytes,) uint8, the UTF-8 ids one after another
     id_ends      (n,) uint64, where each id ends
     state.*      the codec's arrays
-    index.*      links or lists, only where the spec has an index (int32, uint8, uint64, float32)
+    index.*      links or lists, only if the spec has an index (int32, uint8, uint64, float32)
 
 and the metadata entries `embgeo_store` (format version), `codec` (JSON), `codec_sha256` (of that JSON and the state: a
 codec with one flipped number would still decode, to other vectors) and, with an index, `index` (JSON). It is written in
@@ -41,7 +41,7 @@ class Store:
     Attributes
     ----------
     codec : the frozen codec.
-    codes : (n, code_bytes) uint8; both tiers side by side where there are two.
+    codes : (n, code_bytes) uint8; both tiers concatenated if there are two.
     doc_ids : one id per row.
     structure : links or lists over the codes, or None.
     """

@@ -31,7 +31,7 @@ class FittedRaBitQ(FittedQuantizer):
 
     Attributes
     ----------
-    axis : (r,) float32, the direction of the documents' mean, zero where they have none.
+    axis : (r,) float32, the direction of the documents' mean, zero if they have none.
     """
 
     kind: ClassVar[str] = "FittedRaBitQ"
