@@ -15,7 +15,7 @@ from embgeo.results.compress import CrossFitted
 from embgeo.results.parts import part_summaries
 
 PLANNED = 100_000_000
-WORDS = {
+TERMS = {
     "codec": "A way to encode vectors; its name, the spec, lists the steps. float32 stores four bytes per coordinate",
     "nDCG@10": "Search quality: 1 if the relevant documents come first, 0 if none is in the first ten results",
     "paired by query": "Both stores answer the same queries; the interval is that of their difference per query",
@@ -60,7 +60,7 @@ def decision(shown: Shown[CompressResult]) -> Iterator[Block]:
 def glossary(words: Sequence[str], specs: Sequence[str]) -> Glossary:
     """What words of the first screen mean, and what the parts of the specs on it do."""
     parts = dict.fromkeys(part for spec in specs for part in part_summaries(spec))
-    return Glossary("What these words mean", [*((word, WORDS[word]) for word in words), *parts])
+    return Glossary("What these words mean", [*((word, TERMS[word]) for word in words), *parts])
 
 
 def headline(result: CompressResult) -> str:
