@@ -1,6 +1,6 @@
 """Codecs that are wrong on purpose, each in one way that has been shipped somewhere; the laws must reject every one.
 
-All but the last two quantize Z (n, r) float32 with bytes; `fit(Z)` stands where `Quantizer.fit` stands.
+All but the last two quantize Z (n, r) float32 with bytes; `fit(Z)` replaces `Quantizer.fit`.
 """
 
 from __future__ import annotations

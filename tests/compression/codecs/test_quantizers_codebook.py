@@ -310,7 +310,7 @@ def test_parts_that_do_not_divide_are_refused(text: str) -> None:
 
 
 def test_the_refusal_names_a_number_that_works() -> None:
-    with pytest.raises(SpecError, match=r"spec 'pq7'.* 6 parts would"):
+    with pytest.raises(SpecError, match=r"spec 'pq7'.* use 6 parts"):
         parse("pq7").code_bytes(24)
 
 

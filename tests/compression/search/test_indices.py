@@ -102,10 +102,10 @@ def test_a_spec_with_an_index_prints_and_parses_to_itself(index: str, rest: str)
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("hnsw32", "an index stands first"),
+        ("hnsw32", "an index comes first"),
         ("pca8,int8,hnsw32", "'int8' is where a reducer must be"),
         ("pca8,hnsw32,int8", "character 6: 'hnsw32' is where a reducer must be; an index comes first"),
-        ("hnsw32,ivf4,int8", "an index stands first"),
+        ("hnsw32,ivf4,int8", "an index comes first"),
         ("hsnw32,int8", "unknown reducer or index 'hsnw32'. Did you mean hnsw32"),
         ("hnsw032,int8", "unknown reducer or index 'hnsw032'"),
         ("hnsw,int8", "Did you mean hnsw32"),
@@ -126,7 +126,7 @@ def test_an_invalid_index_is_refused_with_its_position(text: str, said: str) -> 
         ("hnsw300,int8", "between 2 and 256 links"),
         ("hnsw8ef0,int8", "at least 1"),
         ("ivf0,int8", "at least 1 list"),
-        ("ivf8np9,int8", "between 1 and its 8 lists; got 9"),
+        ("ivf8np9,int8", "between 1 and 8 lists; got 9"),
     ],
 )
 def test_invalid_numbers_are_refused_before_the_work(text: str, said: str) -> None:
