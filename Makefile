@@ -17,6 +17,8 @@ demo: $(VENV)/.demo
 	@echo
 	@echo "Reports: $(RUNS)/demo-analyze.html and $(RUNS)/demo-compress.html"
 
+# byte code is kept whatever the shell says: hundreds of tests start a process that imports the same packages
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadgroup --no-loadscope-reorder $(ARGS)
 
