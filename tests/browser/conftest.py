@@ -28,20 +28,32 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
+@pytest.fixture(scope="session")
+def tabs() -> dict[tuple[Any, ...], Any]:
+    """The open page for each set of browser options: one that is opened anew compiles the scripts of a report again."""
+    return {}
+
+
 @pytest.fixture
-def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def visit(browser: Any, tabs: dict[tuple[Any, ...], Any], tmp_path: Path) -> Iterator[Callable[..., Any]]:
     """Open a report of some runs; at the end nothing may have been logged, thrown or requested but the file."""
-    contexts, said = [], []
+    path, opened, said = tmp_path / "report.html", set(), []
+    listeners = {
+        "console": lambda message: said.append(f"{message.type}: {message.text}"),
+        "pageerror": lambda error: said.append(f"error: {error}"),
+        "request": lambda request: None if request.url == path.as_uri() else said.append(request.url[:200]),
+        "dialog": lambda dialog: said.append("dialog"),
+    }
 
     def open_report(*runs: Run, width: int = 1200, **options: Any) -> Any:
-        path = write_report(runs, tmp_path / "report.html")
-        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-        page.on("pageerror", lambda error: said.append(f"error: {error}"))
-        page.on("request", lambda request: None if request.url == path.as_uri() else said.append(request.url[:200]))
-        page.on("dialog", lambda dialog: said.append("dialog"))
+        write_report(runs, path)
+        key = tuple(sorted(options.items()))
+        page = tabs.get(key) or tabs.setdefault(key, browser.new_context(**options).new_page())
+        page.set_viewport_size({"width": width, "height": 900})
+        if page not in opened:
+            opened.add(page)
+            for event, listener in listeners.items():
+                page.on(event, listener)
         page.goto(path.as_uri())
         if page.locator(".plot").count():
             page.wait_for_selector(".plot .main-svg", state="attached")
@@ -49,9 +61,31 @@ def visit(browser: Any, tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     open_report.said = said  # type: ignore[attr-defined]
     yield open_report
-    for context in contexts:
-        context.close()
+    for page in opened:
+        page.evaluate("localStorage.clear()")
+        page.mouse.move(0, 0)
+        for event, listener in listeners.items():
+            page.remove_listener(event, listener)
+        page.goto("about:blank")
     assert said == []
+
+
+@pytest.fixture
+def broken_rules(axe: str) -> Callable[..., list[Any]]:
+    """The accessibility rules that a page breaks with everything unfolded, each with an element that does.
+
+    Of a second theme only those of colour are asked: it changes nothing else.
+    """
+
+    def ask(page: Any, only_colours: bool = False) -> list[Any]:
+        options = {"runOnly": ["color-contrast", "link-in-text-block"]} if only_colours else {}
+        page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true)")
+        page.evaluate(axe)
+        found = page.evaluate("options => axe.run(options)", options)
+        assert found["passes"], "no rule was asked"
+        return [(rule["id"], rule["nodes"][0]["html"]) for rule in found["violations"]]
+
+    return ask
 
 
 @pytest.fixture(scope="session")

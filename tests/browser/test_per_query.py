@@ -85,9 +85,6 @@ def test_the_table_of_codecs_fits_until_all_columns_are_asked_for(visit, reposit
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
 
 
-def test_the_unfolded_queries_break_no_accessibility_rule(visit, repository, tmp_path, axe):
+def test_the_unfolded_queries_break_no_accessibility_rule(visit, repository, tmp_path, broken_rules):
     page = visit(losing(repository, tmp_path))
-    page.evaluate("document.querySelectorAll('details').forEach(item => item.open = true)")
-    page.evaluate(axe)
-    broken = page.evaluate("axe.run().then(found => found.violations.map(rule => [rule.id, rule.nodes[0].html]))")
-    assert broken == []
+    assert broken_rules(page) == []
