@@ -1,8 +1,7 @@
 """What every test shares: no network, no file outside tmp, the real data if available, `--slow`.
 
 `make test` runs them in a process a core (`pytest -n auto`), each with one thread; `pytest` alone runs them in one.
-The tests of a file stay together, so that what they share is made once, and files that share a browser or a package
-which takes long to load are one group (`TOGETHER`); the longest come first.
+The tests of a file stay together, so that what they share is made once; the longest files come first.
 """
 
 from __future__ import annotations
@@ -27,15 +26,9 @@ os.environ.update(OMP_WAIT_POLICY="PASSIVE", KMP_BLOCKTIME="0", OPENBLAS_THREAD_
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
-TOGETHER = {
-    "tests/browser/": "browser",
-    "tests/space/test_map.py": "umap",
-    "tests/compression/codecs/test_umap_projection.py": "umap",
-}
 LONGEST = (
-    "browser", "tests/laws/test_codec_laws.py", "tests/pipelines/test_api.py", "tests/laws/test_decision_laws.py",
-    "tests/laws/test_metric_laws.py", "umap", "tests/cli/test_printed_commands.py", "tests/laws/test_search_laws.py",
-    "tests/oracles/test_geometry_oracles.py", "tests/compression/choosing/test_grid.py",
+    "tests/browser/", "tests/laws/", "tests/pipelines/", "tests/compression/codecs/test_umap.py", "tests/cli/",
+    "tests/oracles/", "tests/reports/",
 )  # fmt: skip
 
 
@@ -48,14 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if "slow" in item.keywords and not config.getoption("--slow"):
             item.add_marker(pytest.mark.skip(reason="slow: run with --slow"))
     if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
-        items.sort(key=lambda item: LONGEST.index(_group(item)) if _group(item) in LONGEST else len(LONGEST))
-
-
-def _group(item: pytest.Item) -> str:
-    path = item.nodeid.partition("::")[0]
-    return next((group for start, group in TOGETHER.items() if path.startswith(start)), path)
+        items.sort(key=lambda item: next((at for at, start in enumerate(LONGEST) if item.nodeid.startswith(start)), 99))
 
 
 @pytest.fixture(scope="session")

@@ -32,7 +32,7 @@ load_parts()
 BENT = (FittedAutoencoder, FittedKernelPCA)
 # a bare cast to 4 bits obeys no bound on what is lost: test_storage_paper.py shows what it does instead
 QUANTIZER_SPECS = [alike(written(entry, D)) for name, entry in QUANTIZERS.items() if name != "fp4raw"]
-# UMAP takes seconds a fit and an extra: test_umap_projection.py
+# UMAP takes seconds a fit and an extra: test_umap.py
 REDUCER_SPECS = [
     alike([f"{t},f32" for t in written(entry, D)]).removesuffix(",f32")
     for name, entry in REDUCERS.items()

@@ -128,7 +128,8 @@ def test_intervals_of_differences_cover_where_few_queries_change() -> None:
     law_intervals_cover(lambda gaps, bootstrap: bootstrap.difference(gaps, np.zeros_like(gaps)))
 
 
-@pytest.mark.parametrize("share", [0.05, pytest.param(0.02, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.05, 0.02])
 def test_the_interval_of_the_choice_covers_where_few_queries_change(share: float) -> None:
     """One row within the budget, nothing to select: the interval of the choice is no narrower than the row's."""
 

@@ -237,7 +237,14 @@ def test_the_interval_stays_in_the_range_of_the_measure() -> None:
     assert jackknife_interval(2.5, 10, [1.0, 2.0, 3.0, 4.0, 5.0], (0.0, 3.0))[0] == (0.0, 3.0)
 
 
-@pytest.mark.parametrize("name", ["avg_pair_sim_euclidean", "effective_rank", "iso_score", "participation_ratio"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "avg_pair_sim_euclidean",
+        "effective_rank",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("iso_score", "participation_ratio")),
+    ],
+)
 def test_intervals_cover_the_value_of_the_population(name: str) -> None:
     """40 samples of 300 rows: 95 % intervals hold the value of 20,000 rows about 38 times; 32 allows for luck."""
     X = cloud(20_000, 6)

@@ -132,16 +132,6 @@ def test_without_umap_the_error_names_the_pip_line(monkeypatch: pytest.MonkeyPat
         require_umap()
 
 
-def test_umap_separates_groups() -> None:
-    pytest.importorskip("umap", reason="needs umap-learn")
-    X = np.concatenate([cloud(60, 6, 1) + 9, cloud(60, 6, 2) - 9])
-    e = embedded(X)
-    drawn = space_map(e, umap=True)
-    points = drawn.layouts["umap"]
-    near = np.linalg.norm(points[:, None] - points[None], axis=2).argsort(axis=1)[:, 1]
-    assert ((near < 60) == (np.arange(120) < 60)).all()
-
-
 def test_scifact_is_laid_out_quickly(shared_data: Path) -> None:
     X = np.load(shared_data / "scifact" / "minilm-docs.npy")
     e = embedded(X, "cosine")

@@ -1,4 +1,4 @@
-"""The UMAP reducer: groups stay together, unsupported input is refused. A fit takes too long for the laws."""
+"""UMAP as a reducer and as a layout of the map, in one file since the package takes seconds to be compiled."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store, write_store
-from embgeo.embeddings import normalise
+from embgeo.embeddings import check_embeddings, normalise
 from embgeo.errors import InputError, MissingExtraError
+from embgeo.space.space_map import space_map
 
 
 def groups(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +46,14 @@ def test_documents_that_were_not_fitted_on_find_their_own_group(tmp_path: Path) 
     np.testing.assert_allclose(scores, exact, atol=2e-3)
     write_store(tmp_path / "s", whole, [codes], [str(i) for i in range(150)])
     np.testing.assert_array_equal(load_store(tmp_path / "s").codec.encode(documents), codes)
+
+
+def test_the_layout_of_the_map_separates_groups() -> None:
+    pytest.importorskip("umap", reason="needs umap-learn")
+    X = np.random.default_rng(1).standard_normal((120, 6)).astype(np.float32) + np.repeat([[9], [-9]], 60, axis=0)
+    points = space_map(check_embeddings(X.astype(np.float32), None, similarity="euclidean"), umap=True).layouts["umap"]
+    near = np.linalg.norm(points[:, None] - points[None], axis=2).argsort(axis=1)[:, 1]
+    assert ((near < 60) == (np.arange(120) < 60)).all()
 
 
 def test_unsupported_input_is_refused_with_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
