@@ -21,7 +21,7 @@ TERMS = {
     "paired by query": "Both stores answer the same queries; the interval is that of their difference per query",
     "out of sample": "Evaluated as on documents that the codec was not trained on",
     "statistically tied": "These queries cannot tell its quality from that of the recommended store",
-    "p": "Probability that chance gives such a difference, corrected for all pairs; below 0.05 one is called better",
+    "p": "Probability of so large a difference if the runs were equal, corrected for all pairs; below 0.05 it counts",
 }
 # by the stored verdict on the share that --keep asks for
 KEPT = {
