@@ -83,8 +83,8 @@ def check_judgements(
         warnings.append("; ".join(filter(None, [warning, how_ids_differ(unknown_queries, queries)])))
     if unknown_documents:
         warning = (
-            f"{len(unknown_documents)} of {sum(map(len, kept.values()))} judgements name documents that are not in the "
-            "corpus; they count as never retrieved"
+            f"{len(unknown_documents)} of {sum(map(len, kept.values()))} judgements are of documents that are not in "
+            "the corpus; they count as never retrieved"
         )
         warnings.append("; ".join(filter(None, [warning, how_ids_differ(unknown_documents, documents)])))
     unjudged = len(kept) - len(Judgements(kept).judged_queries)

@@ -205,7 +205,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def find_run(name: str | Path, out: Path | None = None) -> Run:
-    """The run in the folder `name`, or the one in `out` whose folder name or eight-digit id starts with `name`.
+    """The run in the folder `name`, or the one in `out` whose folder name or eight-character id starts with `name`.
 
     `out` defaults to EMBGEO_OUT, else embgeo-runs.
     Raises `UnknownNameError` if several or none match, and the errors of `load_run`.

@@ -8,7 +8,7 @@ import numpy as np
 
 from embgeo.compression.choosing.front import pareto_front
 from embgeo.reports.blocks import Column, RowGroup, Table, TableRow
-from embgeo.reports.numbers import dotted, number, three_digits
+from embgeo.reports.numbers import count, dotted, number, three_digits
 from embgeo.results import NDCG, RECALL, CompressResult, Row
 from embgeo.results.stored import Field
 
@@ -30,7 +30,8 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
     """The baseline and the Pareto front, largest first; with --spec all rows.
 
     `kept` is the share of float32's quality, its interval paired by query; without judgements the interval is that of
-    the recall. The range of the QPS over the repeats is shown if `width` has room for it.
+    the recall. `ratio` is that at the planned number of vectors, if one was given. The range of the QPS over the
+    repeats is shown if `width` has room for it.
     """
     named = bool(result.asked("specs"))
     rows = sorted(result.tradeoffs, key=lambda row: -(row.bytes_per_vector or 0))
@@ -39,6 +40,8 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
     if result.baseline.keys:
         rows = [result.baseline, *rows]
     title = "The specs that were asked for" if named else "Pareto front: the smallest store for each quality"
+    if planned := result.recommendation.planned:
+        title += f"; ratio at {count(planned.vectors)} vectors"
     fields = [field for field in FIELDS if result.baseline.ndcg is not None or field.key not in (NDCG, "retained")]
     full = any(row.qps_range for row in rows)
     drawn = [_row(row, result, fields, full) for row in rows]
@@ -76,6 +79,8 @@ def _row(row: Row, result: CompressResult, fields: Sequence[Field], ranges: bool
 
 def _value(row: Row, field: Field) -> str:
     value, how = row.at(field.key), field.shown
+    if field.key == "ratio" and row.planned is not None:
+        value = row.planned.ratio
     if how.unit == "queries/s":
         return three_digits(value)
     return number(100 * value if value is not None and "share" in how.unit else value, places=how.digits)

@@ -29,10 +29,10 @@ def corpus_line(result: Result) -> str:
 
 
 def heading(found: Result) -> tuple[str, str, str]:
-    """Model and dataset, and a line about the corpus; for a comparison those of all its runs."""
+    """Model and dataset ("" if it has no name), and a line about the corpus; for a comparison those of all its runs."""
     if not isinstance(found, CompareResult):
         model, dataset = title_of(found.model.name), title_of(found.dataset.name)
-        return model or "unnamed model", dataset or "unnamed vectors", corpus_line(found)
+        return model.removeprefix("vectors:") or "unnamed model", dataset, corpus_line(found)
     models = list(dict.fromkeys(map(model_of, found.runs)))
     datasets = dict.fromkeys(title_of(run.dataset) or "unnamed vectors" for run in found.runs)
     listed = " and ".join(filter(None, (", ".join(models[:-1]), *models[-1:])))

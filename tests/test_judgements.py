@@ -31,7 +31,7 @@ def test_unknown_queries_are_left_out_and_counted() -> None:
 def test_unknown_documents_stay_because_they_lower_recall() -> None:
     judgements = check_judgements({"q": {"d": 1, "gone": 1}}, ["d"], ["q"])
     assert judgements.qrels == {"q": {"d": 1, "gone": 1}}
-    assert judgements.warnings[0].startswith("1 of 2 judgements name documents that are not in the corpus")
+    assert judgements.warnings[0].startswith("1 of 2 judgements are of documents that are not in the corpus")
 
 
 def test_queries_without_a_relevant_document_are_counted() -> None:
@@ -70,7 +70,7 @@ def test_ids_in_another_unicode_form_are_told_from_ids_of_another_corpus() -> No
     ):
         check_judgements(qrels, documents, ["q"])
     [warning] = check_judgements({"q": {**qrels["q"], "d": 1}}, [*documents, "d"], ["q"]).warnings
-    assert "3 of 4 judgements name documents that are not in the corpus" in warning
+    assert "3 of 4 judgements are of documents that are not in the corpus" in warning
     assert "only in Unicode form" in warning
 
 

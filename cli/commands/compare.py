@@ -24,7 +24,7 @@ def command(request: CompareRequest, common: Common) -> None:
     """Compare stored runs side by side; nothing is encoded.
 
     RUN is a folder that `embgeo analyze` or `embgeo compress` wrote, or the start of its name or
-    eight-digit id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
+    eight-character id in --out. Signatures come from analyze runs, trade-offs from compress runs, retrieval from
     both; model similarity needs the vector file or the embedding cache of each run.
 
     --fail-if is for CI pipelines: METRIC OPERATOR VALUE tests the difference between each later run and the first,

@@ -37,7 +37,8 @@ def command(output: Output, **asked: Any) -> None:
     """
     request = SearchRequest(**asked)
     if (request.query is None) == (request.vector is None):
-        raise click.UsageError("give either a QUERY text or --vector FILE, not both")
+        both = "" if request.query is None else ", not both"
+        raise click.UsageError(f"give a QUERY text or --vector FILE{both}")
     from embgeo.pipelines.built_store import search
     from embgeo.reports.drawing.terminal import hits_table
 

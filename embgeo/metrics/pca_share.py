@@ -15,7 +15,7 @@ def _register(percent: int) -> None:
     @measure(
         f"pca_dim_{percent}",
         family="dimension",
-        summary=f"How many principal components hold {percent} % of the variance: PCA to that length loses the rest.",
+        summary=f"Principal components that hold {percent} % of the variance; a cut to that length discards the rest.",
         range=(1.0, math.inf),
         invariances={"rotation", "translation", "scale", "row_order", "duplicates"},
         cost="n d² + d³",

@@ -183,7 +183,10 @@ def _write(index: Any, path: Path) -> int:
     import faiss
 
     library: Any = faiss
-    with storage_errors("the FAISS file", path, "Free some space or name another file"), replacing(path) as file:
+    with (
+        storage_errors("the FAISS file", path, "Name a file in an existing folder with free space"),
+        replacing(path) as file,
+    ):
         try:
             library.write_index(index, file.name)
         except RuntimeError as error:

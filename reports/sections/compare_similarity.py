@@ -54,12 +54,17 @@ def likeness(shown: Shown[CompareResult]) -> Iterator[Block]:
 def _row(pair: SimilarPair) -> TableRow:
     head = label_cell(pair.a, pair.b)
     if pair.status != "ok":
-        why = Foreign(f"{pair.reason}: {pair.detail}", 400)
+        why = Foreign(f"{_words(pair.reason)}: {pair.detail}", 400)
         return TableRow([head, Cell(why, style="note", span=len(MEASURES) + 2)])
     values, chance = pair.values or {}, pair.chance or {}
     cells = [Cell(_three(values.get(name)), [f"({_three(chance.get(name))})"]) for name in MEASURES]
     matched = Cell(Foreign(pair.detail or "", 200), style="note")
     return TableRow([head, *cells, f"{count(pair.n)} of {count(pair.shared)}", matched])
+
+
+def _words(reason: str | None) -> str:
+    """`unknown-documents` in words."""
+    return (reason or "").replace("-", " ")
 
 
 def _record(pair: SimilarPair) -> dict[str, object]:
@@ -80,7 +85,7 @@ def similarity_table(result: CompareResult) -> Table | None:
         ok = pair.status == "ok"
         values = [number((pair.values or {}).get(name), places=3) if ok else "" for name in MEASURES]
         sample = number(pair.n) if ok else ""
-        rows.append(TableRow([f"{pair.a}, {pair.b}", *values, sample, "" if ok else Foreign(pair.reason or "")]))
+        rows.append(TableRow([f"{pair.a}, {pair.b}", *values, sample, "" if ok else Foreign(_words(pair.reason))]))
     columns = [Column("", "word"), *(Column(short, "number") for _, short, _ in MEASURES.values())]
     columns += [Column("n", "number"), Column("")]
     return Table("model-similarity", TITLE, columns, [RowGroup(rows)], f"{TITLE} on shared documents") if rows else None

@@ -97,7 +97,7 @@ def queries(shown: Shown[CompressResult]) -> Iterator[Block]:
 
 def _query(loss: QueryLoss, place: int, label: str) -> Iterator[Block]:
     change = f": {label} {loss.before} with float32, {loss.after} with the store."
-    yield Paragraph(("Query ", Foreign(loss.id, 60), change), "note")
+    yield Paragraph((Foreign(loss.id, 60), change), "note")
     if loss.documents:
         columns = [*(Column(title, "word") for title in ("Top 10", "Relevance", "Rank")), Column("Document")]
         rows = [

@@ -175,8 +175,8 @@ def _reach(result: AnalyzeResult) -> str:
     if missed > 1:
         return ""
     fact = (
-        f"{count(missed * documents)} of {count(documents)} documents ({percent(missed)}) are in the top {count(k)} of "
-        f"none of the {count(queries)} queries; random results would miss {percent(by_chance)}"
+        f"{count(missed * documents)} of {count(documents)} documents ({percent(missed)}) never appear in the top "
+        f"{count(k)} of the {count(queries)} queries; random results would miss {percent(by_chance)}"
     )
     if missed - by_chance <= noise:
         return f"No sign of unreachable documents: {fact}."
@@ -198,11 +198,11 @@ def _hubs(result: AnalyzeResult) -> str:
         if largest is not None
         else ""
     )
-    fact = f"hubness, the skewness of how often documents are among the ten nearest of others, is {skew.text}{most}."
+    fact = f"hubness (how unevenly documents appear among the ten nearest of others, a skewness) is {skew.text}{most}."
     if skew.low >= CROWDED:
         return f"A few documents crowd the results; check them in the list of hubs before tuning anything: {fact}"
     if skew.high <= CALM:
         return f"No documents crowd the results: {fact}"
     if skew.low >= CALM and skew.high <= CROWDED:
-        return f"Some documents appear in results more often than others, but do not crowd them: {fact}"
+        return f"Some documents appear more often than others, but not often enough to crowd out the rest: {fact}"
     return f"It is unclear whether a few documents crowd the results: {fact}"

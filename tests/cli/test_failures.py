@@ -158,8 +158,8 @@ def test_interruption_is_130_and_says_how_to_resume(
         (["analyze", "minilm", "--seed", "x"], "'x' is not a valid integer"),
         (["analyze", "minilm", "--quiet", "--debug"], "cannot be combined"),
         (["analyze", "minilm", "--html", "a.html", "--no-html"], "cannot be combined"),
-        (["search", "run"], "either a QUERY text or --vector"),
-        (["search", "run", "text", "--vector", "q.npy"], "either a QUERY text or --vector"),
+        (["search", "run"], "give a QUERY text or --vector FILE"),
+        (["search", "run", "text", "--vector", "q.npy"], "or --vector FILE, not both"),
         (["report"], "Missing argument"),
     ],
 )

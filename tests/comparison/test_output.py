@@ -73,7 +73,7 @@ def test_two_runs_show_their_difference_and_a_missing_similarity_its_reason(tmp_
     text = re.sub(" +", " ", captured.get())
     assert "twonn_dim 5.00 7.00 -2.00 apart" in text
     assert "A, B" in text
-    assert "vectors-missing" in text
+    assert "vectors missing" in text
 
 
 def test_untrusted_names_cannot_control_the_terminal(printed: Callable[..., str], stored: Run) -> None:

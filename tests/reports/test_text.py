@@ -16,8 +16,8 @@ from embgeo.reports.drawing.csv import csv_text
 from embgeo.reports.drawing.inline_data import content_security_policy, inline_json, script_text
 from embgeo.reports.facts import fact_tables, facts
 from embgeo.reports.figures import Figure
-from embgeo.reports.front import front_of
-from embgeo.reports.heading import title_of
+from embgeo.reports.front import front_of, front_table
+from embgeo.reports.heading import heading, title_of
 from embgeo.reports.plaintext import plot_text, visible
 from embgeo.reports.sections.codecs import fields_of, shared_facts
 from embgeo.reports.sections.curves import curve_plots
@@ -124,6 +124,21 @@ def test_headings_show_no_folders():
     assert title_of("vectors:/home/me/x/docs.npy") == "vectors:docs.npy"
     assert title_of("/data/scifact/") == "scifact"
     assert title_of("sentence-transformers/all-MiniLM-L6-v2") == "sentence-transformers/all-MiniLM-L6-v2"
+
+
+def test_bare_vectors_are_headed_by_their_file():
+    assert heading(run_of(model="vectors:/x/docs.npy", dataset=None).findings)[:2] == ("docs.npy", "")
+
+
+def test_the_ratio_of_a_planned_store_is_that_at_its_planned_size():
+    row = {"spec": "pca4,int8", "bytes_per_vector": 4, "ratio": 0.2}
+    planned = {**row, "planned": {"vectors": 1e8, "store_bytes": 4e8, "ratio": 16.0}}
+    for said, shown in ((row, "0.2"), (planned, "16.0")):
+        request = {"specs": ["pca4,int8"]}
+        found = run_of(command="compress", request=request, tradeoffs=[said], recommendation=said).findings
+        table = front_table(found)
+        assert shown in table.groups[0].rows[0].cells
+        assert ("ratio at 100,000,000 vectors" in table.label) == ("planned" in said)
 
 
 def test_facts_flatten_any_shape():
