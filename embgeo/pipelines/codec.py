@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import zlib
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +24,8 @@ from embgeo.errors import InputError
 
 class VectorCodec:
     """A codec fitted on documents; made by `embgeo.fit_codec` or `VectorCodec.load`.
+
+    Vectors are NumPy arrays or torch tensors, as the `encode` of a model returns them.
 
     Attributes
     ----------
@@ -46,7 +50,7 @@ class VectorCodec:
     def __repr__(self) -> str:
         return f"<VectorCodec {self.spec}, {self.similarity}, {self.code_bytes} bytes a vector>"
 
-    def encode(self, X: np.ndarray) -> np.ndarray:
+    def encode(self, X: Any) -> np.ndarray:
         """(n, d) vectors → (n, code_bytes) uint8 codes, both tiers side by side if there are two.
 
         Values beyond the range that was fitted saturate. Raises InputError for vectors that do not fit the codec.
@@ -60,12 +64,12 @@ class VectorCodec:
         """
         return self._codec.decode(self._checked_codes(codes))
 
-    def queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def queries(self, Q: Any) -> tuple[np.ndarray, np.ndarray]:
         """(m, d) → (m, r) float32 and a bias (m,): under inner products a query's score of a document is
         `Z @ decoded + bias`, under euclidean similarity `−‖Z − decoded‖² + bias`."""
         return self._codec.queries(self._checked(Q).matrix())
 
-    def search(self, Q: np.ndarray, codes: np.ndarray, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
+    def search(self, Q: Any, codes: np.ndarray, k: int = 10) -> tuple[np.ndarray, np.ndarray]:
         """Scores (m, k) float32, larger is nearer, and rows (m, k) int64 of `codes`; −inf and −1 where there are fewer.
 
         Vectors stay encoded in memory; the searcher is kept for the next call with equal codes. An index in the spec
@@ -100,7 +104,7 @@ class VectorCodec:
         structure = build_structure(index, self._codec, codes, self._training)
         return build_searcher(self._codec, codes, structure=structure)
 
-    def _checked(self, X: np.ndarray) -> Embeddings:
+    def _checked(self, X: Any) -> Embeddings:
         embeddings = _checked(X, None, self.similarity)
         if self.dimension not in (None, embeddings.dimension):
             raise InputError(f"{self.spec} takes vectors of {self.dimension} dimensions; got {embeddings.dimension}")
@@ -116,10 +120,10 @@ class VectorCodec:
 
 def fit_codec(
     spec: str,
-    X: np.ndarray,
+    X: Any,
     *,
     similarity: str = "cosine",
-    queries: np.ndarray | None = None,
+    queries: Any = None,
     seed: int = 0,
 ) -> VectorCodec:
     """Fit the codec that `spec` names on documents X (n, d), as `compress` fits what it ships.
@@ -141,8 +145,17 @@ def fit_codec(
     return VectorCodec(fit(parse(spec), training), embeddings.dimension, training)
 
 
-def _checked(X: np.ndarray, queries: np.ndarray | None, similarity: str) -> Embeddings:
-    embeddings = check_embeddings(X, queries, similarity=similarity)
+def as_array(X: Any) -> Any:
+    """A torch tensor as a NumPy array, bfloat16 as float32, from any device; anything else as it is."""
+    torch = sys.modules.get("torch")  # only a process that imported torch can hold a tensor
+    if torch is None or not isinstance(X, torch.Tensor):
+        return X
+    X = X.detach().cpu()
+    return (X.float() if X.dtype == torch.bfloat16 else X).numpy()
+
+
+def _checked(X: Any, queries: Any, similarity: str) -> Embeddings:
+    embeddings = check_embeddings(as_array(X), as_array(queries), similarity=similarity)
     if embeddings.exponent:
         raise InputError(
             "under dot similarity, sums of products of vectors must fit the range of float32; these vectors are too "

@@ -57,6 +57,7 @@ CHAINS = (
     ("files", "datasets", "sources"),
     ("retrieval", "codecs", "search", "judging", "choosing", "targets", "pipelines", "cli"),
     ("choosing", "comparison", "pipelines", "reports"),
+    ("pipelines", "integrations"),
 )
 # folders whose files are found by what they register, and the decorators that do it; a registry and the loop that runs
 # the measures may lie among them
