@@ -1,26 +1,33 @@
 """A store as a FAISS file, for systems that search with FAISS alone: the same bytes of codes, the same scores.
 
 The file holds our codes as they are, with FAISS's own constants (ranges, codebooks, the matrix of a linear reducer).
-FAISS numbers rows 0, 1, 2, … in the order of the store: result row i is `store.doc_ids[i]`. The file is for searching;
-if vectors must not be added to it, a note says so.
+Only adaptive bits under cosine differ: FAISS cannot divide decoded vectors by their lengths; a byte per vector makes up
+for most of that (`search/length_byte.py`), and a note has the rest as measured. FAISS numbers rows 0, 1, 2, … in the
+order of the store: result row i is `store.doc_ids[i]`. The file is for searching; if vectors must not be added to it, a
+note says so.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.search.on_faiss import add_codes, code_index, faiss_available
+from embgeo.compression.search.length_byte import LengthByte, length_byte
+from embgeo.compression.search.on_faiss import add_codes, code_index, faiss_available, faiss_metric
+from embgeo.compression.search.searcher import metric_of
 from embgeo.compression.search.store import Store
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.files.atomic import replacing, storage_errors
 from embgeo.targets import Exported, target
 
 PROBES = 16
+MAX_CODEBOOK_BYTES = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,16 @@ class FaissExport(Exported):
     ----------
     faiss_type : the classes from the outside in, such as `IndexPreTransform(IndexHNSW(IndexScalarQuantizer))`.
     code_bytes, structure_bytes, state_bytes : codes, links or lists with ids, and everything else, as FAISS holds them.
+    length_bytes : what makes up for lengths that FAISS cannot divide by, one byte per vector or none.
+    kept : the share of our ten nearest that FAISS finds, measured on a sample of documents; None where it finds all.
     """
 
     faiss_type: str
     code_bytes: int
     structure_bytes: int
     state_bytes: int
+    length_bytes: int = 0
+    kept: float | None = None
 
     @property
     def format(self) -> str:
@@ -48,7 +59,26 @@ class FaissExport(Exported):
 
     @property
     def parts(self) -> dict[str, int]:
-        return {"codes": self.code_bytes, "links or lists": self.structure_bytes, "constants": self.state_bytes}
+        lengths = {"lengths": self.length_bytes} if self.length_bytes else {}
+        rest = {"links or lists": self.structure_bytes, "constants": self.state_bytes}
+        return {"codes": self.code_bytes, **lengths, **rest}
+
+
+@dataclass(frozen=True)
+class Held:
+    """Codes in a format of FAISS.
+
+    Attributes
+    ----------
+    empty : makes an empty trained flat index that takes the codes.
+    codes : (n, b) uint8: ours, followed by the byte of `length` if there is one.
+    notes : what this format costs.
+    """
+
+    empty: Callable[[], Any]
+    codes: np.ndarray
+    length: LengthByte | None = None
+    notes: tuple[str, ...] = ()
 
 
 @target("faiss", file="store.faiss", summary="a FAISS index file: plain FAISS reads and searches it")
@@ -64,27 +94,28 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Fais
 
     tier = _only_tier(store)
     library: Any = faiss
-    flat, empty = code_index(tier), code_index(tier)
-    if flat is None:
-        raise InputError(_reason(tier))
+    held = _held(tier, store.codes)
     matrix, offset, notes = _query_map(tier, dimension)
+    turns = _turns(matrix, offset, held.length)
     # without rows: FAISS's own constants and headers
-    bare_index = empty if store.structure is None else store.structure.without_rows(empty)
-    bare = len(library.serialize_index(_wrapped(bare_index, matrix, offset)))
+    bare_index = held.empty() if store.structure is None else store.structure.without_rows(held.empty())
+    bare = len(library.serialize_index(_wrapped(bare_index, turns)))
     structure = 0 if store.structure is None else store.structure.faiss_file_bytes
-    codes = int(store.codes.nbytes)
-    predicted = bare + codes + structure
+    predicted = bare + int(held.codes.nbytes) + structure
     if store.structure is None:
-        add_codes(flat, store.codes)
+        flat = held.empty()
+        add_codes(flat, held.codes)
     else:
-        flat = store.structure.on_faiss(flat, store.codes)
-    index = _wrapped(flat, matrix, offset)
+        flat = store.structure.on_faiss(held.empty(), held.codes)
+    index = _wrapped(flat, turns)
     kind = _kind(index)
     written = _write(index, path)
     if tier.quantizer.faiss_rounds_queries:
         notes = (f"FAISS rounds queries to {tier.spec.quantizer} on processors that multiply in it", *notes)
-    notes = ("row i of FAISS is document i of the store", *notes)
-    return FaissExport(path, len(store), predicted, written, notes, kind, codes, structure, bare)
+    notes = ("row i of FAISS is document i of the store", *held.notes, *notes, _gpu_note(index))
+    codes, lengths = int(store.codes.nbytes), int(held.codes.nbytes - store.codes.nbytes)
+    kept = None if held.length is None or np.isnan(held.length.kept) else held.length.kept
+    return FaissExport(path, len(store), predicted, written, notes, kind, codes, structure, bare, lengths, kept)
 
 
 def _only_tier(store: Store) -> Tier:
@@ -103,8 +134,42 @@ def _only_tier(store: Store) -> Tier:
     return codec.tiers[0]
 
 
+def _held(tier: Tier, codes: np.ndarray) -> Held:
+    """The codes in a format of FAISS; raises InputError if it has none."""
+    if code_index(tier) is not None:
+        return Held(lambda: code_index(tier), codes)
+    code = tier.quantizer.additive_code()
+    if code is None:
+        raise InputError(_reason(tier))
+    if code.codebook_bytes > MAX_CODEBOOK_BYTES:
+        raise InputError(
+            f"FAISS holds {tier.spec} as a sum of codewords of all coordinates, which would take "
+            f"{code.codebook_bytes / 1e9:.1f} GB of codebooks. {_nearest(tier)}"
+        )
+    length = length_byte(tier, code, codes)
+    return _summed(code if length is None else length.code, tier, codes, length)
+
+
+def _summed(code: AdditiveCode, tier: Tier, codes: np.ndarray, length: LengthByte | None) -> Held:
+    """Codes of which FAISS adds the codewords."""
+    metric = faiss_metric(metric_of(tier.similarity))
+    notes: tuple[str, ...] = () if length is None else (length.note,)
+    if tier.similarity == "euclidean":
+        notes = ("FAISS decodes every vector that it compares, which is slow: distances of sums have no shorter way",)
+    held = codes if length is None else np.hstack([codes, length.byte])
+    return Held(lambda: code.faiss_index(metric), held, length, notes)
+
+
 def _reason(tier: Tier) -> str:
     """Why FAISS has no format for the codes, and which spec of about their size it has."""
+    return (
+        f"FAISS holds codes whose coordinates (or parts) are decoded by tables of their own and added; those of "
+        f"{tier.spec} are not (a factor for each vector, or levels that depend on each other). {_nearest(tier)}"
+    )
+
+
+def _nearest(tier: Tier) -> str:
+    """Which spec of about the size of the codes FAISS can hold."""
     size = tier.code_bytes
     width = tier.width
     if tier.spec.quantizer.before:
@@ -114,12 +179,10 @@ def _reason(tier: Tier) -> str:
     fitting |= {"binary": (width + 7) // 8}
     if width % size == 0 and size < width:
         fitting = {f"pq{size}": size}
+    if tier.spec.quantizer.before and tier.quantizer.additive_code() is None and size <= width // 2:
+        fitting = {f"adaptive@{size}B": size + (tier.similarity == "cosine")}
     nearest = min(fitting, key=lambda name: abs(fitting[name] - size))
-    return (
-        f"FAISS holds codes in which each coordinate (or part) is decoded by its own table; those of {tier.spec} are "
-        f"not (bits that differ by coordinate, or a factor for each vector). Nearest that FAISS can hold: {nearest} "
-        f"({fitting[nearest]} bytes per vector instead of {size})"
-    )
+    return f"Nearest that FAISS can hold: {nearest} ({fitting[nearest]} bytes per vector instead of {size})"
 
 
 def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
@@ -150,21 +213,53 @@ def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np
     return np.ascontiguousarray(matrix, np.float32), offset.astype(np.float32), notes
 
 
-def _wrapped(index: Any, matrix: np.ndarray | None, offset: np.ndarray) -> Any:
-    """The index behind the matrix that maps queries to its coordinates."""
-    if matrix is None:
-        return index
+def _turns(matrix: np.ndarray | None, offset: np.ndarray, length: LengthByte | None) -> list[Any]:
+    """FAISS's transforms of a query, the first first, to its coordinates."""
     import faiss
 
+    if length is not None:
+        width = length.code.width - 1
+        matrix = np.pad(np.eye(width) if matrix is None else matrix, ((0, 0), (0, 1)))
+        offset = np.append(offset if len(offset) else np.zeros(width), length.weight)
+    if matrix is None:
+        return []
     d, r = matrix.shape
     turn: Any = faiss.LinearTransform(d, r, bool(offset.any()))
-    faiss.copy_array_to_vector(np.ascontiguousarray(matrix.T).ravel(), turn.A)
+    faiss.copy_array_to_vector(np.ascontiguousarray(matrix.T, np.float32).ravel(), turn.A)
     if offset.any():
-        faiss.copy_array_to_vector(np.ascontiguousarray(offset), turn.b)
+        faiss.copy_array_to_vector(np.ascontiguousarray(offset, np.float32), turn.b)
     turn.is_trained = True
-    whole: Any = faiss.IndexPreTransform(turn, index)
+    # the weight of a length is one for queries of unit length
+    return [turn] if length is None else [faiss.NormalizationTransform(d, 2.0), turn]
+
+
+def _wrapped(index: Any, turns: list[Any]) -> Any:
+    """The index behind the transforms that map queries to its coordinates."""
+    import faiss
+
+    if not turns:
+        return index
+    whole: Any = faiss.IndexPreTransform(turns[-1], index)
+    for turn in turns[-2::-1]:
+        whole.prepend_transform(turn)
     whole.ntotal, whole.is_trained = index.ntotal, True
     return whole
+
+
+def _gpu_note(index: Any) -> str:
+    """Whether faiss-gpu accepts the index, according to the source of `index_cpu_to_gpu`; not tested on a GPU."""
+    import faiss
+
+    inner = faiss.downcast_index(index.index) if isinstance(index, faiss.IndexPreTransform) else index
+    name = type(inner).__name__
+    fits = isinstance(inner, faiss.IndexFlat | faiss.IndexIVFFlat)
+    if isinstance(inner, faiss.IndexScalarQuantizer):
+        fits = inner.sq.qtype == faiss.ScalarQuantizer.QT_fp16
+    elif isinstance(inner, faiss.IndexIVFScalarQuantizer):
+        kinds = faiss.ScalarQuantizer
+        fits = inner.sq.qtype in (kinds.QT_fp16, kinds.QT_8bit, kinds.QT_4bit)
+    says = "accepts this" if fits else "does not accept this"
+    return f"index_cpu_to_gpu of faiss-gpu {says} {name}, according to its source code; not tested on a GPU"
 
 
 def _kind(index: Any) -> str:

@@ -22,6 +22,7 @@ from embgeo.errors import InputError
 from embgeo.plugins import import_modules, load_plugins
 
 if TYPE_CHECKING:
+    from embgeo.compression.codecs.additive_code import AdditiveCode
     from embgeo.compression.codecs.codec import Tier
     from embgeo.compression.codecs.table_code import TableCode
     from embgeo.compression.codecs.training import Training
@@ -132,6 +133,10 @@ class FittedQuantizer(FittedPart):
 
     def table_code(self) -> TableCode | None:
         """Its code as parts that are each decoded by a table, or None: lets FAISS hold it."""
+        return None
+
+    def additive_code(self) -> AdditiveCode | None:
+        """Its code as a sum of codewords, or None: lets a FAISS file hold it if there is no table code."""
         return None
 
     def faiss_index(self, metric: int) -> Any | None:

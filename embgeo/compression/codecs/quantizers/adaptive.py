@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.linear import Linear
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Reducer, Scorer, quantizer
 from embgeo.compression.codecs.table_code import TableCode
@@ -115,6 +116,9 @@ class FittedAdaptive(FittedAllocated):
             squares.append(np.einsum("ij,ij->i", block, block))
         lengths = np.sqrt(np.concatenate(squares))
         return np.where(lengths > 0, lengths, 1).astype(np.float32)
+
+    def additive_code(self) -> AdditiveCode:
+        return AdditiveCode.of_levels(self.bits, self.tables, self._lengths if self.unit else None)
 
     def table_code(self) -> TableCode | None:
         bits = int(self.bits[0])

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.part import quantizer
 from embgeo.compression.codecs.quantizers.adaptive import Adaptive, Allocated, FittedAdaptive, FittedAllocated
 from embgeo.compression.codecs.training import Training
@@ -36,6 +37,9 @@ class FittedAdjusted(FittedAllocated):
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return self.plain.decode(codes)
+
+    def additive_code(self) -> AdditiveCode:
+        return self.plain.additive_code()
 
 
 @cache

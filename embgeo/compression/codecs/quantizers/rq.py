@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.codebooks import POINTS_PER_CENTROID, check_rows, training_rows
 from embgeo.compression.codecs.cost import CENTROID, LOOP_PRODUCT, PRODUCT, Cost
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
@@ -56,6 +57,11 @@ class FittedResidual(FittedQuantizer):
         for stage in range(1, self.code_bytes):
             decoded += self.centroids[stage][codes[:, stage]]
         return decoded
+
+    def additive_code(self) -> AdditiveCode:
+        stages, _, width = self.centroids.shape
+        places = np.zeros(stages, np.int64)
+        return AdditiveCode(width, np.full(stages, 8), places, self.centroids, np.zeros(width, np.float32))
 
 
 @quantizer(

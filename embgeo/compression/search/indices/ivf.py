@@ -73,16 +73,24 @@ class Lists(Structure):
     def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
         import faiss
 
-        count, width = self.centroids.shape
+        count, width = len(self.centroids), flat.d
         metric = faiss_metric(self.metric)
         coarse: Any = faiss.IndexFlat(width, metric)
-        coarse.add(np.ascontiguousarray(self.centroids))
+        # a coordinate that the format adds says nothing about lists
+        coarse.add(np.pad(self.centroids, ((0, 0), (0, width - self.centroids.shape[1]))))
         index: Any
         if isinstance(flat, faiss.IndexFlat):
             index = faiss.IndexIVFFlat(coarse, width, count, metric)
         elif isinstance(flat, faiss.IndexScalarQuantizer):
             index = faiss.IndexIVFScalarQuantizer(coarse, width, count, flat.sq.qtype, metric, False)
             index.sq.trained = flat.sq.trained
+        elif isinstance(flat, faiss.IndexResidualQuantizer):
+            sizes: Any = flat.rq.nbits
+            index = faiss.IndexIVFResidualQuantizer(coarse, width, count, sizes, metric, flat.rq.search_type)
+            index.by_residual = False
+            index.rq.train_type = flat.rq.train_type
+            index.rq.codebooks = flat.rq.codebooks
+            index.rq.is_trained = True
         else:
             index = faiss.IndexIVFPQ(coarse, width, count, flat.pq.M, flat.pq.nbits, metric)
             index.by_residual = False
