@@ -29,10 +29,13 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
     FAISS keeps is measured and printed. A codec without a FAISS format (trellis, a factor for each vector, rescoring)
     is refused, and the message names the nearest one that has a format.
 
+    --to mteb writes no store but its measured quality, as a task result that mteb reads: nDCG@10 out of sample.
+
     \b
     Examples:
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d
       embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --faiss /data/index.faiss
+      embgeo export embgeo-runs/compress-minilm-pydocs-1a2b3c4d --to mteb
     """
     if target is not None and (file is not None or to != "faiss"):
         raise click.UsageError("--faiss FILE is short for --to faiss --file FILE; give one or the other")
@@ -45,10 +48,7 @@ def command(run: Path, target: Path | None, to: str, file: Path | None, out: Pat
 
     report = api.export(run, target or file, to=to, out=out)
     parts = ", ".join(f"{size(count)} {name}" for name, count in report.parts.items())
-    output.sentence(
-        f"{report.format}, {report.rows:,} rows in the order of the store: {size(report.written_bytes)}"
-        + (f" ({parts})" if parts else "")
-    )
+    output.sentence(f"{report.content}: {size(report.written_bytes)}" + (f" ({parts})" if parts else ""))
     for note in report.caveats:
         output.sentence(note)
     output.line(path_text(report.path))

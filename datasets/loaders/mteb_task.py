@@ -93,6 +93,7 @@ def convert(
         "revision": str(task.metadata.dataset.get("revision")),
         "split": split,
         "subset": subset,
+        "languages": ", ".join(task.metadata.hf_subsets_to_langscripts.get(subset, ())),
     }
     return build_dataset(
         name,

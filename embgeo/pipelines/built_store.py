@@ -14,6 +14,7 @@ from embgeo.encoders.encoder import choose_device
 from embgeo.encoders.resolve import VECTORS, resolve_encoder
 from embgeo.errors import InputError, RunFormatError
 from embgeo.requests import EncoderOptions, SearchRequest
+from embgeo.results import CompressResult
 from embgeo.run import Run, find_run
 from embgeo.sources.vector_files import load_queries, one_row
 from embgeo.targets import Exported, find_target
@@ -62,12 +63,16 @@ def search(request: SearchRequest) -> list[Hit]:
 def export(run: Path | Run, target: Path | None = None, *, to: str = "faiss", out: Path | None = None) -> Exported:
     """Write the store of a run (named as in `search`) to the file `target`, in the format of the target `to`.
 
-    By default a FAISS file, `store.faiss` beside the store. Raises InputError for a codec that `to` cannot hold.
+    By default a FAISS file, `store.faiss` beside the store; `to="mteb"` writes what was measured instead of the store.
+    Raises InputError for a codec or a result that `to` cannot hold.
     """
     goal = find_target(to)
     run = _run_with_store(run, out)
-    store = load_store(run.folder / STORE_FILE)
-    return goal.write(store, Path(target or run.folder / goal.file), int(run.result["dataset"]["dimension"]))
+    path = Path(target or run.folder / goal.file)
+    if goal.write_result is not None:
+        return goal.write_result(CompressResult.from_json(run.result), path)
+    assert goal.write is not None
+    return goal.write(load_store(run.folder / STORE_FILE), path, int(run.result["dataset"]["dimension"]))
 
 
 def _run_with_store(run: Path | Run, out: Path | None) -> Run:

@@ -1,4 +1,4 @@
-"""Export targets: each file here writes a store in the format of another search library."""
+"""Export targets: each file here writes a store, or what was measured, in the format of another tool."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from embgeo.compression.search.store import Store
 from embgeo.errors import InputError
 from embgeo.plugins import import_modules, load_plugins
+from embgeo.results import CompressResult
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class Exported:
         raise NotImplementedError
 
     @property
+    def content(self) -> str:
+        """What the file holds, in a few words."""
+        return f"{self.format}, {self.rows:,} rows in the order of the store"
+
+    @property
     def parts(self) -> dict[str, int]:
         """Bytes by what they hold."""
         return {}
@@ -51,16 +57,21 @@ class Exported:
 
 
 Write = Callable[[Store, Path, int | None], Exported]
+WriteResult = Callable[[CompressResult, Path], Exported]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A registered target: its name, the file it writes beside a store by default, and the function that writes it."""
+    """A registered target: its name, the file it writes beside a store by default, and the function that writes it.
+
+    Exactly one of `write`, which takes the store, and `write_result`, which takes what was measured, is not None.
+    """
 
     name: str
     file: str
     summary: str
-    write: Write
+    write: Write | None = None
+    write_result: WriteResult | None = None
 
 
 TARGETS: dict[str, Target] = {}
@@ -70,12 +81,26 @@ def target(name: str, *, file: str, summary: str) -> Callable[[Write], Write]:
     """Register a function (store, path, dimension or None) → Exported that writes whole files or nothing."""
 
     def add(write: Write) -> Write:
-        if name in TARGETS:
-            raise ValueError(f"target {name!r} is already registered")
-        TARGETS[name] = Target(name, file, summary, write)
+        _register(Target(name, file, summary, write=write))
         return write
 
     return add
+
+
+def result_target(name: str, *, file: str, summary: str) -> Callable[[WriteResult], WriteResult]:
+    """Register a function (result of compress, path) → Exported that writes whole files or nothing."""
+
+    def add(write: WriteResult) -> WriteResult:
+        _register(Target(name, file, summary, write_result=write))
+        return write
+
+    return add
+
+
+def _register(new: Target) -> None:
+    if new.name in TARGETS:
+        raise ValueError(f"target {new.name!r} is already registered")
+    TARGETS[new.name] = new
 
 
 @cache

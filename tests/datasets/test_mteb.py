@@ -58,6 +58,7 @@ def test_a_task_becomes_a_dataset() -> None:
     assert not dataset.judgements.drop_own_document
     assert dataset.task.name == "SciFact"  # type: ignore[union-attr, attr-defined]
     assert dataset.facts["split"] == "test"
+    assert dataset.facts["languages"] == "eng-Latn"
 
 
 def test_a_split_without_judgements_is_refused() -> None:

@@ -71,6 +71,7 @@ REGISTERING = {
     "index",
     "vectors",
     "target",
+    "result_target",
     "section",
 }
 ROW_FIELDS = {
