@@ -14,9 +14,10 @@ import numpy as np
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
-from embgeo.compression.search.searcher import Found, any_norm, metric_of
+from embgeo.compression.search.searcher import Found, any_norm, best_of, metric_of
 
 OVERSAMPLING = 4
+SURE = 6.0  # deviations
 QUERY_BLOCK = 256
 LANES = 32  # rows per block of the packed layout
 
@@ -34,7 +35,8 @@ class FastScanSearcher:
     """SIMD search in half-byte codes, with the best rows rescored from the same bytes.
 
     Fast-scan rounds each query's table of 16 products per part to 8 bits, so its scores are approximate. The best
-    `OVERSAMPLING`·k rows are scored again with the float32 tables; the scores returned are those of decoded rows.
+    `OVERSAMPLING`·k rows, or more where rows lie so close that these may not hold the best k, are scored again with the
+    float32 tables; the scores returned are those of decoded rows.
     The codes are held once, in the order FAISS packs them (32 rows per block), and rescoring reads them there.
     """
 
@@ -66,18 +68,36 @@ class FastScanSearcher:
         kept = min(k, self.index.ntotal)
         for start in range(0, len(Q), QUERY_BLOCK):
             here = slice(start, start + QUERY_BLOCK)
-            found, places = self.rescored(Z[here], min(OVERSAMPLING * k, self.index.ntotal))
-            order = np.lexsort((places, -found))[:, :kept]
-            scores[here, :kept] = np.take_along_axis(found, order, 1)
-            rows[here, :kept] = np.take_along_axis(places, order, 1)
+            scores[here, :kept], rows[here, :kept] = self.best(Z[here], kept)
         return scores + bias[:, None], rows
 
-    def rescored(self, Z: np.ndarray, count: int) -> Found:
-        """The `count` best rows of fast-scan and their exact scores, in no order."""
-        _, places = self.index.search(Z, count)
+    def best(self, Z: np.ndarray, k: int) -> Found:
+        """Exact scores (m, k), falling, and rows: of candidates that are widened until no other row can belong here.
+
+        FAISS rounds the tables of a query to steps of at least 1/255 of the widest and 1/65,535 of all, so that a score
+        errs by a sum of uniform errors; `SURE` of its deviations are allowed for.
+        """
+        scores, rows = np.empty((len(Z), k), np.float32), np.empty((len(Z), k), np.int64)
+        tables = self.tables(Z)
+        widest, total = _span_kernel()(tables)
+        allowed = SURE * np.maximum(widest / 255, total / 65_535) * np.sqrt(tables.shape[1] / 12)
+        left, count = np.arange(len(Z)), OVERSAMPLING * k
+        while len(left) and OVERSAMPLING * count < self.index.ntotal:
+            rough, places = self.index.search(Z[left], count)
+            rough = -rough if self.tier.similarity == "euclidean" else rough
+            scores[left], rows[left] = best_of(self.exact(tables[left], places), places, k)
+            left = left[scores[left, -1] < rough.min(axis=1) + allowed[left]]
+            count *= OVERSAMPLING
+        every = np.arange(self.index.ntotal)[None]
+        for query in left:
+            scores[query], rows[query] = best_of(self.exact(tables[[query]], every), every, k)
+        return scores, rows
+
+    def exact(self, tables: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """(m, c) float32: the scores of the rows `places` (m, c), read from the packed bytes."""
         found = np.empty(places.shape, np.float32)
-        _rescore_kernel()(self.packed, self.tables(Z), places, found)
-        return found, places
+        _rescore_kernel()(self.packed, tables, places, found)
+        return found
 
     def tables(self, Z: np.ndarray) -> np.ndarray:
         """(m, parts, 16) float32: what each level of each part adds to the score."""
@@ -98,6 +118,26 @@ class FastScanSearcher:
         nibbles = np.stack([codes[ends] & 15, codes[ends] >> 4], axis=2).reshape(len(ends), -1)[:, :parts]
         expected = tables[0, np.arange(parts), nibbles].sum(axis=1, dtype=np.float64)
         return bool(np.allclose(found[0], expected, atol=1e-3))
+
+
+@cache
+def _span_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, nogil=True)
+    def kernel(tables):  # type: ignore[no-untyped-def]
+        queries, parts, levels = tables.shape
+        widest, total = np.zeros(queries), np.zeros(queries)
+        for q in range(queries):
+            for p in range(parts):
+                low = high = tables[q, p, 0]
+                for c in range(1, levels):
+                    low, high = min(low, tables[q, p, c]), max(high, tables[q, p, c])
+                widest[q] = max(widest[q], high - low)
+                total[q] += high - low
+        return widest, total
+
+    return kernel
 
 
 @cache

@@ -124,6 +124,22 @@ def test_the_e4m3_loop_reads_every_byte_as_ml_dtypes_does() -> None:
     np.testing.assert_array_equal(levels("e4m3")[never_written], 0)
 
 
+@pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
+@pytest.mark.parametrize("text", ["int4", "tq4", "pq8x4"])
+def test_fast_scan_misses_nothing_where_rows_are_closer_than_its_rounding(text: str) -> None:
+    rng = np.random.default_rng(0)
+    centres = 10 * rng.standard_normal((20, D))
+    X = (centres[rng.integers(0, 20, 9000)] + 0.05 * rng.standard_normal((9000, D))).astype(np.float32)
+    codec = fit_codec(parse(text), Training(X, "euclidean"))
+    codes = codec.encode(X)
+    searcher = build_searcher(codec, codes)
+    assert "FastScan" in searcher.name
+    _, rows = searcher.search(X[:M], K)
+    truth = oracle(codec, codes, X[:M])
+    worst = -np.sort(-truth, axis=1)[:, K - 1 : K]
+    assert (np.take_along_axis(truth, rows, axis=1) >= worst - 1e-3).all()
+
+
 def test_equal_scores_come_in_row_order_whichever_path() -> None:
     X = np.repeat(vectors(5, "cosine", 0), 20, axis=0)
     Q = vectors(6, "cosine", 1)
