@@ -180,7 +180,7 @@ def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> float:
     if cosine and zero:
         raise InputError(
             f"{what} must not be zero under cosine similarity; {zero} of {X.shape[0]} rows are, the first is row "
-            f"{first_zero}. Drop them or use --similarity dot."
+            f"{first_zero}. Drop them or use dot similarity."
         )
     return largest
 

@@ -46,7 +46,7 @@ def test_counts_run_over_blocks() -> None:
 
 def test_zero_rows_are_refused_under_cosine_only(X: np.ndarray) -> None:
     X[[4, 9]] = 0
-    with pytest.raises(InputError, match=r"2 of 50 rows are, the first is row 4.*--similarity dot"):
+    with pytest.raises(InputError, match=r"2 of 50 rows are, the first is row 4.*use dot similarity"):
         check_embeddings(X)
     for similarity in ("dot", "euclidean"):
         assert not check_embeddings(X, similarity=similarity).matrix()[4].any()

@@ -51,16 +51,19 @@ def costs(runs: Sequence[ComparedRun], vectors: int, price_per_gb: float | None)
 
     A cost only with a price (per GB = 10⁹ bytes, for whatever period the price is for).
     """
-    found = []
-    for item in subjects(runs, "compress", "analyze"):
-        result, dimension = item.result, item.dataset.dimension
-        width = None if dimension is None else 4 * dimension
-        rows = [Row(spec="f32", bytes_per_vector=width)]
-        if isinstance(result, CompressResult):
-            rows = [Row(spec="f32", bytes_per_vector=result.baseline.bytes_per_vector or width)]
-            rows += [result.recommendation] if result.recommendation.spec != "f32" else []
-        found += [_cost(item.label, row, vectors, price_per_gb) for row in rows if row.bytes_per_vector is not None]
-    return found
+    found: list[tuple[ComparedRun, Row]] = []
+    for first in subjects(runs, "compress", "analyze"):
+        stated = first.result.baseline.bytes_per_vector if isinstance(first.result, CompressResult) else None
+        width = stated or (None if first.dataset.dimension is None else 4 * first.dataset.dimension)
+        found.append((first, Row(spec="f32", bytes_per_vector=width)))
+        found += [
+            (item, item.result.recommendation)
+            for item in runs
+            if item.subject == first.subject
+            and isinstance(item.result, CompressResult)
+            and item.result.recommendation.spec != "f32"
+        ]
+    return [_cost(one.label, row, vectors, price_per_gb) for one, row in found if row.bytes_per_vector is not None]
 
 
 def _cost(label: str, row: Row, vectors: int, price: float | None) -> StoreCost:

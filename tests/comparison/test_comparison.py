@@ -335,6 +335,15 @@ def test_cost_is_bytes_times_vectors_plus_constants(tmp_path: Path) -> None:
     assert all(row["price"] is None for row in compare(runs, out=tmp_path).result["cost"])
 
 
+def test_every_store_of_the_same_vectors_has_its_cost(tmp_path: Path) -> None:
+    first = compressed(tmp_path, "plain")
+    other = {**first.result["recommendation"], "spec": "int8", "bytes_per_vector": 8}
+    asked = {**first.result["request"], "seed": 1}
+    runs = [first, compressed(tmp_path, "plain", recommendation=other, request=asked)]
+    rows = compare(runs, vectors="2M", out=tmp_path).result["cost"]
+    assert [(row["label"], row["spec"]) for row in rows] == [("A", "f32"), ("A", "binary"), ("A2", "int8")]
+
+
 # -- the runs themselves
 
 

@@ -17,6 +17,7 @@ from embgeo.errors import BudgetError
 from embgeo.results.compress import CrossFitted, Recommendation, StoreEffects
 from embgeo.results.rows import KeepVerdict, Row
 
+POWER = "80 % power, if the measured quality holds"
 POOR = 0.9  # share of the quality below which a recommendation comes with a warning
 
 
@@ -176,12 +177,12 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
     if decision.float32_as_fallback:
         text += f"; no smaller store is confirmed to keep {share} with {_queries(len(sweep.baseline.quality))}"
         if np.isfinite(decision.queries_needed):
-            text += f"; about {_queries(np.ceil(decision.queries_needed))} would suffice if the measured quality holds"
+            text += f"; about {_queries(np.ceil(decision.queries_needed))} would confirm it with {POWER}"
         return text
     if met:
         return f"{text}; confirmed: at least {share} kept"
     needed = row.keep.queries_for_80_percent_power if row.keep is not None else None
-    more = "" if needed is None else f" (about {_queries(needed)} would confirm it if the measured quality holds)"
+    more = "" if needed is None else f" (about {_queries(needed)} would confirm it with {POWER})"
     return f"{text}; not confirmed: at least {share} kept{more}"
 
 

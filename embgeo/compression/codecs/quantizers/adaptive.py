@@ -165,7 +165,7 @@ class Adaptive(Allocated):
 
     def code_bytes(self, width: int) -> int:
         if not 1 <= self.budget <= width:
-            raise InputError(f"{self.name} needs between 1 and {width} dimensions here; got {self.budget}")
+            raise InputError(f"{self.name} needs between 1 and {width} bytes here; got {self.budget}")
         return self.budget
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedAdaptive:

@@ -94,7 +94,12 @@ def spread_rows(Z: np.ndarray, count: int) -> np.ndarray:
     return Z if len(Z) <= count else Z[:: -(-len(Z) // count)]
 
 
-@quantizer(r"int8", example="int8", summary="256 evenly spaced levels over each range", fitted=FittedUniform)
+@quantizer(
+    r"int8",
+    example="int8",
+    summary="256 evenly spaced levels between the extremes of each coordinate",
+    fitted=FittedUniform,
+)
 @dataclass(frozen=True)
 class Int8(Quantizer):
     """One byte per coordinate; each dimension's range is that of the documents fitted on. State: 8·r bytes."""
@@ -106,7 +111,12 @@ class Int8(Quantizer):
         return uniform_between(8, Z.min(axis=0), Z.max(axis=0))
 
 
-@quantizer(r"int4", example="int4", summary="16 evenly spaced levels, rare extremes clipped", fitted=FittedUniform)
+@quantizer(
+    r"int4",
+    example="int4",
+    summary="16 evenly spaced levels per coordinate, rare extremes clipped",
+    fitted=FittedUniform,
+)
 @dataclass(frozen=True)
 class Int4(Quantizer):
     """Half a byte per coordinate; the range leaves out 0.1 % at either end, trading saturation for resolution.
