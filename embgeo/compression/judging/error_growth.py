@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 NO_GROWTH = 1.01  # smaller ratios are noise
+USUAL = 20.0  # mean deviations of neighbours' errors: beyond, a document is no neighbour but one that the codec clips
 NO_ERROR = 1e-5  # of the spread of the exact scores: what is left is float32 rounding
 
 
@@ -19,11 +20,14 @@ class ErrorGrowth:
     ratio : of the two, at least 1; infinite if there is too little to compare.
     applied : the factor that errors are multiplied by; 1 leaves scores as they are.
     slope : of approximate on exact scores, in sample; shrinkage by the codec is not an error.
+    shift, limit : the mean error of neighbours, and how far from it an error is still multiplied.
     """
 
     ratio: float
     applied: float = 1.0
     slope: float = 1.0
+    shift: float = 0.0
+    limit: float = np.inf
 
     @classmethod
     def between(cls, inside: np.ndarray, outside: np.ndarray, exact: np.ndarray, group: np.ndarray) -> ErrorGrowth:
@@ -42,12 +46,22 @@ class ErrorGrowth:
         if relative_out <= NO_ERROR * spread:
             return cls(1.0)
         ratio = max(relative_out / max(relative_in, NO_ERROR * spread), 1.0)
-        return cls(float(ratio), float(ratio) if ratio > NO_GROWTH else 1.0, float(slope_in))
+        errors = inside[group >= 0].astype(np.float64) - slope_in * exact[group >= 0]
+        shift = float(errors.mean())
+        limit = USUAL * float(np.abs(errors - shift).mean())
+        return cls(float(ratio), float(ratio) if ratio > NO_GROWTH else 1.0, float(slope_in), shift, limit)
 
     def scale(self, scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
-        """Scores with their errors scaled up to those on unseen documents; float32, shape of `scores`."""
+        """Scores with their errors scaled up to those on unseen documents; float32, shape of `scores`.
+
+        The error of a far document that the codec clips is huge: multiplied, it would lift it above every neighbour.
+        """
         expected = np.float32(self.slope) * exact
-        return np.asarray(expected + np.float32(self.applied) * (scores - expected), np.float32)
+        error = scores - expected
+        unusual = np.clip(error, self.shift - self.limit, self.shift + self.limit) - error
+        return np.asarray(
+            expected + np.float32(self.applied) * error + np.float32(self.applied - 1) * unusual, np.float32
+        )
 
 
 UNSCALED = ErrorGrowth(1.0)

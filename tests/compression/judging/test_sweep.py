@@ -155,6 +155,20 @@ def test_codecs_are_the_same_whatever_the_queries_are() -> None:
         assert not np.array_equal(a.quality, b.quality)
 
 
+def test_far_documents_that_the_codec_clips_are_not_lifted_above_the_neighbours() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((4000, 16)).astype(np.float32)
+    X[:8] *= 60
+    e = check_embeddings(X, rng.standard_normal((60, 16)).astype(np.float32), similarity="euclidean")
+    [outcome] = sweep(SweepInput(e, None), [parse("int4")]).outcomes
+    assert outcome.estimator["error_ratio"] > 1.01
+    codec = fit_codec(parse("int4"), Training(X, "euclidean"))
+    delivered = build_searcher(codec, codec.encode(X)).search(e.query_matrix(), 10)[1]
+    exact = exact_search(e, 10)[1]
+    in_sample = np.mean([len({*a} & {*b}) / 10 for a, b in zip(delivered.tolist(), exact.tolist(), strict=True)])
+    assert outcome.recall.mean() > in_sample - 0.1
+
+
 def test_without_judgements_quality_is_recall_of_exact_neighbours() -> None:
     e, _ = corpus(n=100, m=20)
     found = sweep(SweepInput(e, None), [parse("binary")])
