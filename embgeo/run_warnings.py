@@ -10,6 +10,7 @@ import numpy as np
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.decision import POOR
 from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.judging.effects import DELIVERED
 from embgeo.compression.judging.finding import Finding
 from embgeo.compression.judging.folds import FIT_ROWS
 from embgeo.compression.search.indices.ivf import POINTS_PER_LIST
@@ -23,6 +24,7 @@ from embgeo.sources.subject import Subject
 
 TIGHT = 8  # a whole-store limit in a small unit that needs more than 8x compression may have been meant per vector
 MIN_QUERIES = 10
+UNFAITHFUL = 0.1  # recall by which a search may fall short of the estimate of its codec
 JUDGED = 10  # documents per query that the quality measures consider
 
 
@@ -175,9 +177,16 @@ def list_warnings(specs: Sequence[Spec], documents: int) -> list[str]:
     ]
 
 
-def store_warnings(row: Row, store: Finding, vectors: int) -> list[str]:
-    """The best spec within the budget can still be bad, and constants matter in a store of few vectors."""
+def store_warnings(row: Row, store: Finding, vectors: int, delivered: float) -> list[str]:
+    """The best spec within the budget can still be bad, constants matter in a store of few vectors, and the search that
+    ships may not follow the codec: `delivered` is its recall on the first queries."""
     warnings = []
+    expected = float(store.recall[:DELIVERED].mean())
+    if delivered < expected - UNFAITHFUL:
+        warnings.append(
+            f"the built store finds {delivered:.2f} of the exact top 10, its codec should find {expected:.2f}: its "
+            "search does not follow its codec, so do not use it; please report this"
+        )
     if row.retained is not None and row.retained < POOR:
         warnings.append(
             f"{row.spec} is the best that fits and keeps only {100 * row.retained:.0f} % of the quality: consider a "

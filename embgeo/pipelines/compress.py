@@ -20,7 +20,7 @@ from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
 from embgeo.compression.choosing.storage_paper import float8_or_int8, storage_paper_specs
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.judging.checkpoint import open_checkpoints
-from embgeo.compression.judging.effects import byte_account, store_effects
+from embgeo.compression.judging.effects import byte_account, delivered_recall, store_effects
 from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep, corpus_searcher, sweep
 from embgeo.compression.judging.task import SweepInput
@@ -229,12 +229,13 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
     codec, structure = choice.sweep.shipped(outcome.spec)
     searcher = corpus_searcher(codec, embeddings, parsed.device, structure)
     effects = StoreEffects.from_json(store_effects(embeddings, searcher, parsed.request.seed, corpus.drop_own))
+    delivered = delivered_recall(embeddings, searcher, corpus.drop_own)
     progress("side effects of the store", 1, 1)
     origin = facts("compress", parsed.request, parsed.source.model, corpus.subject, threads)
     result = replace(
         CompressResult.from_json(origin),
         keys=None,
-        **_found(parsed, corpus, plan, choice),
+        **_found(parsed, corpus, plan, choice, delivered),
         recommendation=recommend(choice.sweep, choice.decision, choice.rows, effects, byte_account(codec)),
         protocol=Protocol.from_json(
             protocol(choice.sweep, parsed.request.seed, threads, parsed.device)
@@ -254,7 +255,7 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
     return save_run(parsed.request.out, result.to_json(), kept, *texts(corpus.subject, shown), write=build)
 
 
-def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice) -> dict[str, Any]:
+def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, delivered: float) -> dict[str, Any]:
     """The fields of the result that come from the sweep and the choice."""
     swept, request, limits = choice.sweep, parsed.request, plan.limits
     found: dict[str, Any] = {
@@ -267,7 +268,7 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice) -> di
         "warnings": [
             *corpus.warnings,
             *plan.warnings,
-            *store_warnings(choice.row, choice.outcome, limits.vectors),
+            *store_warnings(choice.row, choice.outcome, limits.vectors, delivered),
         ],
     }
     if plan.prediction is not None:

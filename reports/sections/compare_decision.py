@@ -132,7 +132,9 @@ def _alike(result: CompareResult) -> list[str]:
         alike = f"{percent(overlap, places=0)} (linear CKA {number(cka, places=3)}, chance {by_chance})"
         parts.append(f"{pair.a} and {pair.b} share {alike}")
     more = f"; {len(pairs) - 4} more pairs are in the table" if len(pairs) > 4 else ""
-    scale = " Linear CKA is 1 if two models see the same similarities between documents; unrelated ones are near chance."
+    scale = (
+        " Linear CKA is 1 if two models see the same similarities between documents; unrelated ones are near chance."
+    )
     return [f"Of a document's ten nearest neighbours, {', '.join(parts)}{more}.{scale}"] if parts else []
 
 

@@ -343,3 +343,22 @@ def test_scifact_from_its_text_gives_the_published_quality(shared_data: Path, tm
     run = api.analyze("minilm", str(shared_data / "scifact"), measures=["twonn_dim"], out=tmp_path)
     assert run.result["retrieval"]["ndcg@10"]["value"] == pytest.approx(0.64508, abs=1e-5)
     assert run.result["retrieval"]["recall@100"]["value"] == pytest.approx(0.925, abs=1e-9)
+
+
+def test_a_search_that_does_not_follow_its_codec_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import embgeo.pipelines.compress as pipeline
+
+    X = np.random.default_rng(0).standard_normal((200, D)).astype(np.float32)
+    asked: dict[str, Any] = {"docs": X, "queries": X[:50] + np.float32(0.1), "specs": ["int8"], "out": tmp_path}
+    assert not any("does not follow" in warning for warning in api.compress(**asked).result["warnings"])
+    honest = pipeline.corpus_searcher
+
+    def reversed_search(*given: Any) -> Any:
+        searcher = honest(*given)
+        right = searcher.search
+        monkeypatch.setattr(searcher, "search", lambda Q, k: tuple(side[:, ::-1][:, :k] for side in right(Q, len(X))))
+        return searcher
+
+    monkeypatch.setattr(pipeline, "corpus_searcher", reversed_search)
+    warnings = api.compress(**asked, seed=1).result["warnings"]
+    assert any("its search does not follow its codec" in warning for warning in warnings)

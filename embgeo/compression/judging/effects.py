@@ -14,6 +14,7 @@ from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search, own_rows, without_own
 
 REACH = 100
+DELIVERED = 200
 PROBES = 1000
 PROBES_OF_MANY = 200  # documents as queries in a corpus of over 100,000
 LISTED = 50
@@ -56,6 +57,20 @@ def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_ow
         "reachable@100": {"float32": len(before), "store": len(after)},
         "newly_unreachable": {"count": len(lost), "ids": [embeddings.doc_ids[row] for row in lost[:LISTED]]},
     }
+
+
+def delivered_recall(embeddings: Embeddings, searcher: Searcher, drop_own: bool = False) -> float:
+    """recall@10 of exact neighbours by the search that ships, mean over the first `DELIVERED` queries, in sample."""
+    asked = replace(
+        embeddings,
+        queries=embeddings.query_matrix()[:DELIVERED],
+        query_ids=embeddings.query_ids[:DELIVERED],
+    )
+    scores, exact = exact_search(asked, min(10 + TIES, len(asked)), drop_own_document=drop_own)
+    _, found = searcher.search(asked.query_matrix(), min(10 + int(drop_own), len(asked)))
+    if drop_own:
+        found = np.where(found == own_rows(asked)[:, None], -1, found)
+    return float(neighbour_recall(found, exact, 10, scores).mean())
 
 
 def _skewness(rows: np.ndarray, documents: int) -> float:
