@@ -218,9 +218,11 @@ def _turns(matrix: np.ndarray | None, offset: np.ndarray, length: LengthByte | N
     import faiss
 
     if length is not None:
-        width = length.code.width - 1
-        matrix = np.pad(np.eye(width) if matrix is None else matrix, ((0, 0), (0, 1)))
-        offset = np.append(offset if len(offset) else np.zeros(width), length.weight)
+        r = len(length.mean)
+        matrix = np.eye(r, dtype=np.float32) if matrix is None else matrix
+        offset = offset if len(offset) else np.zeros(r, np.float32)
+        matrix = np.column_stack([matrix, matrix @ length.mean])
+        offset = np.append(offset, offset @ length.mean + length.weight)
     if matrix is None:
         return []
     d, r = matrix.shape

@@ -186,13 +186,12 @@ def test_every_quantizer_is_exported_or_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ADDED)
 def test_a_byte_makes_up_for_the_length_to_first_order(text: str, tmp_path: Path) -> None:
-    """Of q·s / |s|, s the sum of codewords, FAISS adds q·s and the byte's value of 1 / |s| − 1 times a weight."""
+    """Of q·s / |s|, s the sum of codewords, FAISS adds q·s and 1 / |s| − 1 times q·mean and a weight."""
     store = stored(text, tmp_path)
     report, index = exported(store, tmp_path)
     import faiss
 
     turn = faiss.downcast_VectorTransform(index.chain.at(index.chain.size() - 1))
-    weight = faiss.vector_to_array(turn.b)[-1]
     whole = sums_of(store)
     sums, gains = whole[:, :-1], whole[:, -1]
     lengths = np.linalg.norm(sums, axis=1)
@@ -201,11 +200,14 @@ def test_a_byte_makes_up_for_the_length_to_first_order(text: str, tmp_path: Path
     assert len(np.unique(gains)) > 100
     Q = vectors(M, seed=1)
     Z, bias = store.codec.queries(Q)
+    last = turn.apply(Q)[:, -1]
+    weight = last - Z @ sums.mean(axis=0)
+    np.testing.assert_allclose(weight, weight[0], atol=1e-5)
     scores, rows = index.search(Q, K)
     ours = Z @ store.codec.decode(np.array(store.codes)).T
-    np.testing.assert_allclose(scores, np.take_along_axis(Z @ sums.T + weight * gains, rows, 1), atol=1e-5)
+    np.testing.assert_allclose(scores, np.take_along_axis(Z @ sums.T + last[:, None] * gains, rows, 1), atol=1e-5)
     assert not bias.any()
-    assert 0 < weight < ours.max()
+    assert 0 < weight[0] < ours.max()
     if store.structure is None:
         assert np.isclose(report.kept, share_kept(ours, rows), atol=0.15), "documents as queries tell how queries fare"
     np.testing.assert_array_equal(index.search(3 * Q, K)[1], rows, err_msg="queries of any length")
@@ -231,8 +233,8 @@ def share_kept(scores: np.ndarray, rows: np.ndarray) -> float:
 
 
 # SciFact × MiniLM, recall of the exact top 10, of embgeo search, the file, and one byte more without regard to length:
-# .685 .677 .655 at 24 B, .806 .808 .791 at 48 B, .908 .907 .897 at 96 B (measured with faiss-cpu 1.15)
-@pytest.mark.parametrize(("text", "loss"), [("adaptive@24B", 0.015), ("adaptive@48B", 0.005), ("adaptive@96B", 0.005)])
+# .685 .681 .655 at 24 B, .806 .809 .791 at 48 B, .908 .908 .897 at 96 B (measured with faiss-cpu 1.15)
+@pytest.mark.parametrize(("text", "loss"), [("adaptive@24B", 0.01), ("adaptive@48B", 0.005), ("adaptive@96B", 0.005)])
 def test_on_real_documents_the_byte_finds_more_than_a_longer_code(
     text: str, loss: float, tmp_path: Path, shared_data: Path
 ) -> None:
