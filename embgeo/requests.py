@@ -10,6 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from numbers import Integral
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
@@ -235,12 +236,30 @@ def by_keywords(request: type[Any]) -> Callable[[Callable[..., T]], Callable[...
             except TypeError as error:
                 raise TypeError(f"{function.__name__}() {error}") from None
             called = {"progress": given.pop("progress", silent)} if more else {}
+            for one in fields(request):
+                if given.get(one.name) is not None:
+                    _check_kind(one, given[one.name])
             return function(request(**given), **called)
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
     return decorate
+
+
+def _check_kind(one: Field[Any], value: Any) -> None:
+    """InputError if an option that the command line would parse is of another kind here, or below its minimum."""
+    kind = str(one.type).removesuffix(" | None")
+    if kind == "str" and not isinstance(value, str):
+        raise InputError(f"{one.name} must be text, as on the command line; got {value!r}")
+    if kind == "list[str]" and isinstance(value, str):
+        raise InputError(f"{one.name} must be a list of texts; got the text {value!r}")
+    if kind == "int":
+        least = one.metadata.get("minimum")
+        if not isinstance(value, Integral) or isinstance(value, bool):
+            raise InputError(f"{one.name} must be a whole number; got {value!r}")
+        if least is not None and value < least:
+            raise InputError(f"{one.name} must be at least {least}; got {value}")
 
 
 def _parameter(one: Field[Any]) -> inspect.Parameter:

@@ -96,7 +96,7 @@ def parts_of(run: Run, beside: Sequence[Run] = ()) -> list[Part]:
         Part(
             one,
             one.title if isinstance(one.title, str) else one.title(found),
-            list(one.draw(Shown(run, found, beside))),
+            list(one.draw(Shown(run, found, beside)) or ()),
         )
         for one in chosen
     ]

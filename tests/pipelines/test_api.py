@@ -6,6 +6,7 @@ import errno
 import importlib.util
 import itertools
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -283,7 +284,7 @@ def test_queries_without_judgements_are_compared_by_recall(files: Path, tmp_path
         ({"keep": "150%"}, InputError, "--keep must be"),
         ({"vectors": "-3"}, InputError, "--vectors must be"),
         ({"similarity": "manhattan"}, InputError, "similarity must be"),
-        ({"threads": 0}, InputError, "--threads must be at least 1"),
+        ({"threads": 0}, InputError, "threads must be at least 1"),
     ],
 )
 def test_what_can_be_refused_is_refused_before_anything_is_read(
@@ -343,6 +344,22 @@ def test_scifact_from_its_text_gives_the_published_quality(shared_data: Path, tm
     run = api.analyze("minilm", str(shared_data / "scifact"), measures=["twonn_dim"], out=tmp_path)
     assert run.result["retrieval"]["ndcg@10"]["value"] == pytest.approx(0.64508, abs=1e-5)
     assert run.result["retrieval"]["recall@100"]["value"] == pytest.approx(0.925, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"budget": 8}, "budget must be text, as on the command line; got 8"),
+        ({"keep": 0.9}, "keep must be text"),
+        ({"vectors": 1000}, "vectors must be text"),
+        ({"specs": "int8"}, "specs must be a list of texts; got the text 'int8'"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"seed": 1.5}, "seed must be a whole number; got 1.5"),
+    ],
+)
+def test_options_of_another_kind_are_named(option: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=re.escape(message)):
+        api.compress(docs=np.eye(8, dtype=np.float32), **option)
 
 
 def test_a_search_that_does_not_follow_its_codec_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
