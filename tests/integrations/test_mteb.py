@@ -9,18 +9,14 @@ import mteb
 import numpy as np
 import pytest
 import torch
+from examples.tiny_task import TinyTask, minilm
 from mteb import similarity_functions
-from mteb.abstasks.retrieval import AbsTaskRetrieval
-from mteb.abstasks.task_metadata import TaskMetadata
 from mteb.models import SearchEncoderWrapper, SentenceTransformerEncoderWrapper
 from mteb.models.model_meta import ScoringFunction
 from mteb.models.search_encoder_index import FaissSearchIndex
-from sentence_transformers import SentenceTransformer
 
-import datasets
 import embgeo
 from embgeo.compression.search.on_faiss import faiss_available
-from embgeo.datasets.registry import resolve_dataset
 from embgeo.encoders.resolve import packaged_minilm
 from embgeo.errors import InputError, SpecError
 from embgeo.integrations.mteb import CompressedIndex, similarity_of
@@ -40,45 +36,9 @@ FUNCTIONS = {
 SPECS = ["pca48,rot,int4", "int8", "pca32,binary", "binary+int8@4"]
 
 
-class Tiny(AbsTaskRetrieval):
-    """The bundled corpus as an mteb task, without a hub."""
-
-    metadata = TaskMetadata(
-        name="EmbgeoTiny",
-        description="Short everyday texts and graded questions.",
-        dataset={"path": "embgeo/tiny", "revision": "1"},
-        type="Retrieval",
-        eval_langs=["eng-Latn"],
-        eval_splits=["test"],
-        main_score="ndcg_at_10",
-    )
-
-    def load_data(self, *args: Any, **kwargs: Any) -> None:
-        if self.data_loaded:
-            return
-        tiny = resolve_dataset("tiny")
-        assert tiny.doc_texts is not None
-        assert tiny.query_texts is not None
-        documents = [
-            {"id": name, "title": "", "text": text} for name, text in zip(tiny.doc_ids, tiny.doc_texts, strict=True)
-        ]
-        queries = [{"id": name, "text": text} for name, text in zip(tiny.query_ids, tiny.query_texts, strict=True)]
-        split = {
-            "corpus": datasets.Dataset.from_list(documents),
-            "queries": datasets.Dataset.from_list(queries),
-            "relevant_docs": {query: dict(judged) for query, judged in tiny.judgements.qrels.items()},
-            "top_ranked": None,
-        }
-        self.dataset = {"default": {"test": split}}
-        self.data_loaded = True
-
-
 @pytest.fixture(scope="module")
 def model() -> Any:
-    found = packaged_minilm()
-    if found is None:
-        pytest.skip("needs the packaged MiniLM")
-    return SentenceTransformerEncoderWrapper(SentenceTransformer(str(found[0].parent), device="cpu"))
+    return SentenceTransformerEncoderWrapper(minilm())
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +56,7 @@ def in_sample(tmp_path_factory: pytest.TempPathFactory) -> dict[str, float]:
 def test_mteb_finds_the_quality_in_sample(spec: str, model: Any, in_sample: dict[str, float]) -> None:
     search = SearchEncoderWrapper(model, index_backend=CompressedIndex(spec))
     with warnings.catch_warnings(action="ignore"):
-        result = mteb.evaluate(search, Tiny(), cache=None, show_progress_bar=False, co2_tracker=False)
+        result = mteb.evaluate(search, TinyTask(), cache=None, show_progress_bar=False, co2_tracker=False)
     [task] = result.task_results
     assert task.scores["test"][0]["ndcg_at_10"] == pytest.approx(in_sample[spec], abs=5e-6)  # mteb rounds to 5 digits
 
