@@ -7,11 +7,13 @@ import pytest
 
 from embgeo.compression.codecs.codec import Tier, fit_codec, restore_codec
 from embgeo.compression.codecs.linear import Linear
+from embgeo.compression.codecs.part import QUANTIZERS, load_parts
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training, second_moment
 from embgeo.embeddings import normalise
 from embgeo.errors import SpecError
 
+load_parts()
 N, D = 500, 20
 RNG = np.random.default_rng(0)
 X = (RNG.standard_normal((N, D)) * np.linspace(2, 0.1, D) + 0.4).astype(np.float32) @ np.linalg.qr(
@@ -102,3 +104,12 @@ def test_a_manifest_and_its_state_rebuild_the_codec() -> None:
         assert back.spec == codec.spec
         assert back.manifest() == codec.manifest()
         np.testing.assert_array_equal(back.encode(X), codec.encode(X))
+
+
+@pytest.mark.parametrize("text", [part.example for part in QUANTIZERS.values()])
+def test_no_vectors_have_no_codes(text: str) -> None:
+    wide = np.random.default_rng(1).standard_normal((400, 384)).astype(np.float32)
+    codec = fitted(text, rows=wide)
+    codes = codec.encode(wide[:0])
+    assert codes.shape == (0, codec.code_bytes)
+    assert codec.decode(codes).shape == (0, codec.width)

@@ -53,7 +53,8 @@ class FittedBlockFloat4(FittedQuantizer):
         scale = self._scales(codes)[:, :, None]
         # a block whose scale rounds to 0 holds nothing
         levels = nearest_nibble(np.divide(blocks, scale, out=np.zeros_like(blocks), where=scale > 0), E2M1)
-        return np.concatenate([pack_nibbles(levels.reshape(len(Z), -1)[:, : self.width]), codes], axis=1)
+        flat = levels.reshape(len(Z), self.block * levels.shape[1])
+        return np.concatenate([pack_nibbles(flat[:, : self.width]), codes], axis=1)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         values = nibble_values(codes[:, : (self.width + 1) // 2], self.width, E2M1)

@@ -49,7 +49,7 @@ def pair_values(magnitudes: tuple[float, ...]) -> np.ndarray:
 
 def nibble_values(codes: np.ndarray, width: int, magnitudes: tuple[float, ...]) -> np.ndarray:
     """(n, ⌈width/2⌉) bytes → (n, width) float32 levels."""
-    return pair_values(magnitudes)[codes].reshape(len(codes), -1)[:, :width]
+    return pair_values(magnitudes)[codes].reshape(len(codes), 2 * codes.shape[1])[:, :width]
 
 
 @dataclass(frozen=True)

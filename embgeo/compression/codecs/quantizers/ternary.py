@@ -48,11 +48,12 @@ class FittedTernary(FittedQuantizer):
         digits = (self.mean - edge <= Z).astype(np.uint8) + (self.mean + edge < Z)
         digits = np.pad(digits, ((0, 0), (0, -Z.shape[1] % PER_BYTE)), constant_values=1)
         weights = 3 ** np.arange(PER_BYTE, dtype=np.uint8)
-        packed: np.ndarray = (digits.reshape(len(Z), -1, PER_BYTE) * weights).sum(axis=2, dtype=np.uint8)
+        bytewise = digits.reshape(len(Z), digits.shape[1] // PER_BYTE, PER_BYTE)
+        packed: np.ndarray = (bytewise * weights).sum(axis=2, dtype=np.uint8)
         return packed
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        values = trits()[codes].reshape(len(codes), -1)[:, : len(self.mean)]
+        values = trits()[codes].reshape(len(codes), PER_BYTE * codes.shape[1])[:, : len(self.mean)]
         return self.mean + values * (np.float32(LEVEL) * self.scale)
 
 
