@@ -145,6 +145,16 @@ def test_an_index_in_the_spec_finds_documents() -> None:
     assert all(row >= 0 for each in rows for row in each)
 
 
+@pytest.mark.parametrize("spec", ["int8", "ternary", "binary+int8@4"])
+def test_a_query_without_candidates_finds_nothing(spec: str) -> None:
+    index = CompressedIndex(spec)
+    index.add_documents(X, IDS)
+    names = {at: f"q{at}" for at in range(len(Q))}
+    scores, rows = search(index, top_ranked={"q0": ["d9", "d0"], "q1": []}, query_idx_to_id=names)
+    assert rows == [[1, 0]] + [[]] * (len(Q) - 1)
+    assert [len(each) for each in scores] == [2] + [0] * (len(Q) - 1)
+
+
 def test_the_similarity_is_that_of_the_model() -> None:
     for name, function in FUNCTIONS.items():
         assert similarity_of(function) == name
