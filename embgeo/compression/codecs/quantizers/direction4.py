@@ -47,7 +47,7 @@ class FittedDirection4(FittedQuantizer):
         values = np.array(LEVELS, np.float32)
         _direction_kernel()(np.ascontiguousarray(blocks), values, np.array(REACH, np.float32), nibbles, scales)
         codes = np.minimum(scales / self.unit[0], np.float32(E4M3_LARGEST)).astype(E4M3).view(np.uint8)
-        flat = nibbles.reshape(len(Z), BLOCK * nibbles.shape[1])
+        flat = nibbles.reshape(len(Z), BLOCK * blocks.shape[1])
         return np.concatenate([pack_nibbles(flat[:, : self.width]), codes], axis=1)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
