@@ -1,21 +1,28 @@
-"""The bundled corpus as a retrieval task of mteb, and the packaged model, both without a hub."""
+"""A dataset as a retrieval task of mteb, the packaged model, and a model that knows its vectors: without a hub."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pytest
 from mteb.abstasks.retrieval import AbsTaskRetrieval
 from mteb.abstasks.task_metadata import TaskMetadata
+from mteb.models.abs_encoder import AbsEncoder
+from mteb.models.model_meta import ModelMeta, ScoringFunction
 from sentence_transformers import SentenceTransformer
 
 import datasets
+from embgeo.datasets.dataset import Dataset
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.encoders.resolve import packaged_minilm
 
 
 class TinyTask(AbsTaskRetrieval):
-    """The dataset `tiny`."""
+    """The dataset `tiny`, or the `corpus_data` that it is given."""
+
+    corpus_data: Dataset | None = None
 
     metadata = TaskMetadata(
         name="EmbgeoTiny",
@@ -28,7 +35,7 @@ class TinyTask(AbsTaskRetrieval):
     )
 
     def split(self) -> dict[str, Any]:
-        tiny = resolve_dataset("tiny")
+        tiny = self.corpus_data or resolve_dataset("tiny")
         assert tiny.doc_texts is not None
         assert tiny.query_texts is not None
         documents = zip(tiny.doc_ids, tiny.doc_texts, strict=True)
@@ -51,3 +58,16 @@ def minilm() -> SentenceTransformer:
     if found is None:
         pytest.skip("needs the packaged MiniLM")
     return SentenceTransformer(str(found[0].parent), device="cpu")
+
+
+class StoredVectors(AbsEncoder):
+    """A model that returns the vectors it was given for texts, compared by cosine."""
+
+    def __init__(self, vectors: Mapping[str, np.ndarray]) -> None:
+        self.vectors = vectors
+        self.mteb_model_meta = ModelMeta.create_empty({"name": "embgeo/stored", "revision": "1"}).model_copy(
+            update={"similarity_fn_name": ScoringFunction.COSINE}
+        )
+
+    def encode(self, inputs: Any, **kwargs: Any) -> np.ndarray:
+        return np.stack([self.vectors[text.strip()] for batch in inputs for text in batch["text"]])
