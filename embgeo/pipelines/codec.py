@@ -73,10 +73,12 @@ class VectorCodec:
         """Scores (m, k) float32, larger is nearer, and rows (m, k) int64 of `codes`; −inf and −1 where there are fewer.
 
         Vectors stay encoded in memory; the searcher is kept for the next call with equal codes. An index in the spec
-        (`hnsw32,…`, `ivf256,…`) is built at the first call. Raises InputError for k below 1.
+        (`hnsw32,…`, `ivf256,…`) is built at the first call. Raises InputError for k below 1 and for no codes.
         """
         if k < 1:
             raise InputError(f"k must be at least 1; got {k}")
+        if not len(codes):
+            raise InputError("codes must hold at least one document; got none")
         asked = self._checked(Q).matrix()
         # by content: an array that was changed in place is searched anew
         codes = np.ascontiguousarray(self._checked_codes(codes))

@@ -65,6 +65,8 @@ def _refuse_unrelated(items: Sequence[ComparedRun], result: CompareResult) -> No
     alike = any(pair.status == "ok" for pair in result.model_similarity)
     if result.signatures is None and not (result.retrieval and result.retrieval.pairs) and not overlaid and not alike:
         listed = "; ".join(f"{item.label} is {item.run.command} of {item.dataset.name or 'vectors'}" for item in items)
+        if len({item.subject for item in items}) == 1:
+            listed += ". All are of the same vectors, whose search and similarity are the same by definition"
         raise InputError(
             "runs must have something in common to be compared: signatures (two analyze runs), fronts of one "
             f"quality measure (two compress runs), judged queries, or documents whose vectors are available; {listed}"

@@ -344,6 +344,11 @@ def test_every_store_of_the_same_vectors_has_its_cost(tmp_path: Path) -> None:
     assert [(row["label"], row["spec"]) for row in rows] == [("A", "f32"), ("A", "binary"), ("A2", "int8")]
 
 
+def test_runs_of_the_same_vectors_are_told_why_nothing_can_differ(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="the same vectors, whose search and similarity are the same by definition"):
+        compare([analyzed(tmp_path, "plain"), compressed(tmp_path, "plain")], out=tmp_path)
+
+
 # -- the runs themselves
 
 

@@ -112,6 +112,7 @@ def test_a_loaded_codec_says_that_its_index_cannot_be_built(tmp_path: Path) -> N
         (lambda codec: codec.encode(X * np.nan), "finite"),
         (lambda codec: codec.decode(np.zeros((2, 3), np.uint8)), r"\(n, 24\) uint8"),
         (lambda codec: codec.search(Q, codec.encode(X), 0), "k must be at least 1"),
+        (lambda codec: codec.search(Q, codec.encode(X)[:0]), "codes must hold at least one document"),
         (lambda codec: codec.search(Q[:, :3], codec.encode(X)), "24 dimensions; got 3"),
     ],
 )
