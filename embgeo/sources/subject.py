@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ from embgeo.encoders.cache import cache_key, encode_texts
 from embgeo.encoders.encoder import Encoder, Role, count_truncated
 from embgeo.encoders.resolve import VECTORS, names_model, resolve_encoder
 from embgeo.errors import InputError
+from embgeo.files.addresses import without_secrets
 from embgeo.files.cache_folder import cache_directory
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
 from embgeo.requests import EncoderOptions, SubjectRequest
-from embgeo.sources.vector_files import Vectors, load_vectors, one_row, readers
+from embgeo.sources.vector_files import Vectors, file_suffixes, load_named, one_row
+from embgeo.sources.vector_stores import names_vectors, vector_stores
 
 IN_MEMORY = "vectors:arrays"  # the model name of a run on arrays in memory
 
@@ -56,7 +58,8 @@ class Source:
 
     Attributes
     ----------
-    model : name of a model or vectors:PATH; `IN_MEMORY` for arrays.
+    model : name of a model, vectors:PATH or a place in a store, without its password; `IN_MEMORY` for arrays.
+    address : the same with the password.
     arrays : those of `IN_MEMORY`, else None.
     qrels : judgements of the arrays, {query id: {document id: grade}} or None.
     """
@@ -64,6 +67,7 @@ class Source:
     model: str
     arrays: Vectors | None = None
     qrels: Mapping[str, Mapping[str, int]] | None = None
+    address: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, request: SubjectRequest) -> Source:
@@ -78,7 +82,7 @@ class Source:
                 raise InputError(
                     f"arrays (docs=, queries=, qrels=, ids) replace a model; got the model {model!r} as well"
                 )
-            return cls(os.fspath(model))
+            return cls(without_secrets(os.fspath(model)), address=os.fspath(model))
         if (model is None) == (docs is None):
             raise InputError("name a model, or give the document vectors as docs=, an array of shape (n, d)")
         X = np.asarray(docs if model is None else model)
@@ -107,16 +111,18 @@ def load_subject(
     model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
     if similarity not in ("auto", *SIMILARITIES):
         raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
-    if not model.startswith(VECTORS) and Path(model).suffix in readers() and Path(model).expanduser().is_file():
+    named = Path(model)
+    if not model.startswith(VECTORS) and named.suffix in file_suffixes() and named.expanduser().is_file():
         raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
     if arrays is None:
         _refuse_swapped(model, dataset)
-    if not model.startswith(VECTORS) and dataset is None:
+    has_vectors = names_vectors(model)
+    if not has_vectors and dataset is None:
         raise InputError(
             f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
             "precomputed embeddings as vectors:PATH"
         )
-    if request.queries_vectors is not None and (arrays is not None or not model.startswith(VECTORS)):
+    if request.queries_vectors is not None and (arrays is not None or not has_vectors):
         raise InputError(
             "--queries-vectors needs vectors:PATH; a text model encodes the queries itself, arrays take queries="
         )
@@ -127,13 +133,13 @@ def load_subject(
         "drop_own_document": request.drop_own_document,
         "progress": progress,
     }
-    if not model.startswith(VECTORS):
+    if not has_vectors:
         assert dataset is not None
         data = resolve_dataset(dataset, **asked)
         return _from_texts(model, data, similarity, request.encoder_options, tokens, check, progress)
     found = arrays
     if found is None:
-        found = load_vectors(Path(model.removeprefix(VECTORS)).expanduser(), request.queries_vectors)
+        found = load_named(source.address or model, request.queries_vectors, progress)
     check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     if dataset is not None:
@@ -143,7 +149,7 @@ def load_subject(
         data = _judged(found, source.qrels, request.drop_own_document)
     else:
         e = check_embeddings(found.docs, found.queries, found.doc_ids, found.query_ids, chosen)
-        return _subject(e, None, _vector_facts(model, found), None)
+        return _subject(e, None, _vector_facts(model, found), None, warnings=found.warnings)
     return _from_vectors(model, found, data, chosen)
 
 
@@ -152,8 +158,12 @@ def _refuse_swapped(model: str, dataset: str | None) -> None:
     if dataset is None:
         if _names_dataset(model):
             raise InputError(f"{model!r} is a dataset; name the model before it, as in: minilm {model}")
-    elif names_model(dataset) or (_names_dataset(model) and not _names_dataset(dataset)):
+    elif names_model(dataset) or _names_store(dataset) or (_names_dataset(model) and not _names_dataset(dataset)):
         raise InputError(f"MODEL comes before DATASET; got {model!r} and {dataset!r}. Did you mean: {dataset} {model}")
+
+
+def _names_store(name: str) -> bool:
+    return name.partition(":")[0] in vector_stores() and not _names_dataset(name)
 
 
 def _names_dataset(name: str) -> bool:
@@ -186,7 +196,7 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
             found.query_ids, data.query_ids, data.every_query, len(queries), "query", data.name
         )
     embeddings = check_embeddings(found.docs, queries, doc_ids, query_ids or None, similarity)
-    warnings = []
+    warnings = list(found.warnings)
     if docs_by_row or queries_by_row:
         what = " and ".join(w for w, on in (("documents", docs_by_row), ("queries", queries_by_row)) if on)
         warnings.append(f"aligned by row: the vectors have no ids, so {what} were matched by their order")

@@ -9,9 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from embgeo.encoders.resolve import VECTORS
 from embgeo.errors import DataError
+from embgeo.files.addresses import without_secrets
 from embgeo.files.digest import Digest
 from embgeo.plugins import import_modules, load_plugins
+from embgeo.progress import Progress, silent
+from embgeo.sources.vector_stores import find_store, read_store, vector_stores
 
 ID_KEYS = ("doc_ids", "query_ids")
 KEYS = ("docs", "queries", *ID_KEYS)
@@ -54,6 +58,11 @@ def readers() -> Mapping[str, Reader]:
     return dict(_READERS)
 
 
+def file_suffixes() -> list[str]:
+    """The endings of every file that vectors:PATH reads."""
+    return [*readers(), *(suffix for store in vector_stores().values() for suffix in store.suffixes)]
+
+
 def in_words(names: Sequence[str]) -> str:
     """a, b or c"""
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
@@ -68,7 +77,8 @@ class Vectors:
     docs : (n, d) float array, n ≥ 1; a read-only memory map for .npy and .safetensors.
     queries : (m, d) float array or None.
     doc_ids, query_ids : strings, or None if the file has none: rows are then aligned by their order.
-    source : the files, as given.
+    source : the files, as given; a store without its password.
+    warnings : what the user must know of these vectors.
     """
 
     docs: np.ndarray
@@ -76,6 +86,7 @@ class Vectors:
     doc_ids: Sequence[str] | None
     query_ids: Sequence[str] | None
     source: str
+    warnings: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -89,7 +100,15 @@ class Vectors:
         return digest.hex()
 
 
-def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
+def load_named(name: str, queries_path: Path | None = None, progress: Progress = silent) -> Vectors:
+    """The vectors that MODEL names: vectors:PATH, or a place in a store; raises as `load_vectors` does."""
+    store = find_store(name)
+    if store is None:
+        return load_vectors(Path(name.removeprefix(VECTORS)).expanduser(), queries_path, progress)
+    return _with_queries(read_store(*store, progress), without_secrets(name), queries_path)
+
+
+def load_vectors(path: Path, queries_path: Path | None = None, progress: Progress = silent) -> Vectors:
     """Read vectors of documents, and of queries, from one file or two.
 
     A file holds one matrix (documents; or queries, in `queries_path`) or the keys docs, queries, doc_ids, query_ids.
@@ -104,10 +123,15 @@ def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
         A file is missing, malformed, truncated, empty, of an unknown kind, or holds other keys or dtypes.
     """
     path = Path(path)
-    found = _read(path, "docs")
+    found = _read(path, "docs", progress)
     if "docs" not in found:
         raise DataError(f"{path} must hold the document vectors under the key docs; it has {', '.join(sorted(found))}")
-    source = str(path)
+    return _with_queries(found, str(path), queries_path)
+
+
+def _with_queries(found: dict[str, np.ndarray], path: str, queries_path: Path | None) -> Vectors:
+    """The checked vectors of `path`, with queries of another file."""
+    source = path
     if queries_path is not None:
         queries_path = Path(queries_path)
         if "queries" in found:
@@ -120,9 +144,9 @@ def load_vectors(path: Path, queries_path: Path | None = None) -> Vectors:
         found |= {key: apart[key] for key in ("queries", "query_ids") if key in apart}
         source += f" + {queries_path}"
     docs = _checked(found["docs"], "docs", path)
-    queries = _checked(found["queries"], "queries", queries_path or path) if "queries" in found else None
+    queries = _checked(found["queries"], "queries", str(queries_path or path)) if "queries" in found else None
     doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ID_KEYS)
-    return Vectors(docs, queries, doc_ids, query_ids, source)
+    return Vectors(docs, queries, doc_ids, query_ids, source, tuple(found.get("warnings", np.empty(0)).tolist()))
 
 
 def load_queries(path: Path) -> np.ndarray:
@@ -139,15 +163,20 @@ def one_row(X: np.ndarray) -> np.ndarray:
     return X[None] if X.ndim == 1 else X
 
 
-def _read(path: Path, only: str) -> dict[str, np.ndarray]:
+def _read(path: Path, only: str, progress: Progress = silent) -> dict[str, np.ndarray]:
     """The arrays of a file under the known keys; a lone matrix gets the key `only`."""
     if not path.exists():
         raise DataError(f"no vector file {path}; check the path")
     if not path.is_file():
         raise DataError(f"{path} must be a vector file; it is a folder or device")
-    reader = readers().get(path.suffix.lower())
+    suffix = path.suffix.lower()
+    store = next((each for each in vector_stores().values() if suffix in each.suffixes), None)
+    if store is not None:
+        read = read_store(store, str(path), progress)
+        return read if only == "docs" else {"queries": read["docs"]}
+    reader = readers().get(suffix)
     if reader is None:
-        raise DataError(f"a vector file must be {in_words(list(readers()))}; got {path}")
+        raise DataError(f"a vector file must be {in_words(file_suffixes())}; got {path}")
     try:
         arrays = reader.read(path)
     except DataError:
@@ -168,7 +197,7 @@ def _read(path: Path, only: str) -> dict[str, np.ndarray]:
     return dict(arrays)
 
 
-def _checked(X: np.ndarray, key: str, path: Path) -> np.ndarray:
+def _checked(X: np.ndarray, key: str, path: str | Path) -> np.ndarray:
     if key == "queries":
         X = one_row(X)
     if X.dtype.kind != "f" or X.dtype.itemsize not in (2, 4, 8):

@@ -70,6 +70,7 @@ REGISTERING = {
     "quantizer",
     "index",
     "vectors",
+    "vector_store",
     "target",
     "result_target",
     "section",

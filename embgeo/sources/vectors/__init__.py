@@ -1,1 +1,1 @@
-"""Readers of vector files, one per module; each registers itself with `@vectors(".suffix")`."""
+"""Readers of vectors, one per module; each registers itself with `@vectors(".suffix")` or `@vector_store("scheme")`."""

@@ -1,0 +1,175 @@
+"""Stores that hold vectors (`sqlite-vec:PATH/TABLE.COLUMN`, …): the registry, and the copy that a run works on.
+
+A store is read once, in blocks and without writing to it, into a float32 matrix in a temporary file of the cache
+folder; the file has no name, so that it is gone when the process ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from embgeo.encoders.resolve import VECTORS
+from embgeo.errors import DataError, EmbgeoError, unknown_name
+from embgeo.files.addresses import without_secrets
+from embgeo.files.cache_folder import cache_directory, cache_errors
+from embgeo.plugins import import_modules, load_plugins
+from embgeo.progress import Progress, silent
+
+BLOCK_ROWS = 8192
+_ADDRESS = re.compile(r"([A-Za-z][\w.+-]+):(.*)", re.DOTALL)
+
+Block = tuple[Sequence[object] | None, np.ndarray]
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """What an open store yields.
+
+    Attributes
+    ----------
+    rows, dimension : the size; `rows` is for the progress only.
+    blocks : (ids or None, matrix (b, dimension)) in an order that is the same for the same content.
+    warnings : what the user must know of these vectors.
+    """
+
+    rows: int
+    dimension: int
+    blocks: Iterator[Block]
+    warnings: tuple[str, ...] = ()
+
+
+Open = Callable[[str], Iterator[StoredRows]]
+
+
+@dataclass(frozen=True)
+class VectorStore:
+    """A registered kind of store.
+
+    Attributes
+    ----------
+    scheme : `scheme:place` names such a store.
+    form : what a place looks like, for help and errors.
+    suffixes : of files that are such a store by themselves: `vectors:FILE` reads them too.
+    on_disk : a place begins with a path.
+    """
+
+    scheme: str
+    form: str
+    suffixes: tuple[str, ...]
+    on_disk: bool
+    open: Callable[[str], AbstractContextManager[StoredRows]]
+
+
+_STORES: dict[str, VectorStore] = {}
+
+
+def vector_store(
+    scheme: str, *, form: str, suffixes: Sequence[str] = (), on_disk: bool = True
+) -> Callable[[Open], Open]:
+    """Register the decorated generator as the reader of stores `scheme:place`; `scheme` must be new.
+
+    It takes the place, opens it for reading only, yields one `StoredRows`, and closes it. Whatever it raises is
+    reported as a `DataError` about the store.
+    """
+
+    def register(read: Open) -> Open:
+        if scheme in _STORES:
+            raise ValueError(f"a reader of {scheme}: is already registered")
+        _STORES[scheme] = VectorStore(scheme, form, tuple(suffixes), on_disk, contextmanager(read))
+        return read
+
+    return register
+
+
+@cache
+def vector_stores() -> Mapping[str, VectorStore]:
+    """Every store by its scheme."""
+    import_modules("embgeo.sources.vectors")
+    load_plugins()
+    return dict(_STORES)
+
+
+def find_store(name: str) -> tuple[VectorStore, str] | None:
+    """The store and the place in it that `name` means; None if `name` has no scheme, is vectors:PATH or a file.
+
+    Raises UnknownNameError for an unknown scheme.
+    """
+    found = _ADDRESS.fullmatch(name)
+    if found is None or name.startswith(VECTORS) or Path(name).expanduser().exists():
+        return None
+    scheme, place = found.groups()
+    known = vector_stores()
+    if scheme not in known:
+        forms = [f"{VECTORS}PATH", *(f"{each.scheme}:{each.form}" for each in known.values())]
+        raise unknown_name(
+            "source", f"{scheme}:", [VECTORS, *(f"{each}:" for each in known)], f"Forms: {', '.join(forms)}."
+        )
+    return known[scheme], place
+
+
+def names_vectors(name: str) -> bool:
+    """Whether `name` is vectors:PATH or a place in a store; raises UnknownNameError for an unknown scheme."""
+    return name.startswith(VECTORS) or find_store(name) is not None
+
+
+def read_store(store: VectorStore, place: str, progress: Progress = silent) -> dict[str, np.ndarray]:
+    """`docs` (n, d) float32, mapped from a temporary file; `doc_ids` if the store has ids; `warnings`.
+
+    Raises DataError about the store, MissingExtraError without its package, and StorageError if the cache is full.
+    """
+    name = without_secrets(f"{store.scheme}:{place}")
+    with _errors_of(store, name), store.open(place) as found:
+        if not found.rows:
+            raise DataError(f"{name} holds no vectors")
+        docs, ids = _copy(found, name, progress)
+        arrays = {"docs": docs, "warnings": np.array(found.warnings, np.str_)}
+        if ids:
+            arrays["doc_ids"] = np.array(ids, np.str_)
+    return arrays
+
+
+@contextmanager
+def _errors_of(store: VectorStore, name: str) -> Iterator[None]:
+    try:
+        yield
+    except EmbgeoError:
+        raise
+    except Exception as error:
+        # broad on purpose: every client has its own errors
+        line = without_secrets((str(error).strip().splitlines() or [type(error).__name__])[0])
+        raise DataError(f"{name} cannot be read as {store.scheme}:{store.form}: {line[:300]}") from error
+
+
+def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray, list[str]]:
+    """The matrix as a memory map of a file without a name, and the ids."""
+    d, done, ids = found.dimension, 0, list[str]()
+    stage = f"reading vectors: {found.rows:,} × {d}, {4e-6 * found.rows * d:,.1f} MB in the cache folder"
+    folder = cache_directory()
+    with cache_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+    with opened as file:
+        progress(stage, 0, found.rows)
+        for names, X in found.blocks:
+            if X.ndim != 2 or X.shape[1] != d:
+                raise DataError(f"every vector of {name} must have {d} dimensions; got a block of shape {X.shape}")
+            with cache_errors(folder):
+                file.write(np.ascontiguousarray(X, np.float32))
+            ids.extend(str(one) for one in (() if names is None else names))
+            done += len(X)
+            progress(stage, min(done, found.rows - 1), found.rows)
+        with cache_errors(folder):
+            file.flush()
+        if not done:
+            raise DataError(f"{name} holds no vectors")
+        X = np.memmap(file, np.float32, "r", shape=(done, d))
+    progress(stage, found.rows, found.rows)
+    return X, ids
