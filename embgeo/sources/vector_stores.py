@@ -26,7 +26,7 @@ from embgeo.progress import Progress, silent
 BLOCK_ROWS = 8192
 _ADDRESS = re.compile(r"([A-Za-z][\w.+-]+):(.*)", re.DOTALL)
 
-Block = tuple[Sequence[object] | None, np.ndarray]
+Block = tuple[Sequence[object] | np.ndarray | None, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -162,7 +162,7 @@ def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray,
             if X.ndim != 2 or X.shape[1] != d:
                 raise DataError(f"every vector of {name} must have {d} dimensions; got a block of shape {X.shape}")
             with cache_errors(folder):
-                file.write(np.ascontiguousarray(X, np.float32))
+                file.write(np.ascontiguousarray(X, np.float32).data)
             ids.extend(str(one) for one in (() if names is None else names))
             done += len(X)
             progress(stage, min(done, found.rows - 1), found.rows)
