@@ -94,7 +94,7 @@ class Tier:
         for part in self.reducers:
             Q, extra = part.queries(Q, self.similarity)
             bias = bias + extra
-        return Q, bias
+        return self.quantizer.query_side(Q), bias
 
     def manifest(self) -> dict[str, Any]:
         """JSON facts from which, with `state`, `restore_codec` rebuilds it."""

@@ -123,6 +123,10 @@ class FittedQuantizer(FittedPart):
         """(n, code_bytes) uint8 → (n, r) float32."""
         raise NotImplementedError
 
+    def query_side(self, Z: np.ndarray) -> np.ndarray:
+        """(m, r) float32: what is compared with decoded documents, by default the reduced queries Z (m, r)."""
+        return Z
+
     def raw_values(self, codes: np.ndarray) -> np.ndarray:
         """(n, r) float32: what `score=centred` compares; the decoded values if the format has no others."""
         return self.decode(codes)

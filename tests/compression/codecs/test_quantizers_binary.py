@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from oracles import slow_scalar_codecs as slow
 
+import embgeo
 from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.linear import Linear
 from embgeo.compression.codecs.quantizers.itq import haar_rotation
@@ -135,3 +136,13 @@ def test_ternary_error_is_that_of_three_levels_on_a_normal() -> None:
     # Max 1960, table I: .3634, .1902, .1175
     assert loss["ternary"] == pytest.approx(0.1902, rel=0.03)
     assert loss["binarym"] > loss["ternary"] > loss["tq2"]
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+def test_hamming_ranks_by_the_number_of_different_signs(similarity: str) -> None:
+    rng = np.random.default_rng(0)
+    X, Q = (rng.standard_normal((n, 24)).astype(np.float32) for n in (300, 20))
+    codec = embgeo.fit_codec("hamming", X, similarity=similarity)
+    _, rows = codec.search(Q, codec.encode(X), 10)
+    distances = ((Q > 0)[:, None] != (X > 0)[None]).sum(axis=2)
+    np.testing.assert_array_equal(rows, np.argsort(distances, axis=1, kind="stable")[:, :10])
