@@ -57,7 +57,7 @@ class FittedSigns(FittedQuantizer):
         every = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1, bitorder="little")
         return padded.reshape(-1, 8) @ (every.astype(np.float32) * 2 - 1).T
 
-    def table_code(self) -> TableCode:
+    def table_code(self) -> TableCode | None:
         size = self.magnitude[0]
         return TableCode.of_levels(1, np.tile([-size, size], (self.width, 1)))
 
