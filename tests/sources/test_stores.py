@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from embgeo.api import analyze, compress
-from embgeo.errors import DataError, UnknownNameError
+from embgeo.errors import DataError, MissingExtraError, UnknownNameError
 from embgeo.files.addresses import without_secrets
 from embgeo.sources.vector_files import Vectors, load_named
 
@@ -159,3 +160,145 @@ def assert_nowhere(folder: Path, secret: str) -> None:
         assert secret not in file.name
         if file.is_file():
             assert secret.encode() not in file.read_bytes(), file
+
+
+# sqlite-vec
+
+
+def sqlite_file(path: Path, X: np.ndarray) -> Path:
+    sqlite = pytest.importorskip("pysqlite3", reason="needs pysqlite3: pip install 'embgeo[sqlite-vec]'")
+    sqlite_vec = pytest.importorskip("sqlite_vec", reason="needs sqlite-vec: pip install 'embgeo[sqlite-vec]'")
+    db = sqlite.connect(str(path))
+    db.enable_load_extension(True)
+    sqlite_vec.load(db)
+    db.execute(f"create virtual table docs using vec0(e float[{D}] distance_metric=cosine, b bit[{D}], i int8[{D}])")
+    db.execute(
+        f"create virtual table named using vec0(name text primary key, e float[{D}], other float[{D}], +body text)"
+    )
+    db.execute("create table plain(id text primary key, body text, e blob)")
+    db.execute("create table unkeyed(e blob)")
+    db.execute("create virtual table none using vec0(e float[4])")
+    for row, x in enumerate(X):
+        blob = x.tobytes()
+        db.execute(
+            "insert into docs(rowid, e, b, i) values (?, ?, vec_bit(?), vec_int8(?))",
+            (row + 10, blob, b"1", b"12345678"),
+        )
+        db.execute("insert into named values (?, ?, ?, 'text')", (f"d{row:03}", blob, (2 * x).tobytes()))
+        db.execute("insert into plain values (?, 'text', ?)", (f"d{row:03}", blob))
+        db.execute("insert into unkeyed values (?)", (blob,))
+    db.execute("insert into plain values ('without', 'text', null)")
+    db.commit()
+    db.close()
+    return path
+
+
+def test_sqlite_vec_gives_float_columns_with_ids(tmp_path: Path, X: np.ndarray) -> None:
+    path = sqlite_file(tmp_path / "docs.db", X)
+    before = path.read_bytes()
+    named, numbered = [f"d{row:03}" for row in range(N)], [str(row + 10) for row in range(N)]
+    assert_equal(load_named(f"sqlite-vec:{path}/docs"), X, numbered)
+    assert_equal(load_named(f"sqlite-vec:{path}/docs.e"), X, numbered)
+    assert_equal(load_named(f"sqlite-vec:{path}/named.other"), 2 * X, named)
+    assert_equal(load_named(f"sqlite-vec:{path}/plain"), X, named)
+    assert_equal(load_named(f"sqlite-vec:{path}/unkeyed.e"), X, [str(row + 1) for row in range(N)])
+    assert path.read_bytes() == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["cache", "docs.db"]
+
+
+@pytest.mark.parametrize(
+    ("place", "says"),
+    [
+        ("docs.db/docs.i", "int8 codes: their scale is not in the file"),
+        ("docs.db/docs.b", "bits: the vectors are not in the file"),
+        ("docs.db/named", r"it has e \(float\), other \(float\)"),
+        ("docs.db/docs.x", r"it has e \(float\), b \(bit\), i \(int8\)"),
+        ("docs.db/nowhere.e", "no table 'nowhere'; it has docs, named, none, plain, unkeyed"),
+        ("docs.db/plain.body", "must hold float32 vectors as blobs; its first value is str"),
+        ("docs.db/none", "holds no vectors"),
+        ("docs.db", "must name a database file and a table"),
+        ("missing.db/docs", "no file"),
+    ],
+)
+def test_what_sqlite_vec_cannot_give_is_one_line(tmp_path: Path, X: np.ndarray, place: str, says: str) -> None:
+    sqlite_file(tmp_path / "docs.db", X[:3])
+    with pytest.raises(DataError, match=says) as caught:
+        load_named(f"sqlite-vec:{tmp_path / place}")
+    assert "\n" not in str(caught.value)
+
+
+def test_plain_blobs_need_no_extension_and_vec0_names_it(
+    tmp_path: Path, X: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = sqlite_file(tmp_path / "docs.db", X)
+    monkeypatch.setitem(sys.modules, "sqlite_vec", None)
+    monkeypatch.setitem(sys.modules, "pysqlite3", None)
+    assert len(load_named(f"sqlite-vec:{path}/plain").docs) == N
+    with pytest.raises(MissingExtraError, match=r"pip install 'embgeo\[sqlite-vec\]'"):
+        load_named(f"sqlite-vec:{path}/docs")
+
+
+def test_compress_reads_sqlite_vec(tmp_path: Path, X: np.ndarray) -> None:
+    path = sqlite_file(tmp_path / "docs.db", X)
+    run = compress(f"sqlite-vec:{path}/docs", specs=["int8"], out=tmp_path / "runs")
+    assert run.result["request"]["model"] == f"sqlite-vec:{path}/docs"
+    assert (run.result["dataset"]["documents"], run.result["dataset"]["dimension"]) == (N, D)
+
+
+# LanceDB
+
+
+def lance_table(folder: Path, X: np.ndarray, name: str = "docs", **columns: Any) -> Any:
+    lancedb = pytest.importorskip("lancedb", reason="needs lancedb: pip install 'embgeo[lancedb]'")
+    pa = pytest.importorskip("pyarrow")
+
+    def vectors(values: np.ndarray) -> Any:
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+
+    arrays = {key: vectors(value) if isinstance(value, np.ndarray) else value for key, value in columns.items()}
+    return lancedb.connect(str(folder)).create_table(name, pa.table({"vector": vectors(X), **arrays}))
+
+
+def test_lancedb_gives_columns_with_ids(tmp_path: Path, X: np.ndarray) -> None:
+    pa = pytest.importorskip("pyarrow", reason="needs lancedb: pip install 'embgeo[lancedb]'")
+    ids = [f"d{row}" for row in range(N)]
+    lance_table(tmp_path / "db", X, id=ids, text=["text"] * N)
+    half = (3 * X).astype(np.float16)
+    table = lance_table(tmp_path / "db", X, "two", doc_id=list(range(N)), half=half, codes=X.astype(np.int8))
+    lance_table(tmp_path / "db", X, "unnamed")
+    assert_equal(load_named(f"lancedb:{tmp_path}/db/docs"), X, ids)
+    assert_equal(load_named(f"lancedb:{tmp_path}/db/docs.lance#vector"), X, ids)
+    assert_equal(load_named(f"lancedb:{tmp_path}/db/unnamed"), X, None)
+    rows = [str(row) for row in range(N)]
+    assert_equal(load_named(f"lancedb:{tmp_path}/db/two#half"), half.astype(np.float32), rows)
+    table.delete("doc_id = 70")
+    kinds = {"vector": [None], "half": [half[0]], "codes": [None], "doc_id": [1000]}
+    table.add(pa.table({field.name: pa.array(kinds[field.name], field.type) for field in table.schema}))
+    assert_equal(load_named(f"lancedb:{tmp_path}/db/two#vector"), np.delete(X, 70, 0), [r for r in rows if r != "70"])
+
+
+def test_what_lancedb_cannot_give_is_one_line(tmp_path: Path, X: np.ndarray) -> None:
+    lance_table(tmp_path / "db", X[:3], half=X[:3].astype(np.float16), codes=X[:3].astype(np.int8))
+    for place, says in {
+        "db/docs": "must have one column of vectors, or be read as TABLE#COLUMN; it has 2: vector, half",
+        "db/docs#codes": "must be a column of fixed-size lists of floats",
+        "db/docs#nowhere": "must be a column of fixed-size lists of floats",
+        "db/other": "has no table 'other'; it has docs",
+        "new/docs": "no folder",
+    }.items():
+        with pytest.raises(DataError, match=says) as caught:
+            load_named(f"lancedb:{tmp_path}/{place}")
+        assert "\n" not in str(caught.value)
+    assert not (tmp_path / "new").exists()
+
+
+def test_lancedb_is_named_when_it_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lancedb", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'embgeo\[lancedb\]'"):
+        load_named(f"lancedb:{tmp_path}/docs")
+
+
+def test_analyze_reads_lancedb(tmp_path: Path, X: np.ndarray) -> None:
+    lance_table(tmp_path / "db", X)
+    run = analyze(f"lancedb:{tmp_path}/db/docs", measures=["iso_score"], out=tmp_path / "runs")
+    assert run.result["dataset"]["documents"] == N
