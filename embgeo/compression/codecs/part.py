@@ -172,6 +172,10 @@ class Reducer(Part):
     """Whether its coordinates are those of the directions of largest variance, uncentred and unscaled."""
     for_trained_models: ClassVar[bool] = False
     """Whether it is meant for models that were trained for it (Matryoshka)."""
+    keeps_lengths: ClassVar[bool] = False
+    """Whether unit vectors still are afterwards, so that cosine and inner product rank alike."""
+    one_matrix: ClassVar[bool] = True
+    """Whether a client can apply it by a matrix for documents and one for queries, with nothing added to scores."""
 
     @property
     def learned_width(self) -> int:

@@ -65,6 +65,7 @@ class Autoencoder(Narrowing):
     """
 
     spelling: ClassVar[str] = "ae{dimensions}"
+    one_matrix: ClassVar[bool] = False
 
     def cost(self, documents: int, rows: int, width: int) -> Cost:
         weights = 2 * (width * (self.dimensions + HIDDEN) + HIDDEN * self.dimensions)

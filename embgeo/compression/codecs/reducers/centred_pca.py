@@ -27,6 +27,7 @@ class CentredPCA(Narrowing):
     """
 
     spelling: ClassVar[str] = "pcac{dimensions}"
+    one_matrix: ClassVar[bool] = False
 
     def fit(self, Z: np.ndarray, training: Training) -> Linear:
         if Z is training.X:

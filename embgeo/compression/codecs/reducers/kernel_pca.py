@@ -81,6 +81,7 @@ class KernelPCA(Narrowing):
     """
 
     spelling: ClassVar[str] = "kpca{dimensions}"
+    one_matrix: ClassVar[bool] = False
 
     def offered_for(self, similarity: str) -> bool:
         return similarity != "dot"  # a kernel of distances cannot represent inner products

@@ -30,6 +30,7 @@ class Rotation(Reducer):
     """
 
     spelling: ClassVar[str] = "rot"
+    keeps_lengths: ClassVar[bool] = True
 
     def width(self, dimension: int) -> int:
         return dimension

@@ -51,6 +51,7 @@ class Truncation(Narrowing):
 
     spelling: ClassVar[str] = "trunc{dimensions}"
     for_trained_models: ClassVar[bool] = True
+    keeps_lengths: ClassVar[bool] = True
 
     def fit(self, Z: np.ndarray, training: Training) -> Prefix:
         return Prefix(self.dimensions, training.similarity == "cosine")

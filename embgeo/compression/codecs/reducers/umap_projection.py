@@ -76,6 +76,7 @@ class UMAPProjection(Reducer):
     """
 
     spelling: ClassVar[str] = "umap{dimensions}"
+    one_matrix: ClassVar[bool] = False
     dimensions: int
 
     def width(self, dimension: int) -> int:
