@@ -68,6 +68,8 @@ def export(run: Path | Run, target: Path | None = None, *, to: str = "faiss", ou
     Raises InputError for a codec or a result that `to` cannot hold.
     """
     goal = find_target(to)
+    if goal.write is None and goal.write_result is None:
+        raise InputError(f"no file is written for {to}; `embgeo targets {to} --spec SPEC` prints how it holds a spec")
     run = _run_with_store(run, out)
     path = Path(target or run.folder / goal.file)
     if goal.write_result is not None:

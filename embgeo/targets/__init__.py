@@ -1,4 +1,4 @@
-"""Export targets: each file here writes a store, or what was measured, in the format of another tool."""
+"""Targets: each file here writes a store or what was measured for another tool, or plans how a store holds a spec."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from embgeo.compression.choosing.native import Plan, Refusal
+from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.search.store import Store
 from embgeo.errors import InputError
 from embgeo.plugins import import_modules, load_plugins
@@ -58,13 +60,19 @@ class Exported:
 
 Write = Callable[[Store, Path, int | None], Exported]
 WriteResult = Callable[[CompressResult, Path], Exported]
+PlanFor = Callable[[Spec, int, str], Plan | Refusal]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A registered target: its name, the file it writes beside a store by default, and the function that writes it.
+    """A registered target: what it writes, or how it would hold a spec.
 
-    Exactly one of `write`, which takes the store, and `write_result`, which takes what was measured, is not None.
+    Attributes
+    ----------
+    file : what it writes beside a store by default; empty if it writes no file.
+    write, write_result : write the store, or what was measured; at most one is not None.
+    plan : (spec, dimension, similarity) → how it holds the spec, or why not; None for a target that holds no vectors.
+    holds, install : what it holds in formats of its own, and the line that installs its client.
     """
 
     name: str
@@ -72,17 +80,35 @@ class Target:
     summary: str
     write: Write | None = None
     write_result: WriteResult | None = None
+    plan: PlanFor | None = None
+    holds: str = ""
+    install: str = ""
 
 
 TARGETS: dict[str, Target] = {}
 
 
-def target(name: str, *, file: str, summary: str) -> Callable[[Write], Write]:
-    """Register a function (store, path, dimension or None) → Exported that writes whole files or nothing."""
+def target(
+    name: str, *, file: str, summary: str, plan: PlanFor | None = None, holds: str = "", install: str = ""
+) -> Callable[[Write], Write]:
+    """Register a function (store, path, dimension or None) → Exported that writes whole files or nothing.
+
+    `plan`, `holds` and `install` as in `Target`, if it can say beforehand which specs it holds.
+    """
 
     def add(write: Write) -> Write:
-        _register(Target(name, file, summary, write=write))
+        _register(Target(name, file, summary, write=write, plan=plan, holds=holds, install=install))
         return write
+
+    return add
+
+
+def store_target(name: str, *, summary: str, holds: str, install: str) -> Callable[[PlanFor], PlanFor]:
+    """Register a function (spec, dimension, similarity) → Plan or Refusal, of a store without a file."""
+
+    def add(plan: PlanFor) -> PlanFor:
+        _register(Target(name, "", summary, plan=plan, holds=holds, install=install))
+        return plan
 
     return add
 
@@ -101,6 +127,12 @@ def _register(new: Target) -> None:
     if new.name in TARGETS:
         raise ValueError(f"target {new.name!r} is already registered")
     TARGETS[new.name] = new
+
+
+def planning_targets() -> list[Target]:
+    """The registered targets that hold vectors, by name."""
+    load_targets()
+    return [TARGETS[name] for name in sorted(TARGETS) if TARGETS[name].plan is not None]
 
 
 @cache

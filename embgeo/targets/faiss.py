@@ -10,24 +10,43 @@ note says so.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from embgeo.compression.choosing.native import APPROXIMATE, SAME, Plan, Refusal
 from embgeo.compression.codecs.additive_code import AdditiveCode
-from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.codec import Codec, Tier, fit_codec
+from embgeo.compression.codecs.spec import Spec, parse
+from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.length_byte import LengthByte, length_byte
 from embgeo.compression.search.on_faiss import add_codes, code_index, faiss_available, faiss_metric
 from embgeo.compression.search.searcher import metric_of
 from embgeo.compression.search.store import Store
+from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.files.atomic import replacing, storage_errors
 from embgeo.targets import Exported, target
 
 PROBES = 16
 MAX_CODEBOOK_BYTES = 1_000_000_000
+PLAN_ROWS = 320  # enough for a codebook of 256 centroids
+
+
+class UnheldError(InputError):
+    """FAISS has no format for a codec.
+
+    Attributes
+    ----------
+    reason : why.
+    nearest : the spec nearest to it that has one.
+    """
+
+    def __init__(self, reason: str, nearest: str, more: str = "") -> None:
+        super().__init__(f"{reason} Nearest that FAISS can hold: {nearest}{more}")
+        self.reason, self.nearest = reason.rstrip(".;"), nearest
 
 
 @dataclass(frozen=True)
@@ -81,18 +100,60 @@ class Held:
     notes: tuple[str, ...] = ()
 
 
-@target("faiss", file="store.faiss", summary="a FAISS index file: plain FAISS reads and searches it")
+def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
+    """How a FAISS file holds `spec`: its parts are asked, fitted on random rows.
+
+    Raises MissingExtraError without FAISS, SpecError if the spec cannot work on that dimension.
+    """
+    _check_faiss()
+    rng = np.random.default_rng(0)
+    rows = max(PLAN_ROWS, 2 * spec.quantizer.centroids, *(part.learned_width for part in spec.reducers))
+    X, Q = (rng.standard_normal((n, dimension)).astype(np.float32) for n in (rows, PROBES))
+    if similarity == "cosine":
+        X, Q = normalise(X), normalise(Q)
+    training = Training(X, similarity)
+    codec = fit_codec(spec.flat, training.learning_from(Q) if spec.learns_from_queries else training)
+    try:
+        tier = _only_tier(codec)
+        held = _held(tier, codec.encode(X))
+        matrix, offset, notes = _query_map(tier, dimension)
+    except UnheldError as error:
+        return Refusal(error.reason, error.nearest)
+    kind = _kind(_wrapped(held.empty(), _turns(matrix, offset, held.length)))
+    if held.length is not None:
+        notes = ("one byte more per vector corrects for lengths that FAISS cannot divide by, to first order", *notes)
+    if tier.quantizer.faiss_rounds_queries:
+        notes = (_rounding(tier), *notes)
+    same = held.length is None and not tier.quantizer.faiss_rounds_queries
+    return Plan(
+        native=kind if spec.index is None else f"{spec.index.name} over {kind}",
+        predicted=str(spec),
+        fidelity=SAME if same else APPROXIMATE,
+        code_bytes=int(held.codes.shape[1]),
+        original_bytes=0,
+        client=(),
+        notes=(*notes, "the file holds the projection; `embgeo export` writes it"),
+    )
+
+
+@target(
+    "faiss",
+    file="store.faiss",
+    summary="a FAISS index file: plain FAISS reads and searches it",
+    plan=plan,
+    holds="f32, f16, bf16, int8, int4, fp8, 4- and 8-bit alphabets, pq, opq, rq, binary, adaptive (+ 1 byte); hnsw, ivf",
+    install="pip install 'embgeo[cpu]'",
+)
 def export_faiss(store: Store, path: Path, dimension: int | None = None) -> FaissExport:
     """Write `store` as a FAISS index file to `path`, whole or not at all.
 
     `dimension` of the vectors is needed only if no reducer shows it. Raises InputError for a codec that FAISS cannot
     hold (the message says why and names the nearest that it can), StorageError if the file cannot be written.
     """
-    if not faiss_available():
-        raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'")
+    _check_faiss()
     import faiss
 
-    tier = _only_tier(store)
+    tier = _only_tier(store.codec)
     library: Any = faiss
     held = _held(tier, store.codes)
     matrix, offset, notes = _query_map(tier, dimension)
@@ -111,25 +172,34 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Fais
     kind = _kind(index)
     written = _write(index, path)
     if tier.quantizer.faiss_rounds_queries:
-        notes = (f"FAISS rounds queries to {tier.spec.quantizer} on processors that multiply in it", *notes)
+        notes = (_rounding(tier), *notes)
     notes = ("row i of FAISS is document i of the store", *held.notes, *notes, _gpu_note(index))
     codes, lengths = int(store.codes.nbytes), int(held.codes.nbytes - store.codes.nbytes)
     kept = None if held.length is None or np.isnan(held.length.kept) else held.length.kept
     return FaissExport(path, len(store), predicted, written, notes, kind, codes, structure, bare, lengths, kept)
 
 
-def _only_tier(store: Store) -> Tier:
+def _check_faiss() -> None:
+    if not faiss_available():
+        raise MissingExtraError("writing a FAISS file needs FAISS: pip install 'embgeo[cpu]'")
+
+
+def _rounding(tier: Tier) -> str:
+    return f"FAISS rounds queries to {tier.spec.quantizer} on processors that multiply in it"
+
+
+def _only_tier(codec: Codec) -> Tier:
     """The codec, which FAISS could hold as far as its arithmetic goes."""
-    codec = store.codec
     if len(codec.tiers) > 1:
-        raise InputError(
-            f"a FAISS file holds one code per document; {codec.spec} has two. Nearest that FAISS can hold: "
-            f"{codec.spec.tiers[0]} or {codec.spec.tiers[1]} alone"
+        first, second = codec.spec.tiers
+        raise UnheldError(
+            f"a FAISS file holds one code per document; {codec.spec} has two.", str(first), f" or {second} alone"
         )
     if codec.spec.centred:
-        raise InputError(
-            f"FAISS compares float queries with decoded documents; {codec.spec} compares codes with codes. "
-            "Nearest that FAISS can hold: the spec without its score= part"
+        raise UnheldError(
+            f"FAISS compares float queries with decoded documents; {codec.spec} compares codes with codes.",
+            str(replace(codec.spec, centred=False)),
+            ", the spec without its score= part",
         )
     return codec.tiers[0]
 
@@ -140,11 +210,16 @@ def _held(tier: Tier, codes: np.ndarray) -> Held:
         return Held(lambda: code_index(tier), codes)
     code = tier.quantizer.additive_code()
     if code is None:
-        raise InputError(_reason(tier))
+        raise _unheld(
+            tier,
+            "FAISS holds codes whose coordinates (or parts) are decoded by tables of their own and added; those of "
+            f"{tier.spec} are not (a factor for each vector, or levels that depend on each other).",
+        )
     if code.codebook_bytes > MAX_CODEBOOK_BYTES:
-        raise InputError(
+        raise _unheld(
+            tier,
             f"FAISS holds {tier.spec} as a sum of codewords of all coordinates, which would take "
-            f"{code.codebook_bytes / 1e9:.1f} GB of codebooks. {_nearest(tier)}"
+            f"{code.codebook_bytes / 1e9:.1f} GB of codebooks.",
         )
     length = length_byte(tier, code, codes)
     return _summed(code if length is None else length.code, tier, codes, length)
@@ -160,16 +235,8 @@ def _summed(code: AdditiveCode, tier: Tier, codes: np.ndarray, length: LengthByt
     return Held(lambda: code.faiss_index(metric), held, length, notes)
 
 
-def _reason(tier: Tier) -> str:
-    """Why FAISS has no format for the codes, and which spec of about their size it has."""
-    return (
-        f"FAISS holds codes whose coordinates (or parts) are decoded by tables of their own and added; those of "
-        f"{tier.spec} are not (a factor for each vector, or levels that depend on each other). {_nearest(tier)}"
-    )
-
-
-def _nearest(tier: Tier) -> str:
-    """Which spec of about the size of the codes FAISS can hold."""
+def _unheld(tier: Tier, reason: str) -> UnheldError:
+    """The refusal, with the spec of about the size of the codes that FAISS can hold."""
     size = tier.code_bytes
     width = tier.width
     if tier.spec.quantizer.before:
@@ -182,7 +249,11 @@ def _nearest(tier: Tier) -> str:
     if tier.spec.quantizer.before and tier.quantizer.additive_code() is None and size <= width // 2:
         fitting = {f"adaptive@{size}B": size + (tier.similarity == "cosine")}
     nearest = min(fitting, key=lambda name: abs(fitting[name] - size))
-    return f"Nearest that FAISS can hold: {nearest} ({fitting[nearest]} bytes per vector instead of {size})"
+    text = nearest
+    if all(part.one_matrix for part in tier.spec.reducers) and not tier.spec.quantizer.before:
+        # its width is that behind the reducers
+        text = ",".join([*(part.name for part in tier.spec.reducers), nearest]).replace("rot,rot", "rot")
+    return UnheldError(reason, text, f" ({fitting[nearest]} bytes per vector instead of {size})")
 
 
 def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
@@ -197,9 +268,9 @@ def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np
     Q = np.random.default_rng(0).standard_normal((PROBES, d)).astype(np.float32)
     Z = tier.queries(Q)[0]
     if not np.allclose(Q @ matrix + offset, Z, atol=1e-3 * float(np.abs(Z).max())):
-        raise InputError(
-            f"a FAISS file holds only linear reducers; one of {tier.spec} is not linear. Nearest that FAISS can hold: "
-            f"pca{Z.shape[1]} in its place"
+        raise UnheldError(
+            f"a FAISS file holds only linear reducers; one of {tier.spec} is not linear.",
+            str(parse(f"pca{min(tier.width, d)},{tier.spec.quantizer.name}")),
         )
     notes: tuple[str, ...] = ()
     X = Q / np.linalg.norm(Q, axis=1, keepdims=True)

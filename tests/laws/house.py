@@ -73,6 +73,7 @@ REGISTERING = {
     "vector_store",
     "target",
     "result_target",
+    "store_target",
     "section",
 }
 ROW_FIELDS = {

@@ -1,0 +1,82 @@
+"""usearch: float, 8-bit and bit formats in one file, without the original vectors.
+
+Run with usearch 2.26.6.
+"""
+
+from __future__ import annotations
+
+from embgeo.compression.choosing.native import (
+    APPROXIMATE,
+    SAME,
+    Native,
+    NativeStore,
+    Plan,
+    Refusal,
+    Wanted,
+    no_format,
+    numbers_of,
+    plan_in,
+    signs,
+)
+from embgeo.compression.codecs.spec import Spec
+from embgeo.targets import store_target
+
+GRAPH = "the file holds an HNSW graph too (532 bytes a vector for 384 of int8 on SciFact × MiniLM)"
+NO_SCALE = "values are cast as they are, without a scale"
+I8 = "usearch divides by the length and multiplies by 127: recall@10 .954 for .991 on SciFact × MiniLM"
+# spec: dtype, bytes per coordinate, fidelity, what predicts it, notes
+FLOATS: dict[str, tuple[str, int, str, str, tuple[str, ...]]] = {
+    "f32": ("f32", 4, SAME, "f32", ()),
+    "f16": ("f16", 2, SAME, "f16", ()),
+    "bf16": ("bf16", 2, APPROXIMATE, "bf16", ("not measured against embgeo's bf16",)),
+    "fp8": ("e4m3", 1, APPROXIMATE, "fp8raw", (NO_SCALE, "recall@10 .976 for .981 with fp8 on SciFact × MiniLM")),
+    "fp8raw": ("e4m3", 1, APPROXIMATE, "fp8raw", (NO_SCALE,)),
+    "fp8e5m2": ("e5m2", 1, APPROXIMATE, "fp8e5m2raw", (NO_SCALE, "recall@10 .962 for .960 on SciFact × MiniLM")),
+    "fp8e5m2raw": ("e5m2", 1, APPROXIMATE, "fp8e5m2raw", (NO_SCALE,)),
+}
+
+
+def formats(wanted: Wanted) -> Native | str:
+    """Scalar types of usearch."""
+    name = wanted.quantizer
+    if name == "binary":
+        return signs(wanted, _index(wanted, "b1", "hamming"), notes=(GRAPH,))
+    if name == "int8":
+        if wanted.similarity != "cosine":
+            return f"usearch's i8 is for vectors within the unit ball and was run with cosine; got {wanted.similarity}"
+        return Native(_index(wanted, "i8", "cos"), wanted.width, APPROXIMATE, (I8, GRAPH))
+    if name in FLOATS:
+        dtype, size, fidelity, predicted, notes = FLOATS[name]
+        native = _index(wanted, dtype, wanted.metric)
+        return Native(native, size * wanted.width, fidelity, (*notes, GRAPH), quantizer=predicted)
+    return no_format("usearch", wanted)
+
+
+def _index(wanted: Wanted, dtype: str, metric: str) -> str:
+    numbers = numbers_of(wanted.spec)
+    links = f", connectivity={numbers[0]}" if numbers else ""
+    effort = f", expansion_search={numbers[1]}" if len(numbers) > 1 else ""
+    exact = "" if numbers else ", exact=True"
+    return f'Index(ndim={wanted.width}, metric="{metric}", dtype="{dtype}"{links}{effort}).search(Q, 10{exact})'
+
+
+STORE = NativeStore(
+    name="usearch",
+    formats=formats,
+    metrics={"cosine": "ip", "dot": "ip", "euclidean": "l2sq"},
+    indices=("hnsw",),
+    held=("f32", "f16", "fp8", "fp8e5m2", "int8", "binary"),
+    cut=("f16", 16),
+    max_width=65_535,
+)
+
+
+@store_target(
+    "usearch",
+    summary="usearch, in one file",
+    holds="f32, f16, bf16, fp8 without a scale, int8 (cosine), signs compared by Hamming distance; hnsw; no original",
+    install="pip install usearch",
+)
+def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
+    """The index and the search that hold the spec."""
+    return plan_in(STORE, spec, dimension, similarity)
