@@ -16,6 +16,7 @@ COMMANDS = (
     "compare",
     "search",
     "export",
+    "targets",
     "report",
     "measures",
     "models",
