@@ -141,7 +141,7 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
     file="store.faiss",
     summary="a FAISS index file: plain FAISS reads and searches it",
     plan=plan,
-    holds="f32, f16, bf16, int8, int4, fp8, 4- and 8-bit alphabets, pq, opq, rq, binary, adaptive (+ 1 byte); hnsw, ivf",
+    holds="f32, f16, bf16, int8, int4, fp8, 4- and 8-bit alphabets, pq, opq, rq, binary, adaptive (+1 byte); hnsw, ivf",
     install="pip install 'embgeo[cpu]'",
 )
 def export_faiss(store: Store, path: Path, dimension: int | None = None) -> FaissExport:
