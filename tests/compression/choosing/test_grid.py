@@ -18,7 +18,7 @@ from embgeo.threads import limited_threads
 
 load_parts()
 # fitted on queries; in need of an extra; another name of srp; what stores do, never better than binary
-ASKED_FOR = {"lean192", "umap32", "grp192", "hamming"}
+ASKED_FOR = {"lean192", "umap32", "grp192", "hamming", "int8sym", "int8unit", "int7"}
 DOCUMENTS = 520  # enough for codebooks of 256 centroids in every fold
 
 

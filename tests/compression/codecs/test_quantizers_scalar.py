@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from oracles import slow_scalar_codecs as slow
 
+import embgeo
 from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.codecs.quantizers.adjusted import PASSES, FittedAdjusted
@@ -380,3 +381,17 @@ def test_more_bits_are_never_worse(family: list[str]) -> None:
         sizes.append(codec.code_bytes)
     assert sizes == sorted(set(sizes))
     assert correlations == sorted(correlations), dict(zip(family, correlations, strict=True))
+
+
+# recall@10 measured in pgvector (bit), sqlite-vec (int8 on the scale of the data, and `unit`) and Qdrant (scalar int8)
+IN_STORES = {"hamming": 0.565, "int8sym": 0.988, "int8unit": 0.951, "int7": 0.978, "hamming+f32@4": 0.860}
+
+
+@pytest.mark.parametrize("text", IN_STORES)
+def test_formats_of_stores_find_what_the_stores_found(text: str, shared_data: Path) -> None:
+    X, Q = (np.load(shared_data / "scifact" / f"minilm-{name}.npy") for name in ("docs", "queries"))
+    codec = embgeo.fit_codec(text, X)
+    _, rows = codec.search(Q, codec.encode(X), 10)
+    exact = np.argsort(-Q @ X.T, axis=1, kind="stable")[:, :10]
+    recall = np.mean([len({*a} & {*b}) / 10 for a, b in zip(rows.tolist(), exact.tolist(), strict=True)])
+    assert recall == pytest.approx(IN_STORES[text], abs=0.005)
