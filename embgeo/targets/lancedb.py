@@ -8,6 +8,7 @@ from __future__ import annotations
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
     SAME,
+    SIGNS,
     Native,
     NativeStore,
     Plan,
@@ -37,7 +38,7 @@ def formats(wanted: Wanted) -> Native | str:
     graph = index is not None and index.name.startswith("hnsw")
     if graph and name != "int8":
         return f"LanceDB's graph was run over 8-bit codes only (IVF_HNSW_SQ); {wanted.spec} asks for {name}"
-    if name == "binary":
+    if name in SIGNS:
         return _bits(wanted)
     if name in COLUMNS:
         return _floats(wanted)

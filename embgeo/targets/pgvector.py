@@ -6,6 +6,7 @@ Run with pgvector 0.8.6 on PostgreSQL 18. There is no 8- or 4-bit type; `bit` is
 from __future__ import annotations
 
 from embgeo.compression.choosing.native import (
+    SIGNS,
     Native,
     NativeStore,
     Plan,
@@ -27,7 +28,7 @@ FLOATS = {"f32": ("vector", 4), "f16": ("halfvec", 2)}
 
 def formats(wanted: Wanted) -> Native | str:
     """Columns of pgvector."""
-    kind = "bit" if wanted.quantizer == "binary" else FLOATS.get(wanted.quantizer, ("", 0))[0]
+    kind = "bit" if wanted.quantizer in SIGNS else FLOATS.get(wanted.quantizer, ("", 0))[0]
     if not kind:
         return no_format("pgvector", wanted)
     if wanted.spec.index is not None and wanted.width > INDEXED_WIDTH[kind]:
@@ -99,7 +100,7 @@ STORE = NativeStore(
     formats=formats,
     metrics={"cosine": "inner product", "dot": "inner product", "euclidean": "l2"},
     indices=("hnsw", "ivf"),
-    held=("f32", "f16", "binary+f32@10", "binary"),
+    held=("f32", "f16", "binary+f32@10", "hamming", "binary"),
     cut=("f16", 16),
     max_width=16_000,
 )

@@ -44,10 +44,13 @@ def formats(wanted: Wanted) -> Native | str:
         return Native(_config(wanted, inside), wanted.signs_bytes, SAME, notes, keeps_original=True)
     if name in TURBO and (wanted.rotated or name != "int8"):
         return _turbo(wanted, rescored)
-    if name == "int8":
+    if name in ("int8", "int7"):
         inside = f"quantization=ScalarQuantization(type=int8, always_ram=true); {_search(wanted)}"
         size = wanted.width + FACTORS
-        return Native(_config(wanted, inside), size, APPROXIMATE, (PER_RANGE, BETTER), keeps_original=True)
+        if name == "int7":
+            return Native(_config(wanted, inside), size, SAME, (BETTER,), keeps_original=True)
+        more = (PER_RANGE, BETTER)
+        return Native(_config(wanted, inside), size, APPROXIMATE, more, quantizer="int7", keeps_original=True)
     if name.startswith("pq") and name[2:].isdigit():
         return _product(wanted, int(name[2:]))
     return no_format("Qdrant", wanted)

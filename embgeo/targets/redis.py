@@ -8,6 +8,7 @@ from __future__ import annotations
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
     SAME,
+    SIGNS,
     Native,
     NativeStore,
     Plan,
@@ -33,7 +34,7 @@ def formats(wanted: Wanted) -> Native | str:
         return Native(_commands(wanted, "NOQUANT"), 4 * wanted.width, SAME, notes)
     if name == "int8":
         return Native(_commands(wanted, "Q8"), wanted.width, APPROXIMATE, ("a scale for each vector", *notes))
-    if name == "binary":
+    if name in SIGNS:
         return signs(wanted, _commands(wanted, "BIN"), notes=notes)
     return no_format("Redis", wanted)
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
+    SAME,
+    SIGNS,
     Native,
     NativeStore,
     Plan,
@@ -30,15 +32,18 @@ RERANK = "recall@10 .859 for .957 with @4 on SciFact × MiniLM"
 def formats(wanted: Wanted) -> Native | str:
     """Columns of a vec0 table."""
     name, width = wanted.quantizer, wanted.width
-    if name == "binary":
+    if name in SIGNS:
         return _signs(wanted)
     if wanted.spec.rescorer is not None:
         return f"sqlite-vec was run with signs alone as the first of two searches; {wanted.spec} asks for {name}"
     if name == "f32":
         return Native(_table(f"e float[{width}] distance_metric={wanted.metric}", "?"), 4 * width, notes=(SQLITE,))
-    if name == "int8":
-        table = _table(f"e int8[{width}] distance_metric={wanted.metric}", "vec_int8(?)")
-        return Native(table, width, APPROXIMATE, (SCALE, SQLITE))
+    if name in ("int8", "int8sym", "int8unit"):
+        value = "vec_quantize_int8(?, 'unit')" if name == "int8unit" else "vec_int8(?)"
+        table = _table(f"e int8[{width}] distance_metric={wanted.metric}", value)
+        if name == "int8":
+            return Native(table, width, APPROXIMATE, (SCALE, SQLITE), quantizer="int8sym")
+        return Native(table, width, SAME, (SQLITE,))
     return no_format("sqlite-vec", wanted)
 
 
@@ -72,7 +77,7 @@ STORE = NativeStore(
     formats=formats,
     metrics={"cosine": "cosine", "euclidean": "l2"},
     indices=(),
-    held=("f32", "int8", "binary", "binary+f32@10"),
+    held=("f32", "int8sym", "int8", "hamming", "binary", "binary+f32@10"),
     cut=("int8", 8),
     max_width=8_192,
 )

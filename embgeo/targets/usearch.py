@@ -8,6 +8,7 @@ from __future__ import annotations
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
     SAME,
+    SIGNS,
     Native,
     NativeStore,
     Plan,
@@ -39,12 +40,12 @@ FLOATS: dict[str, tuple[str, int, str, str, tuple[str, ...]]] = {
 def formats(wanted: Wanted) -> Native | str:
     """Scalar types of usearch."""
     name = wanted.quantizer
-    if name == "binary":
+    if name in SIGNS:
         return signs(wanted, _index(wanted, "b1", "hamming"), notes=(GRAPH,))
-    if name == "int8":
+    if name in ("int8", "int8unit"):
         if wanted.similarity != "cosine":
             return f"usearch's i8 is for vectors within the unit ball and was run with cosine; got {wanted.similarity}"
-        return Native(_index(wanted, "i8", "cos"), wanted.width, APPROXIMATE, (I8, GRAPH))
+        return Native(_index(wanted, "i8", "cos"), wanted.width, APPROXIMATE, (I8, GRAPH), quantizer="int8unit")
     if name in FLOATS:
         dtype, size, fidelity, predicted, notes = FLOATS[name]
         native = _index(wanted, dtype, wanted.metric)

@@ -17,13 +17,10 @@ from embgeo.errors import SpecError
 SAME, APPROXIMATE = "same", "approximate"
 COSINE = ("cosine", "cos")
 CUT_SHARE = 4  # SciFact × MiniLM: pca96,f16 .604, pca48,f16 .490, and sign bits in half the bytes .588 (Hamming)
+SIGNS = ("binary", "hamming")
 HAMMING = (
     "Hamming distance rounds the query to signs too, which embgeo's binary does not: on SciFact × MiniLM nDCG@10 .581 "
     "to .589 instead of .623, after pca192 .481 to .485 instead of .583"
-)
-CENTRED_IS_LOWER = (
-    "score=centred is the nearest spec to Hamming distance, and lower there: .575 instead of .588, after pca192 .456 "
-    "instead of .485"
 )
 OTHER_GRAPH = "the store builds links and lists itself: recall and speed follow its own settings"
 
@@ -104,7 +101,6 @@ class Native:
     quantizer : what predicts it, `int8` or `rot,int4`; None: the quantizer of the spec.
     keeps_original : whether the store keeps float32 vectors beside the codes, and so can rescore with them.
     rotates : whether the store rotates vectors itself.
-    hamming : whether signs are compared with signs.
     """
 
     native: str
@@ -114,7 +110,6 @@ class Native:
     quantizer: str | None = None
     keeps_original: bool = False
     rotates: bool = False
-    hamming: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,8 +261,6 @@ def _planned(wanted: Wanted, native: Native) -> Plan:
 def _predicted(wanted: Wanted, native: Native, client: list[str]) -> str:
     spec = wanted.spec
     head = ",".join([*client, native.quantizer or spec.quantizer.name])
-    if native.hamming and spec.rescorer is None and wanted.similarity == "cosine":
-        return f"{head},score=centred"
     index = "" if spec.index is None else f"{spec.index.name},"
     tail = "" if spec.rescorer is None else f"+{spec.rescorer.name}@{spec.factor}"
     return f"{index}{head}{tail}"
@@ -275,9 +268,9 @@ def _predicted(wanted: Wanted, native: Native, client: list[str]) -> str:
 
 def signs(wanted: Wanted, native: str, **more: Any) -> Native:
     """A format of sign bits that are compared by Hamming distance."""
-    centred = (CENTRED_IS_LOWER,) if wanted.similarity == "cosine" and wanted.spec.rescorer is None else ()
-    notes = (HAMMING, *centred, *more.pop("notes", ()))
-    return Native(native, wanted.signs_bytes, APPROXIMATE, notes, hamming=True, **more)
+    same, notes = wanted.quantizer == "hamming", more.pop("notes", ())
+    fidelity, notes = (SAME, notes) if same else (APPROXIMATE, (HAMMING, *notes))
+    return Native(native, wanted.signs_bytes, fidelity, notes, quantizer="hamming", **more)
 
 
 def no_format(store: str, wanted: Wanted) -> str:
