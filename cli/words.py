@@ -45,6 +45,7 @@ def recommendation(result: CompressResult) -> list[str]:
     selection achieved on queries that had no part in it.
     """
     from embgeo.reports.sections.decision import unmet
+    from embgeo.reports.sections.deploy import sentences as deploy_sentences
 
     chosen = result.recommendation
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(chosen.reason or ""))
@@ -57,6 +58,7 @@ def recommendation(result: CompressResult) -> list[str]:
     if ties:
         rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""
         sentences.append(f"Statistically tied with it: {', '.join(ties[:TIES])}{rest}.")
+    sentences += [plain(sentence.translate(PLAIN)) for sentence in deploy_sentences(result.deploy, result.measure)]
     return sentences
 
 

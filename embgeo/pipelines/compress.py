@@ -30,6 +30,7 @@ from embgeo.encoders.encoder import choose_device
 from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.pipelines.built_store import STORE_FILE
+from embgeo.pipelines.deployable import deploy
 from embgeo.pipelines.subject_run import facts, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, CompressRequest
@@ -265,6 +266,14 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
         "rescoring": rescoring_curves(choice.rows),
         "budget": None if limits.budget is None else StoredBudget(**asdict(limits.budget)),
         "keep": limits.keep,
+        "deploy": deploy(
+            swept,
+            choice.rows,
+            choice.decision.chosen,
+            choice.bootstrap,
+            corpus.embeddings,
+            limits.budget is not None,
+        ),
         "warnings": [
             *corpus.warnings,
             *plan.warnings,

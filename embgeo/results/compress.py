@@ -151,6 +151,39 @@ class Float8OrInt8(Stored):
     sentence: str = ""
 
 
+class Holding(Stored):
+    """Whether a target holds a spec in a format of its own: `same`, `approximate` or None, and why.
+
+    `original_bytes` are of the uncompressed vector that it keeps beside the codes.
+    """
+
+    target: str = ""
+    fidelity: str | None = None
+    reason: str = ""
+    nearest: str | None = stored(optional=True)
+    code_bytes: int | None = stored(optional=True)
+    original_bytes: int | None = stored(optional=True)
+
+
+class Deployable(Stored):
+    """A row that a store holds, and its quality minus that of the recommended row, paired by query."""
+
+    spec: str = ""
+    bytes_per_vector: float | None = None
+    targets: list[Holding] = stored()
+    difference: float | None = None
+    difference_ci: Interval | None = None
+    recall: float | None = stored(key=RECALL)
+
+
+class Deploy(Stored):
+    """Which targets hold the recommended spec; `other`, what one holds if no store but FAISS holds it."""
+
+    spec: str = ""
+    targets: list[Holding] = stored()
+    other: Deployable | None = stored(optional=True)
+
+
 class CompressResult(Result):
     """Stores that were evaluated, and the one that was recommended and built.
 
@@ -169,6 +202,7 @@ class CompressResult(Result):
     warnings: list[str] = stored()
     float8_or_int8: Float8OrInt8 | None = stored(optional=True)
     price: Price | None = stored(optional=True)
+    deploy: Deploy | None = stored(optional=True)
 
     @property
     def measure(self) -> str:

@@ -1,0 +1,87 @@
+"""Which stores hold the recommended spec, and the best row of the run that one other than FAISS holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from embgeo.compression.choosing.native import Plan
+from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.judging.sweep import Sweep
+from embgeo.embeddings import Embeddings
+from embgeo.errors import MissingExtraError
+from embgeo.results.compress import Deploy, Deployable, Holding
+from embgeo.results.rows import Row
+from embgeo.retrieval.significance import QueryBootstrap
+from embgeo.targets import Target, planning_targets
+
+FILE = "faiss"  # searched in a process of the user's own; the others are stores
+
+
+def deploy(
+    swept: Sweep, rows: Sequence[Row], chosen: int, bootstrap: QueryBootstrap, embeddings: Embeddings, budgeted: bool
+) -> Deploy:
+    """Where row `chosen` of `rows` (in the order of `swept.all`) is held, and what else can be if no store holds it.
+
+    The other row is the best by the run's quality, then by recall, among those within the budget; without a budget the
+    smallest of those tied with the recommended one, if a store holds any. Held is a row whose own spec predicts what
+    the store does: not `binary` where signs are compared with signs.
+    """
+    dimension, similarity = embeddings.dimension, embeddings.similarity
+    held = holdings(swept.all[chosen].spec, dimension, similarity)
+    found = Deploy(spec=rows[chosen].spec, targets=held)
+    if any(one.fidelity for one in held if one.target != FILE):
+        return found
+    for at in _by_preference(swept, rows, chosen, budgeted):
+        stores = [one for one in holdings(swept.all[at].spec, dimension, similarity, FILE) if one.fidelity]
+        if stores:
+            best, other = swept.all[chosen].quality, swept.all[at].quality
+            row = Deployable(
+                spec=rows[at].spec,
+                bytes_per_vector=rows[at].bytes_per_vector,
+                targets=stores,
+                difference=float(other.mean() - best.mean()),
+                difference_ci=bootstrap.difference(other, best),
+                recall=rows[at].recall,
+            )
+            return Deploy(spec=found.spec, targets=held, other=row)
+    return found
+
+
+def holdings(spec: Spec, dimension: int, similarity: str, *without: str) -> list[Holding]:
+    """What every planning target says about `spec`, but those named; a target whose library is missing says nothing."""
+    found = []
+    for each in planning_targets():
+        if each.name not in without and (one := _holding(each, spec, dimension, similarity)) is not None:
+            found.append(one)
+    return found
+
+
+def _holding(target: Target, spec: Spec, dimension: int, similarity: str) -> Holding | None:
+    assert target.plan is not None
+    try:
+        plan = target.plan(spec, dimension, similarity)
+    except MissingExtraError:
+        return None
+    if not isinstance(plan, Plan):
+        return Holding(target=target.name, reason=plan.reason, nearest=plan.nearest)
+    if plan.predicted != str(spec):
+        differs = f"it does what {plan.predicted} predicts. {'. '.join(plan.notes)}"
+        return Holding(target=target.name, reason=differs, nearest=plan.predicted)
+    return Holding(
+        target=target.name,
+        fidelity=plan.fidelity,
+        reason=". ".join(plan.notes),
+        code_bytes=plan.code_bytes,
+        original_bytes=plan.original_bytes,
+    )
+
+
+def _by_preference(swept: Sweep, rows: Sequence[Row], chosen: int, budgeted: bool) -> list[int]:
+    """Places of the other rows that may stand in, the preferred first."""
+    # float32, the first row, needs no advice
+    others = [at for at, row in enumerate(rows) if at not in (0, chosen) and row.fits_budget is not False]
+    best = sorted(others, key=lambda at: (-float(swept.all[at].quality.mean()), -float(swept.all[at].recall.mean())))
+    if budgeted:
+        return best
+    tied = sorted((at for at in others if rows[at].tied), key=lambda at: rows[at].bytes_per_vector or 0.0)
+    return [*tied, *(at for at in best if at not in tied)]
