@@ -111,5 +111,5 @@ def test_every_dependency_is_pinned(repository: Path) -> None:
     # the gpu extra is another build of what the cpu extra pins
     extras = [need for name, needs in project["optional-dependencies"].items() if name != "gpu" for need in needs]
     for need in [*project["dependencies"], *extras]:
-        name = need.partition(">")[0].partition("=")[0].lower().replace("_", "-")
+        name = need.partition(">")[0].partition("=")[0].partition("[")[0].lower().replace("_", "-")
         assert f"\n{name}==" in f"\n{pins}", need
