@@ -200,7 +200,7 @@ def _store_on_disk(text: str) -> tuple[str, str] | None:
 
     scheme, _, place = text.partition(":")
     store = vector_stores().get(scheme)
-    return (scheme, place) if store is not None and store.on_disk else None
+    return (scheme, place) if store is not None and store.on_disk and "://" not in place else None
 
 
 def _shown(value: Any) -> str:

@@ -6,6 +6,7 @@ folder; the file has no name, so that it is gone when the process ends, however 
 
 from __future__ import annotations
 
+import difflib
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from embgeo.encoders.resolve import VECTORS
-from embgeo.errors import DataError, EmbgeoError, unknown_name
+from embgeo.errors import DataError, EmbgeoError, UnknownNameError
 from embgeo.files.addresses import without_secrets
 from embgeo.files.cache_folder import cache_directory, cache_errors
 from embgeo.plugins import import_modules, load_plugins
@@ -108,10 +109,10 @@ def find_store(name: str) -> tuple[VectorStore, str] | None:
     scheme, place = found.groups()
     known = vector_stores()
     if scheme not in known:
-        forms = [f"{VECTORS}PATH", *(f"{each.scheme}:{each.form}" for each in known.values())]
-        raise unknown_name(
-            "source", f"{scheme}:", [VECTORS, *(f"{each}:" for each in known)], f"Forms: {', '.join(forms)}."
-        )
+        forms = {"vectors": f"{VECTORS}PATH"} | {each.scheme: f"{each.scheme}:{each.form}" for each in known.values()}
+        near = difflib.get_close_matches(scheme, forms, 1)
+        meant = f"did you mean {forms[near[0]]}?" if near else "there is no such store."
+        raise UnknownNameError(f"unknown source {scheme + ':'!r}; {meant} The forms are {', '.join(forms.values())}")
     return known[scheme], place
 
 

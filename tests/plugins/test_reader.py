@@ -30,3 +30,18 @@ def test_a_reader_in_one_file_serves_the_command_line(tmp_path: Path) -> None:
     damaged = tmp_path / "damaged.csv"
     damaged.write_text("1,2\nthree,4\n")
     assert "is not a valid .csv file" in embgeo("analyze", f"vectors:{damaged}", plugins="planted_reader").stderr
+
+
+def test_a_store_in_one_file_serves_the_command_line(tmp_path: Path) -> None:
+    words = ("analyze", "letters:embeddings", "--measures", "iso_score", "--json", "-", "--out", str(tmp_path))
+    done = embgeo(*words, "--quiet", plugins="planted_store")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["dataset"]["documents"] == 30
+    assert "letters:WORD" in embgeo("models", plugins="planted_store").stdout
+    assert (
+        "letters:1 cannot be read as letters:WORD: no word"
+        in embgeo("analyze", "letters:1", plugins="planted_store").stderr
+    )
+    misspelt = embgeo("analyze", "leters:embeddings", plugins="planted_store")
+    assert misspelt.returncode == 2
+    assert "unknown source 'leters:'; did you mean letters:WORD?" in misspelt.stderr

@@ -135,10 +135,10 @@ def test_a_store_is_a_model_for_compare(tmp_path: Path, X: np.ndarray) -> None:
 
 
 def test_an_unknown_scheme_is_named_with_a_suggestion() -> None:
-    with pytest.raises(UnknownNameError, match=r"unknown source 'fais:'; did you mean faiss:\?") as caught:
+    with pytest.raises(UnknownNameError, match=r"unknown source 'fais:'; did you mean faiss:PATH\?") as caught:
         load_named("fais:store.faiss")
     assert "faiss:PATH" in str(caught.value)
-    with pytest.raises(UnknownNameError, match="did you mean vectors:"):
+    with pytest.raises(UnknownNameError, match="did you mean vectors:PATH"):
         load_named("vector:docs.npy")
 
 
@@ -447,3 +447,52 @@ def test_psycopg_is_named_when_it_is_missing(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'embgeo\[pgvector\]'"):
         load_named("pgvector:postgresql://h/db/t.e")
+
+
+# Qdrant: the client's local mode, whose interface is the server's; no server is run here
+
+
+def test_qdrant_gives_points_with_ids(tmp_path: Path, X: np.ndarray, monkeypatch: pytest.MonkeyPatch) -> None:
+    qdrant = pytest.importorskip("qdrant_client", reason="needs qdrant-client: pip install 'embgeo[qdrant]'")
+    from embgeo.sources.vectors import qdrant as reader
+
+    monkeypatch.setattr(reader, "SCROLL_ROWS", 64)
+    m = qdrant.models
+    size = m.VectorParams(size=D, distance=m.Distance.DOT)
+    client = qdrant.QdrantClient(path=str(tmp_path / "db"))
+    client.create_collection("docs", size)
+    client.create_collection("named", {"a": size, "b": size})
+    client.create_collection("empty", size)
+    client.upload_collection("docs", X, ids=list(range(5, N + 5)))
+    points = [
+        m.PointStruct(id=row, vector={"a": x.tolist(), "b": (2 * x).tolist()} if row != 70 else {"a": x.tolist()})
+        for row, x in enumerate(X)
+    ]
+    client.upsert("named", points)
+    client.close()
+    assert_equal(load_named(f"qdrant:{tmp_path}/db/docs"), X, [str(row) for row in range(5, N + 5)])
+    kept = [row for row in range(N) if row != 70]
+    assert_equal(load_named(f"qdrant:{tmp_path}/db/named#b"), 2 * X[kept], [str(row) for row in kept])
+    for place, says in {
+        "db/named": "COLLECTION#VECTOR; it has a, b",
+        "db/other": "has no collection 'other'; it has docs, empty, named",
+        "db/empty": "holds no vectors",
+        "new/docs": "no folder",
+    }.items():
+        with pytest.raises(DataError, match=says):
+            load_named(f"qdrant:{tmp_path}/{place}")
+    assert not (tmp_path / "new").exists()
+    run = analyze(f"qdrant:{tmp_path}/db/docs", measures=["iso_score"], out=tmp_path / "runs")
+    assert run.result["dataset"]["documents"] == N
+    monkeypatch.setitem(sys.modules, "qdrant_client", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'embgeo\[qdrant\]'"):
+        load_named(f"qdrant:{tmp_path}/db/docs")
+
+
+def test_a_qdrant_server_that_is_down_is_one_line_without_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("qdrant_client", reason="needs qdrant-client: pip install 'embgeo[qdrant]'")
+    monkeypatch.setenv("QDRANT_API_KEY", SECRET)
+    with pytest.raises(DataError, match=r"qdrant:http://127.0.0.1:1/docs cannot be read") as caught:
+        load_named("qdrant:http://127.0.0.1:1/docs")
+    assert "\n" not in str(caught.value)
+    assert SECRET not in str(caught.value)
