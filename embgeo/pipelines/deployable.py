@@ -23,16 +23,17 @@ def deploy(
     """Where row `chosen` of `rows` (in the order of `swept.all`) is held, and what else can be if no store holds it.
 
     The other row is the best by the run's quality, then by recall, among those within the budget; without a budget the
-    smallest of those tied with the recommended one, if a store holds any. Held is a row whose own spec predicts what
-    the store does: not `binary` where signs are compared with signs.
+    smallest of those tied with the recommended one, if a store holds any. Signs that the store compares with signs do
+    not count: the row of `binary` did not measure that.
     """
     dimension, similarity = embeddings.dimension, embeddings.similarity
     held = holdings(swept.all[chosen].spec, dimension, similarity)
     found = Deploy(spec=rows[chosen].spec, targets=held)
-    if any(one.fidelity for one in held if one.target != FILE):
+    if any(_as_measured(one, swept.all[chosen].spec) for one in held if one.target != FILE):
         return found
     for at in _by_preference(swept, rows, chosen, budgeted):
-        stores = [one for one in holdings(swept.all[at].spec, dimension, similarity, FILE) if one.fidelity]
+        spec = swept.all[at].spec
+        stores = [one for one in holdings(spec, dimension, similarity, FILE) if _as_measured(one, spec)]
         if stores:
             best, other = swept.all[chosen].quality, swept.all[at].quality
             row = Deployable(
@@ -56,6 +57,11 @@ def holdings(spec: Spec, dimension: int, similarity: str, *without: str) -> list
     return found
 
 
+def _as_measured(one: Holding, spec: Spec) -> bool:
+    """Whether the row of `spec` says, about at least, what the store does."""
+    return one.fidelity is not None and not (spec.quantizer.plain_signs and one.predicted)
+
+
 def _holding(target: Target, spec: Spec, dimension: int, similarity: str) -> Holding | None:
     assert target.plan is not None
     try:
@@ -64,13 +70,11 @@ def _holding(target: Target, spec: Spec, dimension: int, similarity: str) -> Hol
         return None
     if not isinstance(plan, Plan):
         return Holding(target=target.name, reason=plan.reason, nearest=plan.nearest)
-    if plan.predicted != str(spec):
-        differs = f"it does what {plan.predicted} predicts. {'. '.join(plan.notes)}"
-        return Holding(target=target.name, reason=differs, nearest=plan.predicted)
     return Holding(
         target=target.name,
         fidelity=plan.fidelity,
         reason=". ".join(plan.notes),
+        predicted=None if plan.predicted == str(spec) else plan.predicted,
         code_bytes=plan.code_bytes,
         original_bytes=plan.original_bytes,
     )

@@ -154,13 +154,15 @@ class Float8OrInt8(Stored):
 class Holding(Stored):
     """Whether a target holds a spec in a format of its own: `same`, `approximate` or None, and why.
 
-    `original_bytes` are of the uncompressed vector that it keeps beside the codes.
+    `predicted` is the spec that predicts what it does, if that is another; `original_bytes` are of the uncompressed
+    vector that it keeps beside the codes.
     """
 
     target: str = ""
     fidelity: str | None = None
     reason: str = ""
     nearest: str | None = stored(optional=True)
+    predicted: str | None = stored(optional=True)
     code_bytes: int | None = stored(optional=True)
     original_bytes: int | None = stored(optional=True)
 

@@ -45,7 +45,7 @@ def other_sentence(other: Deployable, measure: str) -> str:
     recall = ""
     if other.recall is not None and measure == NDCG:
         recall = f"; its recall@10 of exact search is {number(other.recall, places=3)}"
-    where = ", ".join(_size(one) for one in other.targets)
+    where = "; ".join(_size(one) for one in other.targets)
     return (
         f"None of these stores, FAISS apart, holds the recommended spec. Of the other rows {other.spec}, at "
         f"{byte_size(other.bytes_per_vector)} per vector, can be held ({where}): {quality} {price} against the "
@@ -56,7 +56,8 @@ def other_sentence(other: Deployable, measure: str) -> str:
 def _size(one: Holding) -> str:
     """`qdrant ≈ 388 B beside the original`."""
     beside = " beside the original" if one.original_bytes else ""
-    return f"{one.target} {MARKS.get(one.fidelity or '', '–')} {byte_size(one.code_bytes)}{beside}"
+    by = f", predicted by {one.predicted}" if one.predicted else ""
+    return f"{one.target} {MARKS.get(one.fidelity or '', '–')} {byte_size(one.code_bytes)}{beside}{by}"
 
 
 def sentences(found: Deploy | None, measure: str) -> Iterator[str]:
@@ -70,6 +71,7 @@ def sentences(found: Deploy | None, measure: str) -> Iterator[str]:
 def _why(one: Holding) -> Line:
     beside = f" {byte_size(one.original_bytes)} of the original beside the codes." if one.original_bytes else ""
     near = f" Nearest: {one.nearest}." if one.nearest else ""
-    said = f" {one.reason}." if one.reason else ""
+    said = f" Predicted by {one.predicted}." if one.predicted else ""
+    said += f" {one.reason}." if one.reason else ""
     mark = MARKS.get(one.fidelity or "", "–")
     return (Strong(f"{one.target} {mark}"), Foreign(f"{said}{beside}{near}", 2000))

@@ -53,6 +53,14 @@ def test_a_held_winner_needs_no_other_row(tmp_path: Path) -> None:
     assert "other" not in found
 
 
+def test_signs_compared_with_signs_do_not_stand_in(tmp_path: Path) -> None:
+    found = compressed(tmp_path, "adaptive@8B", "binary", budget="8B").result["deploy"]
+    assert found["spec"] == "adaptive@8B"
+    assert [one["target"] for one in found["other"]["targets"]] == ["qdrant"]
+    chosen = compressed(tmp_path, "binary").result["deploy"]["targets"]
+    assert {one["target"]: one.get("predicted") for one in chosen}["pgvector"] == "hamming"
+
+
 def test_terminal_page_and_schema_agree(unheld: embgeo.Run, repository: Path, tmp_path: Path) -> None:
     sentences = " ".join(recommendation(CompressResult.from_json(unheld.result)))
     assert "qdrant –" in sentences
