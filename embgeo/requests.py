@@ -81,7 +81,8 @@ class SubjectRequest:
 
     Attributes
     ----------
-    model : name of a model or vectors:PATH; or, instead of a model, documents as an array (n, d).
+    model : name of a model, vectors:PATH or a place in a store (`lancedb:PATH/TABLE`); or, instead of a model,
+        documents as an array (n, d).
     docs, queries, doc_ids, query_ids, qrels : vectors in memory, (n, d) and (m, d), their ids (row numbers unless
         given) and {query id: {document id: grade}}.
     encoder : the options of a text model; by default those of `device`.
@@ -96,7 +97,7 @@ class SubjectRequest:
     query_ids: Sequence[str] | None = None
     qrels: Mapping[str, Mapping[str, int]] | None = None
     queries_vectors: Path | None = option(
-        "Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH.", metavar="PATH"
+        "Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH or a store.", metavar="PATH"
     )
     similarity: str = option(
         "Similarity for search; auto uses the model's own, or cosine for vectors:PATH.",

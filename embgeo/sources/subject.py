@@ -124,7 +124,8 @@ def load_subject(
         )
     if request.queries_vectors is not None and (arrays is not None or not has_vectors):
         raise InputError(
-            "--queries-vectors needs vectors:PATH; a text model encodes the queries itself, arrays take queries="
+            "--queries-vectors needs vectors:PATH or a store; a text model encodes the queries itself, and arrays take "
+            "queries="
         )
     if dataset is not None and source.qrels is not None:
         raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")

@@ -104,11 +104,13 @@ def find_store(name: str) -> tuple[VectorStore, str] | None:
     Raises UnknownNameError for an unknown scheme.
     """
     found = _ADDRESS.fullmatch(name)
-    if found is None or name.startswith(VECTORS) or Path(name).expanduser().exists():
+    if found is None or name.startswith(VECTORS):
         return None
     scheme, place = found.groups()
     known = vector_stores()
     if scheme not in known:
+        if Path(name).expanduser().exists():
+            return None
         forms = {"vectors": f"{VECTORS}PATH"} | {each.scheme: f"{each.scheme}:{each.form}" for each in known.values()}
         near = difflib.get_close_matches(scheme, forms, 1)
         meant = f"did you mean {forms[near[0]]}?" if near else "there is no such store."
