@@ -29,6 +29,7 @@ SCALAR = "recall@10 .987 for .991 with int8 on SciFact × MiniLM"
 PRODUCT = "codebooks are fitted by LanceDB: recall@10 .855 for .848 with pq96 on SciFact × MiniLM"
 RABITQ = "LanceDB rotates vectors itself; recall@10 .945 for .944 with rot,rabitq4 on SciFact × MiniLM"
 ONE_BIT = "IVF_RQ with one bit (spec rot,rabitq1) keeps more, .612 nDCG@10, beside the float column"
+COSINE = "one bit finds more by cosine: recall@10 .723, by inner product .655 (150 queries of SciFact × MiniLM)"
 SPEC_BYTES = "the code's bytes are those of embgeo's format; index files took 216 a vector at 4 bits, ids included"
 
 
@@ -54,7 +55,7 @@ def formats(wanted: Wanted) -> Native | str:
             made,
             wanted.spec.quantizer.code_bytes(wanted.width),
             APPROXIMATE,
-            (RABITQ, SPEC_BYTES, METRIC),
+            (RABITQ, SPEC_BYTES, *((COSINE,) if name == "rabitq1" else ()), METRIC),
             quantizer=f"rot,{name}",
             keeps_original=True,
             rotates=True,
@@ -88,6 +89,8 @@ def _bits(wanted: Wanted) -> Native | str:
 
 def _indexed(wanted: Wanted, kind: str, more: str = "") -> str:
     numbers, spec = numbers_of(wanted.spec), wanted.spec
+    cosine = kind == "IVF_RQ" and wanted.similarity == "cosine" and wanted.width == wanted.dimension
+    metric = "cosine" if cosine else wanted.metric
     lists, probes, effort = 1, 1, ""
     if spec.index is not None and spec.index.name.startswith("ivf"):
         lists, probes = numbers[0], numbers[1] if len(numbers) > 1 else 16
@@ -95,8 +98,8 @@ def _indexed(wanted: Wanted, kind: str, more: str = "") -> str:
         more += f", m={numbers[0]}"
         effort = f".ef({numbers[1] if len(numbers) > 1 else 200})"
     refine = "" if spec.rescorer is None else f".refine_factor({spec.factor})"
-    made = f'metric="{wanted.metric}", vector_column_name="v", index_type="{kind}", num_partitions={lists}{more}'
-    search = f'distance_type("{wanted.metric}").nprobes({probes}){effort}{refine}.limit(10)'
+    made = f'metric="{metric}", vector_column_name="v", index_type="{kind}", num_partitions={lists}{more}'
+    search = f'distance_type("{metric}").nprobes({probes}){effort}{refine}.limit(10)'
     return f'column "v": fixed_size_list<float32, {wanted.width}>\ntable.create_index({made})\ntable.search(q).{search}'
 
 

@@ -92,7 +92,8 @@ def test_specs_part_by_part() -> None:
 
     first = offered("compress minilm tiny --spec ")
     assert {"hnsw32,", "pca192,", "int8"} <= set(first)
-    assert offered("compress minilm tiny --spec pca192,int8") == ["pca192,int8"]
+    assert "pca192,int8" in offered("compress minilm tiny --spec pca192,int8")
+    assert offered("compress minilm tiny --spec pca192,int8") != offered("compress minilm tiny --spec pca192,")
     assert offered("compress minilm tiny --spec pca192,hnsw") == []
     assert offered("compress minilm tiny --spec binary+int8") == ["binary+int8@4"]
     for spec in first:
