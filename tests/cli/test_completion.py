@@ -95,7 +95,7 @@ def test_specs_part_by_part() -> None:
     assert "pca192,int8" in offered("compress minilm tiny --spec pca192,int8")
     assert offered("compress minilm tiny --spec pca192,int8") != offered("compress minilm tiny --spec pca192,")
     assert offered("compress minilm tiny --spec pca192,hnsw") == []
-    assert offered("compress minilm tiny --spec binary+int8") == ["binary+int8@4"]
+    assert "binary+int8@4" in offered("compress minilm tiny --spec binary+int8")
     for spec in first:
         assert str(parse(spec if spec[-1] != "," else f"{spec}f32")).startswith(spec)
 
