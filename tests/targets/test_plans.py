@@ -204,6 +204,8 @@ def test_defaults_that_bite_are_written_out() -> None:
     assert "NOQUANT" in held("redis", "f32").native
     assert "metric=" in held("lancedb", "int8").native
     assert "rescore=false" in held("qdrant", "int8").native
+    assert "indexing_threshold=1" in held("qdrant", "int8").native, "a small segment would search the original"
+    assert "exact" not in held("qdrant", "int8").native, "exact=true searches the original"
     assert 'distance_type("cosine")' in held("lancedb", "rot,rabitq1").native, "by inner product it finds less"
     assert 'distance_type("dot")' in held("lancedb", "pca192,rot,rabitq1").native
 
