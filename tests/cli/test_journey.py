@@ -50,7 +50,8 @@ def test_from_vectors_to_an_answer(vectors: list[str], capsys: pytest.CaptureFix
     folder = next(Path("embgeo-runs").glob("compress-*"))
     said = capsys.readouterr().out
     assert f"run     {folder}" in said
-    assert said.rstrip().splitlines()[-1].startswith("Recommended: int8 leaves nDCG@10 unchanged on every query")
+    assert "\nRecommended: int8 leaves nDCG@10 unchanged on every query" in said
+    assert said.rstrip().splitlines()[-1].startswith("Stores that hold int8: faiss ✔")
 
     np.save("one.npy", np.load("docs.npy")[7:8])
     assert run(["search", str(folder), "--vector", "one.npy", "-k", "3", "--json", "-"]) == 0
