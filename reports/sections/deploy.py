@@ -32,10 +32,10 @@ def deploy(shown: Shown[CompressResult]) -> Iterator[Block]:
 
 
 def marks(targets: Sequence[Holding]) -> str:
-    """`faiss ✔ qdrant ≈ pgvector –`, those that hold it first."""
+    """`faiss ✔ · qdrant ≈ · pgvector –`, those that hold it first."""
     order = [*MARKS, None]
     known = sorted(targets, key=lambda one: order.index(one.fidelity) if one.fidelity in MARKS else len(MARKS))
-    return " ".join(f"{one.target} {MARKS.get(one.fidelity or '', '–')}" for one in known)
+    return " · ".join(f"{one.target} {MARKS.get(one.fidelity or '', '–')}" for one in known)
 
 
 def other_sentence(other: Deployable, measure: str) -> str:
@@ -63,7 +63,7 @@ def _size(one: Holding) -> str:
 def sentences(found: Deploy | None, measure: str) -> Iterator[str]:
     """The same for the terminal."""
     if found is not None and found.targets:
-        yield f"Stores that hold {found.spec}: {marks(found.targets)} (`embgeo targets --spec {found.spec}` says why)."
+        yield f"Stores for {found.spec}: {marks(found.targets)} (`embgeo targets --spec {found.spec}` says why)."
         if found.other is not None:
             yield other_sentence(found.other, measure)
 

@@ -51,7 +51,7 @@ def test_from_vectors_to_an_answer(vectors: list[str], capsys: pytest.CaptureFix
     said = capsys.readouterr().out
     assert f"run     {folder}" in said
     assert "\nRecommended: int8 leaves nDCG@10 unchanged on every query" in said
-    assert said.rstrip().splitlines()[-1].startswith("Stores that hold int8: faiss ✔")
+    assert said.rstrip().splitlines()[-1].startswith("Stores for int8: faiss ✔ · lancedb ≈")
 
     np.save("one.npy", np.load("docs.npy")[7:8])
     assert run(["search", str(folder), "--vector", "one.npy", "-k", "3", "--json", "-"]) == 0

@@ -75,4 +75,4 @@ def test_terminal_page_and_schema_agree(unheld: embgeo.Run, repository: Path, tm
 def test_a_run_that_stored_nothing_about_stores_has_no_such_section(unheld: embgeo.Run, tmp_path: Path) -> None:
     older = CompressResult.from_json({key: value for key, value in unheld.result.items() if key != "deploy"})
     assert older.deploy is None
-    assert "Stores that hold" not in " ".join(recommendation(older))
+    assert "Stores for" not in " ".join(recommendation(older))
