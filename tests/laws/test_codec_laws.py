@@ -43,6 +43,8 @@ PAIRS = [
     pytest.param(f"{r},{q}", marks=() if q == "int8" or r.startswith("pca1") else pytest.mark.slow)
     for r in REDUCER_SPECS
     for q in QUANTIZER_SPECS
+    # it is for components within ±1, as in the stores that have it; whitened ones are larger
+    if not (r.startswith("pcaw") and q == "int8unit")
 ]
 
 
