@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from embgeo.compression.choosing.native import Plan, Refusal
+from embgeo.compression.choosing.native import NativeStore, Plan, Refusal, plan_in
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.search.store import Store
 from embgeo.errors import InputError
@@ -103,14 +103,9 @@ def target(
     return add
 
 
-def store_target(name: str, *, summary: str, holds: str, install: str) -> Callable[[PlanFor], PlanFor]:
-    """Register a function (spec, dimension, similarity) → Plan or Refusal, of a store without a file."""
-
-    def add(plan: PlanFor) -> PlanFor:
-        _register(Target(name, "", summary, plan=plan, holds=holds, install=install))
-        return plan
-
-    return add
+def store_target(name: str, store: NativeStore, *, summary: str, holds: str, install: str) -> None:
+    """Register a store that is described by its formats; no file is written for it."""
+    _register(Target(name, "", summary, plan=partial(plan_in, store), holds=holds, install=install))
 
 
 def result_target(name: str, *, file: str, summary: str) -> Callable[[WriteResult], WriteResult]:

@@ -11,15 +11,11 @@ from embgeo.compression.choosing.native import (
     SIGNS,
     Native,
     NativeStore,
-    Plan,
-    Refusal,
     Wanted,
     no_format,
     numbers_of,
-    plan_in,
     signs,
 )
-from embgeo.compression.codecs.spec import Spec
 from embgeo.targets import store_target
 
 COLUMNS = {"f32": ("float32", 4), "f16": ("float16", 2)}
@@ -124,13 +120,10 @@ STORE = NativeStore(
     max_width=65_535,
 )
 
-
-@store_target(
+store_target(
     "lancedb",
+    STORE,
     summary="LanceDB, in a folder",
     holds="f32, f16, signs compared by Hamming distance; int8, pq, rabitq (1-5, 8) beside the floats; ivf, hnsw,int8",
     install="pip install lancedb",
 )
-def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
-    """The column, the index and the search that hold the spec."""
-    return plan_in(STORE, spec, dimension, similarity)

@@ -9,15 +9,11 @@ from embgeo.compression.choosing.native import (
     SIGNS,
     Native,
     NativeStore,
-    Plan,
-    Refusal,
     Wanted,
     no_format,
     numbers_of,
-    plan_in,
     signs,
 )
-from embgeo.compression.codecs.spec import Spec
 from embgeo.targets import store_target
 
 OPERATORS = {"cosine": ("<=>", "cosine_ops"), "inner product": ("<#>", "ip_ops"), "l2": ("<->", "l2_ops")}
@@ -105,13 +101,10 @@ STORE = NativeStore(
     max_width=16_000,
 )
 
-
-@store_target(
+store_target(
     "pgvector",
+    STORE,
     summary="PostgreSQL with the extension pgvector",
     holds="f32 (vector), f16 (halfvec), signs compared by Hamming distance (bit); hnsw, ivf; rescoring signs by SQL",
     install='pip install pgvector "psycopg[binary]"',
 )
-def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
-    """The tables, indices and queries that hold the spec."""
-    return plan_in(STORE, spec, dimension, similarity)

@@ -10,14 +10,10 @@ from embgeo.compression.choosing.native import (
     SAME,
     Native,
     NativeStore,
-    Plan,
-    Refusal,
     Wanted,
     no_format,
     numbers_of,
-    plan_in,
 )
-from embgeo.compression.codecs.spec import Spec
 from embgeo.targets import store_target
 
 DATATYPES = {"f32": ("Float32", 4), "f16": ("Float16", 2)}
@@ -120,13 +116,10 @@ STORE = NativeStore(
     max_width=65_536,
 )
 
-
-@store_target(
+store_target(
     "qdrant",
+    STORE,
     summary="Qdrant, server or embedded",
     holds="f32, f16, 4 and 8 bits without the original (Turbo); int8, binary as embgeo scores it, pq beside it; hnsw",
     install="pip install qdrant-client  (embedded: qdrant-edge-py)",
 )
-def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
-    """The configuration of the collection and of the search that hold the spec."""
-    return plan_in(STORE, spec, dimension, similarity)

@@ -11,15 +11,11 @@ from embgeo.compression.choosing.native import (
     SIGNS,
     Native,
     NativeStore,
-    Plan,
-    Refusal,
     Wanted,
     no_format,
     numbers_of,
-    plan_in,
     signs,
 )
-from embgeo.compression.codecs.spec import Spec
 from embgeo.targets import store_target
 
 OVERHEAD = "some 760 bytes of memory a vector beyond the codes (graph, ids), measured with Q8 on SciFact × MiniLM"
@@ -56,13 +52,10 @@ STORE = NativeStore(
     max_width=65_535,
 )
 
-
-@store_target(
+store_target(
     "redis",
+    STORE,
     summary="Redis 8 vector sets, in memory",
     holds="f32 (NOQUANT), int8 (Q8), signs compared by Hamming distance (BIN); always hnsw; cosine only; no original",
     install="pip install redis  (and a server of version 8 or later)",
 )
-def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
-    """The commands that hold the spec."""
-    return plan_in(STORE, spec, dimension, similarity)

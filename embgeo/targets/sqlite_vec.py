@@ -11,14 +11,10 @@ from embgeo.compression.choosing.native import (
     SIGNS,
     Native,
     NativeStore,
-    Plan,
-    Refusal,
     Wanted,
     no_format,
-    plan_in,
     signs,
 )
-from embgeo.compression.codecs.spec import Spec
 from embgeo.targets import store_target
 
 SCALE = (
@@ -82,13 +78,10 @@ STORE = NativeStore(
     max_width=8_192,
 )
 
-
-@store_target(
+store_target(
     "sqlite-vec",
+    STORE,
     summary="SQLite with the extension sqlite-vec, in one file",
     holds="f32, int8 in one scale, signs compared by Hamming distance; no index; cosine and euclidean",
     install="pip install sqlite-vec pysqlite3-binary",
 )
-def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
-    """The table and the queries that hold the spec."""
-    return plan_in(STORE, spec, dimension, similarity)

@@ -11,15 +11,11 @@ from embgeo.compression.choosing.native import (
     SIGNS,
     Native,
     NativeStore,
-    Plan,
-    Refusal,
     Wanted,
     no_format,
     numbers_of,
-    plan_in,
     signs,
 )
-from embgeo.compression.codecs.spec import Spec
 from embgeo.targets import store_target
 
 GRAPH = "the file holds an HNSW graph too (532 bytes a vector for 384 of int8 on SciFact × MiniLM)"
@@ -71,13 +67,10 @@ STORE = NativeStore(
     max_width=65_535,
 )
 
-
-@store_target(
+store_target(
     "usearch",
+    STORE,
     summary="usearch, in one file",
     holds="f32, f16, bf16, fp8 without a scale, int8 (cosine), signs compared by Hamming distance; hnsw; no original",
     install="pip install usearch",
 )
-def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
-    """The index and the search that hold the spec."""
-    return plan_in(STORE, spec, dimension, similarity)

@@ -47,7 +47,7 @@ def other_sentence(other: Deployable, measure: str) -> str:
         recall = f"; its recall@10 of exact search is {number(other.recall, places=3)}"
     where = "; ".join(_size(one) for one in other.targets)
     return (
-        f"None of these stores, FAISS apart, holds the recommended spec. Of the other rows {other.spec}, at "
+        f"No server or embedded database here holds the recommended spec. Of the other rows {other.spec}, at "
         f"{byte_size(other.bytes_per_vector)} per vector, can be held ({where}): {quality} {price} against the "
         f"recommended one{recall}."
     )
