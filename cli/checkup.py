@@ -16,6 +16,16 @@ LIBRARIES = {
     "numpy": "numpy", "scipy": "scipy", "sklearn": "scikit-learn", "gudhi": "gudhi", "numba": "numba",
     "pytrec_eval": "pytrec-eval-terrier", "safetensors": "safetensors", "ml_dtypes": "ml_dtypes", "jinja2": "jinja2",
 }  # fmt: skip
+# distribution of a store's client → the extra that installs it
+STORES = {
+    "lancedb": "lancedb",
+    "psycopg": "pgvector",
+    "qdrant-client": "qdrant",
+    "qdrant-edge-py": "qdrant",
+    "redis": "redis",
+    "sqlite-vec": "sqlite-vec",
+    "usearch": "usearch",
+}
 
 
 @dataclass(frozen=True)
@@ -121,6 +131,21 @@ def packaged_model() -> Finding:
     return Finding("minilm", "ok", f"{distribution} {metadata.version(distribution)}, checksum as published")
 
 
+def stores(installed: Callable[[str], str] = metadata.version) -> Finding:
+    """The clients of vector stores, all optional; looked up, not imported."""
+    found, absent = [], []
+    for name in STORES:
+        try:
+            found.append(f"{name} {installed(name)}")
+        except metadata.PackageNotFoundError:
+            absent.append(name)
+    if not absent:
+        return Finding("stores", "ok", ", ".join(found))
+    told = "; ".join([*([", ".join(found)] if found else []), f"not installed: {', '.join(absent)}"])
+    extras = ",".join(dict.fromkeys(STORES[name] for name in absent))
+    return Finding("stores", "note", told, f"pip install 'embgeo[{extras}]'")
+
+
 def cache_folder() -> Finding:
     """The cache folder must be writable, which a temporary file tests."""
     import tempfile
@@ -159,3 +184,4 @@ def examine() -> Iterator[Finding]:
     yield faiss()
     yield from encoders()
     yield packaged_model()
+    yield stores()

@@ -125,5 +125,5 @@ store_target(
     STORE,
     summary="LanceDB, in a folder",
     holds="f32, f16, signs compared by Hamming distance; int8, pq, rabitq (1-5, 8) beside the floats; ivf, hnsw,int8",
-    install="pip install lancedb",
+    install="pip install 'embgeo[lancedb]'",
 )

@@ -106,5 +106,5 @@ store_target(
     STORE,
     summary="PostgreSQL with the extension pgvector",
     holds="f32 (vector), f16 (halfvec), signs compared by Hamming distance (bit); hnsw, ivf; rescoring signs by SQL",
-    install='pip install pgvector "psycopg[binary]"',
+    install="pip install 'embgeo[pgvector]'",
 )

@@ -121,5 +121,5 @@ store_target(
     STORE,
     summary="Qdrant, server or embedded",
     holds="f32, f16, 4 and 8 bits without the original (Turbo); int8, binary as embgeo scores it, pq beside it; hnsw",
-    install="pip install qdrant-client  (embedded: qdrant-edge-py)",
+    install="pip install 'embgeo[qdrant]'",
 )

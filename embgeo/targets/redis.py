@@ -57,5 +57,5 @@ store_target(
     STORE,
     summary="Redis 8 vector sets, in memory",
     holds="f32 (NOQUANT), int8 (Q8), signs compared by Hamming distance (BIN); always hnsw; cosine only; no original",
-    install="pip install redis  (and a server of version 8 or later)",
+    install="pip install 'embgeo[redis]'  (and a server of version 8 or later)",
 )

@@ -83,5 +83,5 @@ store_target(
     STORE,
     summary="SQLite with the extension sqlite-vec, in one file",
     holds="f32, int8 in one scale, signs compared by Hamming distance; no index; cosine and euclidean",
-    install="pip install sqlite-vec pysqlite3-binary",
+    install="pip install 'embgeo[sqlite-vec]'",
 )

@@ -72,5 +72,5 @@ store_target(
     STORE,
     summary="usearch, in one file",
     holds="f32, f16, bf16, fp8 without a scale, int8 (cosine), signs compared by Hamming distance; hnsw; no original",
-    install="pip install usearch",
+    install="pip install 'embgeo[usearch]'",
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +125,26 @@ def test_no_faiss_at_all_is_an_error_with_the_pip_line(monkeypatch: pytest.Monke
 
 def test_the_installed_faiss_is_found() -> None:
     assert checkup.faiss_distributions()
+
+
+def test_absent_clients_of_stores_are_a_note_with_the_pip_line() -> None:
+    def some(name: str) -> str:
+        if name not in ("psycopg", "qdrant-client"):
+            raise metadata.PackageNotFoundError(name)
+        return "3.1"
+
+    assert checkup.stores(lambda name: "1").status == "ok"
+    finding = checkup.stores(some)
+    assert finding.status == "note"
+    absent = "lancedb, qdrant-edge-py, redis, sqlite-vec, usearch"
+    assert finding.found == f"psycopg 3.1, qdrant-client 3.1; not installed: {absent}"
+    assert finding.fix == "pip install 'embgeo[lancedb,qdrant,redis,sqlite-vec,usearch]'"
+
+
+def test_the_extra_of_a_store_installs_what_doctor_looks_for() -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    for client, extra in checkup.STORES.items():
+        assert client in [re.split(r"\[|>=", line)[0] for line in project["optional-dependencies"][extra]]
 
 
 def test_a_damaged_packaged_model_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
