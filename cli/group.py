@@ -17,6 +17,7 @@ COMMANDS = (
     "search",
     "export",
     "targets",
+    "deploy",
     "report",
     "measures",
     "models",

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from embgeo.cli.progress_lines import ProgressLog
 from embgeo.errors import StorageError
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from embgeo.cli.options import Common
     from embgeo.cli.output import Output
 
+Done = TypeVar("Done")
+
 
 def follow(
     output: Output, out: Path, command: str, model: str, dataset: str | None, work: Callable[[Progress], Run]
@@ -27,15 +29,20 @@ def follow(
     The log is `COMMAND-MODEL-DATASET-PID.log`; it is removed if the work fails and stays if the process is killed.
     """
     named = {"command": command, "model": model, "dataset": dataset, "identity": os.getpid()}
-    log = ProgressLog(out / f"{folder_name(named)}.log")
+    return logged(output, out / f"{folder_name(named)}.log", work, lambda run: run.folder)
+
+
+def logged(output: Output, path: Path, work: Callable[[Progress], Done], home: Callable[[Done], Path]) -> Done:
+    """Do `work`, showing its progress and logging it to `path`; afterwards the log is in the folder `home(done)`."""
+    log = ProgressLog(path)
     try:
         with output.progress(log) as progress:
-            run = work(progress)
+            done = work(progress)
     except BaseException:
         log.discard()
         raise
-    log.keep(run.folder)
-    return run
+    log.keep(home(done))
+    return done
 
 
 def finish(run: Run, common: Common) -> None:

@@ -13,6 +13,7 @@ __all__ = [
     "check_embeddings",
     "compare",
     "compress",
+    "deploy",
     "export",
     "fit_codec",
     "load_run",
@@ -26,6 +27,7 @@ _HOMES = {
     "check_embeddings": "embgeo.embeddings",
     "compare": "embgeo.api",
     "compress": "embgeo.api",
+    "deploy": "embgeo.api",
     "export": "embgeo.pipelines.built_store",
     "fit_codec": "embgeo.pipelines.codec",
     "load_run": "embgeo.run",
@@ -33,7 +35,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from embgeo.api import analyze, compare, compress, search
+    from embgeo.api import analyze, compare, compress, deploy, search
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.pipelines.built_store import export
     from embgeo.pipelines.codec import VectorCodec, fit_codec

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from embgeo.pipelines.built_store import STORE_FILE, Hit, export
 from embgeo.progress import Progress
-from embgeo.requests import AnalyzeRequest, CompareRequest, CompressRequest, SearchRequest, by_keywords
+from embgeo.requests import (
+    AnalyzeRequest,
+    CompareRequest,
+    CompressRequest,
+    DeployRequest,
+    SearchRequest,
+    by_keywords,
+)
+from embgeo.results.deployment import Deployment
 from embgeo.run import Run
 
-__all__ = ["STORE_FILE", "Hit", "analyze", "compare", "compress", "export", "search"]
+__all__ = ["STORE_FILE", "Hit", "analyze", "compare", "compress", "deploy", "export", "search"]
 
 
 @by_keywords(AnalyzeRequest)
@@ -77,3 +85,27 @@ def search(request: SearchRequest) -> list[Hit]:
     from embgeo.pipelines.built_store import search as run
 
     return run(request)
+
+
+@by_keywords(DeployRequest)
+def deploy(request: DeployRequest, progress: Progress) -> Deployment:
+    """Load the documents of a run of `compress` into a store, read it back, measure it there, and write its kit.
+
+    `target` is a name (`pgvector`), or a name and a place (`pgvector=postgresql://…`, `lancedb=/data/lake`); without a
+    place the store is embedded, in the folder of the deployment within the run. Documents are loaded by blocks; after
+    an interruption the same call goes on. A collection that embgeo did not make is never changed.
+    Returns what was planned, read back and measured, which is also in `deploy/TARGET-COLLECTION` of the run.
+
+    Raises
+    ------
+    InputError
+        The target cannot hold the spec (the message names the nearest that it holds), the collection exists, or the
+        documents have changed since the run.
+    DeployError
+        The store cannot be reached, or does not hold what it was asked for.
+    MissingExtraError, RunFormatError, StorageError
+        The client is not installed, the run cannot be read, or the kit cannot be written.
+    """
+    from embgeo.pipelines.deploy import deploy as run
+
+    return run(request, progress)

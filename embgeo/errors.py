@@ -53,6 +53,10 @@ class StorageError(EmbgeoError, OSError):
     """Writing or reading back failed: disk full, no permission, damaged file."""
 
 
+class DeployError(EmbgeoError):
+    """A store could not be reached, refused what it was asked, or does not hold what it was asked for."""
+
+
 class RunFormatError(EmbgeoError):
     """A run folder or store is damaged or was written by a newer embgeo."""
 

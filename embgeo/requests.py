@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Dtype = Literal["float32", "float16", "bfloat16"]
 STORAGE_PAPER = "storage-paper"
-POSITIONAL = ("model", "dataset", "runs", "run", "query")  # fields that may be passed by position
+POSITIONAL = ("model", "dataset", "runs", "run", "query", "target")  # fields that may be passed by position
 T = TypeVar("T")
 
 
@@ -206,6 +206,26 @@ class SearchRequest:
     query: str | None = None
     vector: Path | np.ndarray | None = None
     k: int = 10
+    device: str = "auto"
+    threads: int | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class DeployRequest:
+    """What `embgeo deploy` takes: a run of `compress`, and TARGET or TARGET=URL or TARGET=PATH.
+
+    Attributes
+    ----------
+    run : a Run, a run folder, or the start of a run's name or id in `out` (default: EMBGEO_OUT, else embgeo-runs).
+    """
+
+    run: Path | Run
+    target: str
+    spec: str | None = option("Deploy this spec.  [default: the recommended one]", metavar="SPEC")
+    name: str | None = option("Name of the collection.  [default: from dataset and spec]", metavar="COLLECTION")
+    append: bool = option("Add to a collection of the same spec and projection that embgeo made.", False)
+    replace: bool = option("Drop the collection first, if embgeo made it.", False)
     device: str = "auto"
     threads: int | None = None
     out: Path | None = None

@@ -33,6 +33,7 @@ from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
 from embgeo.results import AnyResult, Named, read_result
+from embgeo.results.deployment import Deployment
 from embgeo.run_frames import run_frame
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ FORMAT_VERSION = 1
 SNIPPET_CHARACTERS = 200
 COMMANDS = ("analyze", "compress", "compare")
 RUNS_FOLDER = Path("embgeo-runs")
+DEPLOYMENTS, DEPLOYMENT = "deploy", "deployment.json"  # a folder for each collection, and what was measured of it
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,13 @@ class Run:
     def queries(self) -> dict[str, str]:
         """First 200 characters of each query by id; empty when the run has no texts."""
         return _read_snippets(self.folder / "queries.jsonl")
+
+    @property
+    def deployments(self) -> list[Deployment]:
+        """What `embgeo deploy` measured of each collection, the latest first."""
+        files = sorted((self.folder / DEPLOYMENTS).glob(f"*/{DEPLOYMENT}"))
+        found = [Deployment.from_json(_read_json(file)) for file in files]
+        return sorted(found, key=lambda one: one.created, reverse=True)
 
     def frame(self, part: str | None = None) -> pandas.DataFrame:
         """A table of the run as a new pandas frame, its main one unless `part` names another.
@@ -135,8 +144,8 @@ def save_run(
     """Store a result as `out/COMMAND-MODEL-DATASET-HASH` and return it as `load_run` would.
 
     Everything is written into a hidden sibling first and then renamed. A run of the same identity is replaced; the
-    old one stays until the new one is complete. `documents` and `queries` are (id, text) pairs. `write(folder)` may
-    add more files; if it raises, nothing is stored.
+    old one stays until the new one is complete, and what was deployed from it stays. `documents` and `queries` are
+    (id, text) pairs. `write(folder)` may add more files; if it raises, nothing is stored.
 
     Raises
     ------
@@ -160,7 +169,7 @@ def save_run(
     plain = to_plain(full)
     target = Path(out) / folder_name(plain)
     advice = "Nothing was saved: free some space, or choose a writable folder with --out"
-    with storage_errors("the run", target, advice), replacing_folder(target) as folder:
+    with storage_errors("the run", target, advice), replacing_folder(target, keep=DEPLOYMENTS) as folder:
         if arrays:
             _write_arrays(folder / "arrays.npz", arrays)
         if documents is not None:
@@ -190,18 +199,25 @@ def load_run(path: str | Path) -> Run:
         folder = folder.parent
     file = folder / "run.json"
     try:
-        result = json.loads(file.read_bytes())
+        result = _read_json(file)
     except (FileNotFoundError, NotADirectoryError):
         raise RunFormatError(
             f"a run folder must hold run.json; {folder} {'does not' if folder.exists() else 'does not exist'}. "
             "Give a folder that `embgeo analyze` or `embgeo compress` wrote."
         ) from None
+    _check_format(file, result)
+    return Run(folder, result)
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise
     except OSError as error:
         raise StorageError(f"{file} must be readable; {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise RunFormatError(f"{file} must be JSON; {error}. Run the command again to replace it.") from None
-    _check_format(file, result)
-    return Run(folder, result)
 
 
 def find_run(name: str | Path, out: Path | None = None) -> Run:

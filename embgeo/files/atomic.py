@@ -49,16 +49,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing_folder(target: Path) -> Iterator[Path]:
+def replacing_folder(target: Path, keep: str = "") -> Iterator[Path]:
     """A new folder for the block to fill, moved to `target` when the block ends, removed if it raises.
 
-    What was at `target` stays until the new one is complete. A kill between the two renames is undone by the next call.
+    What was at `target` stays until the new one is complete; the entry `keep` of it is moved to the new one. A kill
+    between the renames is undone by the next call.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_orphans(target.parent)
     old = target.with_name(f".{target.name}.old")
     if not target.exists() and old.exists():
         old.rename(target)
+    _keep(old, target, keep)
     folder = _temporary(target.parent)
     folder.mkdir()
     try:
@@ -72,9 +74,15 @@ def replacing_folder(target: Path) -> Iterator[Path]:
             with contextlib.suppress(OSError):
                 old.rename(target)
             raise
+        _keep(old, target, keep)
         shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _keep(old: Path, target: Path, name: str) -> None:
+    if name and (old / name).exists() and target.exists() and not (target / name).exists():
+        (old / name).rename(target / name)
 
 
 @contextlib.contextmanager

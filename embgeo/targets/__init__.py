@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from embgeo.compression.choosing.native import NativeStore, Plan, Refusal, plan_in
 from embgeo.compression.codecs.spec import Spec
@@ -58,6 +60,28 @@ class Exported:
         return {**asdict(self), "path": str(self.path)}
 
 
+class Engine(Protocol):
+    """A collection in a store; `embgeo.targets.engines` says what its methods do."""
+
+    def marker(self) -> str | None: ...
+
+    def create(self, marker: str) -> None: ...
+
+    def count(self) -> int: ...
+
+    def load(self, ids: Sequence[str], X: np.ndarray) -> None: ...
+
+    def finish(self, timeout: float = 3600) -> None: ...
+
+    def read_back(self) -> dict[str, Any]: ...
+
+    def search(self, q: np.ndarray, k: int, mode: str = "configured") -> list[tuple[str, float]]: ...
+
+    def sizes(self) -> dict[str, int]: ...
+
+    def drop(self) -> None: ...
+
+
 Write = Callable[[Store, Path, int | None], Exported]
 WriteResult = Callable[[CompressResult, Path], Exported]
 PlanFor = Callable[[Spec, int, str], Plan | Refusal]
@@ -73,6 +97,8 @@ class Target:
     write, write_result : write the store, or what was measured; at most one is not None.
     plan : (spec, dimension, similarity) → how it holds the spec, or why not; None for a target that holds no vectors.
     holds, install : what it holds in formats of its own, and the line that installs its client.
+    engine : the module that loads and searches it (see `embgeo.targets.engines`); empty if nothing is loaded into it.
+    place : the file or folder, in that of a deployment, of an embedded store; empty if it needs a server.
     """
 
     name: str
@@ -83,29 +109,43 @@ class Target:
     plan: PlanFor | None = None
     holds: str = ""
     install: str = ""
+    engine: str = ""
+    place: str = ""
 
 
 TARGETS: dict[str, Target] = {}
 
 
 def target(
-    name: str, *, file: str, summary: str, plan: PlanFor | None = None, holds: str = "", install: str = ""
+    name: str,
+    *,
+    file: str,
+    summary: str,
+    plan: PlanFor | None = None,
+    holds: str = "",
+    install: str = "",
+    engine: str = "",
+    place: str = "",
 ) -> Callable[[Write], Write]:
     """Register a function (store, path, dimension or None) → Exported that writes whole files or nothing.
 
-    `plan`, `holds` and `install` as in `Target`, if it can say beforehand which specs it holds.
+    `plan`, `holds`, `install`, `engine` and `place` as in `Target`, if it can say beforehand which specs it holds.
     """
 
     def add(write: Write) -> Write:
-        _register(Target(name, file, summary, write=write, plan=plan, holds=holds, install=install))
+        more: dict[str, Any] = {"plan": plan, "holds": holds, "install": install, "engine": engine, "place": place}
+        _register(Target(name, file, summary, write=write, **more))
         return write
 
     return add
 
 
-def store_target(name: str, store: NativeStore, *, summary: str, holds: str, install: str) -> None:
+def store_target(
+    name: str, store: NativeStore, *, summary: str, holds: str, install: str, engine: str = "", place: str = ""
+) -> None:
     """Register a store that is described by its formats; no file is written for it."""
-    _register(Target(name, "", summary, plan=partial(plan_in, store), holds=holds, install=install))
+    more: dict[str, Any] = {"holds": holds, "install": install, "engine": engine, "place": place}
+    _register(Target(name, "", summary, plan=partial(plan_in, store), **more))
 
 
 def result_target(name: str, *, file: str, summary: str) -> Callable[[WriteResult], WriteResult]:

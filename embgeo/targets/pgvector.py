@@ -5,6 +5,8 @@ Run with pgvector 0.8.6 on PostgreSQL 18. There is no 8- or 4-bit type; `bit` is
 
 from __future__ import annotations
 
+from typing import Any
+
 from embgeo.compression.choosing.native import (
     SIGNS,
     Native,
@@ -15,6 +17,7 @@ from embgeo.compression.choosing.native import (
     signs,
 )
 from embgeo.targets import store_target
+from embgeo.targets.engines.pgvector import native
 
 OPERATORS = {"cosine": ("<=>", "cosine_ops"), "inner product": ("<#>", "ip_ops"), "l2": ("<->", "l2_ops")}
 INDEXED_WIDTH = {"vector": 2_000, "halfvec": 4_000, "bit": 64_000}
@@ -36,53 +39,47 @@ def formats(wanted: Wanted) -> Native | str:
 def _floats(wanted: Wanted, kind: str) -> Native | str:
     if wanted.spec.rescorer is not None:
         return f"{wanted.spec} rescores one copy of the vectors with another; pgvector was run with signs first only"
-    operator, ops = _operator(wanted)
-    lines = [
-        f"create table documents (id bigint primary key, e {kind}({wanted.width}));",
-        *_index(wanted, "e", f"{kind}_{ops}"),
-        f"select id from documents order by e {operator} $1 limit 10;",
-    ]
+    operator, ops = OPERATORS[wanted.metric]
+    config = _config(wanted, kind, operator, f"{kind}_{ops}")
     size = FLOATS[wanted.quantizer][1] * wanted.width
-    return Native("\n".join(lines), size, notes=(*_limit(wanted), *((TOAST,) if size > 2_000 else ())))
+    return Native(native(config), size, notes=(*_limit(wanted), *((TOAST,) if size > 2_000 else ())), config=config)
 
 
 def _signs(wanted: Wanted) -> Native:
-    bits = f"bit({wanted.width})"
+    operator = OPERATORS[wanted.metric][0]
     if wanted.spec.rescorer is None:
-        lines = [
-            f"create table documents (id bigint primary key, e {bits});",
-            *_index(wanted, "e", "bit_hamming_ops"),
-            f"select id from documents order by e <~> binary_quantize($1::vector)::{bits} limit 10;",
-        ]
-        return signs(wanted, "\n".join(lines), notes=_limit(wanted))
+        config = _config(wanted, "bit", operator, "bit_hamming_ops", signs=True)
+        return signs(wanted, native(config), notes=_limit(wanted), config=config)
     inner = 10 * wanted.spec.factor
-    code = f"binary_quantize(e)::{bits}"
-    lines = [
-        f"create table documents (id bigint primary key, e vector({wanted.width}));",
-        *_index(wanted, f"({code})", "bit_hamming_ops", inner),
-        f"select id from (select id, e from documents order by {code} <~> binary_quantize($1)::{bits} limit {inner}) s",
-        f"  order by e {_operator(wanted)[0]} $1 limit 10;",
-    ]
+    config = _config(wanted, "vector", operator, "bit_hamming_ops", signs=True, factor=wanted.spec.factor)
     measured = "measured on SciFact × MiniLM: recall@10 .860 with @4 (embgeo .957), .946 with @10 (embgeo .994)"
-    return signs(wanted, "\n".join(lines), keeps_original=True, notes=(measured, *_limit(wanted, inner)))
+    notes = (measured, *_limit(wanted, inner))
+    return signs(wanted, native(config), keeps_original=True, notes=notes, config=config)
 
 
-def _operator(wanted: Wanted) -> tuple[str, str]:
-    return OPERATORS[wanted.metric]
-
-
-def _index(wanted: Wanted, column: str, ops: str, results: int = 10) -> list[str]:
-    """The statements that build the index and set its effort, which must reach the LIMIT."""
+def _config(
+    wanted: Wanted, column: str, operator: str, ops: str, signs: bool = False, factor: int = 0
+) -> dict[str, Any]:
+    """What `engines.pgvector` makes of it; the effort of an index must reach the LIMIT of its search."""
+    index, build, search = "", dict[str, int](), dict[str, int]()
     numbers = numbers_of(wanted.spec)
-    if not numbers:
-        return []
-    if wanted.spec.index is not None and wanted.spec.index.name.startswith("ivf"):
-        probes = numbers[1] if len(numbers) > 1 else 16
-        made = f"create index on documents using ivfflat ({column} {ops}) with (lists = {numbers[0]});"
-        return [made, f"set ivfflat.probes = {probes};"]
-    effort = max(numbers[1] if len(numbers) > 1 else 100, results)
-    made = f"create index on documents using hnsw ({column} {ops}) with (m = {numbers[0]});"
-    return [made, f"set hnsw.ef_search = {effort};"]
+    if numbers and wanted.spec.index is not None and wanted.spec.index.name.startswith("ivf"):
+        index, build = "ivfflat", {"lists": numbers[0]}
+        search = {"ivfflat.probes": numbers[1] if len(numbers) > 1 else 16}
+    elif numbers:
+        index, build = "hnsw", {"m": numbers[0]}
+        search = {"hnsw.ef_search": max(numbers[1] if len(numbers) > 1 else 100, 10 * max(factor, 1))}
+    return {
+        "column": column,
+        "width": wanted.width,
+        "operator": operator,
+        "signs": signs,
+        "rescore": factor > 0,
+        "factor": factor,
+        "index": index,
+        **({"ops": ops, "build": build} if index else {}),
+        "search": search,
+    }
 
 
 def _limit(wanted: Wanted, results: int = 10) -> tuple[str, ...]:
@@ -107,4 +104,6 @@ store_target(
     summary="PostgreSQL with the extension pgvector",
     holds="f32 (vector), f16 (halfvec), signs compared by Hamming distance (bit); hnsw, ivf; rescoring signs by SQL",
     install="pip install 'embgeo[pgvector]'",
+    engine="embgeo.targets.engines.pgvector",
+    place="data",
 )

