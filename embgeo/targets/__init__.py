@@ -99,6 +99,8 @@ class Target:
     holds, install : what it holds in formats of its own, and the line that installs its client.
     engine : the module that loads and searches it (see `embgeo.targets.engines`); empty if nothing is loaded into it.
     place : the file or folder, in that of a deployment, of an embedded store; empty if it needs a server.
+    offers : specs that it may hold, besides those that any sweep tries.
+    account : what the bytes of its plans rest on.
     """
 
     name: str
@@ -111,6 +113,8 @@ class Target:
     install: str = ""
     engine: str = ""
     place: str = ""
+    offers: tuple[str, ...] = ()
+    account: str = ""
 
 
 TARGETS: dict[str, Target] = {}
@@ -126,14 +130,16 @@ def target(
     install: str = "",
     engine: str = "",
     place: str = "",
+    account: str = "",
 ) -> Callable[[Write], Write]:
     """Register a function (store, path, dimension or None) → Exported that writes whole files or nothing.
 
-    `plan`, `holds`, `install`, `engine` and `place` as in `Target`, if it can say beforehand which specs it holds.
+    The rest as in `Target`, if it can say beforehand which specs it holds.
     """
 
     def add(write: Write) -> Write:
         more: dict[str, Any] = {"plan": plan, "holds": holds, "install": install, "engine": engine, "place": place}
+        more["account"] = account
         _register(Target(name, file, summary, write=write, **more))
         return write
 
@@ -145,6 +151,7 @@ def store_target(
 ) -> None:
     """Register a store that is described by its formats; no file is written for it."""
     more: dict[str, Any] = {"holds": holds, "install": install, "engine": engine, "place": place}
+    more |= {"offers": store.held, "account": store.account.source}
     _register(Target(name, "", summary, plan=partial(plan_in, store), **more))
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.compression.choosing.account import Footprint
 from embgeo.compression.choosing.native import APPROXIMATE, SAME, Plan, Refusal
 from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.codec import Codec, Tier, fit_codec
@@ -125,12 +126,14 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
     if tier.quantizer.faiss_rounds_queries:
         notes = (_rounding(tier), *notes)
     same = held.length is None and not tier.quantizer.faiss_rounds_queries
+    each = int(held.codes.shape[1]) + spec.structure_bytes_per_vector
     return Plan(
         native=kind if spec.index is None else f"{spec.index.name} over {kind}",
         predicted=str(spec),
         fidelity=SAME if same else APPROXIMATE,
         code_bytes=int(held.codes.shape[1]),
         original_bytes=0,
+        footprint=Footprint(each, each, codec.state_bytes),
         client=(),
         notes=(*notes, "the file holds the projection; `embgeo export` writes it"),
     )
@@ -143,6 +146,7 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
     plan=plan,
     holds="f32, f16, bf16, int8, int4, fp8, 4- and 8-bit alphabets, pq, opq, rq, binary, adaptive (+1 byte); hnsw, ivf",
     install="pip install 'embgeo[cpu]'",
+    account="codes, a byte for lengths, links or lists; matrices and codebooks are the fixed part; checked in tests",
 )
 def export_faiss(store: Store, path: Path, dimension: int | None = None) -> FaissExport:
     """Write `store` as a FAISS index file to `path`, whole or not at all.

@@ -5,6 +5,7 @@ Run with sqlite-vec 0.1.9.
 
 from __future__ import annotations
 
+from embgeo.compression.choosing.account import Account
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
     SAME,
@@ -21,6 +22,9 @@ SCALE = (
     "the client multiplies by 127 / the largest absolute value of the documents and rounds: recall@10 .988 on SciFact "
     "× MiniLM, .991 with a range per coordinate, .951 with vec_quantize_int8(?, 'unit')"
 )
+CHUNKED = 8 + 1 / 8  # the id and the flag of a row in its chunk
+PAGED = 4096 / 4092  # a long value is a list of pages
+ROWID = 19  # a row of the table of rowids, as measured
 SQLITE = "needs a sqlite3 that loads extensions; pysqlite3-binary brings one"
 RERANK = "recall@10 .859 for .957 with @4 on SciFact × MiniLM"
 
@@ -68,6 +72,15 @@ def _table(column: str, value: str) -> str:
     )
 
 
+ACCOUNT = Account(
+    lambda kept: kept.code_bytes + CHUNKED,
+    lambda kept: PAGED * (kept.code_bytes + kept.original_bytes) + CHUNKED + ROWID,
+    "the columns, an id and a flag in chunks of 1,024 rows, and a table of rowids; tests compare it with files. Space "
+    "is taken for whole chunks. A scan reads the chunks of its column; originals are read for candidates alone",
+    rows_at_once=1024,
+)
+
+
 STORE = NativeStore(
     name="sqlite-vec",
     formats=formats,
@@ -76,6 +89,7 @@ STORE = NativeStore(
     held=("f32", "int8sym", "int8", "hamming", "binary", "binary+f32@10"),
     cut=("int8", 8),
     max_width=8_192,
+    account=ACCOUNT,
 )
 
 store_target(

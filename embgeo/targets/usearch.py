@@ -5,6 +5,7 @@ Run with usearch 2.26.6.
 
 from __future__ import annotations
 
+from embgeo.compression.choosing.account import Account, Kept
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
     SAME,
@@ -19,6 +20,7 @@ from embgeo.compression.choosing.native import (
 from embgeo.targets import store_target
 
 GRAPH = "the file holds an HNSW graph too (532 bytes a vector for 384 of int8 on SciFact × MiniLM)"
+LINKS = 16  # its default
 NO_SCALE = "values are cast as they are, without a scale"
 I8 = "usearch divides by the length and multiplies by 127: recall@10 .954 for .991 on SciFact × MiniLM"
 # spec: dtype, bytes per coordinate, fidelity, what predicts it, notes
@@ -57,6 +59,20 @@ def _index(wanted: Wanted, dtype: str, metric: str) -> str:
     return f'Index(ndim={wanted.width}, metric="{metric}", dtype="{dtype}"{links}{effort}).search(Q, 10{exact})'
 
 
+def _with_graph(kept: Kept) -> float:
+    """A node: key, level, links of the lowest layer and their number; a share of the nodes is on higher layers."""
+    links = kept.links or LINKS
+    return kept.code_bytes + 12 + 4 * (2 * links + 1) + 4 * (links + 1) / (links - 1)
+
+
+ACCOUNT = Account(
+    _with_graph,
+    _with_graph,
+    "codes, key, and links of 4 bytes; tests compare it with saved files. All of it is in memory, and the graph is "
+    "there for exact search too",
+)
+
+
 STORE = NativeStore(
     name="usearch",
     formats=formats,
@@ -65,6 +81,7 @@ STORE = NativeStore(
     held=("f32", "f16", "fp8", "fp8e5m2", "int8", "binary"),
     cut=("f16", 16),
     max_width=65_535,
+    account=ACCOUNT,
 )
 
 store_target(

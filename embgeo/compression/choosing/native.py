@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from embgeo.compression.choosing.account import CODES_ALONE, Account, Footprint, Kept
 from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.errors import SpecError
 
@@ -36,6 +37,7 @@ class Plan:
     fidelity : `same` if the store does what `predicted` says, otherwise `approximate`; `notes` has the difference.
     code_bytes : of one more vector, codes alone: no ids, links, or overhead of the store.
     original_bytes : of the uncompressed vector that the store keeps beside the codes, 0 if it keeps none.
+    footprint : bytes by the store's own account, all that it adds to the codes included.
     client : the reducers that the client applies to documents and queries, in order.
     config : what the target's engine makes of it; empty for a target without an engine.
     """
@@ -45,6 +47,7 @@ class Plan:
     fidelity: str
     code_bytes: int
     original_bytes: int
+    footprint: Footprint
     client: tuple[str, ...]
     notes: tuple[str, ...]
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -130,6 +133,7 @@ class NativeStore:
     cut : what else stores fewer principal coordinates in the bytes of a refused spec, such as `f16`, and its bits per
         coordinate.
     max_width : the most coordinates it takes.
+    account : what a vector takes in it beyond its codes.
     """
 
     name: str
@@ -139,6 +143,7 @@ class NativeStore:
     held: tuple[str, ...]
     cut: tuple[str, int]
     max_width: int
+    account: Account = CODES_ALONE
 
 
 def plan_in(store: NativeStore, spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
@@ -194,7 +199,7 @@ def _plan(store: NativeStore, spec: Spec, dimension: int, similarity: str) -> Pl
     if isinstance(native, str):
         return native
     refused = _rescoring_refused(store, wanted, native)
-    return refused or _planned(wanted, native)
+    return refused or _planned(store, wanted, native)
 
 
 def _wanted(store: NativeStore, spec: Spec, dimension: int, similarity: str) -> Wanted | str:
@@ -233,7 +238,7 @@ def _rescoring_refused(store: NativeStore, wanted: Wanted, native: Native) -> st
     return ""
 
 
-def _planned(wanted: Wanted, native: Native) -> Plan:
+def _planned(store: NativeStore, wanted: Wanted, native: Native) -> Plan:
     spec, cut = wanted.spec, any(not part.keeps_lengths for part in wanted.spec.reducers)
     client = [part.name for part in spec.reducers]
     if native.rotates and wanted.rotated:
@@ -256,11 +261,23 @@ def _planned(wanted: Wanted, native: Native) -> Plan:
         predicted=_predicted(wanted, native, client),
         fidelity=fidelity,
         code_bytes=native.code_bytes,
-        original_bytes=4 * wanted.width if native.keeps_original else 0,
+        original_bytes=_original_bytes(wanted, native),
+        footprint=store.account.of(_kept(wanted, native)),
         client=tuple(client),
         notes=tuple(notes),
         config=native.config,
     )
+
+
+def _original_bytes(wanted: Wanted, native: Native) -> int:
+    return 4 * wanted.width if native.keeps_original else 0
+
+
+def _kept(wanted: Wanted, native: Native) -> Kept:
+    numbers, index = numbers_of(wanted.spec), wanted.spec.index
+    lists = index is not None and index.name.startswith("ivf")
+    links = numbers[0] if numbers and not lists else 0
+    return Kept(wanted.quantizer, wanted.width, native.code_bytes, _original_bytes(wanted, native), links, lists)
 
 
 def _predicted(wanted: Wanted, native: Native, client: list[str]) -> str:
