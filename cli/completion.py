@@ -32,6 +32,12 @@ def models(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Comp
     return [CompletionItem(incomplete, type="dir"), *_beginning(names, incomplete)]
 
 
+def query_vectors(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Files and stores."""
+    names = [CompletionItem(f"{scheme}:", help=form) for scheme, form in _registered()["store"]]
+    return [CompletionItem(incomplete, type="file"), *_beginning(names, incomplete)]
+
+
 def datasets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Built-in datasets, and folders that hold a corpus."""
     from embgeo.datasets.registry import list_datasets

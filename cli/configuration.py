@@ -18,7 +18,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -26,6 +26,9 @@ from click.core import ParameterSource
 from embgeo.cli.group import load_command
 from embgeo.errors import DataError, InputError, unknown_name
 from embgeo.files.addresses import without_secrets
+
+if TYPE_CHECKING:
+    from embgeo.sources.vector_stores import VectorStore
 
 COMMANDS = ("analyze", "compress", "compare", "search", "export", "report")
 ARGUMENTS = ("model", "dataset")  # the positional arguments that a file may set
@@ -171,12 +174,16 @@ def _relative_to_file(parameter: click.Parameter, text: str, base: Path) -> str:
         return text
     if isinstance(parameter.type, click.Path) or (parameter.name == "json_target" and text != "-"):
         return str(base / text)
-    if parameter.name == "model" and text.startswith(VECTORS):
+    names_vectors = parameter.name in ("model", "queries_vectors")
+    if names_vectors and text.startswith(VECTORS):
         place = text.removeprefix(VECTORS)
         return text if place.startswith("~") else VECTORS + str(base / place)
-    if parameter.name == "model" and (named := _store_on_disk(text)):
-        scheme, place = named
-        return text if place.startswith("~") else f"{scheme}:{base / place}"
+    if names_vectors and (store := _store(text)) is not None:
+        scheme, _, place = text.partition(":")
+        outside = not store.on_disk or "://" in place or place.startswith("~")
+        return text if outside else f"{scheme}:{base / place}"
+    if parameter.name == "queries_vectors":
+        return str(base / text)
     # the name of a model or dataset is a folder if one exists, as on the command line
     if parameter.name in ARGUMENTS and (text.startswith(".") or (base / text).is_dir()) and str(base) != ".":
         return str(base / text)
@@ -192,15 +199,13 @@ def _without_secrets(content: Any) -> Any:
     return without_secrets(content) if isinstance(content, str) else content
 
 
-def _store_on_disk(text: str) -> tuple[str, str] | None:
-    """The scheme and the path in `lancedb:PATH/TABLE`; None for anything else."""
+def _store(text: str) -> VectorStore | None:
+    """The kind of store that `lancedb:PATH/TABLE` is in; None for anything else."""
     if ":" not in text:
         return None
     from embgeo.sources.vector_stores import vector_stores
 
-    scheme, _, place = text.partition(":")
-    store = vector_stores().get(scheme)
-    return (scheme, place) if store is not None and store.on_disk and "://" not in place else None
+    return vector_stores().get(text.partition(":")[0])
 
 
 def _shown(value: Any) -> str:

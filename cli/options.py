@@ -74,7 +74,7 @@ def option_for(one: Field[Any], *, default: bool = True) -> Callable[[F], F]:
     return click.option(flag, one.name, **keywords)
 
 
-COMPLETIONS = {"specs": completion.specs, "measures": completion.measures}
+COMPLETIONS = {"queries_vectors": completion.query_vectors, "specs": completion.specs, "measures": completion.measures}
 
 
 def _type(one: Field[Any], kind: str) -> Any:

@@ -11,11 +11,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from numbers import Integral
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from embgeo.errors import InputError
+from embgeo.files.addresses import without_secrets
 from embgeo.progress import silent
 
 if TYPE_CHECKING:
@@ -96,8 +97,13 @@ class SubjectRequest:
     doc_ids: Sequence[str] | None = None
     query_ids: Sequence[str] | None = None
     qrels: Mapping[str, Mapping[str, int]] | None = None
-    queries_vectors: Path | None = option(
-        "Query vectors (.npy, .npz, .safetensors) to go with vectors:PATH or a store.", metavar="PATH"
+    queries_vectors: str | PathLike[str] | None = option(
+        "Query vectors to go with vectors:PATH or a store: a file, or a place in a store.", metavar="PATH|STORE"
+    )
+    text: str | None = option(
+        "Column of a store that holds the texts (key of a Qdrant payload); '' reads none.  "
+        "[default: the one named text, content, document or the like]",
+        metavar="COLUMN",
     )
     similarity: str = option(
         "Similarity for search; auto uses the model's own, or cosine for vectors:PATH.",
@@ -134,6 +140,8 @@ class SubjectRequest:
         declared = [*options_of(type(self)), *options_of(SubjectRequest)]
         kept = [one.name for one in declared if "help" in one.metadata and one.metadata.get("stored", True)]
         named = {name: getattr(self, name) for name in kept}
+        if self.queries_vectors is not None:
+            named["queries_vectors"] = without_secrets(fspath(self.queries_vectors))
         return {"model": model, "dataset": self.dataset, **named, "encoder": asdict(self.encoder_options)}
 
 

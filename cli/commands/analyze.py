@@ -14,9 +14,9 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     """Measure the embedding space of MODEL on DATASET, and the quality of exact search in it.
 
     MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors, .faiss), vectors in a
-    store (`embgeo models` lists the forms), the folder of a
-    sentence-transformers model, or a name in the mteb registry or on the hub. DATASET is a built-in name, a folder
-    in BEIR format or an MTEB retrieval task; it is optional with vectors:PATH.
+    store (pgvector:DATABASE/TABLE.COLUMN; `embgeo models` lists the forms), the folder of a sentence-transformers
+    model, or a name in the mteb registry or on the hub. DATASET is a built-in name, a folder in BEIR format or an MTEB
+    retrieval task; it is optional with vectors:PATH and stores.
 
     \b
     Examples:
@@ -24,6 +24,7 @@ def command(request: AnalyzeRequest, common: Common) -> None:
       embgeo analyze minilm my-corpus/ --quick --html shape.html
       embgeo analyze vectors:docs.npy --measures dimension,uniformity
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
+      embgeo analyze lancedb:db/docs --text body
     """
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import title, warning_lines

@@ -31,6 +31,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
       embgeo compress minilm my-corpus/ --keep 99% --strict
       embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
+      embgeo compress lancedb:db/docs qrels/ --queries-vectors lancedb:db/queries
     """
     if strict and request.keep is None:
         raise click.UsageError("--strict needs --keep")

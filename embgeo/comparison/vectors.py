@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, cast
 
 import numpy as np
@@ -72,7 +71,7 @@ def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | N
         )
     queries = item.result.asked("queries_vectors")
     try:
-        found = load_named(asked, Path(queries).expanduser() if queries else None)
+        found = load_named(asked, str(queries) if queries else None, text="")
     except EmbgeoError as error:
         return Unavailable("vectors-missing", f"the vectors can no longer be read: {error}")
     if found.fingerprint != item.model.fingerprint:

@@ -127,6 +127,8 @@ def load_subject(
             "--queries-vectors needs vectors:PATH or a store; a text model encodes the queries itself, and arrays take "
             "queries="
         )
+    if request.text is not None and (arrays is not None or not has_vectors):
+        raise InputError("--text names a column of a store; the texts of a text model come from its dataset")
     if dataset is not None and source.qrels is not None:
         raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
     asked: dict[str, Any] = {
@@ -140,7 +142,7 @@ def load_subject(
         return _from_texts(model, data, similarity, request.encoder_options, tokens, check, progress)
     found = arrays
     if found is None:
-        found = load_named(source.address or model, request.queries_vectors, progress)
+        found = load_named(source.address or model, request.queries_vectors, progress, request.text)
     check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     if dataset is not None:
@@ -150,7 +152,8 @@ def load_subject(
         data = _judged(found, source.qrels, request.drop_own_document)
     else:
         e = check_embeddings(found.docs, found.queries, found.doc_ids, found.query_ids, chosen)
-        return _subject(e, None, _vector_facts(model, found), None, warnings=found.warnings)
+        own_texts = found.doc_texts, found.query_texts
+        return _subject(e, None, _vector_facts(model, found), None, own_texts, found.warnings)
     return _from_vectors(model, found, data, chosen)
 
 
@@ -207,6 +210,8 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
         judgements = check_judgements(data.judgements.qrels, *ids, drop, f"the judgements of {data.name}")
         # queries of other splits are left out, since a text model would not encode them either
         rows = [row for row, query in enumerate(embeddings.query_ids) if query in judgements.qrels]
+        if found.query_texts is not None:
+            found = replace(found, query_texts=[found.query_texts[row] for row in rows])
         judged = [embeddings.query_ids[row] for row in rows]
         embeddings = replace(embeddings, queries=queries[rows], query_ids=judged)
         if left_out := len(queries) - len(embeddings.query_ids):
@@ -220,8 +225,8 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
         )
     warnings += _coverage(doc_ids, data.doc_ids, data.name)
     texts = (
-        _texts_of(embeddings.doc_ids, data.doc_ids, data.doc_texts),
-        _texts_of(embeddings.query_ids, data.query_ids, data.query_texts),
+        _texts_of(embeddings.doc_ids, data.doc_ids, data.doc_texts) or found.doc_texts,
+        _texts_of(embeddings.query_ids, data.query_ids, data.query_texts) or found.query_texts,
     )
     return _subject(embeddings, judgements, _vector_facts(model, found), data, texts, warnings)
 

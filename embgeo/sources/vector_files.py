@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from os import PathLike, fspath
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from embgeo.encoders.resolve import VECTORS
-from embgeo.errors import DataError
+from embgeo.errors import DataError, InputError
 from embgeo.files.addresses import without_secrets
 from embgeo.files.digest import Digest
 from embgeo.plugins import import_modules, load_plugins
 from embgeo.progress import Progress, silent
+from embgeo.sources.texts import NO_TEXTS, TextColumn
 from embgeo.sources.vector_stores import find_store, read_store, vector_stores
 
 ID_KEYS = ("doc_ids", "query_ids")
@@ -79,6 +82,7 @@ class Vectors:
     doc_ids, query_ids : strings, or None if the file has none: rows are then aligned by their order.
     source : the files, as given; a store without its password.
     warnings : what the user must know of these vectors.
+    doc_texts, query_texts : by row, or None; only stores have some.
     """
 
     docs: np.ndarray
@@ -87,10 +91,12 @@ class Vectors:
     query_ids: Sequence[str] | None
     source: str
     warnings: tuple[str, ...] = ()
+    doc_texts: Sequence[str] | None = None
+    query_texts: Sequence[str] | None = None
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over shapes, dtypes, ids and all bytes; computed when first asked, one pass in blocks of rows."""
+        """SHA-256 over shapes, dtypes, ids and all bytes, without texts; computed when first asked, by blocks."""
         digest = Digest()
         for X in (self.docs, self.queries):
             if X is not None:
@@ -100,18 +106,24 @@ class Vectors:
         return digest.hex()
 
 
-def load_named(name: str, queries_path: Path | None = None, progress: Progress = silent) -> Vectors:
-    """The vectors that MODEL names: vectors:PATH, or a place in a store; raises as `load_vectors` does."""
-    store = find_store(name)
-    if store is None:
-        return load_vectors(Path(name.removeprefix(VECTORS)).expanduser(), queries_path, progress)
-    return _with_queries(read_store(*store, progress), without_secrets(name), queries_path)
+def load_named(
+    name: str,
+    queries: str | PathLike[str] | None = None,
+    progress: Progress = silent,
+    text: str | None = None,
+) -> Vectors:
+    """The vectors that MODEL and --queries-vectors name: files (vectors:PATH; queries also PATH), or places in stores.
+
+    `text` names the column of texts, which is otherwise found by itself; "" reads none. The queries' texts are in a
+    column of that name, or found by themselves. Raises as `load_vectors` does.
+    """
+    return _with_queries(*_named(name, "docs", TextColumn(text), progress), queries, text)
 
 
-def load_vectors(path: Path, queries_path: Path | None = None, progress: Progress = silent) -> Vectors:
+def load_vectors(path: Path, queries: str | PathLike[str] | None = None, progress: Progress = silent) -> Vectors:
     """Read vectors of documents, and of queries, from one file or two.
 
-    A file holds one matrix (documents; or queries, in `queries_path`) or the keys docs, queries, doc_ids, query_ids.
+    A file holds one matrix (documents; or queries, in `queries`) or the keys docs, queries, doc_ids, query_ids.
     Queries of shape (d,) are one query.
     float16, float32 and float64 are served as stored; bfloat16 (.safetensors) is widened to float32 in memory.
     Ids are an array of strings or integers in .npz. A .safetensors file cannot hold strings: there they are a JSON
@@ -122,31 +134,52 @@ def load_vectors(path: Path, queries_path: Path | None = None, progress: Progres
     DataError
         A file is missing, malformed, truncated, empty, of an unknown kind, or holds other keys or dtypes.
     """
-    path = Path(path)
-    found = _read(path, "docs", progress)
+    return _with_queries(_read(Path(path), "docs", progress), str(path), queries, "")
+
+
+def _named(name: str, only: str, text: TextColumn, progress: Progress = silent) -> tuple[dict[str, Any], str]:
+    """The arrays of a file or a store, and its name without a password.
+
+    A lone matrix, and what a store holds, are documents or queries, as `only` says: docs or queries.
+    """
+    store = find_store(name)
+    if store is None:
+        if text.name and text.required:
+            raise InputError(f"--text names a column of a store; {name} is a file of vectors")
+        path = Path(name.removeprefix(VECTORS)).expanduser()
+        return _read(path, only, progress), str(path)
+    return _as(only, read_store(*store, text, progress)), without_secrets(name)
+
+
+def _as(only: str, read: dict[str, Any]) -> dict[str, Any]:
+    """What was read from a store, under the names of documents or of queries."""
+    if only == "docs":
+        return read
+    return {{"docs": "queries"}.get(key, key.replace("doc_", "query_")): value for key, value in read.items()}
+
+
+def _with_queries(
+    found: dict[str, Any], path: str, queries_name: str | PathLike[str] | None, text: str | None
+) -> Vectors:
+    """The checked vectors of `path`, with queries from elsewhere."""
     if "docs" not in found:
         raise DataError(f"{path} must hold the document vectors under the key docs; it has {', '.join(sorted(found))}")
-    return _with_queries(found, str(path), queries_path)
-
-
-def _with_queries(found: dict[str, np.ndarray], path: str, queries_path: Path | None) -> Vectors:
-    """The checked vectors of `path`, with queries of another file."""
-    source = path
-    if queries_path is not None:
-        queries_path = Path(queries_path)
+    source, shown, warnings = path, path, tuple(found.get("warnings", ()))
+    if queries_name is not None:
         if "queries" in found:
-            raise DataError(f"queries must come from one file; {path} holds some and {queries_path} was given too")
-        apart = _read(queries_path, "queries")
+            other = without_secrets(fspath(queries_name))
+            raise DataError(f"queries must come from one file; {path} holds some and {other} was given too")
+        apart, shown = _named(fspath(queries_name), "queries", TextColumn(text, required=False))
         if "queries" not in apart:
-            raise DataError(
-                f"{queries_path} must hold one matrix or the key queries; it has {', '.join(sorted(apart))}"
-            )
-        found |= {key: apart[key] for key in ("queries", "query_ids") if key in apart}
-        source += f" + {queries_path}"
+            raise DataError(f"{shown} must hold one matrix or the key queries; it has {', '.join(sorted(apart))}")
+        found |= {key: apart[key] for key in ("queries", "query_ids", "query_texts") if key in apart}
+        warnings += tuple(apart.get("warnings", ()))
+        source += f" + {shown}"
     docs = _checked(found["docs"], "docs", path)
-    queries = _checked(found["queries"], "queries", str(queries_path or path)) if "queries" in found else None
+    queries = _checked(found["queries"], "queries", shown) if "queries" in found else None
     doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ID_KEYS)
-    return Vectors(docs, queries, doc_ids, query_ids, source, tuple(found.get("warnings", np.empty(0)).tolist()))
+    texts = found.get("doc_texts"), found.get("query_texts")
+    return Vectors(docs, queries, doc_ids, query_ids, source, warnings, *texts)
 
 
 def load_queries(path: Path) -> np.ndarray:
@@ -163,7 +196,7 @@ def one_row(X: np.ndarray) -> np.ndarray:
     return X[None] if X.ndim == 1 else X
 
 
-def _read(path: Path, only: str, progress: Progress = silent) -> dict[str, np.ndarray]:
+def _read(path: Path, only: str, progress: Progress = silent) -> dict[str, Any]:
     """The arrays of a file under the known keys; a lone matrix gets the key `only`."""
     if not path.exists():
         raise DataError(f"no vector file {path}; check the path")
@@ -172,8 +205,7 @@ def _read(path: Path, only: str, progress: Progress = silent) -> dict[str, np.nd
     suffix = path.suffix.lower()
     store = next((each for each in vector_stores().values() if suffix in each.suffixes), None)
     if store is not None:
-        read = read_store(store, str(path), progress)
-        return read if only == "docs" else {"queries": read["docs"]}
+        return _as(only, read_store(store, str(path), NO_TEXTS, progress))
     reader = readers().get(suffix)
     if reader is None:
         raise DataError(f"a vector file must be {in_words(file_suffixes())}; got {path}")

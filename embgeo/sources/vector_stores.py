@@ -1,7 +1,8 @@
 """Stores that hold vectors (`sqlite-vec:PATH/TABLE.COLUMN`, …): the registry, and the copy that a run works on.
 
 A store is read once, in blocks and without writing to it, into a float32 matrix in a temporary file of the cache
-folder; the file has no name, so that it is gone when the process ends, however it ends.
+folder, its texts into a second one; the files have no names, so that they are gone when the process ends, however it
+ends.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +25,18 @@ from embgeo.files.addresses import without_secrets
 from embgeo.files.cache_folder import cache_directory, cache_errors
 from embgeo.plugins import import_modules, load_plugins
 from embgeo.progress import Progress, silent
+from embgeo.sources.texts import StoredTexts, TextColumn
 
 BLOCK_ROWS = 8192
 _ADDRESS = re.compile(r"([A-Za-z][\w.+-]+):(.*)", re.DOTALL)
 
-Block = tuple[Sequence[object] | np.ndarray | None, np.ndarray]
+
+class Block(NamedTuple):
+    """Consecutive rows of a store: their ids or None, the matrix (b, dimension), their texts or None."""
+
+    ids: Sequence[object] | np.ndarray | None
+    vectors: np.ndarray
+    texts: Sequence[str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class StoredRows:
     Attributes
     ----------
     rows, dimension : the size; `rows` is for the progress only.
-    blocks : (ids or None, matrix (b, dimension)) in an order that is the same for the same content.
+    blocks : in an order that is the same for the same content; ids in all or none of them, texts likewise.
     warnings : what the user must know of these vectors.
     """
 
@@ -47,7 +56,7 @@ class StoredRows:
     warnings: tuple[str, ...] = ()
 
 
-Open = Callable[[str], Iterator[StoredRows]]
+Open = Callable[[str, TextColumn], Iterator[StoredRows]]
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class VectorStore:
     form: str
     suffixes: tuple[str, ...]
     on_disk: bool
-    open: Callable[[str], AbstractContextManager[StoredRows]]
+    open: Callable[[str, TextColumn], AbstractContextManager[StoredRows]]
 
 
 _STORES: dict[str, VectorStore] = {}
@@ -77,8 +86,8 @@ def vector_store(
 ) -> Callable[[Open], Open]:
     """Register the decorated generator as the reader of stores `scheme:place`; `scheme` must be new.
 
-    It takes the place, opens it for reading only, yields one `StoredRows`, and closes it. Whatever it raises is
-    reported as a `DataError` about the store.
+    It takes the place and the column of texts, opens the store for reading only, yields one `StoredRows`, and closes
+    it. A store without texts ignores the column. Whatever it raises is reported as a `DataError` about the store.
     """
 
     def register(read: Open) -> Open:
@@ -123,20 +132,25 @@ def names_vectors(name: str) -> bool:
     return name.startswith(VECTORS) or find_store(name) is not None
 
 
-def read_store(store: VectorStore, place: str, progress: Progress = silent) -> dict[str, np.ndarray]:
-    """`docs` (n, d) float32, mapped from a temporary file; `doc_ids` if the store has ids; `warnings`.
+def read_store(
+    store: VectorStore, place: str, text: TextColumn | None = None, progress: Progress = silent
+) -> dict[str, Any]:
+    """`docs` (n, d) float32, mapped from a temporary file; `doc_ids`, `doc_texts` if it has them; `warnings`.
 
-    Raises DataError about the store, MissingExtraError without its package, and StorageError if the cache is full.
+    Without `text`, the column of texts is found by itself. Raises DataError about the store or the column,
+    MissingExtraError without its package, and StorageError if the cache is full.
     """
-    name = without_secrets(f"{store.scheme}:{place}")
-    with _errors_of(store, name), store.open(place) as found:
+    name, text = without_secrets(f"{store.scheme}:{place}"), text or TextColumn()
+    with _errors_of(store, name), store.open(place, text) as found:
         if not found.rows:
             raise DataError(f"{name} holds no vectors")
-        docs, ids = _copy(found, name, progress)
-        arrays = {"docs": docs, "warnings": np.array(found.warnings, np.str_)}
-        if ids:
-            arrays["doc_ids"] = np.array(ids, np.str_)
-    return arrays
+        docs, ids, texts = _copy(found, name, progress)
+    if text.name and text.required and texts is None:
+        raise DataError(f"{name} gives no texts, so none from {text.name!r}; leave --text out")
+    arrays: dict[str, Any] = {"docs": docs, "warnings": found.warnings}
+    if ids:
+        arrays["doc_ids"] = np.array(ids, np.str_)
+    return arrays if texts is None else {**arrays, "doc_texts": texts}
 
 
 @contextmanager
@@ -151,28 +165,37 @@ def _errors_of(store: VectorStore, name: str) -> Iterator[None]:
         raise DataError(f"{name} cannot be read as {store.scheme}:{store.form}: {line[:300]}") from error
 
 
-def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray, list[str]]:
-    """The matrix as a memory map of a file without a name, and the ids."""
+def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray, list[str], StoredTexts | None]:
+    """The matrix as a memory map of a file without a name, the ids, and the texts in another such file."""
     d, done, ids = found.dimension, 0, list[str]()
     stage = f"reading vectors: {found.rows:,} × {d}, {4e-6 * found.rows * d:,.1f} MB in the cache folder"
     folder = cache_directory()
-    with cache_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        opened = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-    with opened as file:
+    with _unnamed_file() as file, _unnamed_file() as second:
+        texts = StoredTexts(second)
         progress(stage, 0, found.rows)
-        for names, X in found.blocks:
+        for each in found.blocks:
+            block = Block(*each)
+            X = block.vectors
             if X.ndim != 2 or X.shape[1] != d:
                 raise DataError(f"every vector of {name} must have {d} dimensions; got a block of shape {X.shape}")
             with cache_errors(folder):
                 file.write(np.ascontiguousarray(X, np.float32).data)
-            ids.extend(str(one) for one in (() if names is None else names))
+                texts.extend(block.texts or ())
+            ids.extend(str(one) for one in (() if block.ids is None else block.ids))
             done += len(X)
             progress(stage, min(done, found.rows - 1), found.rows)
         with cache_errors(folder):
             file.flush()
+            texts.close()
         if not done:
             raise DataError(f"{name} holds no vectors")
         X = np.memmap(file, np.float32, "r", shape=(done, d))
     progress(stage, found.rows, found.rows)
-    return X, ids
+    return X, ids, texts if len(texts) else None
+
+
+def _unnamed_file() -> IO[bytes]:
+    folder = cache_directory()
+    with cache_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=folder)

@@ -151,7 +151,15 @@ def test_paths_are_relative_to_the_file(asked: Asked) -> None:
     )
     given = asked("compress", "--config", "settings/run.toml")
     assert given["places"] == ("vectors:settings/docs.npy", "settings/corpus")
-    assert (given["out"], given["queries_vectors"]) == (folder / "runs", folder / "q.npy")
+    assert (given["out"], given["queries_vectors"]) == (folder / "runs", "settings/q.npy")
+    for written, meant in {
+        "vectors:q.npy": "vectors:settings/q.npy",
+        "sqlite-vec:docs.db/q.e": "sqlite-vec:settings/docs.db/q.e",
+        "qdrant:http://h:6333/q": "qdrant:http://h:6333/q",
+        "pgvector:db/q.e": "pgvector:db/q.e",
+    }.items():
+        (folder / "q.toml").write_text(f'[compress]\nmodel = "vectors:docs.npy"\nqueries-vectors = "{written}"\n')
+        assert asked("compress", "--config", "settings/q.toml")["queries_vectors"] == meant
     # names that are no folder there stay names
     assert asked("analyze", "--config", "settings/run.toml")["places"] == ("minilm", "pydocs")
     assert asked("search", "a", "--config", "settings/run.toml")["vector"] == Path("/abs/q.npy")

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from embgeo.sources.texts import TextColumn
 from embgeo.sources.vector_stores import StoredRows, vector_store
 
 
 @vector_store("letters", form="WORD")
-def open_letters(place: str) -> Iterator[StoredRows]:
+def open_letters(place: str, text: TextColumn) -> Iterator[StoredRows]:
     if not place.isalpha():
         raise ValueError("no word")
     blocks = (

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 import pytest
 
 from embgeo.api import analyze, compress
-from embgeo.errors import DataError, MissingExtraError, UnknownNameError
+from embgeo.errors import DataError, InputError, MissingExtraError, UnknownNameError
 from embgeo.files.addresses import without_secrets
+from embgeo.run import load_run
 from embgeo.sources.vector_files import Vectors, load_named
 
 N, D = 300, 8
@@ -242,11 +244,137 @@ def test_plain_blobs_need_no_extension_and_vec0_names_it(
         load_named(f"sqlite-vec:{path}/docs")
 
 
+def add_texts(path: Path, X: np.ndarray) -> None:
+    """Tables whose texts differ by row: in a vec0 column, in a plain one, and in another table by rowid or key."""
+    import pysqlite3
+    import sqlite_vec
+
+    db = pysqlite3.connect(str(path))
+    db.enable_load_extension(True)
+    sqlite_vec.load(db)
+    db.execute(f"create virtual table told using vec0(id text primary key, e float[{D}], +Content text, lang text)")
+    db.execute("create table texts(number integer primary key, body text)")
+    db.execute("create table keyed(name text primary key, body text)")
+    db.execute("create table both(id integer primary key, e blob, text text, chunk text)")
+    for row, x in enumerate(X):
+        db.execute("insert into told values (?, ?, ?, 'en')", (f"d{row:03}", x.tobytes(), f"told {row}"))
+        db.execute("insert into texts values (?, ?)", (row + 10, f"body {row} ü"))
+        db.execute("insert into keyed values (?, ?)", (f"d{row:03}", f"keyed {row}"))
+        db.execute("insert into both values (?, ?, 'a', 'b')", (row, x.tobytes()))
+    db.execute("update plain set body = id")
+    db.execute("update plain set body = null where id = 'd001'")
+    db.execute("update plain set body = cast(x'61ff62' as text) where id = 'd002'")
+    db.execute("delete from texts where number = 13")
+    db.commit()
+    db.close()
+
+
+def test_sqlite_vec_gives_texts_of_the_table_or_of_another(tmp_path: Path, X: np.ndarray) -> None:
+    path = sqlite_file(tmp_path / "docs.db", X)
+    add_texts(path, X)
+
+    def texts(place: str, text: str | None = None) -> list[str] | None:
+        found = load_named(f"sqlite-vec:{path}/{place}", text=text)
+        np.testing.assert_array_equal(found.docs, X)
+        return None if found.doc_texts is None else list(found.doc_texts)
+
+    assert texts("told") == [f"told {row}" for row in range(N)]  # found by its name, whatever its case
+    assert texts("told", "lang") == ["en"] * N
+    assert texts("told", "") is None
+    assert texts("both") is None  # two names that texts have
+    assert texts("both", "chunk") == ["b"] * N
+    assert texts("plain") is None
+    plain = texts("plain", "body")
+    assert plain is not None
+    assert plain[:4] == ["d000", "", "a\N{REPLACEMENT CHARACTER}b", "d003"]
+    body = [f"body {row} ü" for row in range(N)]
+    body[3] = ""  # no such row in the other table
+    assert texts("docs", "texts.body") == body
+    assert texts("plain", "keyed.body") == [f"keyed {row}" for row in range(N)]
+    for place, text, says in [
+        ("plain", "words", r"plain has no column of texts 'words'; it has id, body$"),
+        ("docs", "words", r"docs has no column of texts 'words'; it has "),
+        ("docs", "texts.words", r"texts has no column of texts 'words'; it has body$"),
+        ("docs", "nowhere.body", r"docs has no column of texts 'nowhere.body'"),
+    ]:
+        with pytest.raises(DataError, match=says) as caught:
+            texts(place, text)
+        assert "\n" not in str(caught.value)
+
+
 def test_compress_reads_sqlite_vec(tmp_path: Path, X: np.ndarray) -> None:
     path = sqlite_file(tmp_path / "docs.db", X)
     run = compress(f"sqlite-vec:{path}/docs", specs=["int8"], out=tmp_path / "runs")
     assert run.result["request"]["model"] == f"sqlite-vec:{path}/docs"
     assert (run.result["dataset"]["documents"], run.result["dataset"]["dimension"]) == (N, D)
+
+
+def test_texts_and_queries_of_a_store_are_in_the_run(tmp_path: Path, X: np.ndarray) -> None:
+    import pysqlite3
+
+    path = sqlite_file(tmp_path / "docs.db", X)
+    add_texts(path, X)
+    with closing(pysqlite3.connect(str(path))) as db:
+        db.execute("create table asked(id text primary key, e blob, text text, lang text)")
+        for row, x in enumerate(X[:40]):
+            db.execute("insert into asked values (?, ?, ?, 'en')", (f"q{row:02}", x.tobytes(), f"query {row}"))
+        db.execute("create table wide(e blob)")
+        db.execute("insert into wide values (?)", (b"12345678" * D,))
+        db.commit()
+    asked: dict[str, Any] = {"specs": ["int8"], "out": tmp_path / "runs"}
+    docs, queries = f"sqlite-vec:{path}/told", f"sqlite-vec:{path}/asked"
+    run = compress(docs, queries_vectors=queries, text="Content", **asked)
+    assert run.documents == {f"d{row:03}": f"told {row}" for row in range(N)}
+    assert run.queries == {f"q{row:02}": f"query {row}" for row in range(40)}
+    assert run.result["dataset"]["queries"] == 40
+    request = run.result["request"]
+    assert (request["model"], request["queries_vectors"], request["text"]) == (docs, queries, "Content")
+    assert run.result["model"]["vectors"] == f"{docs} + {queries}"
+    # the queries have a column of the name that was given
+    assert set(compress(docs, queries_vectors=queries, text="lang", **asked).queries.values()) == {"en"}
+    untold = compress(docs, queries_vectors=queries, text="", **asked)
+    assert (untold.documents, untold.queries) == ({}, {})
+    assert untold.result["model"]["fingerprint"] == run.result["model"]["fingerprint"]
+    with pytest.raises(InputError, match="must have the same dimension; got 8 and 16"):
+        compress(docs, queries_vectors=f"sqlite-vec:{path}/wide", **asked)
+
+
+def test_judged_queries_of_a_store_keep_their_texts(tmp_path: Path, X: np.ndarray) -> None:
+    """With a folder of judgements alone, texts are the store's, those of its judged queries only."""
+    corpus = tmp_path / "corpus"
+    (corpus / "qrels").mkdir(parents=True)
+    judged = "".join(f"d{row:03}\td{row + 1:03}\t1\n" for row in range(0, 40, 2))
+    (corpus / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + judged)
+    path = sqlite_file(tmp_path / "docs.db", X)
+    add_texts(path, X)
+    place = f"sqlite-vec:{path}/told"
+    run = compress(place, str(corpus), queries_vectors=place, specs=["int8"], out=tmp_path / "runs")
+    assert run.queries == {f"d{row:03}": f"told {row}" for row in range(0, 40, 2)}
+    assert run.documents["d299"] == "told 299"
+
+
+@pytest.mark.parametrize(
+    ("model", "says"),
+    [("minilm", "--text names a column of a store"), ("vectors:docs.npy", "docs.npy is a file of vectors")],
+)
+def test_a_column_of_texts_needs_a_store(model: str, says: str, tmp_path: Path, X: np.ndarray) -> None:
+    with pytest.raises(InputError, match=says):
+        analyze(model, "tiny", text="body", out=tmp_path)
+    path = faiss_file(tmp_path / "store.faiss", "Flat", X)
+    with pytest.raises(DataError, match="gives no texts, so none from 'body'; leave --text out"):
+        load_named(f"faiss:{path}", text="body")
+
+
+def test_queries_of_an_index_keep_their_ids(tmp_path: Path, X: np.ndarray) -> None:
+    ids = np.arange(40) * 3 + 5
+    path = faiss_file(tmp_path / "queries.faiss", "IDMap,SQ8", X[:40], ids)
+    np.save(tmp_path / "docs.npy", X)
+    for queries in (path, f"faiss:{path}", f"vectors:{path}"):
+        found = load_named(f"vectors:{tmp_path / 'docs.npy'}", queries)
+        assert found.query_ids == [str(one) for one in ids]
+        assert found.queries is not None
+        assert found.queries.shape == (40, D)
+        assert "is lossy" in found.warnings[0]
 
 
 # LanceDB
@@ -266,11 +394,18 @@ def lance_table(folder: Path, X: np.ndarray, name: str = "docs", **columns: Any)
 def test_lancedb_gives_columns_with_ids(tmp_path: Path, X: np.ndarray) -> None:
     pa = pytest.importorskip("pyarrow", reason="needs lancedb: pip install 'embgeo[lancedb]'")
     ids = [f"d{row}" for row in range(N)]
-    lance_table(tmp_path / "db", X, id=ids, text=["text"] * N)
+    lance_table(tmp_path / "db", X, id=ids, text=[f"text {row}" for row in range(N)])
     half = (3 * X).astype(np.float16)
     table = lance_table(tmp_path / "db", X, "two", doc_id=list(range(N)), half=half, codes=X.astype(np.int8))
     lance_table(tmp_path / "db", X, "unnamed")
-    assert_equal(load_named(f"lancedb:{tmp_path}/db/docs"), X, ids)
+    found = load_named(f"lancedb:{tmp_path}/db/docs")
+    assert_equal(found, X, ids)
+    assert found.doc_texts is not None
+    assert list(found.doc_texts) == [f"text {row}" for row in range(N)]
+    assert list(load_named(f"lancedb:{tmp_path}/db/docs", text="id").doc_texts or ()) == ids
+    assert load_named(f"lancedb:{tmp_path}/db/docs", text="").doc_texts is None
+    with pytest.raises(DataError, match=r"docs has no column of texts 'body'; it has id, text$"):
+        load_named(f"lancedb:{tmp_path}/db/docs", text="body")
     assert_equal(load_named(f"lancedb:{tmp_path}/db/docs.lance#vector"), X, ids)
     assert_equal(load_named(f"lancedb:{tmp_path}/db/unnamed"), X, None)
     rows = [str(row) for row in range(N)]
@@ -343,6 +478,7 @@ def pg(postgres: str, X: np.ndarray) -> str:
         db.execute(f'create table embgeo_test."Docs" (id text primary key, {kinds})')
         db.execute(f"create table embgeo_test.two (b int, a int, only_vectors vector({D}), primary key (a, b))")
         db.execute(f"create table embgeo_test.unkeyed (e vector({D}))")
+        db.execute(f"create table embgeo_test.told (id int primary key, e vector({D}), content varchar, other text)")
         db.execute("create table embgeo_test.empty (e vector(3))")
         with db.cursor() as cursor:
             order = np.random.default_rng(5).permutation(N)
@@ -355,6 +491,8 @@ def pg(postgres: str, X: np.ndarray) -> str:
                 cursor.execute("insert into embgeo_test.two values (%s, %s, %s)", (row % 10, row // 10, text))
             for row in range(N):
                 cursor.execute("insert into embgeo_test.unkeyed values (%s)", (str(X[row].tolist()),))
+                told = (row, str(X[row].tolist()), f"told {row} ü" if row else None, f"other {row}")
+                cursor.execute("insert into embgeo_test.told values (%s, %s, %s, %s)", told)
         db.execute("insert into embgeo_test.\"Docs\" (id) values ('without')")
     return postgres.replace("postgres:@", f"postgres:{SECRET}@")
 
@@ -382,6 +520,37 @@ def test_what_pgvector_cannot_give_is_one_line(pg: str) -> None:
             load_named(f"pgvector:{pg}/{place}")
         assert "\n" not in str(caught.value)
         assert SECRET not in str(caught.value)
+
+
+def test_pgvector_gives_texts_in_the_order_of_the_vectors(pg: str, X: np.ndarray) -> None:
+    found = load_named(f"pgvector:{pg}/embgeo_test.told")
+    assert_equal(found, X, [str(row) for row in range(N)])
+    assert found.doc_texts is not None
+    assert list(found.doc_texts) == ["", *(f"told {row} ü" for row in range(1, N))]
+    assert (found.doc_texts[-1], found.doc_texts[:2]) == (f"told {N - 1} ü", ["", "told 1 ü"])
+    other = load_named(f"pgvector:{pg}/embgeo_test.told", text="other").doc_texts
+    assert list(other or ()) == [f"other {row}" for row in range(N)]
+    for text in ("words", "id"):
+        with pytest.raises(DataError, match=f"told has no column of texts '{text}'; it has content, other$"):
+            load_named(f"pgvector:{pg}/embgeo_test.told", text=text)
+
+
+def test_queries_of_pgvector_leave_no_password(pg: str, tmp_path: Path, X: np.ndarray) -> None:
+    np.save(tmp_path / "docs.npy", X)
+    address = f"pgvector:{pg}/embgeo_test.told"
+    assert SECRET in address
+    words = [f"vectors:{tmp_path / 'docs.npy'}", "--queries-vectors", address, "--spec", "int8", "--json", "-"]
+    command = [sys.executable, "-m", "embgeo.cli", "compress", *words, "--out", str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert SECRET not in done.stdout + done.stderr
+    (run,) = (tmp_path / "runs").iterdir()
+    assert load_run(run).queries["7"] == "told 7 ü"
+    assert load_run(run).result["request"]["queries_vectors"] == address.replace(f":{SECRET}@", "@")
+    wrong = subprocess.run([*command, "--queries-vectors", f"{address}.x"], capture_output=True, text=True, check=False)
+    assert (wrong.returncode, wrong.stderr.count("\n")) == (2, 1)
+    assert SECRET not in wrong.stdout + wrong.stderr
+    assert_nowhere(tmp_path, SECRET)
 
 
 def test_pgvector_reads_in_a_transaction_that_cannot_write(pg: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -463,7 +632,9 @@ def test_qdrant_gives_points_with_ids(tmp_path: Path, X: np.ndarray, monkeypatch
     client.create_collection("docs", size)
     client.create_collection("named", {"a": size, "b": size})
     client.create_collection("empty", size)
-    client.upload_collection("docs", X, ids=list(range(5, N + 5)))
+    told: list[dict[str, Any]] = [{"page_content": f"told {row}", "lang": "en", "n": row} for row in range(N)]
+    told[0], told[250] = {}, {"late": "only here", "page_content": 7}
+    client.upload_collection("docs", X, payload=told, ids=list(range(5, N + 5)))
     points = [
         m.PointStruct(id=row, vector={"a": x.tolist(), "b": (2 * x).tolist()} if row != 70 else {"a": x.tolist()})
         for row, x in enumerate(X)
@@ -471,6 +642,12 @@ def test_qdrant_gives_points_with_ids(tmp_path: Path, X: np.ndarray, monkeypatch
     client.upsert("named", points)
     client.close()
     assert_equal(load_named(f"qdrant:{tmp_path}/db/docs"), X, [str(row) for row in range(5, N + 5)])
+    texts = load_named(f"qdrant:{tmp_path}/db/docs").doc_texts
+    assert list(texts or ()) == ["", *(f"told {row}" if row != 250 else "7" for row in range(1, N))]
+    late = load_named(f"qdrant:{tmp_path}/db/docs", text="late").doc_texts
+    assert list(late or ()) == ["only here" if row == 250 else "" for row in range(N)]
+    with pytest.raises(DataError, match=r"docs has no column of texts 'words'; it has page_content, lang$"):
+        load_named(f"qdrant:{tmp_path}/db/docs", text="words")
     kept = [row for row in range(N) if row != 70]
     assert_equal(load_named(f"qdrant:{tmp_path}/db/named#b"), 2 * X[kept], [str(row) for row in kept])
     for place, says in {

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import DataError, MissingExtraError
+from embgeo.sources.texts import TextColumn
 from embgeo.sources.vector_stores import BLOCK_ROWS, Block, StoredRows, vector_store
 
 
 @vector_store("faiss", form="PATH", suffixes=(".faiss", ".index"))
-def open_faiss(place: str) -> Iterator[StoredRows]:
-    """The index is loaded into memory. Vectors of a lossy index are what it decodes, with a warning."""
+def open_faiss(place: str, text: TextColumn) -> Iterator[StoredRows]:
+    """The index is loaded into memory; it has no texts. Vectors of a lossy one are what it decodes, with a warning."""
     try:
         import faiss
     except ImportError:
@@ -43,10 +44,10 @@ def open_faiss(place: str) -> Iterator[StoredRows]:
 
     def blocks() -> Iterator[Block]:
         for start in range(0, n, BLOCK_ROWS):
-            yield ids[start : start + BLOCK_ROWS], index.reconstruct_batch(keys[start : start + BLOCK_ROWS])
+            yield Block(ids[start : start + BLOCK_ROWS], index.reconstruct_batch(keys[start : start + BLOCK_ROWS]))
 
     own_ids = given is not None or not np.array_equal(keys, np.arange(n))
-    numbered = blocks() if own_ids else ((None, X) for _, X in blocks())
+    numbered = blocks() if own_ids else (block._replace(ids=None) for block in blocks())
     yield StoredRows(n, d, numbered, _lossy(faiss, index, path))
 
 

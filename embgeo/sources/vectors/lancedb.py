@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from embgeo.errors import DataError, MissingExtraError
+from embgeo.sources.texts import TextColumn
 from embgeo.sources.vector_stores import BLOCK_ROWS, Block, StoredRows, vector_store
 
 ID_COLUMNS = ("id", "_id", "doc_id")
 
 
 @vector_store("lancedb", form="PATH/TABLE#COLUMN")
-def open_lancedb(place: str) -> Iterator[StoredRows]:
+def open_lancedb(place: str, text: TextColumn) -> Iterator[StoredRows]:
     """The only vector column is found by itself; ids are the first column named id, _id or doc_id, if there is one."""
     file, _, column = place.partition("#")
     folder, slash, name = file.rstrip("/").rpartition("/")
@@ -37,13 +38,15 @@ def open_lancedb(place: str) -> Iterator[StoredRows]:
         listed = ", ".join(f"{key} ({value})" for key, value in columns.items())
         raise DataError(f"{file}#{column} must be a column of fixed-size lists of floats; the table has {listed}")
     ids = next((key for key in ID_COLUMNS if key in columns), None)
+    texts = text.among([key for key, value in columns.items() if _holds_texts(pyarrow.types, value)], file)
     present = f"`{column}` is not null"
 
     def blocks() -> Iterator[Block]:
-        wanted = [column] if ids is None else [ids, column]
+        wanted = list(dict.fromkeys(name for name in (ids, column, texts) if name))
         for batch in table.search().select(wanted).where(present).to_batches(BLOCK_ROWS):
             X = batch.column(column).flatten().to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
-            yield None if ids is None else batch.column(ids).to_pylist(), X
+            named, told = (batch.column(name).to_pylist() if name else None for name in (ids, texts))
+            yield Block(named, X, told)
 
     yield StoredRows(table.count_rows(present), kind.list_size, blocks())
 
@@ -56,6 +59,10 @@ def _only_vectors(types: Any, columns: dict[str, Any], file: str) -> str:
             f"{file} must have one column of vectors, or be read as TABLE#COLUMN; it has {len(found)}: {listed}"
         )
     return found[0]
+
+
+def _holds_texts(types: Any, kind: Any) -> bool:
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
 
 
 def _holds_vectors(types: Any, kind: Any) -> bool:

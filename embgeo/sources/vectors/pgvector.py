@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import DataError, InputError, MissingExtraError
+from embgeo.sources.texts import TextColumn
 from embgeo.sources.vector_stores import BLOCK_ROWS, Block, StoredRows, vector_store
 
 CONNECT_SECONDS = 10
 FLOATS = {"vector": ">f4", "halfvec": ">f2"}  # what pgvector sends: two numbers of 2 bytes, then the values
+TEXTS = ("text", "varchar", "bpchar", "citext")
 _REFUSED = {
     "bit": "; the vectors that bits were made from are not in them",
     "sparsevec": "; sparse vectors are not supported",
@@ -30,7 +32,7 @@ _TABLES = """select distinct a.attrelid::regclass::text from pg_attribute a join
 
 
 @vector_store("pgvector", form="URL/TABLE.COLUMN", on_disk=False)
-def open_pgvector(place: str) -> Iterator[StoredRows]:
+def open_pgvector(place: str, text: TextColumn) -> Iterator[StoredRows]:
     """URL is postgresql://…, the name of a database, or empty: PG* variables and ~/.pgpass say what is left out.
 
     The only vector column is found by itself. Ids are the primary key, which also orders the rows; the parts of a key
@@ -48,9 +50,11 @@ def open_pgvector(place: str) -> Iterator[StoredRows]:
         db.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         db.execute("set local synchronize_seqscans = off")  # without a key, rows come in their physical order
         table, column = _table(db, named)
-        column, kind = _column(db, table, column)
+        kinds = dict(db.execute(_COLUMNS, [table]).fetchall())
+        column = _column(kinds, table, column)
+        texts = text.among([name for name, kind in kinds.items() if kind in TEXTS], table)
         keys = [name for (name,) in db.execute(_KEY, [table])]
-        yield _rows(psycopg.sql, db, table, (column, kind), keys)
+        yield _rows(psycopg.sql, db, table, (column, kinds[column], texts), keys)
         db.rollback()
 
 
@@ -90,21 +94,22 @@ def _table(db: Any, named: str) -> tuple[str, str]:
     raise DataError(f"the database has no table {head or named!r}; tables with vectors: {tables or 'none'}")
 
 
-def _column(db: Any, table: str, column: str) -> tuple[str, str]:
-    """The column of vectors and its type."""
-    kinds = dict(db.execute(_COLUMNS, [table]).fetchall())
+def _column(kinds: dict[str, str], table: str, column: str) -> str:
+    """The column of vectors among those of the table, with their types."""
     floats = [name for name, kind in kinds.items() if kind in FLOATS]
     if not column and len(floats) == 1:
-        return floats[0], kinds[floats[0]]
+        return floats[0]
     if kinds.get(column) not in FLOATS:
         listed = ", ".join(f"{name} ({kind})" for name, kind in kinds.items())
         why = _REFUSED.get(kinds.get(column, ""), "")
         raise DataError(f"TABLE.COLUMN must name a column of type vector or halfvec{why}; {table} has {listed}")
-    return column, kinds[column]
+    return column
 
 
-def _rows(sql: Any, db: Any, table: str, column: tuple[str, str], keys: list[str]) -> StoredRows:
-    name, kind = sql.Identifier(column[0]), column[1]
+def _rows(sql: Any, db: Any, table: str, wanted: tuple[str, str, str], keys: list[str]) -> StoredRows:
+    """`wanted`: the column of vectors, its type, and the column of texts or ""."""
+    column, kind, texts = wanted
+    name = sql.Identifier(column)
     source = sql.SQL("from {} as source where {} is not null").format(sql.SQL(table), name)
     count = db.execute(sql.SQL("select count(*) {}").format(source)).fetchone()[0]
     if not count:
@@ -117,17 +122,19 @@ def _rows(sql: Any, db: Any, table: str, column: tuple[str, str], keys: list[str
     def blocks() -> Iterator[Block]:
         # a bare name in `order by` would be the text of the key, in which 10 is before 9
         columns = [sql.Identifier("source", key) for key in keys]
-        listed = sql.SQL(", ").join([*(sql.SQL("{}::text").format(key) for key in columns), name])
+        shown = [*columns, *([sql.Identifier("source", texts)] if texts else [])]
+        listed = sql.SQL(", ").join([name, *(sql.SQL("{}::text").format(each) for each in shown)])
         order = sql.SQL(" order by {}").format(sql.SQL(", ").join(columns)) if keys else sql.SQL("")
         with db.cursor(name="embgeo", binary=True) as cursor:
             cursor.execute(sql.SQL("select {} {}{}").format(listed, source, order))
             while found := cursor.fetchmany(BLOCK_ROWS):
-                ids = ["/".join(row[:-1]) for row in found] if keys else None
+                ids = ["/".join(row[1 : 1 + len(keys)]) for row in found] if keys else None
                 for number, row in enumerate(found):
-                    if len(row[-1]) != size:
+                    if len(row[0]) != size:
                         where = f"row {ids[number]}" if ids else "a row"
-                        raise DataError(f"{column[0]} must hold vectors of {dimension} dimensions; {where} differs")
-                sent = np.frombuffer(b"".join(row[-1] for row in found), np.uint8).reshape(len(found), size)
-                yield ids, np.ascontiguousarray(sent[:, 4:]).view(value).astype(np.float32)
+                        raise DataError(f"{column} must hold vectors of {dimension} dimensions; {where} differs")
+                sent = np.frombuffer(b"".join(row[0] for row in found), np.uint8).reshape(len(found), size)
+                X = np.ascontiguousarray(sent[:, 4:]).view(value).astype(np.float32)
+                yield Block(ids, X, [row[-1] for row in found] if texts else None)
 
     return StoredRows(count, dimension, blocks())

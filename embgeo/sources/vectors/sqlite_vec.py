@@ -6,6 +6,7 @@ import importlib
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import DataError, MissingExtraError
+from embgeo.sources.texts import TextColumn
 from embgeo.sources.vector_stores import BLOCK_ROWS, Block, StoredRows, vector_store
 
 _INSTALL = "pip install 'embgeo[sqlite-vec]'"
@@ -24,8 +26,11 @@ _BYTES = {"int8": "int8 codes: their scale is not in the file", "bit": "bits: th
 
 
 @vector_store("sqlite-vec", form="PATH/TABLE.COLUMN")
-def open_sqlite_vec(place: str) -> Iterator[StoredRows]:
-    """The only vector column is found by itself; ids are the primary key, or the rowid. Opened read-only."""
+def open_sqlite_vec(place: str, text: TextColumn) -> Iterator[StoredRows]:
+    """The only vector column is found by itself; ids are the primary key, or the rowid. Opened read-only.
+
+    Texts are a column of the table, or TABLE.COLUMN of another one whose primary key or rowid is the id.
+    """
     file, slash, named = place.rpartition("/")
     path = Path(file).expanduser()
     if not slash or not named or not path.is_file():
@@ -44,7 +49,7 @@ def open_sqlite_vec(place: str) -> Iterator[StoredRows]:
         keys = [name for _, name, *_, key, _ in sorted(columns, key=lambda each: each[5]) if key]
         if not keys and kind == "table":
             keys = ["rowid"]
-        yield _rows(db, table, column, keys, path)
+        yield _rows(db, table, (column, _text_column(db, text, columns, (table, column, keys), path)), keys, path)
 
 
 def _connect(path: Path) -> tuple[Any, bool]:
@@ -114,7 +119,30 @@ def _blob_column(columns: list[Any], table: str, path: Path) -> str:
     return blobs[0]
 
 
-def _rows(db: Any, table: str, column: str, keys: list[str], path: Path) -> StoredRows:
+def _text_column(db: Any, text: TextColumn, columns: list[Any], read: tuple[str, str, list[str]], path: Path) -> str:
+    """SQL of the text of a row as UTF-8, or ""; `read` is the table, its column of vectors, and the key."""
+    table, column, keys = read
+    other, _, named = (text.name or "").rpartition(".")
+    if other and text.name not in [name for _, name, *_ in columns] and len(keys) == 1:
+        known = db.execute(f"pragma table_xinfo({_quoted(other)})").fetchall()
+        if known:
+            name = replace(text, name=named).among(_names_of_texts(known), f"{path}/{other}")
+            key = [name for _, name, *_, key, _ in known if key]
+            where = f"t.{_quoted(key[0] if len(key) == 1 else 'rowid')} = {_quoted(table)}.{_quoted(keys[0])}"
+            return f"(select cast(t.{_quoted(name)} as blob) from {_quoted(other)} as t where {where})" if name else ""
+    name = text.among([each for each in _names_of_texts(columns) if each not in (column, "rowid")], f"{path}/{table}")
+    return f"cast({_quoted(name)} as blob)" if name else ""
+
+
+def _names_of_texts(columns: list[Any]) -> list[str]:
+    """Columns that can hold text; those of a virtual table have no type."""
+    shown = [(name, kind.upper()) for _, name, kind, *_, hidden in columns if hidden != 1]
+    return [name for name, kind in shown if not kind or any(word in kind for word in ("CHAR", "CLOB", "TEXT"))]
+
+
+def _rows(db: Any, table: str, wanted: tuple[str, str], keys: list[str], path: Path) -> StoredRows:
+    """`wanted`: the column of vectors, and SQL of the texts or ""."""
+    column, text = wanted
     source = f"from {_quoted(table)} where {_quoted(column)} is not null"
     rows = db.execute(f"select count(*) {source}").fetchone()[0]
     first = db.execute(f"select {_quoted(column)} {source} limit 1").fetchone()
@@ -126,16 +154,18 @@ def _rows(db: Any, table: str, column: str, keys: list[str], path: Path) -> Stor
     size = len(first[0])
 
     def blocks() -> Iterator[Block]:
-        listed = ", ".join(map(_quoted, [*keys, column]))
+        listed = ", ".join([_quoted(column), *map(_quoted, keys), *([text] if text else [])])
         order = f" order by {', '.join(map(_quoted, keys))}" if keys else ""
         cursor = db.execute(f"select {listed} {source}{order}")
         while found := cursor.fetchmany(BLOCK_ROWS):
-            names = ["/".join(map(str, row[:-1])) for row in found] if keys else None
+            names = ["/".join(map(str, row[1 : 1 + len(keys)])) for row in found] if keys else None
             for number, row in enumerate(found):
-                if not isinstance(row[-1], bytes) or len(row[-1]) != size:
+                if not isinstance(row[0], bytes) or len(row[0]) != size:
                     where = f"row {names[number]}" if names else "a row"
                     raise DataError(f"{column} in {path}/{table} must hold vectors of {size} bytes; {where} differs")
-            yield names, np.frombuffer(b"".join(row[-1] for row in found), "<f4").reshape(len(found), -1)
+            X = np.frombuffer(b"".join(row[0] for row in found), "<f4").reshape(len(found), -1)
+            texts = [(row[-1] or b"").decode("utf-8", "replace") for row in found] if text else None
+            yield Block(names, X, texts)
 
     return StoredRows(rows, size // 4, blocks())
 
