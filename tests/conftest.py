@@ -121,8 +121,8 @@ def _every_run_fits_the_schema() -> Iterator[None]:
         return made
 
     @contextlib.contextmanager
-    def replacing_typed(target: Path) -> Iterator[Path]:
-        with replacing_folder(target) as folder:
+    def replacing_typed(target: Path, **more: Any) -> Iterator[Path]:
+        with replacing_folder(target, **more) as folder:
             yield folder
             typed.validate(json.loads((folder / "run.json").read_text(encoding="utf-8")))
 
