@@ -109,28 +109,7 @@ def load_subject(
     comes without a dataset or vectors do not fit it.
     """
     model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
-    if similarity not in ("auto", *SIMILARITIES):
-        raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
-    named = Path(model)
-    if not model.startswith(VECTORS) and named.suffix in file_suffixes() and named.expanduser().is_file():
-        raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
-    if arrays is None:
-        _refuse_swapped(model, dataset)
-    has_vectors = names_vectors(model)
-    if not has_vectors and dataset is None:
-        raise InputError(
-            f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
-            "precomputed embeddings as vectors:PATH"
-        )
-    if request.queries_vectors is not None and (arrays is not None or not has_vectors):
-        raise InputError(
-            "--queries-vectors needs vectors:PATH or a store; a text model encodes the queries itself, and arrays take "
-            "queries="
-        )
-    if request.text is not None and (arrays is not None or not has_vectors):
-        raise InputError("--text names a column of a store; the texts of a text model come from its dataset")
-    if dataset is not None and source.qrels is not None:
-        raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
+    has_vectors = _checked_request(source, request)
     asked: dict[str, Any] = {
         "split": request.split,
         "drop_own_document": request.drop_own_document,
@@ -155,6 +134,34 @@ def load_subject(
         own_texts = found.doc_texts, found.query_texts
         return _subject(e, None, _vector_facts(model, found), None, own_texts, found.warnings)
     return _from_vectors(model, found, data, chosen)
+
+
+def _checked_request(source: Source, request: SubjectRequest) -> bool:
+    """Whether the request names vectors and not a text model; raises InputError for options that do not fit."""
+    model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
+    if similarity not in ("auto", *SIMILARITIES):
+        raise InputError(f"similarity must be auto, {', '.join(SIMILARITIES)}; got {similarity!r}")
+    named = Path(model)
+    if not model.startswith(VECTORS) and named.suffix in file_suffixes() and named.expanduser().is_file():
+        raise InputError(f"{model!r} is a file of vectors; use vectors:{model}")
+    if arrays is None:
+        _refuse_swapped(model, dataset)
+    has_vectors = names_vectors(model)
+    if not has_vectors and dataset is None:
+        raise InputError(
+            f"a text model needs a dataset to encode; name one after {model!r} (`embgeo datasets` lists them), or give "
+            "precomputed embeddings as vectors:PATH"
+        )
+    if request.queries_vectors is not None and (arrays is not None or not has_vectors):
+        raise InputError(
+            "--queries-vectors needs vectors:PATH or a store; a text model encodes the queries itself, and arrays take "
+            "queries="
+        )
+    if request.text is not None and (arrays is not None or not has_vectors):
+        raise InputError("--text names a column of a store; the texts of a text model come from its dataset")
+    if dataset is not None and source.qrels is not None:
+        raise InputError(f"judgements must come from one place; got qrels= and the dataset {dataset!r}")
+    return has_vectors
 
 
 def _refuse_swapped(model: str, dataset: str | None) -> None:
