@@ -18,6 +18,7 @@ LIBRARIES = {
 }  # fmt: skip
 # distribution of a store's client → the extra that installs it
 STORES = {
+    "chromadb": "chroma",
     "lancedb": "lancedb",
     "psycopg": "pgvector",
     "qdrant-client": "qdrant",

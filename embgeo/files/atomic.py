@@ -96,6 +96,19 @@ def storage_errors(what: str, path: Path, advice: str) -> Iterator[None]:
         raise StorageError(f"{what} must be written to {path}; {error.strerror or error}. {advice}") from error
 
 
+@contextlib.contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """A folder in `parent` that is removed at the end; after a kill, by the next call."""
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_orphans(parent)
+    folder = _temporary(parent)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def remove_orphans(folder: Path) -> None:
     """Remove temporary files in `folder` whose process on this host no longer runs, as `kill -9` leaves them."""
     for path in folder.glob(f".~*{SUFFIX}"):

@@ -136,9 +136,9 @@ def test_absent_clients_of_stores_are_a_note_with_the_pip_line() -> None:
     assert checkup.stores(lambda name: "1").status == "ok"
     finding = checkup.stores(some)
     assert finding.status == "note"
-    absent = "lancedb, qdrant-edge-py, redis, sqlite-vec, usearch"
+    absent = "chromadb, lancedb, qdrant-edge-py, redis, sqlite-vec, usearch"
     assert finding.found == f"psycopg 3.1, qdrant-client 3.1; not installed: {absent}"
-    assert finding.fix == "pip install 'embgeo[lancedb,qdrant,redis,sqlite-vec,usearch]'"
+    assert finding.fix == "pip install 'embgeo[chroma,lancedb,qdrant,redis,sqlite-vec,usearch]'"
 
 
 def test_the_extra_of_a_store_installs_what_doctor_looks_for() -> None:

@@ -673,3 +673,71 @@ def test_a_qdrant_server_that_is_down_is_one_line_without_its_key(monkeypatch: p
         load_named("qdrant:http://127.0.0.1:1/docs")
     assert "\n" not in str(caught.value)
     assert SECRET not in str(caught.value)
+
+
+# Chroma
+
+
+def chroma_folder(folder: Path, X: np.ndarray) -> Path:
+    chromadb = pytest.importorskip("chromadb", reason="needs chromadb: pip install 'embgeo[chroma]'")
+    with closing(chromadb.PersistentClient(str(folder), chromadb.Settings(anonymized_telemetry=False))) as client:
+        ids = [f"d{row}" for row in range(N)]
+        told = [f"document {row} ü" for row in range(N)]
+        kept = [{"body": f"body {row}", "number": row} if row else {"other": "first"} for row in range(N)]
+        # written to its files after every 100 rows; the rest stays in the log
+        layout = {"hnsw:space": "l2", "hnsw:sync_threshold": 100, "hnsw:batch_size": 100}
+        docs = client.create_collection("docs", metadata=layout)
+        for start in range(0, N, 90):
+            part = slice(start, start + 90)
+            docs.add(ids=ids[part], embeddings=X[part], documents=told[part], metadatas=kept[part])
+        docs.delete(["d7"])
+        cosine = client.create_collection("cosine", configuration={"hnsw": {"space": "cosine"}})
+        cosine.add(ids=ids, embeddings=X)
+        client.create_collection("empty")
+    return folder
+
+
+def test_chroma_gives_a_collection_and_its_folder_is_unchanged(
+    tmp_path: Path, X: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = chroma_folder(tmp_path / "db", X)
+    monkeypatch.setattr("embgeo.sources.vectors.chroma.GET_ROWS", 64)
+    before = {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    assert len(before) > 5
+    left = [row for row in range(N) if row != 7]
+    found = load_named(f"chroma:{folder}/docs")
+    assert_equal(found, X[left], [f"d{row}" for row in left])
+    assert list(found.doc_texts or ()) == [f"document {row} ü" for row in left]
+    body = load_named(f"chroma:{folder}/docs", text="body").doc_texts
+    assert list(body or ()) == [f"body {row}" if row else "" for row in left]
+    assert load_named(f"chroma:{folder}/docs", text="").doc_texts is None
+    cosine = load_named(f"chroma:{folder}/cosine")
+    np.testing.assert_allclose(cosine.docs, X, rtol=0, atol=4 * np.finfo(np.float32).eps)
+    assert cosine.doc_texts is None
+    for place, text, says in [
+        ("db/docs", "number", "has no column of texts 'number'; it has body, documents, other"),
+        ("db/nowhere", None, "has no collection 'nowhere'; it has cosine, docs, empty"),
+        ("db/empty", None, "holds no vectors"),
+        ("new/docs", None, "no chroma.sqlite3 in"),
+    ]:
+        with pytest.raises(DataError, match=says) as caught:
+            load_named(f"chroma:{tmp_path}/{place}", text=text)
+        assert "\n" not in str(caught.value)
+    assert {file: file.read_bytes() for file in folder.rglob("*") if file.is_file()} == before
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_chroma_collection_is_compressed_and_a_missing_client_is_named(
+    tmp_path: Path, X: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = chroma_folder(tmp_path / "db", X)
+    place = f"chroma:{folder}/docs"
+    run = compress(place, queries_vectors=f"chroma:{folder}/cosine", specs=["int8"], out=tmp_path / "runs")
+    assert (run.documents["d8"], run.result["dataset"]["queries"]) == ("document 8 ü", N)
+    (folder / "chroma.sqlite3").write_bytes(b"damaged")
+    with pytest.raises(DataError, match="cannot be read as chroma:PATH/COLLECTION: file is not a database"):
+        load_named(place)
+    monkeypatch.setitem(sys.modules, "chromadb", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'embgeo\[chroma\]'"):
+        load_named(place)
