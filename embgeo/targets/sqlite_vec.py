@@ -5,6 +5,8 @@ Run with sqlite-vec 0.1.9.
 
 from __future__ import annotations
 
+from typing import Any
+
 from embgeo.compression.choosing.account import Account
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
@@ -17,6 +19,7 @@ from embgeo.compression.choosing.native import (
     signs,
 )
 from embgeo.targets import store_target
+from embgeo.targets.engines.sqlite_vec import native
 
 SCALE = (
     "the client multiplies by 127 / the largest absolute value of the documents and rounds: recall@10 .988 on SciFact "
@@ -24,7 +27,7 @@ SCALE = (
 )
 CHUNKED = 8 + 1 / 8  # the id and the flag of a row in its chunk
 PAGED = 4096 / 4092  # a long value is a list of pages
-ROWID = 19  # a row of the table of rowids, as measured
+ROWID = 43  # an id of 8 characters in the table of ids and in its index, as measured
 SQLITE = "needs a sqlite3 that loads extensions; pysqlite3-binary brings one"
 RERANK = "recall@10 .859 for .957 with @4 on SciFact × MiniLM"
 
@@ -37,46 +40,47 @@ def formats(wanted: Wanted) -> Native | str:
     if wanted.spec.rescorer is not None:
         return f"sqlite-vec was run with signs alone as the first of two searches; {wanted.spec} asks for {name}"
     if name == "f32":
-        return Native(_table(f"e float[{width}] distance_metric={wanted.metric}", "?"), 4 * width, notes=(SQLITE,))
-    if name in ("int8", "int8sym", "int8unit"):
-        value = "vec_quantize_int8(?, 'unit')" if name == "int8unit" else "vec_int8(?)"
-        table = _table(f"e int8[{width}] distance_metric={wanted.metric}", value)
+        config = _config(wanted, "float", "?")
+        return Native(native(config), 4 * width, notes=(SQLITE,), config=config)
+    if name == "int8unit":
+        config = _config(wanted, "int8", "vec_quantize_int8(?, 'unit')")
+        return Native(native(config), width, notes=(SQLITE,), config=config)
+    if name in ("int8", "int8sym"):
+        config = {**_config(wanted, "int8", "vec_int8(?)"), "scale": 0.0}
         if name == "int8":
-            return Native(table, width, APPROXIMATE, (SCALE, SQLITE), quantizer="int8sym")
-        return Native(table, width, SAME, (SQLITE,))
+            return Native(native(config), width, APPROXIMATE, (SCALE, SQLITE), quantizer="int8sym", config=config)
+        return Native(native(config), width, SAME, (SQLITE,), config=config)
     return no_format("sqlite-vec", wanted)
 
 
 def _signs(wanted: Wanted) -> Native | str:
-    width = wanted.width
-    if width % 8:
-        return f"sqlite-vec takes bits by whole bytes; {wanted.spec} has {width} of them"
+    if wanted.width % 8:
+        return f"sqlite-vec takes bits by whole bytes; {wanted.spec} has {wanted.width} of them"
+    config = _config(wanted, "bit", "vec_quantize_binary(?)")
     if wanted.spec.rescorer is None:
-        return signs(wanted, _table(f"b bit[{width}]", "vec_quantize_binary(?)"), notes=(SQLITE,))
-    inner = 10 * wanted.spec.factor
-    lines = [
-        f"create virtual table documents using vec0(b bit[{width}], e float[{width}] distance_metric={wanted.metric});",
-        "insert into documents(rowid, b, e) values (?, vec_quantize_binary(?), ?);",
-        f"with s as (select rowid, e from documents where b match vec_quantize_binary(?) and k = {inner})",
-        f"  select rowid from s order by vec_distance_{wanted.metric}(e, ?) limit 10;",
-    ]
-    return signs(wanted, "\n".join(lines), notes=(RERANK, SQLITE), keeps_original=True)
+        return signs(wanted, native(config), notes=(SQLITE,), config=config)
+    return signs(wanted, native(config), notes=(RERANK, SQLITE), keeps_original=True, config=config)
 
 
-def _table(column: str, value: str) -> str:
-    name = column.split()[0]
-    return (
-        f"create virtual table documents using vec0({column});\n"
-        f"insert into documents(rowid, {name}) values (?, {value});\n"
-        f"select rowid from documents where {name} match {value} and k = 10;"
-    )
+def _config(wanted: Wanted, column: str, value: str) -> dict[str, Any]:
+    """What `engines.sqlite_vec` makes of it."""
+    config: dict[str, Any] = {
+        "column": column,
+        "width": wanted.width,
+        "metric": "hamming" if column == "bit" else wanted.metric,
+        "value": value,
+        "rescore": wanted.spec.rescorer is not None,
+    }
+    more = {"rescored_by": wanted.metric, "factor": wanted.spec.factor}
+    return {**config, **more} if config["rescore"] else config
 
 
 ACCOUNT = Account(
     lambda kept: kept.code_bytes + CHUNKED,
     lambda kept: PAGED * (kept.code_bytes + kept.original_bytes) + CHUNKED + ROWID,
-    "the columns, an id and a flag in chunks of 1,024 rows, and a table of rowids; tests compare it with files. Space "
-    "is taken for whole chunks. A scan reads the chunks of its column; originals are read for candidates alone",
+    "the columns, a number and a flag in chunks of 1,024 rows, and a table of ids (of 8 characters; each more takes 2 "
+    "bytes); tests compare it with files. Space is taken for whole chunks. A scan reads the chunks of its column; "
+    "originals are read for candidates alone",
     rows_at_once=1024,
 )
 
@@ -98,4 +102,6 @@ store_target(
     summary="SQLite with the extension sqlite-vec, in one file",
     holds="f32, int8 in one scale, signs compared by Hamming distance; no index; cosine and euclidean",
     install="pip install 'embgeo[sqlite-vec]'",
+    engine="embgeo.targets.engines.sqlite_vec",
+    place="documents.db",
 )

@@ -49,6 +49,11 @@ TRIED = {
         exact=("f32",),
         variable="EMBGEO_PG_URL",
     ),
+    "sqlite-vec": Tried(
+        needs=("pysqlite3", "sqlite_vec"),
+        specs=("f32", "int8sym", "int8", "int8unit", "hamming", "pca32,f32", "pca32,int8", "binary+f32@4"),
+        exact=("f32",),
+    ),
 }
 CASES = [(name, spec) for name, one in TRIED.items() for spec in one.specs]
 

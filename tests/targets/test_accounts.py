@@ -169,7 +169,7 @@ def test_a_file_of_sqlite_vec_takes_what_its_account_says(text: str, tmp_path: P
     database.execute(create)
     with database:
         for i, row in enumerate(rows):
-            database.execute(insert, (i, *[row.tobytes()] * (insert.count("?") - 1)))
+            database.execute(insert, (f"{i:08}", *[row.tobytes()] * (insert.count("?") - 1)))
     database.close()
     assert plan.footprint.whole_bytes(len(X)) == pytest.approx(size_of(tmp_path), rel=0.02, abs=20 * 4096)
 

@@ -235,10 +235,10 @@ def test_the_sql_of_sqlite_vec_runs(text: str) -> None:
     create, insert, select = held("sqlite-vec", text, 16).native.split(";\n")
     database.execute(create)
     for i, row in enumerate(rows):
-        database.execute(insert, (i, *[row.tobytes()] * (insert.count("?") - 1)))
+        database.execute(insert, (f"doc {i}", *[row.tobytes()] * (insert.count("?") - 1)))
     found = database.execute(select, [rows[7].tobytes()] * select.count("?")).fetchall()
     assert len(found) == 10
-    assert found[0] == (7,)
+    assert found[0][0] == "doc 7"
 
 
 @pytest.mark.parametrize("text", ["f32", "f16", "bf16", "fp8", "fp8e5m2", "int8", "hnsw16,f32", "hnsw16ef64,int8"])
