@@ -88,13 +88,18 @@ class Tier:
 
     def queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(m, d) → (m, r) float32 and a bias (m,) to add to every score of that query."""
-        bias = np.zeros(len(Q), np.float32)
         if self.spec.centred:
-            return self.decode(self.encode(Q)), bias
+            return self.decode(self.encode(Q)), np.zeros(len(Q), np.float32)
+        Z, bias = self.reduced_queries(Q)
+        return self.quantizer.query_side(Z), bias
+
+    def reduced_queries(self, Q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The same before the quantizer rounds queries, if it does: equal for all codecs of the same reducers."""
+        bias = np.zeros(len(Q), np.float32)
         for part in self.reducers:
             Q, extra = part.queries(Q, self.similarity)
             bias = bias + extra
-        return self.quantizer.query_side(Q), bias
+        return Q, bias
 
     def manifest(self) -> dict[str, Any]:
         """JSON facts from which, with `state`, `restore_codec` rebuilds it."""

@@ -288,14 +288,19 @@ def _without(top: TopK, missed: np.ndarray) -> TopK:
 
 
 def _mapped(fitted: Mapping[str, Sequence[Tier]], Q: np.ndarray) -> dict[str, list[tuple[np.ndarray, np.ndarray]]]:
-    """Queries mapped by the codec of each fold, (m, r), and biases (m,); once for equal reducers."""
+    """Queries mapped by the codec of each fold, (m, r), and biases (m,); reduced once for equal reducers."""
     known: dict[int, tuple[np.ndarray, np.ndarray]] = {}
     mapped: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for name, codecs in fitted.items():
         for codec in codecs:
-            # the arithmetic of published studies quantizes queries too, differently for each codec
-            key = id(codec) if codec.spec.centred else id(codec.reducers)
+            key = id(codec.reducers)
+            if codec.spec.centred:
+                # the arithmetic of published studies quantizes queries too
+                mapped.setdefault(name, []).append(codec.queries(Q))
+                continue
             if key not in known:
-                known[key] = codec.queries(Q)
-            mapped.setdefault(name, []).append(known[key])
+                known[key] = codec.reduced_queries(Q)
+            Z, bias = known[key]
+            # queries may be rounded, differently for each quantizer
+            mapped.setdefault(name, []).append((codec.quantizer.query_side(Z), bias))
     return mapped

@@ -76,6 +76,18 @@ def test_one_spec_gives_the_same_row_alone_as_among_all(result: Sweep) -> None:
         assert facts(alone, alone.outcomes[0]) == facts(result, among), str(among.spec)
 
 
+@pytest.mark.parametrize("text", ["hamming", "pca8,hamming", "pca8,int8sym"])
+def test_a_codec_that_rounds_queries_does_so_among_codecs_of_the_same_reducers(text: str) -> None:
+    """Queries are reduced once for equal reducers, and rounded for each codec of its own."""
+    e, evaluator = corpus()
+    other = text.rpartition(",")[0]
+    others = [f"{other},f32" if other else "f16", f"{other},binary" if other else "binary"]
+    among = sweep(SweepInput(e, evaluator), [parse(one) for one in (others[0], text, others[1])]).outcomes
+    alone = [sweep(SweepInput(e, evaluator), [one.spec]).outcomes[0] for one in among]
+    for one, same in zip(among, alone, strict=True):
+        np.testing.assert_array_equal(one.quality, same.quality, str(one.spec))
+
+
 def test_one_seed_gives_one_result(result: Sweep) -> None:
     e, evaluator = corpus()
     again = sweep(SweepInput(e, evaluator), [parse("int8"), parse("rot,binary")])
