@@ -49,6 +49,7 @@ BLOCK = 1000
 RESULTS = 10
 MODES = ("codes", "configured", "defaults")
 STORED_QUERIES = 200  # of the kit's check
+PROBES = 100  # documents that show whether a projection is one matrix
 SLACK = 0.02  # below the recall that was measured: what an index built again may lose
 SLUG = 30  # characters of the dataset's name in that of a collection; PostgreSQL takes 63 in all
 
@@ -236,15 +237,30 @@ def _prepare(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Ready:
 
 
 def client_of(plan: Plan, training: Training) -> dict[str, np.ndarray]:
-    """What `kit.vectors.project` applies to documents and queries: `unit`, `matrix` (d, width) or empty, `offset`."""
-    unit = np.array(training.similarity == "cosine")
+    """What `kit.vectors.project` applies to documents and queries.
+
+    Raises InputError if the reducers are not one matrix for both.
+    """
+    client = {
+        "unit": np.array(training.similarity == "cosine"),
+        "matrix": np.zeros((0, 0), np.float32),
+        "offset": np.zeros(0, np.float32),
+        "unit_after": np.array(False),
+    }
     if not plan.client:
-        return {"unit": unit, "matrix": np.zeros((0, 0), np.float32), "offset": np.zeros(0, np.float32)}
+        return client
     [tier] = fit_codec(parse(",".join([*plan.client, "f32"])), training).tiers
     d = training.X.shape[1]
     offset = tier.reduce(np.zeros((1, d), np.float32))[0]
     matrix = tier.reduce(np.eye(d, dtype=np.float32)) - offset
-    return {"unit": unit, "matrix": np.ascontiguousarray(matrix, np.float32), "offset": offset.astype(np.float32)}
+    client |= {"matrix": np.ascontiguousarray(matrix, np.float32), "offset": offset.astype(np.float32)}
+    X = training.X[:PROBES]
+    Z = tier.reduce(X)
+    for after in (False, True):  # documents that were truncated are brought to unit length again
+        client["unit_after"] = np.array(after)
+        if np.allclose(vectors.project(X, client), Z, atol=1e-5 * float(np.abs(Z).max(initial=0.0))):
+            return client
+    raise InputError(f"{','.join(plan.client)} is more than one matrix, which is what a client applies")
 
 
 def _digest(client: Mapping[str, np.ndarray]) -> str:
@@ -254,23 +270,20 @@ def _digest(client: Mapping[str, np.ndarray]) -> str:
 @contextmanager
 def _opened(asked: _Asked, ready: _Ready) -> Iterator[Engine]:
     """The collection's engine; whatever a client raises becomes one line without secrets."""
-    shown = without_secrets(asked.place)
+    begun = ""
     try:
         if "://" not in asked.place:
             Path(asked.place).parent.mkdir(parents=True, exist_ok=True)
         with asked.engine.Store(asked.place, asked.name, ready.config) as store:
+            begun = f". If the collection {asked.name} was begun, the same command goes on with it"
             yield store
     except EmbgeoError:
         raise
     except ImportError as error:
         raise MissingExtraError(f"{asked.target.name} needs its client ({error}): {asked.target.install}") from None
     except Exception as error:  # broad on purpose: every client has its own errors
-        lines = [line.strip() for line in without_secrets(str(error)).splitlines() if line.strip()]
-        said = lines[-1] if lines else type(error).__name__
-        raise DeployError(
-            f"{asked.target.name} at {shown}: {said[:300]}. If the collection {asked.name} was begun, the same command "
-            "goes on with it"
-        ) from error
+        said = " ".join(without_secrets(str(error)).split()) or type(error).__name__
+        raise DeployError(f"{asked.target.name} at {asked.shown_place}: {said[:300].rstrip('.')}{begun}") from error
 
 
 @dataclass(frozen=True)
@@ -390,6 +403,7 @@ def _measure(
         predicted_quality=float(ready.predicted.mean()),
         predicted_recall=float(ready.predicted_recall.mean()),
         modes=modes,
+        queries=len(ready.predicted),
         bytes={name: float(size) for name, size in sizes.items()},
         code_bytes=asked.plan.code_bytes,
         original_bytes=asked.plan.original_bytes,
@@ -434,6 +448,7 @@ def _searched(
         recall=float(recall.mean()),
         difference=float(quality.mean() - ready.predicted.mean()),
         difference_ci=bootstrap.difference(quality, ready.predicted),
+        changed=int(np.count_nonzero(quality != ready.predicted)),
         single_query_ms=1000 * float(np.median(seconds)),
     )
 
@@ -446,8 +461,8 @@ def _doubts(asked: _Asked, ready: _Ready, modes: list[DeployedMode], sizes: Mapp
             f"the store counts {sizes['codes'] / n:,.0f} bytes of codes per vector; the format implies "
             f"{asked.plan.code_bytes}"
         )
-    loses = float(ready.predicted_recall.mean()) < 0.995
-    if loses and modes and modes[0].recall == 1.0:
+    # floats of 16 bits keep every neighbour of many corpora
+    if asked.plan.code_bytes < 1.5 * ready.config["width"] and modes and modes[0].recall == 1.0:
         yield "searched by codes alone it ranks exactly like float32: it may have compressed nothing"
 
 

@@ -10,7 +10,8 @@ from embgeo.results.stored import Interval, Stored, stored
 
 
 class DeployedMode(Stored):
-    """Quality of one way to search the store, and its difference from the prediction, paired by query.
+    """Quality of one way to search the store, and its difference from the prediction, paired by query; `changed` is the
+    number of queries whose quality differs at all.
 
     `mode` is `codes` (all codes, no index, no rescoring), `configured` or `defaults` (no option of the search given).
     """
@@ -21,6 +22,7 @@ class DeployedMode(Stored):
     recall: float | None = stored(key=RECALL)
     difference: float | None = None
     difference_ci: Interval | None = None
+    changed: int | None = None
     single_query_ms: float | None = None
 
 
@@ -45,6 +47,7 @@ class Deployment(Stored):
     ready_seconds: float | None = None
     quality: str = NDCG
     predicted_quality: float | None = None
+    queries: int | None = None
     predicted_recall: float | None = None
     modes: list[DeployedMode] = stored()
     bytes: Mapping[str, float] = stored()

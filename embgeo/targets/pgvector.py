@@ -66,10 +66,10 @@ def _config(
     numbers = numbers_of(wanted.spec)
     if numbers and wanted.spec.index is not None and wanted.spec.index.name.startswith("ivf"):
         index, build = "ivfflat", {"lists": numbers[0]}
-        search = {"ivfflat.probes": numbers[1] if len(numbers) > 1 else 16}
+        search = {"ivfflat.probes": numbers[1]}
     elif numbers:
         index, build = "hnsw", {"m": numbers[0]}
-        search = {"hnsw.ef_search": max(numbers[1] if len(numbers) > 1 else 100, 10 * max(factor, 1))}
+        search = {"hnsw.ef_search": max(numbers[1], 10 * max(factor, 1))}
     return {
         "column": column,
         "width": wanted.width,

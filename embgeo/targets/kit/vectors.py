@@ -20,15 +20,20 @@ def project(X: np.ndarray, client: Mapping[str, np.ndarray]) -> np.ndarray:
     """(n, d) vectors as the model gives them → (n, width) float32, as the store is given them.
 
     `client` holds `unit` (whether vectors are divided by their lengths first), `matrix` (d, width), empty if there is
-    none, and `offset` (width,).
+    none, `offset` (width,), and `unit_after` (whether projected vectors are divided by their lengths).
     """
     X = np.asarray(X, np.float32)
     if client["unit"]:
-        lengths = np.linalg.norm(X, axis=1, keepdims=True)
-        X = X / np.where(lengths > 0, lengths, 1)
+        X = _unit(X)
     if not client["matrix"].size:
         return X
-    return np.asarray(X @ client["matrix"] + client["offset"], np.float32)
+    Z = np.asarray(X @ client["matrix"] + client["offset"], np.float32)
+    return _unit(Z) if client["unit_after"] else Z
+
+
+def _unit(X: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(lengths > 0, lengths, 1)
 
 
 def fingerprints(ids: Sequence[str]) -> np.ndarray:

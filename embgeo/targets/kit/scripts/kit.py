@@ -23,7 +23,7 @@ def projected(X):
 
 def given(X):
     """(n, d) vectors as the projection is given them."""
-    return vectors.project(X, {"unit": CLIENT["unit"], "matrix": np.zeros((0, 0))})
+    return vectors.project(X, {**CLIENT, "matrix": np.zeros((0, 0))})
 
 
 def opened(place=None):

