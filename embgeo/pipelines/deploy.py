@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
@@ -210,7 +210,7 @@ def _prepare(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Ready:
     """Fit what the client applies, and predict what the store will do."""
     embeddings = corpus.embeddings
     progress(f"predicting {asked.plan.predicted}", 0, 1)
-    client = client_of(asked.plan, corpus.training)
+    client = client_of(asked.plan.client, corpus.training)
     X = corpus.training.X
     Z = vectors.project(X, client)
     config = dict(asked.plan.config)
@@ -236,8 +236,8 @@ def _prepare(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Ready:
     return _Ready(client, config, marker, summary, corpus.task.quality(*ranked), corpus.task.recall(ranked[1]))
 
 
-def client_of(plan: Plan, training: Training) -> dict[str, np.ndarray]:
-    """What `kit.vectors.project` applies to documents and queries.
+def client_of(reducers: Sequence[str], training: Training) -> dict[str, np.ndarray]:
+    """What `kit.vectors.project` applies to documents and queries: the reducers of that spelling, in order.
 
     Raises InputError if the reducers are not one matrix for both.
     """
@@ -247,9 +247,9 @@ def client_of(plan: Plan, training: Training) -> dict[str, np.ndarray]:
         "offset": np.zeros(0, np.float32),
         "unit_after": np.array(False),
     }
-    if not plan.client:
+    if not reducers:
         return client
-    [tier] = fit_codec(parse(",".join([*plan.client, "f32"])), training).tiers
+    [tier] = fit_codec(parse(",".join([*reducers, "f32"])), training).tiers
     d = training.X.shape[1]
     offset = tier.reduce(np.zeros((1, d), np.float32))[0]
     matrix = tier.reduce(np.eye(d, dtype=np.float32)) - offset
@@ -260,7 +260,7 @@ def client_of(plan: Plan, training: Training) -> dict[str, np.ndarray]:
         client["unit_after"] = np.array(after)
         if np.allclose(vectors.project(X, client), Z, atol=1e-5 * float(np.abs(Z).max(initial=0.0))):
             return client
-    raise InputError(f"{','.join(plan.client)} is more than one matrix, which is what a client applies")
+    raise InputError(f"{','.join(reducers)} is more than one matrix, which is what a client applies")
 
 
 def _digest(client: Mapping[str, np.ndarray]) -> str:
@@ -273,7 +273,8 @@ def _opened(asked: _Asked, ready: _Ready) -> Iterator[Engine]:
     begun = ""
     try:
         if "://" not in asked.place:
-            Path(asked.place).parent.mkdir(parents=True, exist_ok=True)
+            with storage_errors("the store", Path(asked.place), "Nothing was loaded: name a writable folder"):
+                Path(asked.place).parent.mkdir(parents=True, exist_ok=True)
         with asked.engine.Store(asked.place, asked.name, ready.config) as store:
             begun = f". If the collection {asked.name} was begun, the same command goes on with it"
             yield store

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from embgeo.reports.blocks import (
     Block,
@@ -13,6 +13,7 @@ from embgeo.reports.blocks import (
     Data,
     Fold,
     Foreign,
+    Line,
     Paragraph,
     RowGroup,
     Strong,
@@ -33,15 +34,56 @@ SEARCHES = {
 
 @section("deployed", "Measured in the store", of=CompressResult, order=6, style="lead")
 def deployed(shown: Shown[CompressResult]) -> Iterator[Block]:
-    """Only for runs from which something was deployed."""
-    for number_, found in enumerate(shown.run.deployments):
-        yield Paragraph((Strong(f"{found.target}: {found.name}. "), Foreign(measured_sentence(found), 1000)))
-        yield measured_table(found, f"deployed-{number_}" if number_ else "deployed")
-        for warning in found.warnings:
-            yield Paragraph(Foreign(f"Warning: {warning}.", 600), style="note")
-        said = [Foreign(f"{note}.", 600) for note in found.notes]
-        lines = [Code(line, 400) for line in found.native.splitlines()]
-        yield Fold("Configuration in the store's own words, and what differs from embgeo", [Bullets([*lines, *said])])
+    """Only for runs from which something was deployed: one collection in full, several as a table with each below."""
+    found = shown.run.deployments
+    if len(found) > 1:
+        yield collections_table(found)
+    for place, one in enumerate(found):
+        drawn = list(_collection(one, f"deployed-{place}" if place else "deployed"))
+        yield from drawn if len(found) == 1 else [Fold(f"{one.spec} in {one.target}: {one.name}", drawn)]
+
+
+def collections_table(found: Sequence[Deployment]) -> Table:
+    """What each collection delivers as configured, the latest first."""
+    judged = any(one.quality == NDCG for one in found)
+    columns = [
+        Column("Store", "word"),
+        Column("Spec", "word"),
+        Column("nDCG@10" if judged else "Recall@10", "number"),
+        Column("Minus predicted", "number"),
+        Column("95 % interval", "word"),
+        *([Column("Recall@10", "number")] if judged else []),
+        Column("Codes per vector", "number", "Bytes of codes by the plan."),
+        Column("In all", "number", "Bytes per vector that the store counts: codes, originals, links, ids."),
+    ]
+    rows = [TableRow(_cells(one, judged)) for one in found]
+    data = Data("collections", "Measured in stores", [one.to_json() for one in found])
+    return Table("collections", "Collections, as configured", columns, [RowGroup(rows)], data=data)
+
+
+def _cells(one: Deployment, judged: bool) -> list[Cell | Line]:
+    best = one.configured or DeployedMode()
+    total = round(sum(one.bytes.values()) / one.rows) if one.rows and one.bytes else None
+    return [
+        Cell(one.target, head=True),
+        Code(one.spec),
+        number(best.ndcg if judged else best.recall, places=4),
+        number(best.difference, places=4, signed=True),
+        interval(best.difference_ci, 4, signed=True) or _few(best),
+        *([number(best.recall, places=3)] if judged else []),
+        byte_size(one.code_bytes),
+        byte_size(total),
+    ]
+
+
+def _collection(found: Deployment, name: str) -> Iterator[Block]:
+    yield Paragraph((Strong(f"{found.target}: {found.name}. "), Foreign(measured_sentence(found), 1000)))
+    yield measured_table(found, name)
+    for warning in found.warnings:
+        yield Paragraph(Foreign(f"Warning: {warning}.", 600), style="note")
+    said = [Foreign(f"{note}.", 600) for note in found.notes]
+    lines = [Code(line, 400) for line in found.native.splitlines()]
+    yield Fold("Configuration in the store's own words, and what differs from embgeo", [Bullets([*lines, *said])])
 
 
 def measured_sentence(found: Deployment) -> str:
@@ -106,4 +148,6 @@ def _row(one: DeployedMode, judged: bool) -> TableRow:
 
 
 def _few(one: DeployedMode) -> str:
-    return "no query differs" if not one.changed else f"{one.changed} differ: too few"
+    if one.changed is None:
+        return ""
+    return f"{one.changed} differ: too few" if one.changed else "no query differs"

@@ -18,12 +18,11 @@ from targets.engines import documents, opened
 
 from embgeo.api import compress, deploy
 from embgeo.cli.failures import run as command
-from embgeo.compression.choosing.native import Plan
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
-from embgeo.errors import DeployError, InputError
+from embgeo.errors import DeployError, InputError, StorageError
 from embgeo.pipelines import deploy as pipeline
 from embgeo.reports import write_report
 from embgeo.results.deployment import Deployment
@@ -138,7 +137,7 @@ def test_the_projection_of_the_client_is_that_of_the_reducer(similarity: str) ->
     X, Q = DOCS * np.float32(1 if similarity == "cosine" else 3), QUERIES
     training = Training(X, similarity)
     for spec in ("pca16,f16", "rot,int8", "pca16,rot,int4", "trunc8,f16", "trunc8,rot,f16", "srp16,f16", "f16"):
-        client = pipeline.client_of(plan_by(spec), training)
+        client = pipeline.client_of([part.name for part in parse(spec).reducers], training)
         [tier] = fit_codec(parse(spec), training).tiers
         np.testing.assert_allclose(vectors.project(X, client), tier.reduce(X), atol=1e-6 * np.abs(X).max())
         # queries are ranked alike, whatever their length
@@ -146,11 +145,7 @@ def test_the_projection_of_the_client_is_that_of_the_reducer(similarity: str) ->
         np.testing.assert_allclose(normalise(mine), normalise(theirs), atol=1e-5 if similarity == "cosine" else 1e-4)
     if similarity == "cosine":
         with pytest.raises(InputError, match="more than one matrix"):
-            pipeline.client_of(plan_by("trunc24,pca8,f16"), training)
-
-
-def plan_by(spec: str) -> Plan:
-    return Plan("", spec, "same", 0, 0, tuple(part.name for part in parse(spec).reducers), ())
+            pipeline.client_of(["trunc24", "pca8"], training)
 
 
 def test_collections_of_others_are_left_alone(made: Run, database: str) -> None:
@@ -277,3 +272,49 @@ def test_the_kit_works_without_embgeo(made: Run, folder: Path) -> None:
         store.load(IDS[:600], np.zeros((600, 16), np.float32))
     said = in_kit(kit, "check.py")
     assert said.returncode == 1, said.stdout
+
+
+# a server that refuses
+
+
+@pytest.fixture
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that asks for passwords, with a user `me` whose password is `right` and who owns nothing."""
+    import psycopg
+
+    home = Path(tempfile.mkdtemp(prefix="g"))
+    with pgvector.Store(str(home / "pg"), "none", {}) as store:
+        url = store.server.get_uri()
+        store.db.execute("create role me login password 'right'")
+        store.db.execute("create database theirs")
+        rules = Path(store._one("show hba_file"))
+        before = rules.read_text()
+        rules.write_text("local all me scram-sha-256\n" + before)
+        store.db.execute("select pg_reload_conf()")
+        with psycopg.connect(url) as db:
+            db.execute("select 1")
+        yield url.replace("postgres:@", "me:PASSWORD@").replace("/postgres?", "/theirs?")
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def test_a_server_that_refuses_is_one_line_without_the_password(
+    made: Run, guarded: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "me:PASSWORD@" in guarded, guarded
+    for password, said in (("wrong", "password authentication failed"), ("right", "permission denied")):
+        url = guarded.replace("PASSWORD", password)
+        assert command(["deploy", str(made.folder), f"pgvector={url}", "--spec", "f16", "--quiet", "--name", "no"]) == 2
+        [line] = capsys.readouterr().err.strip().splitlines()
+        assert said in line
+        assert f":{password}@" not in line
+    assert not (made.folder / "deploy" / "pgvector-no").exists(), "nothing is left behind"
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(made: Run, folder: Path, database: str) -> None:
+    blocked = made.folder / "deploy" / "pgvector-blocked"
+    blocked.parent.mkdir(exist_ok=True)
+    blocked.write_text("a file where the kit belongs")
+    with pytest.raises(StorageError, match="the kit must be written to"):
+        deploy(made, f"pgvector={database}", spec="f16", name="blocked")
+    with pytest.raises(StorageError, match="blocked"):
+        deploy(made, "pgvector", spec="f16", name="blocked")
