@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,13 +56,15 @@ TRIED = {
         specs=("f32", "int8sym", "int8", "int8unit", "hamming", "pca32,f32", "pca32,int8", "binary+f32@4"),
         exact=("f32",),
     ),
-    "usearch": Tried(
-        needs=("usearch",),
+    "qdrant": Tried(
+        needs=("qdrant_edge",),
         specs=(
-            *("f32", "f16", "bf16", "fp8", "fp8e5m2", "int8", "hamming", "pca32,f16"),
-            *("hnsw16,f32", "hnsw24ef200,int8", "hnsw16,hamming"),
+            *("f32", "f16", "rot,int4", "rot,int8", "int8", "binary", "hamming", "pq16", "pca32,rot,int4"),
+            *("binary+f32@4", "hamming+f32@4", "int8+f32@2", "rot,int4+f32@2", "pq16+f32@4"),
+            *("hnsw16,f32", "hnsw16ef64,rot,int4", "hnsw16,int8", "hnsw16,binary+f32@4"),
         ),
         exact=("f32",),
+        may_need=("qdrant_client",),
     ),
 }
 CASES = [(name, spec) for name, one in TRIED.items() for spec in one.specs]
@@ -100,3 +104,14 @@ def documents(rows: int = N, width: int = D, seed: int = 0) -> tuple[list[str], 
     centres = rng.standard_normal((20, width))
     X = centres[rng.integers(0, 20, rows)] + 0.7 * rng.standard_normal((rows, width))
     return [f"doc {row}'ü" for row in range(rows)], normalise(X.astype(np.float32))
+
+
+def in_kit(kit: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a script of the kit where embgeo cannot be imported."""
+    block = (
+        "import sys; sys.modules['embgeo'] = None; import runpy; sys.argv = sys.argv[1:]; "
+        "sys.path.insert(0, '.'); runpy.run_path(sys.argv[0], run_name='__main__')"
+    )
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", block, *words], cwd=kit, text=True, capture_output=True, check=False
+    )

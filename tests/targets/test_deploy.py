@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from targets.engines import documents, opened
+from targets.engines import documents, in_kit, opened
 
 from embgeo.api import compress, deploy
 from embgeo.cli.failures import run as command
@@ -227,15 +225,6 @@ def test_a_changed_corpus_is_refused(folder: Path, corpus: Path, database: str) 
 
 
 # the kit
-
-
-def in_kit(kit: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """Run a script of the kit where embgeo cannot be imported."""
-    block = "import sys; sys.modules['embgeo'] = None; import runpy; sys.argv = sys.argv[1:]; " \
-        "sys.path.insert(0, '.'); runpy.run_path(sys.argv[0], run_name='__main__')"  # fmt: skip
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-c", block, *words], cwd=kit, text=True, capture_output=True, check=False
-    )
 
 
 def test_the_kit_works_without_embgeo(made: Run, folder: Path) -> None:
