@@ -49,6 +49,7 @@ from embgeo.run_warnings import (
     task_warnings,
 )
 from embgeo.sources.subject import Source, Subject, load_subject, with_document_queries
+from embgeo.targets.mteb import write_results
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
@@ -249,6 +250,7 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
         progress("writing the store", 0, 1)
         blocks = (codec.encode(block) for _, block in embeddings.blocks())
         write_store(folder / STORE_FILE, codec, blocks, embeddings.doc_ids, structure)
+        write_results(result, folder)
         progress("writing the store", 1, 1)
 
     shown = np.concatenate([one.ranked[:, :NEIGHBOURS] for one in (choice.sweep.baseline, outcome)], axis=None)

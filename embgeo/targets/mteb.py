@@ -1,11 +1,13 @@
 """The quality of a recommended store as a task result of mteb: JSON that `mteb.results.TaskResult` reads.
 
 Written without mteb. What mteb does not know (the spec, its bytes, the quality in sample) lies beside the scores, where
-mteb keeps unknown keys.
+mteb keeps unknown keys. A run of `compress` with judgements has it as a folder of results too, which
+`mteb.ResultCache(run.folder / "mteb").load_results()` reads.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,12 @@ from embgeo.files.jsontext import to_json_text
 from embgeo.results import CompressResult
 from embgeo.targets import Exported, result_target
 
+RESULTS_FOLDER = "mteb"  # in a run; a ResultCache
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_UNKNOWN = (
+    *("release_date", "languages", "n_parameters", "memory_usage_mb", "max_tokens", "license", "open_weights"),
+    *("public_training_code", "public_training_data", "use_instructions", "training_datasets", "loader"),
+)
 UNDETERMINED = "und-Zyyy"  # ISO 639 and 15924; mteb averages over languages, so that a score without one is lost
 
 
@@ -54,6 +62,41 @@ def export_mteb(result: CompressResult, path: Path) -> MtebResult:
     )
     size = len(text.encode())
     return MtebResult(path, result.dataset.documents or 0, size, path.stat().st_size, notes, row.spec)
+
+
+def write_results(result: CompressResult, folder: Path) -> None:
+    """Write the quality of the recommended store below `folder` as a model's results; nothing without judgements.
+
+    The model is called after the spec too (`org/model+spec`), so that it is not taken for the uncompressed one.
+    """
+    if result.recommendation.ndcg is None:
+        return
+    told, name = task_result(result), _model_name(result)
+    revision = str(result.model.at("revision") or "no_revision_available")
+    place = folder / RESULTS_FOLDER / "results" / _file_name(name.replace("/", "__")) / _file_name(revision)
+    place.mkdir(parents=True)
+    meta: dict[str, Any] = {
+        "name": name,
+        "revision": revision,
+        "embed_dim": result.dataset.dimension,
+        "similarity_fn_name": result.similarity,
+        "framework": [],
+        **dict.fromkeys(_UNKNOWN),
+    }
+    write_text(place / "model_meta.json", to_json_text(meta) + "\n")
+    write_text(place / f"{_file_name(told['task_name'])}.json", to_json_text(told) + "\n")
+
+
+def _model_name(result: CompressResult) -> str:
+    """mteb requires the form organization/model."""
+    model = result.model.name or "vectors"
+    if not _HUB_NAME.fullmatch(model):
+        model = f"embgeo/{_file_name(re.split('[/:]', model.rstrip('/'))[-1])}"
+    return f"{model}+{result.recommendation.spec}"
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.,@+=-]+", "-", text)[:120]
 
 
 def task_result(result: CompressResult) -> dict[str, Any]:

@@ -5,6 +5,8 @@ Run with usearch 2.26.6.
 
 from __future__ import annotations
 
+from typing import Any
+
 from embgeo.compression.choosing.account import Account, Kept
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
@@ -18,6 +20,7 @@ from embgeo.compression.choosing.native import (
     signs,
 )
 from embgeo.targets import store_target
+from embgeo.targets.engines.usearch import native
 
 GRAPH = "the file holds an HNSW graph too (532 bytes a vector for 384 of int8 on SciFact × MiniLM)"
 LINKS = 16  # its default
@@ -39,24 +42,32 @@ def formats(wanted: Wanted) -> Native | str:
     """Scalar types of usearch."""
     name = wanted.quantizer
     if name in SIGNS:
-        return signs(wanted, _index(wanted, "b1", "hamming"), notes=(GRAPH,))
+        config = _config(wanted, "b1", "hamming")
+        return signs(wanted, native(config), notes=(GRAPH,), config=config)
     if name in ("int8", "int8unit"):
         if wanted.similarity != "cosine":
             return f"usearch's i8 is for vectors within the unit ball and was run with cosine; got {wanted.similarity}"
-        return Native(_index(wanted, "i8", "cos"), wanted.width, APPROXIMATE, (I8, GRAPH), quantizer="int8unit")
+        config = _config(wanted, "i8", "cos")
+        made = native(config)
+        return Native(made, wanted.width, APPROXIMATE, (I8, GRAPH), quantizer="int8unit", config=config)
     if name in FLOATS:
         dtype, size, fidelity, predicted, notes = FLOATS[name]
-        native = _index(wanted, dtype, wanted.metric)
-        return Native(native, size * wanted.width, fidelity, (*notes, GRAPH), quantizer=predicted)
+        config = _config(wanted, dtype, wanted.metric)
+        made = native(config)
+        return Native(made, size * wanted.width, fidelity, (*notes, GRAPH), quantizer=predicted, config=config)
     return no_format("usearch", wanted)
 
 
-def _index(wanted: Wanted, dtype: str, metric: str) -> str:
-    numbers = numbers_of(wanted.spec)
-    links = f", connectivity={numbers[0]}" if numbers else ""
-    effort = f", expansion_search={numbers[1]}" if len(numbers) > 1 else ""
-    exact = "" if numbers else ", exact=True"
-    return f'Index(ndim={wanted.width}, metric="{metric}", dtype="{dtype}"{links}{effort}).search(Q, 10{exact})'
+def _config(wanted: Wanted, dtype: str, metric: str) -> dict[str, Any]:
+    """What `engines.usearch` makes of it."""
+    links, effort = numbers_of(wanted.spec) or (0, 0)
+    return {
+        "dtype": dtype,
+        "width": wanted.width,
+        "metric": metric,
+        "links": links,
+        "expansion_search": effort,
+    }
 
 
 def _with_graph(kept: Kept) -> float:
@@ -90,4 +101,6 @@ store_target(
     summary="usearch, in one file",
     holds="f32, f16, bf16, fp8 without a scale, int8 (cosine), signs compared by Hamming distance; hnsw; no original",
     install="pip install 'embgeo[usearch]'",
+    engine="embgeo.targets.engines.usearch",
+    place="documents.usearch",
 )

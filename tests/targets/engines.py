@@ -56,6 +56,14 @@ TRIED = {
         specs=("f32", "int8sym", "int8", "int8unit", "hamming", "pca32,f32", "pca32,int8", "binary+f32@4"),
         exact=("f32",),
     ),
+    "usearch": Tried(
+        needs=("usearch",),
+        specs=(
+            *("f32", "f16", "bf16", "fp8", "fp8e5m2", "int8", "hamming", "pca32,f16"),
+            *("hnsw16,f32", "hnsw24ef200,int8", "hnsw16,hamming"),
+        ),
+        exact=("f32",),
+    ),
     "qdrant": Tried(
         needs=("qdrant_edge",),
         specs=(

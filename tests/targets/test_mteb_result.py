@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from mteb.cache import ResultCache
+from mteb.models import ModelMeta
 from mteb.results import TaskResult
 
 import embgeo
@@ -17,7 +19,7 @@ from embgeo.cli.failures import run as command_line
 from embgeo.errors import InputError, StorageError
 from embgeo.results import CompressResult
 from embgeo.run import Run
-from embgeo.targets.mteb import export_mteb, task_result
+from embgeo.targets.mteb import export_mteb, task_result, write_results
 
 RNG = np.random.default_rng(0)
 DOCS = RNG.standard_normal((300, 16)).astype(np.float32)
@@ -102,6 +104,62 @@ def test_the_command_line_writes_it_without_mteb(made: Run, tmp_path: Path) -> N
     assert read(tmp_path / "result.json").get_score() == made.result["recommendation"]["ndcg@10"]
 
 
+def test_mteb_reads_the_results_in_the_run_folder(made: Run) -> None:
+    found = ResultCache(made.folder / "mteb").load_results(include_remote=False)
+    [model] = found.model_results
+    assert (model.model_name, model.model_revision) == ("embgeo/arrays+pca6,rot,int4", "no_revision_available")
+    [told] = model.task_results
+    assert told.task_name == "qrels"
+    assert told.get_score() == made.result["recommendation"]["ndcg@10"]
+    assert found.to_dataframe()["embgeo/arrays+pca6,rot,int4"].tolist() == pytest.approx([told.get_score()])
+    [meta] = (made.folder / "mteb").rglob("model_meta.json")
+    described = ModelMeta.model_validate_json_resolved(meta.read_text())
+    assert (described.embed_dim, described.similarity_fn_name, described.name) == (16, "cosine", model.model_name)
+    [file] = (path for path in meta.parent.iterdir() if path != meta)
+    cache = ResultCache(made.folder / "mteb")
+    assert cache.get_task_result_path("qrels", described) == file
+    again = cache.load_task_result("qrels", described)
+    assert again is not None
+    assert again.get_score() == told.get_score()
+
+
+@pytest.mark.parametrize(
+    ("model", "revision", "named", "folder"),
+    [
+        ("org/model", "abc", "org/model+pca6,rot,int4", "org__model+pca6,rot,int4/abc"),
+        ("minilm", "", "embgeo/minilm+pca6,rot,int4", "embgeo__minilm+pca6,rot,int4/no_revision_available"),
+        ("pgvector:postgresql://u@h/db/t.e", "a/b", "embgeo/t.e+pca6,rot,int4", "embgeo__t.e+pca6,rot,int4/a-b"),
+    ],
+)
+def test_results_are_filed_by_model_spec_and_revision(
+    model: str, revision: str, named: str, folder: str, made: Run, tmp_path: Path
+) -> None:
+    changed = {**made.result, "model": {**made.result["model"], "name": model, "revision": revision}}
+    write_results(CompressResult.from_json(changed), tmp_path)
+    assert (tmp_path / "mteb" / "results" / folder / "qrels.json").is_file()
+    [found] = ResultCache(tmp_path / "mteb").load_results(include_remote=False).model_results
+    assert found.model_name == named
+
+
+def test_compress_writes_results_without_mteb(tmp_path: Path) -> None:
+    np.savez(tmp_path / "v.npz", docs=DOCS, queries=QUERIES, doc_ids=np.arange(300), query_ids=np.arange(60))
+    (tmp_path / "data" / "qrels").mkdir(parents=True)
+    lines = "".join(f"{row}\t{row}\t1\n" for row in range(60))
+    (tmp_path / "data" / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n" + lines)
+    code = (
+        "import sys; from embgeo.cli.failures import run; code = run(sys.argv[1:]); "
+        "print('MTEB' if 'mteb' in sys.modules else 'NONE'); sys.exit(code)"
+    )
+    words = ["compress", f"vectors:{tmp_path / 'v.npz'}", str(tmp_path / "data"), "--spec", "int8", "--no-html"]
+    command = [sys.executable, "-c", code, *words, "--out", str(tmp_path / "runs")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("NONE\n")
+    [file] = (tmp_path / "runs").glob("*/mteb/results/embgeo__v.npz+*/*/data.json")
+    [run] = (tmp_path / "runs").iterdir()
+    assert read(file).get_score() == embgeo.load_run(run).result["recommendation"]["ndcg@10"]
+
+
 def test_a_run_without_judgements_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bare = embgeo.compress(docs=DOCS, specs=["int8"], out=tmp_path)
     with pytest.raises(InputError, match="this run has none"):
@@ -109,6 +167,7 @@ def test_a_run_without_judgements_is_refused(tmp_path: Path, capsys: pytest.Capt
     assert command_line(["export", str(bare.folder), "--to", "mteb"]) == 2
     assert "relevance judgements" in capsys.readouterr().err
     assert not (bare.folder / "mteb-results.json").exists()
+    assert not (bare.folder / "mteb").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_reported(made: Run, tmp_path: Path) -> None:

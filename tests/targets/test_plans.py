@@ -254,11 +254,11 @@ def test_the_sql_of_sqlite_vec_runs(text: str) -> None:
 @pytest.mark.parametrize("text", ["f32", "f16", "bf16", "fp8", "fp8e5m2", "int8", "hnsw16,f32", "hnsw16ef64,int8"])
 def test_the_index_of_usearch_is_made_and_finds_itself(text: str) -> None:
     usearch = pytest.importorskip("usearch.index", reason="needs usearch")
-    made, _, asked = held("usearch", text, 32).native.partition(".search")
     X = normalise(np.random.default_rng(0).standard_normal((200, 32)).astype(np.float32))
-    index = eval(made, {"Index": usearch.Index})
-    index.add(np.arange(len(X)), X)
-    found: Any = eval(f"index.search{asked}", {"index": index, "Q": X[:50]})
+    made, added, asked = held("usearch", text, 32).native.splitlines()
+    known = {"Index": usearch.Index, "np": np, "X": X, "keys": np.arange(len(X)), "Q": X[:50]}
+    exec(f"{made}\n{added}", known)
+    found: Any = eval(asked, known)
     assert np.mean(found.keys[:, 0] == np.arange(50)) > 0.9
 
 
