@@ -77,7 +77,9 @@ def _repeat_comparison(found: CompareResult) -> str:
 
 def search_command(run: Run) -> str:
     """`embgeo search RUN …` with a text if the run's model encodes texts, else with a vector file."""
-    asked = ["--vector", "query.npy"] if _asked(run.findings, "model").startswith("vectors:") else ["your query"]
+    found = run.findings
+    of_vectors = _asked(found, "model").startswith("vectors:") or found.model.at("vectors") is not None
+    asked = ["--vector", "query.npy"] if of_vectors else ["your query"]
     return shlex.join(["embgeo", "search", run_path(run), *asked])
 
 

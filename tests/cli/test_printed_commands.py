@@ -6,6 +6,7 @@ import contextlib
 import html
 import re
 import shlex
+import sqlite3
 from pathlib import Path
 
 import click
@@ -66,6 +67,33 @@ def test_every_printed_command_works(out: str, bare: list[str], capsys: pytest.C
     assert {line.split()[1] for line in lines} == {"analyze", "compress", "compare", "search", "report"}
     for line in dict.fromkeys(lines):
         assert pasted(line) == 0, (line, capsys.readouterr().err)
+
+
+def test_the_commands_of_a_store_keep_its_options_and_search_by_vector(
+    bare: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    docs = np.load("my docs.npy")
+    with contextlib.closing(sqlite3.connect("my docs.db")) as db:
+        db.execute("create table docs(e blob, text text)")
+        db.execute("create table queries(e blob, said text)")
+        db.executemany(
+            "insert into docs values (?, ?)", [(x.tobytes(), f"document {row}") for row, x in enumerate(docs)]
+        )
+        db.executemany("insert into queries values (?, ?)", [(x.tobytes(), "a query") for x in docs[:20]])
+        db.commit()
+    place = "sqlite-vec:my docs.db"
+    for text in ("said", "", None):
+        column = [] if text is None else ["--text", text]
+        queries = ["--queries-vectors", f"{place}/queries"]
+        documents = f"{place}/queries" if text == "said" else f"{place}/docs"
+        assert run(["compress", documents, *queries, *column, "--spec", "int8", "--quiet", "--no-html"]) == 0
+        capsys.readouterr()
+        made = max(map(load_run, Path("embgeo-runs").iterdir()), key=lambda one: one.folder.stat().st_mtime_ns)
+        told = {"said": {"a query"}, "": set(), None: {f"document {row}" for row in range(len(docs))}}
+        assert set(made.documents.values()) == told[text]
+        for _, line in commands(made):
+            assert pasted(line) == 0, (line, capsys.readouterr().err)
+    assert len(list(Path("embgeo-runs").iterdir())) == 3  # repeating a run replaces it
 
 
 def _rows(made: object) -> list[dict]:
