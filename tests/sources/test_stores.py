@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ import numpy as np
 import pytest
 
 from embgeo.api import analyze, compress
+from embgeo.comparison.runs import gather
+from embgeo.comparison.vectors import RunVectors, vectors_of
 from embgeo.errors import DataError, InputError, MissingExtraError, UnknownNameError
 from embgeo.files.addresses import without_secrets
 from embgeo.run import load_run
@@ -122,9 +125,6 @@ def test_analyze_and_compress_run_on_a_store(tmp_path: Path, X: np.ndarray) -> N
 
 
 def test_a_store_is_a_model_for_compare(tmp_path: Path, X: np.ndarray) -> None:
-    from embgeo.comparison.runs import gather
-    from embgeo.comparison.vectors import RunVectors, vectors_of
-
     path = faiss_file(tmp_path / "store.faiss", "Flat", X)
     run = analyze(f"faiss:{path}", measures=["iso_score"], out=tmp_path / "runs")
     other = analyze(f"faiss:{path}", measures=["hubness"], out=tmp_path / "runs")
@@ -334,6 +334,9 @@ def test_texts_and_queries_of_a_store_are_in_the_run(tmp_path: Path, X: np.ndarr
     assert set(compress(docs, queries_vectors=queries, text="lang", **asked).queries.values()) == {"en"}
     untold = compress(docs, queries_vectors=queries, text="", **asked)
     assert (untold.documents, untold.queries) == ({}, {})
+    found = vectors_of(gather([run, untold])[0])
+    assert isinstance(found, RunVectors)  # compare finds the same documents and queries again
+    assert found.ids == [f"d{row:03}" for row in range(N)]
     assert untold.result["model"]["fingerprint"] == run.result["model"]["fingerprint"]
     with pytest.raises(InputError, match="must have the same dimension; got 8 and 16"):
         compress(docs, queries_vectors=f"sqlite-vec:{path}/wide", **asked)
@@ -735,6 +738,14 @@ def test_a_chroma_collection_is_compressed_and_a_missing_client_is_named(
     place = f"chroma:{folder}/docs"
     run = compress(place, queries_vectors=f"chroma:{folder}/cosine", specs=["int8"], out=tmp_path / "runs")
     assert (run.documents["d8"], run.result["dataset"]["queries"]) == ("document 8 ü", N)
+    with closing(sqlite3.connect(folder / "chroma.sqlite3")) as db:
+        (tmp_path / "outside").mkdir()
+        of_docs = "scope = 'VECTOR' and collection = (select id from collections where name = 'docs')"
+        db.execute(f"update segments set id = '../outside' where {of_docs}")
+        db.commit()
+    with pytest.raises(DataError, match=r"must name folders beside it; got '../outside'"):
+        load_named(place)
+    assert list((tmp_path / "cache").glob("outside")) == []
     (folder / "chroma.sqlite3").write_bytes(b"damaged")
     with pytest.raises(DataError, match="cannot be read as chroma:PATH/COLLECTION: file is not a database"):
         load_named(place)

@@ -63,6 +63,8 @@ def _copy(path: Path, name: str, copy: Path) -> list[str]:
         with closing(sqlite3.connect(copy / DATABASE)) as target:
             db.backup(target)
         for (segment,) in db.execute("select id from segments where collection = ?", [known[name]]):
+            if Path(segment).name != segment:
+                raise DataError(f"{path / DATABASE} must name folders beside it; got {segment!r}")
             if (path / segment).is_dir():
                 shutil.copytree(path / segment, copy / segment)
         keys = [key for (key,) in db.execute(_STRINGS, [known[name]])]
