@@ -18,7 +18,7 @@ import embgeo
 
 VECTORS = "vectors:"
 RUNS_FOLDER = "embgeo-runs"
-REGISTRIES = ("metrics", "compression", "sources")
+REGISTRIES = ("metrics", "compression", "sources", "targets")
 _PACKAGE = Path(embgeo.__file__).parent
 
 
@@ -77,6 +77,13 @@ def specs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Compl
     return _beginning(offered, incomplete)
 
 
+def targets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Stores that hold vectors."""
+    taken = set(ctx.params.get("targets") or ())
+    offered = [CompletionItem(name, help=summary) for name, summary in _registered()["target"] if name not in taken]
+    return _beginning(offered, incomplete)
+
+
 def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Stored runs, newest first; for search and export only those of compress."""
     out = Path(ctx.params.get("out") or os.environ.get("EMBGEO_OUT") or RUNS_FOLDER)
@@ -117,6 +124,7 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
     from embgeo.metrics.registry import measures
     from embgeo.sources.vector_files import file_suffixes
     from embgeo.sources.vector_stores import vector_stores
+    from embgeo.targets import planning_targets
 
     load_parts()
     found = measures()
@@ -126,6 +134,7 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
             *((family, "a family of measures") for family in sorted({one.family for one in found.values()})),
         ],
         "suffix": [(suffix, "vectors") for suffix in file_suffixes()],
+        "target": [(each.name, each.summary) for each in planning_targets()],
         "store": [(name, store.form) for name, store in vector_stores().items()],
     }
     for kind, registry in (("index", INDICES), ("reducer", REDUCERS), ("quantizer", QUANTIZERS)):

@@ -74,7 +74,12 @@ def option_for(one: Field[Any], *, default: bool = True) -> Callable[[F], F]:
     return click.option(flag, one.name, **keywords)
 
 
-COMPLETIONS = {"queries_vectors": completion.query_vectors, "specs": completion.specs, "measures": completion.measures}
+COMPLETIONS = {
+    "queries_vectors": completion.query_vectors,
+    "specs": completion.specs,
+    "measures": completion.measures,
+    "targets": completion.targets,
+}
 
 
 def _type(one: Field[Any], kind: str) -> Any:

@@ -57,9 +57,18 @@ def recommendation(result: CompressResult) -> list[str]:
     ties = [plain(spec) for spec in chosen.tied_with or []]
     if ties:
         rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""
-        sentences.append(f"Statistically tied with it: {', '.join(ties[:TIES])}{rest}.")
+        told = [f"{tie}{_in_stores(result, tie)}" for tie in ties[:TIES]]
+        sentences.append(f"Statistically tied with it: {', '.join(told)}{rest}.")
     sentences += [plain(sentence.translate(PLAIN)) for sentence in deploy_sentences(result.deploy, result.measure)]
     return sentences
+
+
+def _in_stores(result: CompressResult, spec: str) -> str:
+    """` (388 B hot, 1,945 B on disk in qdrant)`; "" without `--target`."""
+    row = next((row for row in result.rows if row.spec == spec), None)
+    held = [one for one in (row and row.targets) or () if one.fits_budget is not False]
+    told = [f"{size(one.hot_bytes)} hot, {size(one.disk_bytes)} on disk in {one.target}" for one in held]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def condition_line(checked: CheckedCondition) -> str:

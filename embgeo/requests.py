@@ -169,6 +169,12 @@ class CompressRequest(SubjectRequest):
     specs: list[str] | None = option(
         "Evaluate only this spec (repeatable), e.g. pca192,rot,int4 or hnsw32,int8.", flag="--spec", metavar="SPEC"
     )
+    targets: list[str] | None = option(
+        "Pick for this store (repeatable; `embgeo targets` lists them): only what it holds natively competes, with its "
+        "own bytes. A --budget per vector then limits what a search reads or keeps in memory, other budgets the disk.",
+        flag="--target",
+        metavar="NAME",
+    )
     vectors: str | None = option("Plan sizes for this many vectors, e.g. 100M.  [default: the corpus]", metavar="COUNT")
     price_per_gb: float | None = option("Price of 10⁹ bytes of RAM; without it, no prices are given.", metavar="PRICE")
     exhaustive: bool = option("Evaluate a longer list of specs, including those slow to train.", False)

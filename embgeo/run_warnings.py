@@ -193,7 +193,8 @@ def store_warnings(row: Row, store: Finding, vectors: int, delivered: float) -> 
             "larger budget"
         )
     share = store.constant_bytes / (vectors * store.bytes_per_vector + store.constant_bytes)
-    if share > 0.1:
+    # with --target, axes and ranges lie with the client, not in the store
+    if share > 0.1 and row.targets is None:
         warnings.append(
             f"fixed data of {row.spec} (axes, ranges) is {100 * share:.0f} % of a store of {vectors:,} vectors, so "
             "bytes per vector understates its size; use --vectors N to plan for a larger corpus"

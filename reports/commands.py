@@ -12,7 +12,7 @@ from embgeo.run import RUNS_FOLDER, Run, path_text
 from embgeo.sources.subject import IN_MEMORY
 
 # where results go is not part of the question, and a path would reveal someone's machine
-_LEFT_OUT = ("command", "model", "dataset", "spec", "specs", "encoder", "config")
+_LEFT_OUT = ("command", "model", "dataset", "spec", "specs", "targets", "encoder", "config")
 _WHERE = ("out", "json", "html", "quiet", "verbose", "debug")
 # options that choose among specs, and would refuse a single spec that they would not have chosen
 _CHOOSING = ("budget", "keep", "exhaustive", "grid")
@@ -39,8 +39,9 @@ def repeat_command(run: Run, specs: list[str] | None = None, command: str = "", 
     if specs is None:
         listed = found.asked("specs") or found.asked("spec")
         specs = [str(spec) for spec in listed] if isinstance(listed, list) else []
-    for spec in specs:
-        words += ["--spec", spec]
+    for flag, given in (("--target", found.asked("targets") or ()), ("--spec", specs)):
+        for each in given:
+            words += [flag, str(each)]
     return shlex.join(words)
 
 

@@ -31,7 +31,8 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
 
     `kept` is the share of float32's quality, its interval paired by query; without judgements the interval is that of
     the recall. `ratio` is that at the planned number of vectors, if one was given. The range of the QPS over the
-    repeats is shown if `width` has room for it.
+    repeats is shown if `width` has room for it. With `--target` the bytes are those of the stores, hot and on disk, and
+    the stores are named instead of the speed, which is embgeo's.
     """
     named = bool(result.asked("specs"))
     rows = sorted(result.tradeoffs, key=lambda row: -(row.bytes_per_vector or 0))
@@ -43,18 +44,27 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
     if planned := result.recommendation.planned:
         title += f"; ratio at {count(planned.vectors)} vectors"
     fields = [field for field in FIELDS if result.baseline.ndcg is not None or field.key not in (NDCG, "retained")]
-    full = any(row.qps_range for row in rows)
-    drawn = [_row(row, result, fields, full) for row in rows]
-    return Table("front", title, list(_columns(fields, full)), [RowGroup(drawn)], title)
+    stores = bool(result.asked("targets"))
+    if stores:
+        fields = [field for field in fields if field.key not in ("qps", "ratio")]
+        title += "; bytes hot, and on disk"
+    full = any(row.qps_range for row in rows) and not stores
+    drawn = [_row(row, result, fields, full, stores) for row in rows]
+    return Table("front", title, list(_columns(fields, full, stores)), [RowGroup(drawn)], title)
 
 
-def _columns(fields: Sequence[Field], ranges: bool) -> Iterator[Column]:
+def _columns(fields: Sequence[Field], ranges: bool, stores: bool) -> Iterator[Column]:
     yield Column("", "word")
     yield Column("spec")
     for field in fields:
-        yield Column(field.shown.short, "number")
+        size = stores and field.key == "bytes_per_vector"
+        yield Column("hot" if size else field.shown.short, "number")
+        if size:
+            yield Column("disk", "number")
         if field.key == _with_interval(fields):
             yield Column("95 % interval", "word")
+    if stores:
+        yield Column("store", "word")
     if ranges:
         yield Column("QPS range", "word", extra=True)
 
@@ -63,17 +73,23 @@ def _with_interval(fields: Sequence[Field]) -> str:
     return "retained" if any(field.key == "retained" for field in fields) else RECALL
 
 
-def _row(row: Row, result: CompressResult, fields: Sequence[Field], ranges: bool) -> TableRow:
+def _row(row: Row, result: CompressResult, fields: Sequence[Field], ranges: bool, stores: bool) -> TableRow:
     chosen = bool(row.spec) and row.spec == result.recommendation.spec
     paired = row is not result.baseline
     cells = ["→" if chosen else "", row.spec]
     for field in fields:
         cells.append(_value(row, field) if paired or field.key != "retained" else "")
+        if stores and field.key == "bytes_per_vector":
+            cells.append(count(row.targets[0].disk_bytes) if row.targets else "")
         if field.key == _with_interval(fields):
             share = field.key == "retained"
             ends = row.retained_ci if share else row.recall_ci
             shown = dotted([100 * end for end in ends], 1) if share and ends else dotted(ends, 3)
             cells.append(shown if paired else "")
+    if stores:
+        # the bytes are those of the first
+        held = [one.target for one in row.targets or ()]
+        cells.append(", ".join(held) if len(held) < 3 else f"{held[0]} +{len(held) - 1}")
     return TableRow([*cells, *(["…".join(map(three_digits, row.qps_range or ()))] if ranges else [])])
 
 

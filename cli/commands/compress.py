@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from embgeo.cli.options import Common, with_request
 from embgeo.errors import GateError
 from embgeo.requests import CompressRequest
+
+if TYPE_CHECKING:
+    from embgeo.cli.output import Output
+    from embgeo.results import CompressResult
 
 
 @click.command(short_help="Find and build the smallest store that keeps the quality.")
@@ -28,6 +34,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     \b
     Examples:
       embgeo compress minilm pydocs --budget 96B
+      embgeo compress minilm pydocs --target pgvector --budget 500B
       embgeo compress minilm my-corpus/ --keep 99% --strict
       embgeo compress minilm my-corpus/ --budget 20GB --vectors 100M
       embgeo compress vectors:docs.npy scifact/ --queries-vectors queries.npy --spec int8 --spec pca192,rot,int4
@@ -36,7 +43,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     if strict and request.keep is None:
         raise click.UsageError("--strict needs --keep")
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.words import budget_meaning, left_out_line, recommendation, title, warning_lines
+    from embgeo.cli.words import budget_meaning, left_out_line, title, warning_lines
     from embgeo.files.addresses import without_secrets
     from embgeo.pipelines.compress import compress
     from embgeo.reports.commands import search_command
@@ -44,7 +51,6 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     from embgeo.reports.front import front_table
     from embgeo.reports.numbers import counted
     from embgeo.reports.plaintext import plain
-    from embgeo.reports.price import price_sentence
     from embgeo.results import CompressResult
 
     output, model = common.output, without_secrets(str(request.model))
@@ -65,11 +71,23 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     finish(run, common)
     output.line(f"search  {plain(search_command(run))}")
     output.line()
+    _decide(found, output)
+    if strict and found.recommendation.meets_keep is not True:
+        raise GateError(f"--keep {request.keep} is not met (--strict); the run and its report are written")
+
+
+def _decide(found: CompressResult, output: Output) -> None:
+    """The recommendation, and what else the decision takes: the price, the configuration for a named store."""
+    from embgeo.cli.words import recommendation
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.price import price_sentence
+    from embgeo.reports.sections.deploy import native_lines
+
     if price := price_sentence(found.price):
         output.sentence(plain(price))
     if found.float8_or_int8:
         output.sentence(found.float8_or_int8.sentence)
     for sentence in recommendation(found):
         output.sentence(sentence)
-    if strict and found.recommendation.meets_keep is not True:
-        raise GateError(f"--keep {request.keep} is not met (--strict); the run and its report are written")
+    for line in native_lines(found.deploy):
+        output.line(f"    {line}")

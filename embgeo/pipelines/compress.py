@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.choosing.budget import parse_budget, parse_keep, parse_vectors
+from embgeo.compression.choosing.budget import Budget, parse_budget, parse_keep, parse_vectors
 from embgeo.compression.choosing.decision import Decision, Limits, decide, recommend
 from embgeo.compression.choosing.front import front_note
 from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs
 from embgeo.compression.choosing.prediction import Prediction
 from embgeo.compression.choosing.price import check_price, price_account
-from embgeo.compression.choosing.protocol import fit_budget, protocol, rules
+from embgeo.compression.choosing.protocol import bytes_rule, fit_budget, protocol, rules
 from embgeo.compression.choosing.refusals import refuse_constants, refuse_impossible, refuse_unmeetable
 from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
 from embgeo.compression.choosing.storage_paper import float8_or_int8, storage_paper_specs
@@ -30,12 +30,13 @@ from embgeo.encoders.encoder import choose_device
 from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.pipelines.built_store import STORE_FILE
-from embgeo.pipelines.deployable import deploy
+from embgeo.pipelines.deployable import deploy, with_stores
 from embgeo.pipelines.subject_run import facts, texts
+from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget
-from embgeo.results.compress import CompressResult, Float8OrInt8, Protocol, StoreEffects
+from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Protocol, StoreEffects
 from embgeo.results.rows import Row
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap
@@ -49,6 +50,7 @@ from embgeo.run_warnings import (
     task_warnings,
 )
 from embgeo.sources.subject import Source, Subject, load_subject, with_document_queries
+from embgeo.targets import Target
 from embgeo.targets.mteb import write_results
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
@@ -69,7 +71,7 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
         given = SweepInput(corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, parsed.device)
         checkpoints = open_checkpoints(cache_directory(), given)
         swept = sweep(given, plan.specs, progress=progress, checkpoints=checkpoints, summarise=front_note)
-        run = _ship(parsed, corpus, plan, _choose(parsed, plan, swept), threads, progress)
+        run = _ship(parsed, corpus, plan, _choose(parsed, corpus, plan, swept), threads, progress)
     if checkpoints is not None:
         checkpoints.forget([outcome.spec for outcome in swept.all])
     return run
@@ -84,12 +86,14 @@ class _Parsed:
     specs : those that the user named.
     keep : share of the quality to keep, or None.
     vectors : number of vectors to plan for, or None.
+    targets : the stores that are picked for; none: embgeo's own.
     """
 
     request: CompressRequest
     source: Source
     device: str
     specs: list[Spec]
+    targets: list[Target]
     keep: float | None
     vectors: int | None
 
@@ -103,18 +107,29 @@ class _Parsed:
         keep = parse_keep(request.keep) if request.keep is not None else None
         vectors = parse_vectors(request.vectors) if request.vectors is not None else None
         specs = [parse(text) for text in dict.fromkeys(request.specs or [])]
+        targets = named_targets(request.targets)
         if request.grid not in (None, STORAGE_PAPER):
             raise InputError(f"grid must be {STORAGE_PAPER}; got {request.grid!r}")
         if sum([bool(specs), request.exhaustive, request.grid is not None]) > 1:
             raise InputError("specs, exhaustive and grid each say what is evaluated; give one of them")
+        if request.grid is not None and targets:
+            raise InputError(f"the grid {request.grid} is evaluated as published, for no store: drop --target")
         if request.budget is not None:
             parse_budget(request.budget, 1, 1)
-        return cls(request, source, device, specs, keep, vectors)
+        return cls(request, source, device, specs, targets, keep, vectors)
 
     def check(self, dimension: int, documents: int) -> None:
         """Refuse a request that cannot be met, as soon as the size of the vectors is known."""
-        budget = None if self.request.grid else self.request.budget
-        refuse_unmeetable(budget, self.specs, dimension, documents, self.vectors or documents)
+        budget, vectors = None if self.request.grid else self.request.budget, self.vectors or documents
+        refuse_unmeetable(None if self.targets else budget, self.specs, dimension, documents, vectors)
+        if self.targets:
+            # a model's own similarity is not known yet; bytes do not depend on it
+            similarity = "cosine" if self.request.similarity == "auto" else self.request.similarity
+            limit = parse_budget(budget, dimension, vectors) if budget is not None else None
+            listed = [*default_specs(dimension, limit, self.request.exhaustive), *_a_byte_less(dimension, limit)]
+            held = targeted(self.targets, self.specs, listed, (dimension, similarity), limit, silent)
+            if limit is not None:
+                held.refuse_impossible(limit)
 
 
 @dataclass(frozen=True)
@@ -158,6 +173,7 @@ class _Plan:
     listed : the specs of the list, before predictions added some.
     limits : what the recommended one must meet.
     prediction : None if the user named specs: those are measured, so there is nothing to choose by prediction.
+    targeted : with `--target`, how the named stores hold each of the specs.
     """
 
     listed: SpecList
@@ -165,10 +181,13 @@ class _Plan:
     limits: Limits
     prediction: Prediction | None
     warnings: list[str]
+    targeted: Targeted | None = None
 
 
 def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
     """The specs to evaluate: those named, a published grid, or the default list and those predicted to be worth it."""
+    if parsed.targets:
+        return _plan_for_targets(parsed, corpus, progress)
     request, embeddings = parsed.request, corpus.embeddings
     dimension, documents = embeddings.dimension, len(embeddings)
     vectors = parsed.vectors or documents
@@ -197,6 +216,35 @@ def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
     return _Plan(listed, specs, Limits(vectors, budget, parsed.keep, float32_named), prediction, warnings)
 
 
+def _a_byte_less(dimension: int, budget: Budget | None) -> list[Spec]:
+    """The default list for a budget of a byte less per vector: FAISS adds one to bits that it cannot renormalise."""
+    if budget is None or budget.per_vector is None or budget.per_vector < 2:
+        return []
+    return default_specs(dimension, replace(budget, per_vector=budget.per_vector - 1))
+
+
+def _plan_for_targets(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
+    """The specs that the named stores hold: of those named or listed, and the formats of their own."""
+    request, embeddings = parsed.request, corpus.embeddings
+    dimension, documents, similarity = embeddings.dimension, len(embeddings), embeddings.similarity
+    vectors = parsed.vectors or documents
+    budget = parse_budget(request.budget, dimension, vectors) if request.budget is not None else None
+    listed = SpecList([])
+    if not parsed.specs:
+        listed = default_grid(dimension, documents, similarity, budget, request.exhaustive)
+    candidates = [*listed.specs, *_a_byte_less(dimension, budget)]
+    held = targeted(parsed.targets, parsed.specs, candidates, (dimension, similarity), budget, progress)
+    if budget is not None:
+        held.refuse_impossible(budget)
+    specs, prediction = held.specs, None
+    if not parsed.specs:
+        prediction = Prediction.of(embeddings, specs, [], request.seed, progress)
+    warnings = [*budget_warnings(budget, dimension), *held.notes(), *codebook_warnings(specs, documents, vectors)]
+    limits = Limits(vectors, budget, parsed.keep, "f32" in held.plans, held.footprints)
+    # what it leaves out may be nothing that these stores hold
+    return _Plan(replace(listed, left_out={}, fit_budget_seconds=None), specs, limits, prediction, warnings, held)
+
+
 @dataclass(frozen=True)
 class _Choice:
     """What the sweep found, and which of its rows is recommended; `rows` has float32 first."""
@@ -215,13 +263,19 @@ class _Choice:
         return self.sweep.all[self.decision.chosen]
 
 
-def _choose(parsed: _Parsed, plan: _Plan, swept: Sweep) -> _Choice:
+def _choose(parsed: _Parsed, corpus: _Corpus, plan: _Plan, swept: Sweep) -> _Choice:
     """Which row is recommended, and the rows completed by that decision."""
     seed = parsed.request.seed
     bootstrap = QueryBootstrap.draw(len(swept.query_ids), seed, groups=swept.query_groups)
     decision = decide(swept, plan.limits, seed)
     predicted = plan.prediction.recall if plan.prediction is not None else None
-    return _Choice(swept, decision, tradeoff_rows(swept, bootstrap, parsed.vectors, predicted, decision), bootstrap)
+    rows = tradeoff_rows(swept, bootstrap, parsed.vectors, predicted, decision)
+    rows = (
+        with_stores(rows, corpus.embeddings)
+        if plan.targeted is None
+        else with_holdings(rows, plan.targeted, plan.limits)
+    )
+    return _Choice(swept, decision, rows, bootstrap)
 
 
 def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, threads: int, progress: Progress) -> Run:
@@ -243,6 +297,7 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
             protocol(choice.sweep, parsed.request.seed, threads, parsed.device)
             | rules(choice.sweep, parsed.keep, plan.limits.budget)
             | fit_budget(plan.listed)
+            | ({} if plan.targeted is None else {"bytes": bytes_rule(plan.targeted.names)})
         ),
     )
 
@@ -268,14 +323,7 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
         "rescoring": rescoring_curves(choice.rows),
         "budget": None if limits.budget is None else StoredBudget(**asdict(limits.budget)),
         "keep": limits.keep,
-        "deploy": deploy(
-            swept,
-            choice.rows,
-            choice.decision.chosen,
-            choice.bootstrap,
-            corpus.embeddings,
-            limits.budget is not None,
-        ),
+        "deploy": _deploy(corpus, plan, choice),
         "warnings": [
             *corpus.warnings,
             *plan.warnings,
@@ -291,6 +339,14 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
         vectors = parsed.vectors or PRICED_VECTORS
         found["price"] = price_account(choice.outcome, swept.baseline, swept.documents, vectors, request.price_per_gb)
     return found
+
+
+def _deploy(corpus: _Corpus, plan: _Plan, choice: _Choice) -> Deploy:
+    """Where the recommended row can live: in any store, or in those that were named."""
+    given = (choice.sweep, choice.rows, choice.decision.chosen, choice.bootstrap)
+    if plan.targeted is None:
+        return deploy(*given, corpus.embeddings, plan.limits.budget is not None)
+    return picked(*given, plan.limits, plan.targeted)
 
 
 def _arrays(corpus: _Corpus, swept: Sweep, outcome: Outcome) -> dict[str, np.ndarray]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from embgeo.compression.choosing.native import Plan
-from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.judging.sweep import Sweep
 from embgeo.embeddings import Embeddings
 from embgeo.errors import MissingExtraError
-from embgeo.results.compress import Deploy, Deployable, Holding
-from embgeo.results.rows import Row
+from embgeo.results.compress import Deploy, Deployable
+from embgeo.results.rows import Holding, Row
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.targets import Target, planning_targets
 
@@ -54,6 +55,17 @@ def holdings(spec: Spec, dimension: int, similarity: str, *without: str) -> list
     for each in planning_targets():
         if each.name not in without and (one := _holding(each, spec, dimension, similarity)) is not None:
             found.append(one)
+    return found
+
+
+def with_stores(rows: Sequence[Row], embeddings: Embeddings) -> list[Row]:
+    """The rows with the stores that do what each of them measured; FAISS is not asked, which takes a fit of each."""
+    found = []
+    for row in rows:
+        spec = parse(row.spec)
+        held = holdings(spec, embeddings.dimension, embeddings.similarity, FILE)
+        stores = {one.target: one.fidelity for one in held if one.fidelity and _as_measured(one, spec)}
+        found.append(replace(row, stores=stores))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from embgeo.results.rows import Row
+from embgeo.results.rows import Holding, Row
 from embgeo.results.shared import NDCG, RECALL, Estimate, Result
 from embgeo.results.stored import Interval, Stored, objects, stored
 
@@ -151,22 +151,6 @@ class Float8OrInt8(Stored):
     sentence: str = ""
 
 
-class Holding(Stored):
-    """Whether a target holds a spec in a format of its own: `same`, `approximate` or None, and why.
-
-    `predicted` is the spec that predicts what it does, if that is another; `original_bytes` are of the uncompressed
-    vector that it keeps beside the codes.
-    """
-
-    target: str = ""
-    fidelity: str | None = None
-    reason: str = ""
-    nearest: str | None = stored(optional=True)
-    predicted: str | None = stored(optional=True)
-    code_bytes: int | None = stored(optional=True)
-    original_bytes: int | None = stored(optional=True)
-
-
 class Deployable(Stored):
     """A row that a store holds, and its quality minus that of the recommended row, paired by query."""
 
@@ -179,11 +163,17 @@ class Deployable(Stored):
 
 
 class Deploy(Stored):
-    """Which targets hold the recommended spec; `other`, what one holds if no store but FAISS holds it."""
+    """Which targets hold the recommended spec; `other`, what one holds if no store but FAISS holds it.
+
+    With `--target` these are the named ones that hold it; `picks` has the row that each of the named ones would get (no
+    spec, and the reason, where nothing fits), `accounts` what their bytes rest on.
+    """
 
     spec: str = ""
     targets: list[Holding] = stored()
     other: Deployable | None = stored(optional=True)
+    picks: list[Deployable] | None = stored(optional=True)
+    accounts: Mapping[str, str] | None = stored(optional=True)
 
 
 class CompressResult(Result):

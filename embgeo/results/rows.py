@@ -58,6 +58,29 @@ class IndexCurve(Stored):
     at_recall: dict[str, SearchSpeed] | None = None
 
 
+class Holding(Stored):
+    """Whether a target holds a spec in a format of its own: `same`, `approximate` or None, and why.
+
+    `predicted` is the spec that predicts what it does, if that is another; `original_bytes` are of the uncompressed
+    vector that it keeps beside the codes. With `--target`, `native` is the configuration in its own words, `hot_bytes`
+    what a search reads or keeps in memory per vector, `disk_bytes` all that a vector takes, `fixed_bytes` the store
+    without vectors.
+    """
+
+    target: str = ""
+    fidelity: str | None = None
+    reason: str = ""
+    nearest: str | None = stored(optional=True)
+    predicted: str | None = stored(optional=True)
+    code_bytes: int | None = stored(optional=True)
+    original_bytes: int | None = stored(optional=True)
+    native: str | None = stored(optional=True)
+    hot_bytes: int | None = stored(optional=True)
+    disk_bytes: int | None = stored(optional=True)
+    fixed_bytes: int | None = stored(optional=True)
+    fits_budget: bool | None = stored(optional=True)
+
+
 def tie_band(value: Any) -> Any:
     """The range of quality over the orders of equal scores; a number where all orders give one."""
     return interval(value) or number(value)
@@ -87,6 +110,7 @@ FOUND = "Share of float32's first ten results that this store also returns"
 PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
 CHANGED = "Queries whose quality differs from that of float32"
 TIES = "Range of nDCG@10 over the possible orders of equal scores"
+STORES = "Stores that hold it in a format of their own: ✔ as evaluated here, ≈ approximately; FAISS files not asked"
 SHARE, TIMES = "share of float32", "float32 store / this store"
 
 
@@ -170,6 +194,8 @@ class Row(Stored):
     fits_budget: bool | None = stored(optional=True)
     tied: bool | None = stored(optional=True)
     keep: KeepVerdict | None = stored(optional=True)
+    targets: list[Holding] | None = stored(optional=True)
+    stores: Mapping[str, str] | None = stored(_words("Stores", STORES, 22), optional=True)
     status: str | None = stored(optional=True)
 
     def compared(self) -> dict[str, Any]:

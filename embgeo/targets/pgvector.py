@@ -149,9 +149,9 @@ def _built(kept: Kept) -> float:
 ACCOUNT = Account(
     lambda kept: _built(kept) or _table(kept),
     lambda kept: _built(kept) + _table(kept) + ENTRY,
-    "PostgreSQL's pages: rows with headers, long values in a table of their own, the primary key, entries of an index; "
-    "tests compare it with the sizes that a server reports (4 %). A scan reads the whole table, originals included; up "
-    "to 64 empty pages at the end of a table are not counted",
+    "PostgreSQL's pages: rows with headers, long values in a table of their own, the primary key (ids of up to 7 "
+    "characters), entries of an index; tests compare it with the sizes that a server reports (4 %). A scan reads the "
+    "whole table, originals included; up to 64 empty pages at the end of a table are not counted",
 )
 
 

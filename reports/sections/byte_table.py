@@ -33,6 +33,12 @@ def byte_table(shown: Shown[CompressResult]) -> Iterator[Block]:
     rows.sort(key=lambda row: row.bytes_per_vector or 0.0)
     indexed = any(row.structure_bytes for row in rows)
     keys = [key for key in COLUMNS if indexed or key != "structure_bytes"]
+    if result.asked("targets"):
+        yield Paragraph(
+            "Bytes of the stores by their own account: per vector and RAM what a search reads or keeps in memory, disk "
+            "and store all that is written. Constants are embgeo's: projections for the client, and ranges.",
+            "note",
+        )
     links = " An index adds links or lists; its centroids count as constants." if indexed else ""
     yield Paragraph(
         "Bytes per vector are stored for each document; constants (rotations, ranges, codebooks) are stored once."

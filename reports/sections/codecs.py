@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from embgeo.reports.blocks import (
@@ -24,6 +24,7 @@ from embgeo.reports.blocks import (
 from embgeo.reports.facts import Fact
 from embgeo.reports.numbers import MISSING, interval, shown
 from embgeo.reports.section import Shown, section
+from embgeo.reports.sections.deploy import MARKS
 from embgeo.results import NDCG, CompressResult, Row
 from embgeo.results.rows import Estimator
 from embgeo.results.stored import Field
@@ -98,6 +99,8 @@ def _shared(rows: Sequence[Row], field: Field) -> str:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return " · ".join(f"{name} {MARKS.get(how, MISSING)}" for name, how in value.items())
     return value.name if isinstance(value, Estimator) else value or ""
 
 

@@ -103,7 +103,9 @@ def details(result: CompressResult) -> Iterator[str]:
             "There are no relevance judgements: quality here is agreement with exact float32 search, which is weaker "
             "evidence."
         )
-    if best.store_bytes is not None and baseline.store_bytes is not None:
+    if result.deploy is not None and result.deploy.picks is not None:
+        yield "Bytes are those that a search in the store reads or keeps in memory, by the store's own account."
+    elif best.store_bytes is not None and baseline.store_bytes is not None:
         factor = f", {times(best.ratio)} smaller" if best.ratio else ""
         sizes = f"{byte_size(best.store_bytes)} instead of {byte_size(baseline.store_bytes)}"
         yield f"The whole store takes {sizes}{factor}."

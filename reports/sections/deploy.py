@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from embgeo.reports.blocks import Block, Bullets, Code, Fold, Foreign, Line, Paragraph, Strong
-from embgeo.reports.numbers import byte_size, estimate, number
+from embgeo.reports.blocks import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Column,
+    Commands,
+    Fold,
+    Foreign,
+    Line,
+    Paragraph,
+    RowGroup,
+    Strong,
+    Table,
+    TableRow,
+)
+from embgeo.reports.numbers import byte_size, estimate, interval, number, percent
 from embgeo.reports.section import Shown, section
-from embgeo.results import NDCG, CompressResult
-from embgeo.results.compress import Deploy, Deployable, Holding
+from embgeo.results import NDCG, CompressResult, Row
+from embgeo.results.compress import Deploy, Deployable
+from embgeo.results.rows import Holding
 
 MARKS = {"same": "✔", "approximate": "≈"}
 LEGEND = "✔ as measured here, ≈ approximately, – not in a format of its own."
@@ -18,6 +34,9 @@ LEGEND = "✔ as measured here, ≈ approximately, – not in a format of its ow
 def deploy(shown: Shown[CompressResult]) -> Iterator[Block]:
     """Only for runs that stored it."""
     found = shown.result.deploy
+    if found is not None and found.picks is not None:
+        yield from _picked(shown.result, found)
+        return
     if found is None or not found.targets:
         return
     yield Paragraph((Code(found.spec, 80), f": {marks(found.targets)}. {LEGEND}"))
@@ -29,6 +48,81 @@ def deploy(shown: Shown[CompressResult]) -> Iterator[Block]:
             )
         )
     yield Fold("What differs, and why not", [Bullets([_why(one) for one in found.targets])])
+
+
+def _picked(result: CompressResult, found: Deploy) -> Iterator[Block]:
+    """For the stores that `--target` named: where the recommended row lives, and what each store would get."""
+    for one in found.targets:
+        yield Paragraph(
+            (Strong(f"Picked for {one.target}: "), Code(found.spec, 80), f" {_mark(one)}, {in_store(one)}.")
+        )
+    yield Commands([(f"{one.target}, in its own words", one.native or "") for one in found.targets])
+    yield Paragraph(
+        "Hot: what a search reads or keeps in memory. Bytes are per vector, by each store's own account.", "note"
+    )
+    yield _stores_table(result, found)
+    said: list[Line] = [
+        (Strong(f"{name}: "), Foreign(f"{text}.", 1000)) for name, text in (found.accounts or {}).items()
+    ]
+    yield Fold("How each store counts bytes, and what of that was measured", [Bullets(said)])
+    others = [pick.targets[0] for pick in found.picks or () if pick.spec and pick.spec != found.spec]
+    if others:
+        words = [(f"{one.target}, in its own words", one.native or "") for one in others]
+        yield Fold("The configuration of the other stores", [Commands(words)])
+    differs = [one for one in (*found.targets, *others) if one.reason]
+    if differs:
+        yield Fold("What differs from embgeo", [Bullets([_why(one) for one in differs])])
+
+
+def _stores_table(result: CompressResult, found: Deploy) -> Table:
+    """The pick of each store, and the rows tied with the recommended one."""
+    judged = result.measure == NDCG
+    quality = "nDCG@10 kept" if judged else "Recall@10 of exact"
+    columns = [Column("Store", "word"), Column("Spec"), Column("Hot", "number"), Column("On disk", "number")]
+    columns += [Column(quality, "number"), Column("Minus recommended", "number"), Column("95 % interval", "word")]
+    rows = {row.spec: row for row in result.rows}
+    picks = [_pick_row(pick, rows.get(pick.spec), judged, pick.spec == found.spec) for pick in found.picks or ()]
+    ties = [
+        _tied_row(rows[spec], one, judged) for spec in result.recommendation.tied_with or () for one in _in(rows, spec)
+    ]
+    groups = [RowGroup(picks, "The pick for each store")]
+    if ties:
+        groups.append(RowGroup(ties, "Statistically tied with the recommended row"))
+    return Table("stores", "What each store would get", columns, groups)
+
+
+def _in(rows: Mapping[str, Row], spec: str) -> Sequence[Holding]:
+    held = (rows[spec].targets or ()) if spec in rows else ()
+    return [one for one in held if one.fits_budget is not False]
+
+
+def _pick_row(pick: Deployable, row: Row | None, judged: bool, best: bool) -> TableRow:
+    one = pick.targets[0]
+    if row is None:
+        return TableRow([Cell(one.target, head=True), Cell(Foreign(one.reason, 300), span=6)])
+    change = "" if best else number(pick.difference, places=4, signed=True)
+    ends = "" if best else interval(pick.difference_ci, 4, signed=True) or "too few differ"
+    return TableRow([*_store_cells(one, row, judged), change, ends], best)
+
+
+def _tied_row(row: Row, one: Holding, judged: bool) -> TableRow:
+    return TableRow([*_store_cells(one, row, judged), "", ""])
+
+
+def _store_cells(one: Holding, row: Row, judged: bool) -> list[Cell]:
+    kept = percent(row.retained) if judged else number(row.recall, places=3)
+    name = Cell(f"{one.target} {_mark(one)}", head=True)
+    return [name, Cell(Code(row.spec, 80)), Cell(byte_size(one.hot_bytes)), Cell(byte_size(one.disk_bytes)), Cell(kept)]
+
+
+def _mark(one: Holding) -> str:
+    return MARKS.get(one.fidelity or "", "–")
+
+
+def in_store(one: Holding) -> str:
+    """`819 B hot, 842 B on disk`, and what an empty store takes."""
+    fixed = f", and {byte_size(one.fixed_bytes)} without any vectors" if one.fixed_bytes else ""
+    return f"{byte_size(one.hot_bytes)} hot, {byte_size(one.disk_bytes)} on disk per vector{fixed}"
 
 
 def marks(targets: Sequence[Holding]) -> str:
@@ -62,10 +156,38 @@ def _size(one: Holding) -> str:
 
 def sentences(found: Deploy | None, measure: str) -> Iterator[str]:
     """The same for the terminal."""
-    if found is not None and found.targets:
+    if found is not None and found.picks is not None:
+        yield from _picked_sentences(found, measure)
+    elif found is not None and found.targets:
         yield f"Stores for {found.spec}: {marks(found.targets)} (`embgeo targets --spec {found.spec}` says why)."
         if found.other is not None:
             yield other_sentence(found.other, measure)
+
+
+def _picked_sentences(found: Deploy, measure: str) -> Iterator[str]:
+    quality = "nDCG@10" if measure == NDCG else "recall@10"
+    for one in found.targets:
+        yield f"Picked for {one.target}: {found.spec} {_mark(one)}, {in_store(one)}."
+    for pick in found.picks or ():
+        one = pick.targets[0]
+        if not pick.spec:
+            yield f"For {one.target}: {one.reason}."
+        elif pick.spec != found.spec:
+            price = estimate(pick.difference, pick.difference_ci, 4, signed=True)
+            where = f"{pick.spec} {_mark(one)}, {in_store(one)}"
+            yield f"For {one.target}: {where}; {quality} {price} against the recommended one."
+
+
+def native_lines(found: Deploy | None) -> list[str]:
+    """The configuration of the recommended row in the words of the named stores; empty without `--target`."""
+    if found is None or found.picks is None:
+        return []
+    several = len(found.targets) > 1
+    return [
+        line
+        for one in found.targets
+        for line in ([f"{one.target}:"] if several else []) + (one.native or "").splitlines()
+    ]
 
 
 def _why(one: Holding) -> Line:

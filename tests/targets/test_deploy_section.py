@@ -64,7 +64,7 @@ def test_signs_compared_with_signs_do_not_stand_in(tmp_path: Path) -> None:
 def test_terminal_page_and_schema_agree(unheld: embgeo.Run, repository: Path, tmp_path: Path) -> None:
     sentences = " ".join(recommendation(CompressResult.from_json(unheld.result)))
     assert "qdrant –" in sentences
-    assert "rot,int4, at 16 B per vector, can be held (qdrant ≈ 20 B)" in sentences
+    assert "rot,int4, at 16 B per vector, can be held (qdrant ≈ 20 B, predicted by rot,eden4)" in sentences
     page = write_report([unheld], tmp_path / "page.html").read_text(encoding="utf-8")
     assert page.index("The decision") < page.index("Where it can be deployed") < page.index("All codecs")
     assert "has no format for adaptive@24B" in page

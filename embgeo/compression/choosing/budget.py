@@ -31,12 +31,21 @@ class Budget:
     store: float | None
     vectors: int
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it is written as a share of the float32 vectors: `8x`, `25%`."""
+        return self.text.strip()[-1:] in "xX%"
+
     def allows(self, bytes_per_vector: float, constant_bytes: float) -> bool:
         """Whether a codec of that size fits."""
+        return self.holds(bytes_per_vector, self.vectors * bytes_per_vector + constant_bytes)
+
+    def holds(self, bytes_per_vector: float, whole_bytes: float) -> bool:
+        """Whether a store fits that adds so many bytes for each vector and takes so many as a whole."""
         if self.per_vector is not None:
             return bytes_per_vector <= self.per_vector
         assert self.store is not None
-        return self.vectors * bytes_per_vector + constant_bytes <= self.store
+        return whole_bytes <= self.store
 
 
 def parse_budget(text: str, dimension: int, vectors: int) -> Budget:

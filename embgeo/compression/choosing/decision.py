@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
 
+from embgeo.compression.choosing.account import Footprint
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.front import pareto_front
 from embgeo.compression.choosing.select import Choice, Competition, choose, cross_fit, keep_p_values, queries_needed
@@ -30,12 +31,47 @@ class Limits:
     vectors : how many it is planned for.
     keep : share of float32's quality that it must keep, or None.
     float32_competes : False if the user named other specs: float32 is then the reference, not a candidate.
+    footprints : with `--target`, by spec and target, what the target needs; only these specs may be chosen.
     """
 
     vectors: int
     budget: Budget | None = None
     keep: float | None = None
     float32_competes: bool = True
+    footprints: Mapping[str, Mapping[str, Footprint]] = field(default_factory=dict)
+
+    def size(self, outcome: Outcome) -> Size:
+        """The bytes of a row by the account of the target where it takes least, or by embgeo's own."""
+        held = self.footprints.get(str(outcome.spec))
+        if not held:
+            each = outcome.bytes_per_vector
+            return Size(each, self.vectors * each + outcome.constant_bytes)
+        sizes = [Size(*size_in(one, self.budget, self.vectors), name, one) for name, one in held.items()]
+        whole = self.budget is not None and self.budget.per_vector is None
+        return min(sizes, key=lambda size: size.whole if whole else size.each)
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a row: what a budget per vector limits, and the whole store at the planned number of vectors.
+
+    `target` is the store by whose account it is, and `footprint` what that says; empty and None for embgeo's own.
+    """
+
+    each: float
+    whole: float
+    target: str = ""
+    footprint: Footprint | None = None
+
+
+def size_in(footprint: Footprint, budget: Budget | None, vectors: int | None = None) -> tuple[float, float]:
+    """(bytes per vector that a search needs, bytes of the whole store of `vectors`), as `budget` limits them.
+
+    A share of the float32 vectors is compared with what vectors take, a size with all that the store takes.
+    """
+    count = vectors if vectors is not None else budget.vectors if budget is not None else 1
+    share = budget is not None and budget.is_share
+    return footprint.hot_bytes, (footprint.growing_bytes if share else footprint.whole_bytes)(count)
 
 
 @dataclass(frozen=True)
@@ -105,10 +141,12 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
 def competing(sweep: Sweep, limits: Limits) -> Competition:
     """The rows that may be chosen. Sizes are bytes per vector unless the budget is for the whole store."""
     outcomes, budget = sweep.all, limits.budget
-    marginal = np.array([o.bytes_per_vector for o in outcomes], dtype=np.float64)
-    constant = np.array([o.constant_bytes for o in outcomes], dtype=np.float64)
-    whole = limits.vectors * marginal + constant
-    allowed = np.array([budget is None or budget.allows(c, s) for c, s in zip(marginal, constant, strict=True)])
+    found = [limits.size(o) for o in outcomes]
+    each, whole = np.array([[size.each, size.whole] for size in found], dtype=np.float64).T
+    allowed = np.array([budget is None or budget.holds(size.each, size.whole) for size in found])
+    sizes = whole if budget is not None and budget.per_vector is None else each
+    if limits.footprints:
+        allowed &= np.array([str(o.spec) in limits.footprints for o in outcomes])
     first = np.arange(len(outcomes)) == 0
     if not limits.float32_competes and sweep.outcomes:
         allowed &= ~first
@@ -116,16 +154,17 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
     if sound[1:].any():
         # the arithmetic of published studies is for comparison, not for shipping
         allowed &= sound
-    if (smaller := allowed & (whole < whole[0])).any():
+    compared = sizes if limits.footprints else whole
+    if (smaller := allowed & (compared < compared[0])).any():
         # axes can outweigh a small corpus: a store larger than float32 is not chosen while there is another
         allowed = smaller | (allowed & first)
     if not allowed.any():
         assert budget is not None
-        raise BudgetError(_impossible(budget, outcomes, limits.vectors))
+        raise BudgetError(_impossible(budget, outcomes, sizes, limits.vectors))
     return Competition(
         quality=np.stack([o.quality for o in outcomes]),
         recall=np.stack([o.recall for o in outcomes]),
-        sizes=whole if budget is not None and budget.per_vector is None else marginal,
+        sizes=sizes,
         allowed=allowed,
         baseline=sweep.baseline.quality,
         groups=sweep.query_groups,
@@ -136,12 +175,23 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
     )
 
 
+def choose_for(sweep: Sweep, limits: Limits, target: str) -> int | None:
+    """The row that is chosen if it must live in one of the targets; None if nothing there fits the budget."""
+    footprints = {text: {target: held[target]} for text, held in limits.footprints.items() if target in held}
+    alone = replace(limits, footprints=footprints, float32_competes=limits.float32_competes and "f32" in footprints)
+    try:
+        competition = competing(sweep, alone)
+    except BudgetError:
+        return None
+    return choose(competition, np.ones(len(sweep.baseline.quality))).row
+
+
 def recommend(
     sweep: Sweep, decision: Decision, rows: Sequence[Row], effects: StoreEffects, state: Sequence[Mapping[str, Any]]
 ) -> Recommendation:
     """The chosen row of `rows`, and why it is recommended; `effects` and `state` are those of the built store."""
     row, limits = rows[decision.chosen], decision.limits
-    marginal = np.array([one.bytes_per_vector for one in sweep.all])
+    marginal = np.array([limits.size(one).each for one in sweep.all])
     cheapest_first = np.lexsort((marginal, decision.competition.sizes))
     ties = [rows[place].spec for place in cheapest_first if decision.tied[place] and place != decision.chosen]
     met = (
@@ -164,7 +214,11 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
     """The recommendation in one sentence: quality kept, size, limits, ties."""
     limits, budget = decision.limits, decision.limits.budget
     size, base = row.bytes_per_vector, sweep.baseline.code_bytes
-    text = f"{row.spec} {_kept(row, sweep)} at {size} byte{'' if size == 1 else 's'} a vector instead of {base}"
+    where, held = "", limits.size(sweep.all[decision.chosen])
+    if held.footprint is not None:
+        base = round(limits.size(sweep.baseline).each)
+        where = f" that a search in {held.target} reads ({held.footprint.disk_bytes:,} on disk)"
+    text = f"{row.spec} {_kept(row, sweep)} at {size} byte{'' if size == 1 else 's'} a vector{where} instead of {base}"
     if budget is not None:
         scope = "" if budget.per_vector is not None else f" for the whole store of {budget.vectors:,} vectors"
         text += f", within {budget.text}{scope}"
@@ -213,12 +267,12 @@ def _queries(number: float) -> str:
     return f"{number:,.0f} {'query' if number == 1 else 'queries'}"
 
 
-def _impossible(budget: Budget, outcomes: Sequence[Outcome], vectors: int) -> str:
+def _impossible(budget: Budget, outcomes: Sequence[Outcome], sizes: np.ndarray, vectors: int) -> str:
     each = budget.per_vector is not None
-    sizes = [o.bytes_per_vector if each else vectors * o.bytes_per_vector + o.constant_bytes for o in outcomes]
     smallest = int(np.argmin(sizes))
     limit = f"{budget.text} per vector" if each else f"{budget.text} for {vectors} vectors ({budget.store:.0f} bytes)"
+    reached = f"{outcomes[smallest].spec} with {sizes[smallest]:.0f} bytes"
     return (
-        f"no codec of this sweep fits {limit}; the smallest is {outcomes[smallest].spec} with {sizes[smallest]} bytes. "
+        f"no codec of this sweep fits {limit}; the smallest is {reached}. "
         "Raise --budget or name smaller ones with --spec"
     )

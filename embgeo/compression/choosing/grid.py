@@ -98,10 +98,15 @@ def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool
     return _possible(texts, dimension)
 
 
+def reduced_widths(dimension: int) -> list[int]:
+    """The numbers of principal coordinates in the default list."""
+    return [_round(dimension * share) for share in _SHARES]
+
+
 def _reduced(dimension: int) -> Iterator[str]:
-    for share in _SHARES:
+    for width in reduced_widths(dimension):
         for quantizer in _REDUCED:
-            yield f"pca{_round(dimension * share)},{quantizer}"
+            yield f"pca{width},{quantizer}"
     half = _round(dimension / 2)
     for reducer in ("pcac", "trunc"):
         for quantizer in ("int8", "rot,int4"):

@@ -58,6 +58,16 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
     return said
 
 
+def bytes_rule(names: str) -> str:
+    """What bytes per vector are with `--target`."""
+    return (
+        f"bytes per vector are what a search in {names} reads or keeps in memory for each, by the store's own account; "
+        "a budget per vector limits them. Budgets for the whole store limit the bytes on disk: a share (8x, 25%) those "
+        "of the vectors, a size (4GB) those of an empty store too. The ratio is float32 vectors / vectors on disk. "
+        "Speed is that of embgeo's search, not of the store's"
+    )
+
+
 def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, Any]:
     """How the rows were evaluated and timed: folds, intervals, ties, speed; JSON values."""
     timing = result.baseline.timing

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.compression.choosing.account import Footprint
 from embgeo.compression.choosing.decision import Decision
-from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep
 from embgeo.results.compress import RescoringCurve, RescoringPoint
@@ -32,46 +33,72 @@ def tradeoff_rows(
 
     `vectors` is the planned size of the store, `predicted` maps specs to recall; a `decision` marks the rows.
     `bytes_per_vector` is what one more vector adds: its codes, plus its links or list entry if there is an index, also
-    given as `structure_bytes_per_vector`; budgets and fronts use the sum. `structure_bytes` is the whole built index,
-    including centroids, which are part of `constant_bytes` too. `index` holds recall and speed by effort.
+    given as `structure_bytes_per_vector`; budgets and fronts use the sum. With `--target` the bytes are those of
+    the target, and `bytes_per_vector` what a search reads or keeps in memory there. `structure_bytes` is the whole
+    built index, including centroids, which are part of `constant_bytes` too. `index` holds recall and speed by effort.
     """
     rows = []
     for place, outcome in enumerate(sweep.all):
         optional: dict[str, Any] = {} if decision is None else decision.marks(place)
+        footprint = None if decision is None else decision.limits.size(outcome).footprint
         if predicted is not None:
             optional |= _predicted(str(outcome.spec), predicted)
-        if vectors is not None:
-            planned = vectors * outcome.bytes_per_vector + outcome.constant_bytes
-            ratio = vectors * sweep.baseline.code_bytes / planned
-            optional["planned"] = Planned(vectors=vectors, store_bytes=planned, ratio=ratio)
-        store = sweep.documents * outcome.code_bytes + outcome.state_bytes + outcome.structure_bytes
         rows.append(
             Row(
                 spec=str(outcome.spec),
-                bytes_per_vector=outcome.bytes_per_vector,
                 constant_bytes=outcome.constant_bytes,
                 structure_bytes=outcome.structure_bytes,
-                ram_bytes=outcome.ram_bytes,
-                disk_bytes=outcome.file_bytes,
-                store_bytes=store,
-                id_bytes=outcome.file_bytes - store,
-                ratio=sweep.documents * sweep.baseline.code_bytes / store,
                 qps=outcome.timing.qps,
                 qps_range=outcome.timing.qps_range,
                 single_query_ms=outcome.timing.single_query_ms,
                 single_query_ms_range=outcome.timing.single_query_ms_range,
                 fit_seconds=outcome.fit_seconds,
                 encode_seconds=outcome.encode_seconds,
-                query_side="code × code" if outcome.spec.centred else "float32 query × decoded document",
+                query_side=_query_side(outcome.spec),
                 searcher=outcome.searcher,
                 tie_band=outcome.band,
                 estimator=Estimator.from_json(outcome.estimator),
                 **_quality(sweep, outcome, bootstrap),
-                **_parts(outcome),
+                **{**_parts(outcome), **_sizes(sweep, outcome, vectors, footprint)},
                 **optional,
             )
         )
     return rows
+
+
+def _query_side(spec: Spec) -> str:
+    if spec.centred:
+        return "code × code"
+    return f"{'rounded' if spec.quantizer.rounds_queries else 'float32'} query × decoded document"
+
+
+def _sizes(sweep: Sweep, outcome: Outcome, vectors: int | None, footprint: Footprint | None) -> dict[str, Any]:
+    """Bytes in embgeo's own file, or by the account of a store."""
+    n, float32 = sweep.documents, sweep.baseline.code_bytes
+    if footprint is None:
+        store = n * outcome.code_bytes + outcome.state_bytes + outcome.structure_bytes
+        planned = None if vectors is None else vectors * outcome.bytes_per_vector + outcome.constant_bytes
+        found: dict[str, Any] = {
+            "bytes_per_vector": outcome.bytes_per_vector,
+            "ram_bytes": outcome.ram_bytes,
+            "disk_bytes": outcome.file_bytes,
+            "store_bytes": store,
+            "id_bytes": outcome.file_bytes - store,
+        }
+    else:
+        store = footprint.growing_bytes(n)
+        planned = None if vectors is None else footprint.growing_bytes(vectors)
+        found = {
+            "bytes_per_vector": footprint.hot_bytes,
+            "ram_bytes": n * footprint.hot_bytes,
+            "disk_bytes": footprint.whole_bytes(n),
+            "store_bytes": store,
+            "code_bytes_per_vector": outcome.code_bytes,
+        }
+    if vectors is not None and planned:
+        ratio = vectors * float32 / planned
+        found["planned"] = Planned(vectors=vectors, store_bytes=planned, ratio=ratio)
+    return {**found, "ratio": n * float32 / store}
 
 
 def _quality(sweep: Sweep, outcome: Outcome, bootstrap: QueryBootstrap) -> dict[str, Any]:

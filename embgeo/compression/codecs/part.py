@@ -208,6 +208,8 @@ class Quantizer(Part):
     """Centroids of each of its codebooks."""
     plain_signs: ClassVar[bool] = False
     """Whether it keeps the sign of each coordinate and nothing else."""
+    rounds_queries: ClassVar[bool] = False
+    """Whether a query is rounded too, by `query_side`."""
     bits: int
     """Bits per coordinate, if the same for all."""
     factor_bytes: ClassVar[int] = 0

@@ -40,6 +40,7 @@ class Hamming(Quantizer):
     """
 
     spelling: ClassVar[str] = "hamming"
+    rounds_queries: ClassVar[bool] = True
     bits = 1
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedHamming:

@@ -71,6 +71,7 @@ class Int8Symmetric(Quantizer):
     """
 
     spelling: ClassVar[str] = "int8sym"
+    rounds_queries: ClassVar[bool] = True
     bits = 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedOneScale:
@@ -89,6 +90,7 @@ class Int8Unit(Quantizer):
     """
 
     spelling: ClassVar[str] = "int8unit"
+    rounds_queries: ClassVar[bool] = True
     bits = 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedOneScale:
@@ -101,6 +103,7 @@ class Int7(Quantizer):
     """A byte per coordinate, 128 levels between the extremes of all components: Qdrant's scalar quantization."""
 
     spelling: ClassVar[str] = "int7"
+    rounds_queries: ClassVar[bool] = True
     bits = 8
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedOneScale:
