@@ -41,7 +41,8 @@ def compress(request: CompressRequest, progress: Progress) -> Run:
     Parameters follow the command line (`embgeo compress --help`). Without judgements the rows are ranked by recall
     of the exact neighbours; without queries, documents serve as queries and do not find themselves.
     `grid="storage-paper"` evaluates the specs of the published storage study, with its arithmetic and with ours.
-    `price_per_gb` is the price of 10⁹ bytes of RAM; without it, no prices are given.
+    `price_per_gb` is the price of 10⁹ bytes of RAM; without it, no prices are given. With `targets=["pgvector"]` only
+    what those stores hold natively competes, at the bytes that they count.
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     from embgeo.pipelines.compress import compress as run

@@ -84,6 +84,11 @@ def search_command(run: Run) -> str:
     return shlex.join(["embgeo", "search", run_path(run), *asked])
 
 
+def deploy_command(run: Run, target: str) -> str:
+    """`embgeo deploy RUN TARGET`, which loads and measures the recommended spec."""
+    return shlex.join(["embgeo", "deploy", run_path(run), target])
+
+
 def compare_command(runs: Sequence[Run]) -> str:
     """`embgeo compare RUN RUN`, which pairs runs by query, as a report of several runs does not.
 

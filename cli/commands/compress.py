@@ -46,7 +46,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     from embgeo.cli.words import budget_meaning, left_out_line, title, warning_lines
     from embgeo.files.addresses import without_secrets
     from embgeo.pipelines.compress import compress
-    from embgeo.reports.commands import search_command
+    from embgeo.reports.commands import deploy_command, search_command
     from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.front import front_table
     from embgeo.reports.numbers import counted
@@ -70,10 +70,22 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
         output.sentence(warning)
     finish(run, common)
     output.line(f"search  {plain(search_command(run))}")
+    for target in loadable(found):
+        output.line(f"deploy  {plain(deploy_command(run, target))}")
     output.line()
     _decide(found, output)
     if strict and found.recommendation.meets_keep is not True:
         raise GateError(f"--keep {request.keep} is not met (--strict); the run and its report are written")
+
+
+def loadable(found: CompressResult) -> list[str]:
+    """Of the stores that --target named and that hold the recommended spec, those that `embgeo deploy` loads."""
+    from embgeo.targets import find_target
+
+    deploy = found.deploy
+    if deploy is None or deploy.picks is None:
+        return []
+    return [one.target for one in deploy.targets if find_target(one.target).engine]
 
 
 def _decide(found: CompressResult, output: Output) -> None:

@@ -13,7 +13,7 @@ from embgeo.compression.choosing.decision import Decision, Limits, decide, recom
 from embgeo.compression.choosing.front import front_note
 from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs
 from embgeo.compression.choosing.prediction import Prediction
-from embgeo.compression.choosing.price import check_price, price_account
+from embgeo.compression.choosing.price import check_price, price_account, price_of
 from embgeo.compression.choosing.protocol import bytes_rule, fit_budget, protocol, rules
 from embgeo.compression.choosing.refusals import refuse_constants, refuse_impossible, refuse_unmeetable
 from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
@@ -36,7 +36,7 @@ from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted,
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget
-from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Protocol, StoreEffects
+from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Price, Protocol, StoreEffects
 from embgeo.results.rows import Row
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap
@@ -336,8 +336,7 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
         compared = float8_or_int8(swept, corpus.embeddings.dimension, choice.bootstrap)
         found["float8_or_int8"] = Float8OrInt8.from_json(compared)
     if request.price_per_gb is not None:
-        vectors = parsed.vectors or PRICED_VECTORS
-        found["price"] = price_account(choice.outcome, swept.baseline, swept.documents, vectors, request.price_per_gb)
+        found["price"] = _price(parsed.vectors or PRICED_VECTORS, request.price_per_gb, plan, choice)
     return found
 
 
@@ -347,6 +346,15 @@ def _deploy(corpus: _Corpus, plan: _Plan, choice: _Choice) -> Deploy:
     if plan.targeted is None:
         return deploy(*given, corpus.embeddings, plan.limits.budget is not None)
     return picked(*given, plan.limits, plan.targeted)
+
+
+def _price(vectors: int, per_gb: float, plan: _Plan, choice: _Choice) -> Price:
+    """The price of the RAM of a search: embgeo's own as measured, or a store's by its account."""
+    best, baseline = choice.outcome, choice.sweep.baseline
+    if plan.targeted is None:
+        return price_account(best, baseline, choice.sweep.documents, vectors, per_gb)
+    ours, theirs = (vectors * plan.limits.size(one).each for one in (best, baseline))
+    return price_of(ours, theirs, vectors, per_gb)
 
 
 def _arrays(corpus: _Corpus, swept: Sweep, outcome: Outcome) -> dict[str, np.ndarray]:

@@ -211,6 +211,7 @@ def _holding(name: str, plan: Plan, limits: Limits) -> Holding:
         code_bytes=plan.code_bytes,
         original_bytes=plan.original_bytes,
         native=plan.native,
+        client=list(plan.client),
         hot_bytes=plan.footprint.hot_bytes,
         disk_bytes=plan.footprint.disk_bytes,
         fixed_bytes=plan.footprint.fixed_bytes,

@@ -62,9 +62,9 @@ class Holding(Stored):
     """Whether a target holds a spec in a format of its own: `same`, `approximate` or None, and why.
 
     `predicted` is the spec that predicts what it does, if that is another; `original_bytes` are of the uncompressed
-    vector that it keeps beside the codes. With `--target`, `native` is the configuration in its own words, `hot_bytes`
-    what a search reads or keeps in memory per vector, `disk_bytes` all that a vector takes, `fixed_bytes` the store
-    without vectors.
+    vector that it keeps beside the codes. With `--target`, `native` is the configuration in its own words, `client` the
+    reducers that the client applies, `hot_bytes` what a search reads or keeps in memory per vector, `disk_bytes` all
+    that a vector takes, `fixed_bytes` the store without vectors.
     """
 
     target: str = ""
@@ -75,6 +75,7 @@ class Holding(Stored):
     code_bytes: int | None = stored(optional=True)
     original_bytes: int | None = stored(optional=True)
     native: str | None = stored(optional=True)
+    client: list[str] | None = stored(optional=True)
     hot_bytes: int | None = stored(optional=True)
     disk_bytes: int | None = stored(optional=True)
     fixed_bytes: int | None = stored(optional=True)

@@ -91,8 +91,9 @@ def _limit(wanted: Wanted, results: int = 10) -> tuple[str, ...]:
 
 # pages of 8,192 bytes, their room in a table and in an index, the pointer to each row, and the header of a row
 PAGE, ROOM, INDEX_ROOM, POINTER, HEADER = 8192, 8168, 8160, 4, 24
-ID, MOVED, MOVED_POINTER, CHUNK, CHUNK_HEADER = 8, 2032, 18, 1996, 36
+ID, MOVED, MOVED_POINTER, CHUNK, CHUNK_HEADER = 9, 2032, 18, 1996, 36  # an id of 8 characters has a byte of header
 ENTRY = PAGE / (0.9 * (INDEX_ROOM - 8) // 20)  # of 16 bytes in a B-tree that grows at its end
+KEY = PAGE / (0.65 * (INDEX_ROOM - 8) // 28)  # of 24 bytes in one that grows everywhere
 SEQUENCE = 60  # vectors whose chunks are laid out to see how many pages they take
 
 
@@ -115,17 +116,18 @@ def _share(room: int, row: float) -> float:
 def _table(kept: Kept) -> float:
     """Of a row, with what moves to the table of long values."""
     value = _value(kept, coded=False)
-    if HEADER + ID + value <= MOVED:
-        # a value of up to 126 bytes has a header of one byte instead of four
-        value -= 3 if value - 3 <= 126 else 0
-        return _share(ROOM, _padded(HEADER + ID + value) + POINTER)
+    # a value of up to 126 bytes has a header of one byte instead of four, and stands anywhere
+    short, start = value - 3 <= 126, HEADER + ID
+    before, held = (start, value - 3) if short else (-(-start // 4) * 4, value)
+    if before + held <= MOVED:
+        return _share(ROOM, _padded(before + held) + POINTER)
     chunks = [*[CHUNK] * ((value - 4) // CHUNK), (value - 4) % CHUNK]
     pages, left = 1, ROOM
     for chunk in [size for size in chunks if size] * SEQUENCE:
         row = _padded(CHUNK_HEADER + chunk) + POINTER
         pages, left = (pages, left - row) if row <= left else (pages + 1, ROOM - row)
     moved = PAGE * pages / SEQUENCE + len(chunks) * ENTRY
-    return _share(ROOM, _padded(HEADER + ID + MOVED_POINTER) + POINTER) + moved
+    return _share(ROOM, _padded(start + MOVED_POINTER) + POINTER) + moved
 
 
 def _built(kept: Kept) -> float:
@@ -148,8 +150,8 @@ def _built(kept: Kept) -> float:
 
 ACCOUNT = Account(
     lambda kept: _built(kept) or _table(kept),
-    lambda kept: _built(kept) + _table(kept) + ENTRY,
-    "PostgreSQL's pages: rows with headers, long values in a table of their own, the primary key (ids of up to 7 "
+    lambda kept: _built(kept) + _table(kept) + KEY,
+    "PostgreSQL's pages: rows with headers, long values in a table of their own, the primary key (ids of 8 "
     "characters), entries of an index; tests compare it with the sizes that a server reports (4 %). A scan reads the "
     "whole table, originals included; up to 64 empty pages at the end of a table are not counted",
 )

@@ -13,6 +13,7 @@ from embgeo.reports.sections.codecs import why_none
 from embgeo.results import NDCG, CompressResult, Recommendation, Row
 from embgeo.results.compress import CrossFitted
 from embgeo.results.parts import part_summaries
+from embgeo.results.rows import Holding
 
 PLANNED = 100_000_000
 TERMS = {
@@ -67,7 +68,8 @@ def headline(result: CompressResult) -> str:
     """`keeps 99.4 % (98.6–100.2) of the search quality (nDCG@10) at 192 B per vector …`, to follow the spec."""
     best, before = result.recommendation, result.baseline.bytes_per_vector
     instead = "" if before is None else f" instead of {byte_size(before)}"
-    size = f"at {byte_size(best.bytes_per_vector)} per vector{instead}"
+    store = f", hot in {best.targets[0].target}," if best.targets else ""
+    size = f"at {byte_size(best.bytes_per_vector)} per vector{store}{instead}"
     if result.measure == NDCG and best.retained is not None:
         return f"keeps {percent(best.retained, best.retained_ci)} of the search quality (nDCG@10) {size}."
     if best.recall is not None:
@@ -103,15 +105,15 @@ def details(result: CompressResult) -> Iterator[str]:
             "There are no relevance judgements: quality here is agreement with exact float32 search, which is weaker "
             "evidence."
         )
-    if result.deploy is not None and result.deploy.picks is not None:
-        yield "Bytes are those that a search in the store reads or keeps in memory, by the store's own account."
+    vectors = (best.planned and best.planned.vectors) or PLANNED
+    if best.targets:
+        yield from _in_store(best, baseline, vectors)
     elif best.store_bytes is not None and baseline.store_bytes is not None:
         factor = f", {times(best.ratio)} smaller" if best.ratio else ""
         sizes = f"{byte_size(best.store_bytes)} instead of {byte_size(baseline.store_bytes)}"
         yield f"The whole store takes {sizes}{factor}."
-    vectors = (best.planned and best.planned.vectors) or PLANNED
     new, old = (_at(row, vectors) for row in (best, baseline))
-    if new is not None and old is not None:
+    if not best.targets and new is not None and old is not None:
         yield f"At {amount(vectors)} vectors: {byte_size(new)} instead of {byte_size(old)}, ids not counted."
     itself = best.spec == baseline.spec  # float32, which keeps everything by definition
     if not itself and result.keep is not None and best.keep and best.keep.shown in KEPT:
@@ -177,6 +179,16 @@ def _expected(choice: CrossFitted | None) -> Iterator[str]:
         value = estimate(choice.value, choice.ci, 4)
         change = estimate(choice.difference, choice.difference_ci, 4, signed=True)
         yield f"Expected on new queries (corrected for selection): {value}, {change} against float32."
+
+
+def _in_store(best: Row, baseline: Row, vectors: float) -> Iterator[str]:
+    """Whole sizes by the account of the store whose bytes the row shows."""
+    one = next(iter(best.targets or ()), Holding())
+    yield "Bytes are those that a search in the store reads or keeps in memory, by the store's own account."
+    if None not in (one.hot_bytes, one.disk_bytes, baseline.bytes_per_vector):
+        hot, before = (byte_size(size * vectors) for size in (one.hot_bytes or 0, baseline.bytes_per_vector or 0))
+        disk = byte_size((one.disk_bytes or 0) * vectors + (one.fixed_bytes or 0))
+        yield f"At {amount(vectors)} vectors in {one.target}: {hot} instead of {before}, and {disk} on disk."
 
 
 def _at(row: Row, vectors: float) -> float | None:

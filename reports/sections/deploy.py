@@ -53,47 +53,49 @@ def deploy(shown: Shown[CompressResult]) -> Iterator[Block]:
 def _picked(result: CompressResult, found: Deploy) -> Iterator[Block]:
     """For the stores that `--target` named: where the recommended row lives, and what each store would get."""
     for one in found.targets:
-        yield Paragraph(
-            (Strong(f"Picked for {one.target}: "), Code(found.spec, 80), f" {_mark(one)}, {in_store(one)}.")
-        )
-    yield Commands([(f"{one.target}, in its own words", one.native or "") for one in found.targets])
-    yield Paragraph(
-        "Hot: what a search reads or keeps in memory. Bytes are per vector, by each store's own account.", "note"
-    )
-    yield _stores_table(result, found)
-    said: list[Line] = [
-        (Strong(f"{name}: "), Foreign(f"{text}.", 1000)) for name, text in (found.accounts or {}).items()
-    ]
-    yield Fold("How each store counts bytes, and what of that was measured", [Bullets(said)])
+        where = f" {_mark(one)}, {in_store(one)}."
+        yield Paragraph((Strong(f"Picked for {one.target}: "), Code(found.spec, 80), where))
+    rows = {row.spec: row for row in result.rows}
+    judged = result.measure == NDCG
+    picks = [_pick_row(pick, rows.get(pick.spec), judged, pick.spec == found.spec) for pick in found.picks or ()]
+    ties = [_tied_row(row, one, judged) for row, one in _tied(result.recommendation.tied_with or (), rows)]
+    hot = "Hot: what a search reads or keeps in memory. Bytes are per vector, by each store's own account."
+    yield Table("stores", "The pick for each store", _columns(judged), [RowGroup(picks)], hot)
+    if ties:
+        table = Table("tied", "Rows tied with the recommended one", _columns(judged)[:-2], [RowGroup(ties)])
+        yield Fold("The rows statistically tied with the recommended one, in each store", [table])
+    yield Commands([_configuration(one) for one in found.targets])
     others = [pick.targets[0] for pick in found.picks or () if pick.spec and pick.spec != found.spec]
     if others:
-        words = [(f"{one.target}, in its own words", one.native or "") for one in others]
-        yield Fold("The configuration of the other stores", [Commands(words)])
+        yield Fold("The configuration of the other picks", [Commands([_configuration(one) for one in others])])
     differs = [one for one in (*found.targets, *others) if one.reason]
     if differs:
         yield Fold("What differs from embgeo", [Bullets([_why(one) for one in differs])])
+    accounts = (found.accounts or {}).items()
+    said: list[Line] = [(Strong(f"{name}: "), Foreign(f"{text}.", 1000)) for name, text in accounts]
+    yield Fold("How each store counts bytes, and what of that was measured", [Bullets(said)])
 
 
-def _stores_table(result: CompressResult, found: Deploy) -> Table:
-    """The pick of each store, and the rows tied with the recommended one."""
-    judged = result.measure == NDCG
-    quality = "nDCG@10 kept" if judged else "Recall@10 of exact"
-    columns = [Column("Store", "word"), Column("Spec"), Column("Hot", "number"), Column("On disk", "number")]
-    columns += [Column(quality, "number"), Column("Minus recommended", "number"), Column("95 % interval", "word")]
-    rows = {row.spec: row for row in result.rows}
-    picks = [_pick_row(pick, rows.get(pick.spec), judged, pick.spec == found.spec) for pick in found.picks or ()]
-    ties = [
-        _tied_row(rows[spec], one, judged) for spec in result.recommendation.tied_with or () for one in _in(rows, spec)
+def _configuration(one: Holding) -> tuple[str, str]:
+    return f"The configuration of {one.target}", one.native or ""
+
+
+def _columns(judged: bool) -> list[Column]:
+    return [
+        Column("Store", "word"),
+        Column("Spec"),
+        Column("Hot", "number"),
+        Column("On disk", "number"),
+        Column("nDCG@10 kept" if judged else "Recall@10 of exact", "number"),
+        Column("Minus recommended", "number"),
+        Column("95 % interval", "word"),
     ]
-    groups = [RowGroup(picks, "The pick for each store")]
-    if ties:
-        groups.append(RowGroup(ties, "Statistically tied with the recommended row"))
-    return Table("stores", "What each store would get", columns, groups)
 
 
-def _in(rows: Mapping[str, Row], spec: str) -> Sequence[Holding]:
-    held = (rows[spec].targets or ()) if spec in rows else ()
-    return [one for one in held if one.fits_budget is not False]
+def _tied(specs: Sequence[str], rows: Mapping[str, Row]) -> Iterator[tuple[Row, Holding]]:
+    for spec in specs:
+        if (row := rows.get(spec)) is not None:
+            yield from ((row, one) for one in row.targets or () if one.fits_budget is not False)
 
 
 def _pick_row(pick: Deployable, row: Row | None, judged: bool, best: bool) -> TableRow:
@@ -106,7 +108,7 @@ def _pick_row(pick: Deployable, row: Row | None, judged: bool, best: bool) -> Ta
 
 
 def _tied_row(row: Row, one: Holding, judged: bool) -> TableRow:
-    return TableRow([*_store_cells(one, row, judged), "", ""])
+    return TableRow(_store_cells(one, row, judged))
 
 
 def _store_cells(one: Holding, row: Row, judged: bool) -> list[Cell]:
@@ -120,9 +122,10 @@ def _mark(one: Holding) -> str:
 
 
 def in_store(one: Holding) -> str:
-    """`819 B hot, 842 B on disk`, and what an empty store takes."""
+    """`431 B hot, 454 B on disk per vector`, what an empty store takes, and what is left to the client."""
     fixed = f", and {byte_size(one.fixed_bytes)} without any vectors" if one.fixed_bytes else ""
-    return f"{byte_size(one.hot_bytes)} hot, {byte_size(one.disk_bytes)} on disk per vector{fixed}"
+    client = f"; the client applies {', '.join(one.client)}" if one.client else ""
+    return f"{byte_size(one.hot_bytes)} hot, {byte_size(one.disk_bytes)} on disk per vector{fixed}{client}"
 
 
 def marks(targets: Sequence[Holding]) -> str:

@@ -106,9 +106,20 @@ def test_the_configuration_is_there_to_copy(pgvector: embgeo.Run, tmp_path: Path
     assert "Picked for pgvector" in page
     assert "create table documents" in page
     assert "headers" in page, "what the bytes rest on"
-    assert "--target pgvector" in repeat_command(pgvector, ["f16"]) or not repeat_command(pgvector)
     schema = json.loads((repository / "embgeo" / "result.schema.json").read_text(encoding="utf-8"))
     assert list(Draft202012Validator(schema).iter_errors(json.loads(json.dumps(pgvector.result)))) == []
+
+
+def test_printed_commands_name_the_stores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "docs.npy", vectors()["docs"])
+    options = "--target pgvector --target faiss --spec pca32,f16 --threads 1"
+    assert run(shlex.split(f"compress vectors:{tmp_path}/docs.npy --out {tmp_path}/runs {options}")) == 0
+    told = capsys.readouterr().out
+    assert "embgeo deploy" in told
+    assert "deploy faiss" not in told
+    assert "; the client applies pca32" in " ".join(told.split())
+    again = repeat_command(embgeo.load_run(next((tmp_path / "runs").iterdir())), ["f16"])
+    assert again.endswith("--target pgvector --target faiss --spec f16")
 
 
 def test_each_store_gets_a_pick_and_one_without_any_says_so(several: embgeo.Run) -> None:

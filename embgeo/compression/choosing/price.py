@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from embgeo.compression.judging.finding import Finding
 from embgeo.errors import InputError
@@ -29,10 +30,14 @@ def price_account(best: Finding, baseline: Finding, documents: int, vectors: int
     `price_per_gb` is per 10⁹ bytes, over any period. Ids are not counted.
     """
     ours, theirs = (ram_at(store, documents, vectors) for store in (best, baseline))
+    return replace(price_of(ours, theirs, vectors, price_per_gb), measured_at=documents)
+
+
+def price_of(ours: float, theirs: float, vectors: int, price_per_gb: float) -> Price:
+    """The cost of so many bytes of RAM for `vectors` vectors, beside those of float32."""
     return Price(
         per_gb=price_per_gb,
         vectors=vectors,
-        measured_at=documents,
         ram_bytes=ours,
         float32_ram_bytes=theirs,
         cost=price_per_gb * ours / GB,
