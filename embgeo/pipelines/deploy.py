@@ -12,7 +12,7 @@ from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from embgeo.compression.judging.folds import fit_sample
 from embgeo.compression.judging.sweep import corpus_searcher
 from embgeo.compression.judging.task import CONTENDERS, JudgingTask
 from embgeo.compression.search.build import build_structure
+from embgeo.compression.search.store import Store
 from embgeo.embeddings import Embeddings
 from embgeo.errors import DeployError, EmbgeoError, InputError, MissingExtraError
 from embgeo.files.addresses import without_secrets
@@ -41,7 +42,7 @@ from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.retrieval.top_k import TopK
 from embgeo.run import DEPLOYMENT, DEPLOYMENTS, Run, find_run
 from embgeo.sources.subject import IN_MEMORY, Source, load_subject, with_document_queries
-from embgeo.targets import Engine, Target, find_target
+from embgeo.targets import Engine, FileEngine, Target, find_target
 from embgeo.targets.kit import vectors, write_kit
 from embgeo.threads import limited_threads
 
@@ -189,6 +190,7 @@ class _Ready:
     marker : left with the collection; `documents` and `layout` say what it holds and how.
     before : the summary of the documents that were projected.
     predicted, predicted_recall : (queries,) of the predicted spec, in sample.
+    written : the codes of all documents, for a target that writes them; None for one that encodes vectors itself.
     """
 
     client: dict[str, np.ndarray]
@@ -197,6 +199,7 @@ class _Ready:
     before: dict[str, np.ndarray]
     predicted: np.ndarray
     predicted_recall: np.ndarray
+    written: Store | None
 
     @property
     def marked(self) -> str:
@@ -224,16 +227,19 @@ def _prepare(asked: _Asked, corpus: _Corpus, progress: Progress) -> _Ready:
     }
     spec = parse(asked.plan.predicted)
     codec = fit_codec(spec, corpus.training)
-    structure = None
-    if spec.index is not None:
+    structure, codes = None, np.zeros((0, codec.code_bytes), np.uint8)
+    if spec.index is not None or asked.target.write is not None:
         codes = np.concatenate([codec.encode(block) for _, block in embeddings.blocks()])
+    if spec.index is not None:
         structure = build_structure(spec.index, codec, codes, corpus.training)
     searcher = corpus_searcher(codec, embeddings, "cpu", structure)
     wanted = min(corpus.task.results(spec), len(embeddings))
     ranked = corpus.task.without_own(TopK(*searcher.search(embeddings.query_matrix(), wanted)))
     progress(f"predicting {asked.plan.predicted}", 1, 1)
     summary = vectors.summary(Z, X)
-    return _Ready(client, config, marker, summary, corpus.task.quality(*ranked), corpus.task.recall(ranked[1]))
+    written = None if asked.target.write is None else Store(codec, codes, embeddings.doc_ids, structure)
+    quality, recall = corpus.task.quality(*ranked), corpus.task.recall(ranked[1])
+    return _Ready(client, config, marker, summary, quality, recall, written)
 
 
 def client_of(reducers: Sequence[str], training: Training) -> dict[str, np.ndarray]:
@@ -301,6 +307,8 @@ def _load(asked: _Asked, corpus: _Corpus, ready: _Ready, store: Engine, progress
     embeddings, started = corpus.embeddings, time.perf_counter()
     n = len(embeddings)
     stage = f"loading {asked.name} into {asked.target.name}"
+    if not appended and store.count() < n:
+        _write_whole(asked, ready, store)
     # rows are loaded in their order, so that what an interrupted command loaded is known by their number
     start = 0 if appended else min(store.count(), n) // BLOCK * BLOCK
     if not appended and store.count() >= n:
@@ -317,6 +325,18 @@ def _load(asked: _Asked, corpus: _Corpus, ready: _Ready, store: Engine, progress
     back = store.read_back()
     _check_read_back(asked, ready, back, n, appended)
     return _Loaded(loaded - started, time.perf_counter() - loaded, back, appended)
+
+
+def _write_whole(asked: _Asked, ready: _Ready, store: Engine) -> None:
+    """Give a store whose file the target writes the codes of all documents; others encode them themselves."""
+    if ready.written is None or asked.target.write is None:
+        return
+    path = Path(f"{asked.place}.new")
+    try:
+        asked.target.write(ready.written, path, int(asked.run.result["dataset"]["dimension"]))
+        cast(FileEngine, store).adopt(str(path), list(ready.written.doc_ids))
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _claim(asked: _Asked, ready: _Ready, store: Engine) -> bool:

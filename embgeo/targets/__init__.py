@@ -82,6 +82,12 @@ class Engine(Protocol):
     def drop(self) -> None: ...
 
 
+class FileEngine(Engine, Protocol):
+    """The engine of a target that writes the file itself."""
+
+    def adopt(self, path: str, ids: Sequence[str]) -> None: ...
+
+
 Write = Callable[[Store, Path, int | None], Exported]
 WriteResult = Callable[[CompressResult, Path], Exported]
 PlanFor = Callable[[Spec, int, str], Plan | Refusal]

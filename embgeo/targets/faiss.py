@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.compression.choosing.account import Footprint
-from embgeo.compression.choosing.native import APPROXIMATE, SAME, Plan, Refusal
+from embgeo.compression.choosing.native import APPROXIMATE, SAME, Plan, Refusal, numbers_of
 from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.codec import Codec, Tier, fit_codec
 from embgeo.compression.codecs.spec import Spec, parse
@@ -30,10 +30,12 @@ from embgeo.embeddings import normalise
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.files.atomic import replacing, storage_errors
 from embgeo.targets import Exported, target
+from embgeo.targets.engines.faiss import native
 
 PROBES = 16
 MAX_CODEBOOK_BYTES = 1_000_000_000
 PLAN_ROWS = 320  # enough for a codebook of 256 centroids
+ALIKE = 0.99  # share of the bytes of codes
 
 
 class UnheldError(InputError):
@@ -120,7 +122,7 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
         matrix, offset, notes = _query_map(tier, dimension)
     except UnheldError as error:
         return Refusal(error.reason, error.nearest)
-    kind = _kind(_wrapped(held.empty(), _turns(matrix, offset, held.length)))
+    config = _config(spec, _wrapped(held.empty(), _turns(matrix, offset, held.length)), X, held)
     if held.length is not None:
         notes = ("one byte more per vector corrects for lengths that FAISS cannot divide by, to first order", *notes)
     if tier.quantizer.faiss_rounds_queries:
@@ -128,7 +130,7 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
     same = held.length is None and not tier.quantizer.faiss_rounds_queries
     each = int(held.codes.shape[1]) + spec.structure_bytes_per_vector
     return Plan(
-        native=kind if spec.index is None else f"{spec.index.name} over {kind}",
+        native=native(config),
         predicted=str(spec),
         fidelity=SAME if same else APPROXIMATE,
         code_bytes=int(held.codes.shape[1]),
@@ -136,7 +138,33 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
         footprint=Footprint(each, each, codec.state_bytes),
         client=(),
         notes=(*notes, "the file holds the projection; `embgeo export` writes it"),
+        config=config,
     )
+
+
+def _config(spec: Spec, index: Any, X: np.ndarray, held: Held) -> dict[str, Any]:
+    """What `engines.faiss` makes of it; `index` is flat and empty, and `held` the codes of X (n, d)."""
+    parts, effort = numbers_of(spec) or (0, 0)
+    by_lists = spec.index is not None and spec.index.name.startswith("ivf")
+    return {
+        "width": X.shape[1],
+        "metric": "ip" if index.metric_type == faiss_metric("inner_product") else "l2",
+        "kind": _kind(index),
+        "code_bytes": int(held.codes.shape[1]),
+        "index": "" if spec.index is None else "ivf" if by_lists else "hnsw",
+        **({"parts": parts, "effort": min(effort, parts) if by_lists else effort} if spec.index else {}),
+        "adds": _encodes_alike(index, X, held.codes),
+    }
+
+
+def _encodes_alike(index: Any, X: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether FAISS makes the same codes of X (n, d), but for values that lie between two codes."""
+    try:
+        made = index.sa_encode(X)
+    except RuntimeError:  # a transform or a quantizer that only reads
+        return False
+    same = np.mean(made == codes) if made.shape == codes.shape else 0.0
+    return bool(same >= ALIKE)
 
 
 @target(
@@ -146,6 +174,8 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
     plan=plan,
     holds="f32, f16, bf16, int8, int4, fp8, 4- and 8-bit alphabets, pq, opq, rq, binary, adaptive (+1 byte); hnsw, ivf",
     install="pip install 'embgeo[cpu]'",
+    engine="embgeo.targets.engines.faiss",
+    place="index.faiss",
     account="codes, a byte for lengths, links or lists; matrices and codebooks are the fixed part; checked in tests",
 )
 def export_faiss(store: Store, path: Path, dimension: int | None = None) -> FaissExport:

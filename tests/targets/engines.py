@@ -16,7 +16,11 @@ import numpy as np
 import pytest
 
 from embgeo.compression.choosing.native import Plan
+from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.build import build_structure
+from embgeo.compression.search.store import Store as Codes
 from embgeo.embeddings import normalise
 from embgeo.targets import Engine, find_target
 
@@ -64,6 +68,14 @@ TRIED = {
         ),
         exact=("f32",),
     ),
+    "faiss": Tried(
+        needs=("faiss",),
+        specs=(
+            *("f32", "f16", "int8", "fp8", "rot,int4", "pq16", "binary", "adaptive@8B", "rq8", "pca32,f16"),
+            *("hnsw16,int8", "hnsw16,pca32,f16", "ivf8np4,f32", "ivf8np4,rot,int4"),
+        ),
+        exact=("f32",),
+    ),
     "qdrant": Tried(
         needs=("qdrant_edge",),
         specs=(
@@ -104,6 +116,24 @@ def opened(name: str, place: str, collection: str, config: Any) -> Iterator[Engi
     """A new connection, as another process would have."""
     with import_module(find_target(name).engine).Store(place, collection, dict(config)) as store:
         yield store
+
+
+def begin(name: str, spec: str, store: Any, marker: str, ids: list[str], X: np.ndarray) -> None:
+    """Make the collection with those documents: the engine loads them, or takes the file that the target writes."""
+    write = find_target(name).write
+    store.create(marker)
+    if write is None:
+        for first in range(0, len(X), 250):
+            store.load(ids[first : first + 250], X[first : first + 250])
+        return
+    training = Training(X, "cosine")
+    codec = fit_codec(parse(spec), training)
+    codes = codec.encode(X)
+    index = codec.spec.index
+    structure = None if index is None else build_structure(index, codec, codes, training)
+    path = Path(f"{store.place}.new")
+    write(Codes(codec, codes, ids, structure), path, X.shape[1])
+    store.adopt(str(path), ids)
 
 
 def documents(rows: int = N, width: int = D, seed: int = 0) -> tuple[list[str], np.ndarray]:

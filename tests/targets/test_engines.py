@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from targets.engines import CASES, TRIED, D, K, N, documents, opened, place_of, plan_of
+from targets.engines import CASES, TRIED, D, K, N, begin, documents, opened, place_of, plan_of
 
 from embgeo.targets import Engine, find_target, planning_targets
 
@@ -41,12 +41,10 @@ def folders() -> Iterator[dict[str, Path]]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def filled(store: Engine, Z: np.ndarray, ids: list[str] = IDS) -> None:
+def filled(name: str, spec: str, store: Engine, Z: np.ndarray, ids: list[str] = IDS) -> None:
     if store.marker() is not None:
         store.drop()
-    store.create('{"made_by": "it\'s a test"}')
-    for first in range(0, len(Z), 250):
-        store.load(ids[first : first + 250], Z[first : first + 250])
+    begin(name, spec, store, '{"made_by": "it\'s a test"}', ids, Z)
     store.finish()
 
 
@@ -69,7 +67,7 @@ def test_a_collection_holds_what_was_planned(folders: dict[str, Path], name: str
     queries = np.ascontiguousarray(Q[:, :w])
     config = configured(name, spec, Z)
     with opened(name, place, "laws", config) as store:
-        filled(store, Z)
+        filled(name, spec, store, Z)
     with opened(name, place, "laws", config) as store:  # as another process finds it
         assert store.marker() == '{"made_by": "it\'s a test"}'
         back = store.read_back()
@@ -107,7 +105,7 @@ def test_documents_loaded_twice_stay_once(folders: dict[str, Path], name: str) -
     config = configured(name, spec, X)
     place = place_of(name, folders[name])
     with opened(name, place, "twice", config) as store:
-        filled(store, X)
+        filled(name, spec, store, X)
         before = names(store, Q, "configured")
         store.load(IDS[:300], X[:300])
         store.finish()
@@ -128,8 +126,7 @@ def test_what_was_loaded_before_a_kill_is_there_and_can_be_gone_on_with(folders:
     config = configured(name, spec, X)
     place = place_of(name, folders[name])
     with opened(name, place, "killed", config) as store:
-        store.create("{}")
-        store.load(IDS[:250], X[:250])
+        begin(name, spec, store, "{}", IDS[:250], X[:250])
     with opened(name, place, "killed", config) as store:
         assert store.marker() == "{}"
         assert store.count() == 250
@@ -149,10 +146,10 @@ def test_another_collection_is_left_alone(folders: dict[str, Path], name: str) -
     config = configured(name, spec, X)
     place = place_of(name, folders[name])
     with opened(name, place, "first", config) as store:
-        filled(store, X)
+        filled(name, spec, store, X)
     with opened(name, place, "second", config) as store:
         assert store.marker() is None
-        filled(store, X[:250], IDS[:250])
+        filled(name, spec, store, X[:250], IDS[:250])
         store.drop()
     with opened(name, place, "first", config) as store:
         assert store.count() == N

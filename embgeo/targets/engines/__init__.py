@@ -12,6 +12,7 @@ measured is the code that the user keeps. Each has a class `Store(place, name, c
     search(q, k, mode)  [(id, score)], larger is nearer, of one projected query
     sizes()             bytes by part, as the store counts them
     drop()              removes the collection
+    adopt(path, ids)    takes the file at `path`, whose row i is `ids`[i]: of a store whose file embgeo writes, alone
 
 A search has three modes: `codes` compares all codes, without index and without rescoring; `configured` is the plan;
 `defaults` passes no option of the search. `native(config, name)` prints the configuration in the store's own words.
