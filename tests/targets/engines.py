@@ -60,6 +60,14 @@ TRIED = {
         specs=("f32", "int8sym", "int8", "int8unit", "hamming", "pca32,f32", "pca32,int8", "binary+f32@4"),
         exact=("f32",),
     ),
+    "lancedb": Tried(
+        needs=("lancedb", "pyarrow"),
+        specs=(
+            *("f32", "f16", "hamming", "int8", "pq16", "rot,rabitq4", "rot,rabitq1", "pca32,int8", "hnsw16,int8"),
+            *("int8+f32@4", "rot,rabitq1+f32@4", "ivf4np2,f32", "ivf4np4,pq16", "pca32,f16"),
+        ),
+        exact=("f32",),
+    ),
     "usearch": Tried(
         needs=("usearch",),
         specs=(

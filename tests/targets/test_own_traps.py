@@ -130,3 +130,81 @@ def test_a_file_of_usearch_without_ids_is_not_embgeos(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="exists"):
             store.create("{}")
     assert Path(place).read_bytes() == b"of another"
+
+
+@pytest.mark.parametrize("spec", ["int8", "pq16", "rot,rabitq4", "rot,rabitq1", "hnsw16,int8", "ivf8np2,f32"])
+def test_an_index_of_lancedb_is_as_large_as_its_codes_and_not_larger(spec: str, tmp_path: Path) -> None:
+    plan = plan_of("lancedb", spec)
+    ids, Z = documents(4000)
+    with opened("lancedb", place_of("lancedb", tmp_path), "sized", plan.config) as store:
+        store.create("{}")
+        store.load(ids, Z)
+        store.finish()
+        sizes = store.sizes()
+    # a number for each row, centroids, a rotation and codebooks of float32, and headers
+    most = (plan.code_bytes + 16 + 20 * plan.config["build"].get("m", 0)) * len(Z) + 256 * 64 * 4 + 40_000
+    assert plan.code_bytes * len(Z) <= sizes["index"] <= most
+    assert sizes["original"] == 4 * 64 * len(Z)
+
+
+def test_rows_that_came_after_the_index_of_lancedb_are_in_it_when_loading_ends(tmp_path: Path) -> None:
+    config = plan_of("lancedb", "int8").config
+    place = place_of("lancedb", tmp_path)
+    with opened("lancedb", place, "later", config) as store:
+        store.create("{}")
+        store.load(IDS[:400], X[:400])
+        store.finish()
+        assert store.read_back()["indexed"] == 400
+    with opened("lancedb", place, "later", config) as store:
+        store.load(IDS[300:], -X[300:])  # some are there already, with other vectors
+        assert store.read_back()["indexed"] < N
+        store.finish()
+        back = store.read_back()
+        assert (back["rows"], back["indexed"], back["index"]) == (N, N, "IVF_SQ")
+        assert [store.search(-X[row], 1)[0][0] for row in (300, 350, 599)] == [IDS[300], IDS[350], IDS[599]]
+        assert len({name for name, _ in store.search(X[0], N)}) == N
+
+
+def test_a_table_of_lancedb_that_embgeo_did_not_make_has_no_marker(tmp_path: Path) -> None:
+    place = place_of("lancedb", tmp_path)
+    with opened("lancedb", place, "other", plan_of("lancedb", "f32").config) as store:
+        store.db.create_table("mine", [{"id": "a", "e": [0.5] * 64}])  # type: ignore[attr-defined]
+    with opened("lancedb", place, "mine", plan_of("lancedb", "f32").config) as store:
+        assert store.marker() == ""
+        assert store.count() == 1
+
+
+@pytest.mark.parametrize("spec", ["ivf8np2,f32", "ivf8np2,int8", "ivf8np2,pq16"])
+def test_the_lists_of_lancedb_are_as_many_as_planned(spec: str, tmp_path: Path) -> None:
+    config = plan_of("lancedb", spec).config
+    with opened("lancedb", place_of("lancedb", tmp_path), "lists", config) as store:
+        store.create("{}")
+        for first in range(0, N, 300):
+            store.load(IDS[first : first + 300], X[first : first + 300])
+            store.finish()
+            back = store.read_back()
+            assert (back["lists"], back["partitions"]) == (8, (first + 300) // 256 if "pq" in spec else 8)
+        anywhere = np.random.default_rng(2).standard_normal((30, 64)).astype(np.float32)
+        few, all_lists = ([store.search(row, 10, mode) for row in anywhere] for mode in ("configured", "codes"))
+        assert (few != all_lists) == ("pq" not in spec), "two lists of eight hold all neighbours, or two of two do not"
+        store.table.optimize()  # type: ignore[attr-defined]
+        assert store.read_back()["lists"] == 1, "LanceDB keeps the lists now: optimize after the index, too"
+
+
+def test_too_few_rows_for_product_codes_of_lancedb_are_an_error(tmp_path: Path) -> None:
+    with opened("lancedb", place_of("lancedb", tmp_path), "few", plan_of("lancedb", "pq16").config) as store:
+        store.create("{}")
+        store.load(IDS[:200], X[:200])
+        with pytest.raises(TimeoutError, match=r"200 of 200 rows of few .* at least 256"):
+            store.finish()
+
+
+def test_another_index_of_lancedb_is_seen(tmp_path: Path) -> None:
+    place, four_bits = place_of("lancedb", tmp_path), plan_of("lancedb", "rot,rabitq4").config
+    with opened("lancedb", place, "mine", {**four_bits, "build": {"num_bits": 1}}) as store:
+        store.create("{}")
+        store.load(IDS, X)
+        store.finish()
+    with opened("lancedb", place, "mine", four_bits) as store:
+        back = store.read_back()
+        assert (back["index"], back["build"], back["metric"]) == ("IVF_RQ", {"num_bits": 1}, "cosine")

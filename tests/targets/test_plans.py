@@ -213,12 +213,12 @@ def test_sqlite_vec_scales_on_the_client_and_takes_bits_by_whole_bytes() -> None
 
 def test_defaults_that_bite_are_written_out() -> None:
     assert "NOQUANT" in held("redis", "f32").native
-    assert "metric=" in held("lancedb", "int8").native
+    assert 'distance_type="dot"' in held("lancedb", "int8").native
     assert '"rescore": false' in held("qdrant", "int8").native
     assert '"indexing_threshold": 1' in held("qdrant", "int8").native, "a small segment would search the original"
     assert "exact" not in held("qdrant", "int8").native, "exact=true searches the original"
     assert 'distance_type("cosine")' in held("lancedb", "rot,rabitq1").native, "by inner product it finds less"
-    assert 'distance_type("dot")' in held("lancedb", "pca192,rot,rabitq1").native
+    assert 'distance_type("cosine")' in held("lancedb", "pca192,rot,rabitq1").native
 
 
 def test_what_keeps_no_original_cannot_rescore() -> None:
