@@ -111,7 +111,7 @@ FOUND = "Share of float32's first ten results that this store also returns"
 PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
 CHANGED = "Queries whose quality differs from that of float32"
 TIES = "Range of nDCG@10 over the possible orders of equal scores"
-STORES = "Stores that hold it in a format of their own: ✔ as evaluated here, ≈ approximately; FAISS files not asked"
+STORES = "stores that hold it in a format of their own: ✔ as evaluated here, ≈ approximately; FAISS files not asked"
 SHARE, TIMES = "share of float32", "float32 store / this store"
 
 
@@ -196,7 +196,7 @@ class Row(Stored):
     tied: bool | None = stored(optional=True)
     keep: KeepVerdict | None = stored(optional=True)
     targets: list[Holding] | None = stored(optional=True)
-    stores: Mapping[str, str] | None = stored(_words("Stores", STORES, 22), optional=True)
+    stores: Mapping[str, str] | None = stored(Shown("Stores", STORES, words=True), optional=True)
     status: str | None = stored(optional=True)
 
     def compared(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from embgeo.reports.blocks import (
@@ -15,6 +15,7 @@ from embgeo.reports.blocks import (
     Data,
     Foreign,
     Glossary,
+    Line,
     Paragraph,
     RowFilter,
     RowGroup,
@@ -45,6 +46,8 @@ def all_codecs(shown: Shown[CompressResult]) -> Iterator[Block]:
     yield RowFilter([("Pareto front", "only the Pareto front")], over)
     for fact in shared_facts(rows):
         yield Paragraph((f"{fact.label}, all rows: ", Foreign(fact.text, 120)), "note")
+    if any(row.stores for row in rows):
+        yield Paragraph(f"Under a spec: {Row.declared()['stores'].shown.explain}.", "note")
     drawn = [
         TableRow([_head(row, marks := _marks(row, result)), *(_cell(row, each) for each in fields)], marks[:1] == BEST)
         for row in rows
@@ -99,8 +102,6 @@ def _shared(rows: Sequence[Row], field: Field) -> str:
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return " · ".join(f"{name} {MARKS.get(how, MISSING)}" for name, how in value.items())
     return value.name if isinstance(value, Estimator) else value or ""
 
 
@@ -126,7 +127,9 @@ def remarks(rows: Sequence[Row]) -> list[str]:
 def _head(row: Row, marks: list[str]) -> Cell:
     note = "" if why_none(row) else _beginning(row)  # otherwise shown in place of the interval
     reasons = "; ".join(str(said) for said in (row.at("reason"), note) if said)
-    notes = [Foreign(reasons, 200)] if reasons else []
+    notes: list[Line] = [Foreign(reasons, 200)] if reasons else []
+    if row.stores:
+        notes.append(Foreign(" · ".join(f"{name} {MARKS.get(how, MISSING)}" for name, how in row.stores.items()), 200))
     return Cell(Code(row.spec or MISSING), notes, sort=row.spec or MISSING, head=True, marks=marks)
 
 
