@@ -10,6 +10,7 @@ import numpy as np
 
 from embgeo.errors import InputError
 from embgeo.files.mapped import release_pages
+from embgeo.files.rows import Rows, is_matrix
 
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
@@ -25,7 +26,8 @@ class Embeddings:
 
     Attributes
     ----------
-    docs : (n, d) array, any float dtype, possibly a memory map; rows are documents, as the encoder gave them.
+    docs : (n, d) array, any float dtype, possibly a memory map, or `Rows` in several parts; rows are documents, as the
+        encoder gave them.
     queries : (m, d) float32 array or None.
     doc_ids, query_ids : unique strings, one per row.
     similarity : how the model is searched. Under "cosine" every accessor below returns unit rows; `docs` itself
@@ -35,7 +37,7 @@ class Embeddings:
         would exceed the range of float32; a common factor changes no ranking, and a power of two is exact.
     """
 
-    docs: np.ndarray
+    docs: np.ndarray | Rows
     queries: np.ndarray | None
     doc_ids: Sequence[str]
     query_ids: Sequence[str]
@@ -60,12 +62,14 @@ class Embeddings:
         return np.ldexp(block, -self.exponent) if self.exponent else block
 
     def _many_rows(self, indices: np.ndarray) -> np.ndarray:
-        """A sample of a mapped corpus touches most of its pages, so they are released block by block."""
+        """A sample of a mapped corpus touches most of its pages: it is read in their order and released by block."""
         if indices.dtype == bool:
             indices = np.flatnonzero(indices)
         rows = np.empty((len(indices), self.dimension), np.float32)
+        order = np.argsort(indices, kind="stable")
         for start in range(0, len(indices), BLOCK_ROWS):
-            rows[start : start + BLOCK_ROWS] = self.rows(indices[start : start + BLOCK_ROWS])
+            block = order[start : start + BLOCK_ROWS]
+            rows[block] = self.rows(indices[block])
             release_pages(self.docs)
         return rows
 
@@ -113,7 +117,7 @@ def balanced(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_embeddings(
-    docs: np.ndarray,
+    docs: np.ndarray | Rows,
     queries: np.ndarray | None = None,
     doc_ids: Sequence[str] | None = None,
     query_ids: Sequence[str] | None = None,
@@ -149,9 +153,9 @@ def check_embeddings(
     return Embeddings(docs, queries, doc_ids, query_ids, similarity, tokens, exponent)
 
 
-def _check_matrix(X: np.ndarray, what: str, cosine: bool) -> float:
+def _check_matrix(X: np.ndarray | Rows, what: str, cosine: bool) -> float:
     """The largest absolute value of a component; raises the errors of `check_embeddings`."""
-    if not isinstance(X, np.ndarray):
+    if not is_matrix(X):
         raise InputError(f"{what} must be a NumPy array; got {type(X).__name__}")
     if X.ndim != 2 or X.shape[1] == 0:
         raise InputError(f"{what} must be a 2-D array (rows, dimension ≥ 1); got shape {X.shape}")

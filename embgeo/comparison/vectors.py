@@ -11,6 +11,7 @@ from embgeo.comparison.runs import ComparedRun
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.encoders.cache import cached_matrix
 from embgeo.errors import EmbgeoError
+from embgeo.files.rows import Rows
 from embgeo.sources.subject import IN_MEMORY
 from embgeo.sources.vector_files import load_named
 from embgeo.sources.vector_stores import names_vectors
@@ -64,7 +65,7 @@ def _names_vectors(asked: str) -> bool:
         return True
 
 
-def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray, list[str] | None] | Unavailable:
+def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray | Rows, list[str] | None] | Unavailable:
     if asked == IN_MEMORY:
         return Unavailable(
             "not-recorded", "the run was made from arrays, which it does not store; use vectors:FILE instead"

@@ -12,6 +12,8 @@ from embgeo.files.mapped import release_pages
 if TYPE_CHECKING:
     import numpy as np
 
+    from embgeo.files.rows import Rows
+
 BLOCK_BYTES = 1 << 24
 BLOCK_ROWS = 16384
 
@@ -35,7 +37,7 @@ class Digest:
             self.add(f"{len(data)}\n", data)
         return self
 
-    def add_rows(self, X: np.ndarray) -> Digest:
+    def add_rows(self, X: np.ndarray | Rows) -> Digest:
         """The bytes of an array (n, …) in row order, read in blocks; the pages of a memory map are released."""
         for start in range(0, len(X), BLOCK_ROWS):
             self.add(X[start : start + BLOCK_ROWS].tobytes())

@@ -122,6 +122,7 @@ def load_subject(
     found = arrays
     if found is None:
         found = load_named(source.address or model, request.queries_vectors, progress, request.text)
+        progress(f"vectors: {found.form}", 1, 1)
     check(found.docs.shape[1], len(found.docs))
     chosen = "cosine" if similarity == "auto" else similarity
     if dataset is not None:
@@ -239,7 +240,8 @@ def _from_vectors(model: str, found: Vectors, data: Dataset, similarity: str) ->
 
 
 def _vector_facts(model: str, found: Vectors) -> dict[str, Any]:
-    return {"name": model, "vectors": found.source, "fingerprint": found.fingerprint}
+    form = {"form": found.form} if found.form else {}
+    return {"name": model, "vectors": found.source, **form, "fingerprint": found.fingerprint}
 
 
 def _subject(

@@ -11,7 +11,7 @@ from embgeo.errors import DataError
 from embgeo.files.tensors import map_tensor, read_header
 from embgeo.sources.vector_files import ID_KEYS, vectors
 
-DTYPES = ("F16", "F32", "F64", "BF16", "U8")
+DTYPES = ("F16", "F32", "F64", "BF16", "I8", "U8")
 
 
 @vectors(".safetensors")
