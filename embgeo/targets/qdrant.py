@@ -20,15 +20,16 @@ from embgeo.targets import store_target
 from embgeo.targets.engines.qdrant import native
 
 DATATYPES = {"f32": ("float32", 4), "f16": ("float16", 2)}
-TURBO = {"int4": 4, "tq4": 4, "eden4": 4, "int8": 8, "tq8": 8}
-# what predicts Turbo: Gaussian levels with a factor of each vector; beside the original, 4 bits are calibrated too
-LEVELS = {(4, False): "rot,eden4", (4, True): "rot,edenc4", (8, False): "rot,tq8", (8, True): "rot,tq8"}
+TURBO = {"int4": 4, "tq4": 4, "eden4": 4, "edenc4": 4, "int8": 8, "tq8": 8, "lvq8": 8}
+# what predicts Turbo, which has a factor for each vector; beside the original, 4 bits are calibrated too
+LEVELS = {(4, False): "rot,eden4", (4, True): "rot,edenc4", (8, False): "rot,lvq8", (8, True): "rot,lvq8"}
 COMPRESSIONS = (4, 8, 16, 32, 64)
 QUERIES = {"binary": "scalar8bits", "hamming": "binary"}  # how queries are encoded for signs
 SCANNED = 10  # kB; larger segments are searched by their graph
 PADDED = 16  # signs and int8 are padded to a multiple of so many bytes
 FACTORS = 4  # bytes that int8 and Turbo add to each vector, as measured: 388 for 384 coordinates, 196 for Turbo4
 BESIDE = 4  # that 4 bits of Turbo add beside the original
+LENGTH = 4  # that Turbo adds for squared distances
 ROTATES = "Turbo rotates vectors itself, keeps no original and has levels of its own"
 IDS = 29  # of a point, on disk
 EMPTY_SHARD = 137_000_000
@@ -77,6 +78,7 @@ def _padded(size: int) -> int:
 def _turbo(wanted: Wanted, rescored: bool) -> Native:
     bits = TURBO[wanted.quantizer]
     size = (wanted.width * bits + 7) // 8 + FACTORS + (BESIDE if rescored and bits == 4 else 0)
+    size += LENGTH if wanted.similarity == "euclidean" else 0
     inside = {"turbo": {"bits": f"bits{bits}", "always_ram": True}} if rescored else {}
     notes: tuple[str, ...] = (RESCORES if rescored else ROTATES,)
     if bits == 4:

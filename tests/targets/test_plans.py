@@ -58,8 +58,8 @@ def check_law(name: str, text: str, dimension: int, similarity: str) -> None:
             assert isinstance(plan(name, "f32", dimension, similarity), Refusal), "f32 is held and was not offered"
         return
     predicted = parse(found.predicted)
-    # what predicts Turbo has a factor of 2 bytes
-    assert predicted.code_bytes(dimension) - spec.code_bytes(dimension) in ((0, 2) if name == "qdrant" else (0,))
+    # what predicts Turbo has factors of 2 or 4 bytes
+    assert predicted.code_bytes(dimension) - spec.code_bytes(dimension) in ((0, 2, 4) if name == "qdrant" else (0,))
     # Qdrant's scalar and Turbo formats have factors of 4 or 8 bytes, and pad to 16; FAISS has a byte for lengths
     beyond = found.code_bytes - predicted.tiers[0].code_bytes(dimension)
     assert beyond in {"qdrant": range(20), "faiss": range(2)}.get(name, range(1))

@@ -127,6 +127,26 @@ def test_its_signs_are_compared_by_hamming_distance_with_a_query_of_signs(tmp_pa
         assert distances[0] == distances[1]
 
 
+@pytest.mark.parametrize("similarity", ["dot", "euclidean"])
+@pytest.mark.parametrize("spec", ["rot,int4", "rot,int8", "rot,int4+f32@2", "rot,int8+f32@2", "int8"])
+def test_vectors_of_any_length_are_predicted_and_counted(spec: str, similarity: str, tmp_path: Path) -> None:
+    X = DOCS * np.random.default_rng(0).lognormal(0, 0.3, (ROWS, 1)).astype(np.float32)
+    plan = plan_of("qdrant", spec, WIDTH, similarity)
+    codec = fit_codec(parse(plan.predicted.partition("+")[0]), Training(X, similarity))
+    scores = QUERIES @ X.T if similarity == "dot" else -((QUERIES[:, None] - X) ** 2).sum(2)
+    exact = [{IDS[row] for row in line} for line in np.argsort(-scores, axis=1)[:, :10]]
+    predicted = build_searcher(codec, codec.encode(X))
+    with opened("qdrant", str(tmp_path), "lengths", plan.config) as store:
+        store.create("")
+        store.load(IDS, X)
+        store.finish()
+        assert store.sizes()["codes"] == plan.code_bytes * ROWS
+        found = [{name for name, _ in store.search(query, 10, "codes")} for query in QUERIES]
+    wanted = [{IDS[row] for row in line} for line in predicted.search(QUERIES, 10)[1]]
+    recall = [np.mean([len(a & b) / 10 for a, b in zip(each, exact, strict=True)]) for each in (found, wanted)]
+    assert recall[0] == pytest.approx(recall[1], abs=0.03)
+
+
 def test_a_folder_that_another_made_is_left_alone(made: Run, tmp_path: Path) -> None:
     with opened("qdrant", str(tmp_path), "theirs", plan_of("qdrant", "f16", WIDTH).config) as store:
         store.create("")
