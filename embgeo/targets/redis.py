@@ -5,6 +5,8 @@ Run with Redis 8.0.2.
 
 from __future__ import annotations
 
+from typing import Any
+
 from embgeo.compression.choosing.account import Account
 from embgeo.compression.choosing.native import (
     APPROXIMATE,
@@ -18,6 +20,7 @@ from embgeo.compression.choosing.native import (
     signs,
 )
 from embgeo.targets import store_target
+from embgeo.targets.engines.redis import native
 
 OVERHEAD = "some 760 bytes of memory a vector beyond the codes (graph, ids), measured with Q8 on SciFact × MiniLM"
 DEFAULT = "VADD without an option quantizes to Q8"
@@ -29,19 +32,21 @@ def formats(wanted: Wanted) -> Native | str:
     """Options of VADD."""
     name, notes = wanted.quantizer, (OVERHEAD, DEFAULT, *((REDUCE,) if wanted.width < wanted.dimension else ()))
     if name == "f32":
-        return Native(_commands(wanted, "NOQUANT"), 4 * wanted.width, SAME, notes)
+        config = _config(wanted, "NOQUANT")
+        return Native(native(config), 4 * wanted.width, SAME, notes, config=config)
     if name == "int8":
-        return Native(_commands(wanted, "Q8"), wanted.width, APPROXIMATE, ("a scale for each vector", *notes))
+        config, notes = _config(wanted, "Q8"), ("a scale for each vector", *notes)
+        return Native(native(config), wanted.width, APPROXIMATE, notes, config=config)
     if name in SIGNS:
-        return signs(wanted, _commands(wanted, "BIN"), notes=notes)
+        config = _config(wanted, "BIN")
+        return signs(wanted, native(config), notes=notes, config=config)
     return no_format("Redis", wanted)
 
 
-def _commands(wanted: Wanted, option: str) -> str:
-    numbers = numbers_of(wanted.spec)
-    links = f" M {numbers[0]}" if numbers else ""
-    effort = f"EF {numbers[1] if len(numbers) > 1 else 500}" if numbers else "TRUTH"
-    return f"VADD documents FP32 <vector> <id> {option}{links}\nVSIM documents FP32 <query> COUNT 10 {effort}"
+def _config(wanted: Wanted, option: str) -> dict[str, Any]:
+    """What `engines.redis` makes of it."""
+    links, effort = numbers_of(wanted.spec) or (0, 0)
+    return {"option": option, "width": wanted.width, "links": links, "effort": effort}
 
 
 ACCOUNT = Account(
@@ -69,4 +74,5 @@ store_target(
     summary="Redis 8 vector sets, in memory",
     holds="f32 (NOQUANT), int8 (Q8), signs compared by Hamming distance (BIN); always hnsw; cosine only; no original",
     install="pip install 'embgeo[redis]'  (and a server of version 8 or later)",
+    engine="embgeo.targets.engines.redis",
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,6 +79,15 @@ TRIED = {
         ),
         exact=("f32",),
     ),
+    "redis": Tried(
+        needs=("redis",),
+        specs=(
+            *("f32", "int8", "hamming", "pca32,int8", "pca32,f32"),
+            *("hnsw16,f32", "hnsw24ef200,int8", "hnsw16,hamming"),
+        ),
+        exact=("f32",),
+        variable="EMBGEO_REDIS_URL",
+    ),
     "faiss": Tried(
         needs=("faiss",),
         specs=(
@@ -98,6 +110,34 @@ TRIED = {
 CASES = [(name, spec) for name, one in TRIED.items() for spec in one.specs]
 
 
+@contextmanager
+def redis_server(folder: Path) -> Iterator[None]:
+    """A server of Redis 8 where there is one on the path and the environment names no other; ended by its handle."""
+    program, variable = shutil.which("redis-server"), TRIED["redis"].variable
+    if variable in os.environ or program is None:
+        yield
+        return
+    said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    major = re.search(r"v=(\d+)", said)
+    if major is None or int(major[1]) < 8:
+        yield
+        return
+    socket = folder / "s"
+    options = ["--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
+    server = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(200):
+            if socket.exists():
+                break
+            time.sleep(0.05)
+        os.environ[variable] = f"unix://{socket}"
+        yield
+    finally:
+        os.environ.pop(variable, None)
+        server.terminate()
+        server.wait(30)
+
+
 def place_of(name: str, folder: Path) -> str:
     """The place of a store of that target within `folder`, or of a server that the environment names."""
     tried = TRIED[name]
@@ -107,7 +147,7 @@ def place_of(name: str, folder: Path) -> str:
         pytest.importorskip(module, reason=f"{name} needs {module}")
     target = find_target(name)
     if not target.place:
-        pytest.skip(f"{name} needs a server; {tried.variable} names one")
+        pytest.skip(f"{name} needs a server (Redis 8 or later); {tried.variable} names one")
     return str(folder / target.place)
 
 

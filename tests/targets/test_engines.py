@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from targets.engines import CASES, TRIED, D, K, N, begin, documents, opened, place_of, plan_of
+from targets.engines import CASES, TRIED, D, K, N, begin, documents, opened, place_of, plan_of, redis_server
 
 from embgeo.targets import Engine, find_target, planning_targets
 
@@ -36,7 +36,8 @@ def width_of(name: str, spec: str) -> int:
 def folders() -> Iterator[dict[str, Path]]:
     """A folder for each target, with a short path (sockets), shared by the tests of this module."""
     made = {name: Path(tempfile.mkdtemp(prefix="e")) for name in TRIED}
-    yield made
+    with redis_server(made["redis"]):
+        yield made
     for folder in made.values():
         shutil.rmtree(folder, ignore_errors=True)
 

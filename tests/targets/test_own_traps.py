@@ -6,11 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from targets.engines import N, documents, opened, place_of, plan_of
+from targets.engines import N, documents, opened, place_of, plan_of, redis_server
 
 IDS, X = documents()
 
@@ -208,3 +209,25 @@ def test_another_index_of_lancedb_is_seen(tmp_path: Path) -> None:
     with opened("lancedb", place, "mine", four_bits) as store:
         back = store.read_back()
         assert (back["index"], back["build"], back["metric"]) == ("IVF_RQ", {"num_bits": 1}, "cosine")
+
+
+def test_a_key_of_redis_that_embgeo_did_not_make_has_no_marker() -> None:
+    with tempfile.TemporaryDirectory(prefix="r") as folder, redis_server(Path(folder)):
+        place, config = place_of("redis", Path(folder)), plan_of("redis", "int8").config
+        with opened("redis", place, "text", config) as store:
+            store.db.set("text", "of another")  # type: ignore[attr-defined]
+            assert store.marker() == ""
+            store.db.delete("text")  # type: ignore[attr-defined]
+            assert store.marker() is None
+        with opened("redis", place, "empty", config) as store:
+            store.create("{}")
+            assert (store.marker(), store.count(), store.search(X[0], 10)) == ("{}", 0, [])
+            with pytest.raises(RuntimeError, match="another process"):
+                store.create("{}")
+            store.load(IDS[:20], X[:20])
+        with opened("redis", place, "empty", {**config, "option": "BIN"}) as store:
+            assert store.read_back()["option"] == "Q8"
+            with pytest.raises(Exception, match="quantization mismatch"):
+                store.load(IDS[20:40], X[20:40])
+            store.drop()
+            assert store.marker() is None
