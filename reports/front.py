@@ -47,7 +47,7 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
     stores = bool(result.asked("targets"))
     if stores:
         fields = [field for field in fields if field.key not in ("qps", "ratio")]
-        title += "; bytes hot, and on disk"
+        title += "; hot, and on disk"
     full = any(row.qps_range for row in rows) and not stores
     drawn = [_row(row, result, fields, full, stores) for row in rows]
     return Table("front", title, list(_columns(fields, full, stores)), [RowGroup(drawn)], title)
