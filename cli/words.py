@@ -46,6 +46,7 @@ def recommendation(result: CompressResult) -> list[str]:
     """
     from embgeo.reports.sections.decision import unmet
     from embgeo.reports.sections.deploy import sentences as deploy_sentences
+    from embgeo.reports.sections.forecast import sentence as forecast_sentence
 
     chosen = result.recommendation
     reason = re.sub("; statistically tied with it: [^;]*", "", plain(chosen.reason or ""))
@@ -54,6 +55,8 @@ def recommendation(result: CompressResult) -> list[str]:
     share = _cross_fitted_share(chosen.cross_fitted, result.baseline)
     if share:
         sentences.append(f"Expected on new queries (corrected for selection): {share}.")
+    if forecast := plain(forecast_sentence(result).translate(PLAIN)):
+        sentences.append(forecast)
     ties = [plain(spec) for spec in chosen.tied_with or []]
     if ties:
         rest = f" and {len(ties) - TIES} more" if len(ties) > TIES else ""

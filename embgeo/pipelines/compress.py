@@ -10,6 +10,7 @@ import numpy as np
 
 from embgeo.compression.choosing.budget import Budget, parse_budget, parse_keep, parse_vectors
 from embgeo.compression.choosing.decision import Decision, Limits, decide, recommend
+from embgeo.compression.choosing.forecast import can_be_forecast, forecast, with_forecast
 from embgeo.compression.choosing.front import front_note
 from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs
 from embgeo.compression.choosing.prediction import Prediction
@@ -36,7 +37,7 @@ from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted,
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget
-from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Price, Protocol, StoreEffects
+from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Forecast, Price, Protocol, StoreEffects
 from embgeo.results.rows import Row
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap
@@ -71,7 +72,8 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
         given = SweepInput(corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, parsed.device)
         checkpoints = open_checkpoints(cache_directory(), given)
         swept = sweep(given, plan.specs, progress=progress, checkpoints=checkpoints, summarise=front_note)
-        run = _ship(parsed, corpus, plan, _choose(parsed, corpus, plan, swept), threads, progress)
+        choice = _forecast(parsed, corpus, _choose(parsed, corpus, plan, swept), progress)
+        run = _ship(parsed, corpus, plan, choice, threads, progress)
     if checkpoints is not None:
         checkpoints.forget([outcome.spec for outcome in swept.all])
     return run
@@ -253,6 +255,7 @@ class _Choice:
     decision: Decision
     rows: list[Row]
     bootstrap: QueryBootstrap
+    forecast: Forecast | None = None
 
     @property
     def row(self) -> Row:
@@ -276,6 +279,22 @@ def _choose(parsed: _Parsed, corpus: _Corpus, plan: _Plan, swept: Sweep) -> _Cho
         else with_holdings(rows, plan.targeted, plan.limits)
     )
     return _Choice(swept, decision, rows, bootstrap)
+
+
+def _forecast(parsed: _Parsed, corpus: _Corpus, choice: _Choice, progress: Progress) -> _Choice:
+    """With the recall of every row among as many documents as --vectors plans for."""
+    embeddings, vectors = corpus.embeddings, parsed.vectors
+    if vectors is None or not can_be_forecast(len(embeddings), vectors):
+        return choice
+    asked = _query_rows(corpus), corpus.drop_own
+    found = forecast(choice.sweep, embeddings, choice.bootstrap, vectors, asked, progress)
+    return replace(choice, forecast=found, rows=with_forecast(choice.rows, found))
+
+
+def _query_rows(corpus: _Corpus) -> np.ndarray:
+    """The queries that rows are evaluated on."""
+    evaluator = corpus.evaluator
+    return np.arange(len(corpus.embeddings.query_ids)) if evaluator is None else evaluator.query_rows
 
 
 def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, threads: int, progress: Progress) -> Run:
@@ -330,6 +349,8 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
             *store_warnings(choice.row, choice.outcome, limits.vectors, delivered),
         ],
     }
+    if choice.forecast is not None:
+        found["forecast"] = choice.forecast
     if plan.prediction is not None:
         found["prediction"] = plan.prediction.account({one.spec: float(one.recall.mean()) for one in swept.all})
     if request.grid is not None:
@@ -361,7 +382,7 @@ def _arrays(corpus: _Corpus, swept: Sweep, outcome: Outcome) -> dict[str, np.nda
     """Per query: quality and recall of every row, and what the report shows of single queries."""
     evaluator = corpus.evaluator
     return {
-        "query_rows": np.arange(len(corpus.embeddings.query_ids)) if evaluator is None else evaluator.query_rows,
+        "query_rows": _query_rows(corpus),
         "query_groups": swept.query_groups,
         **{f"quality/{one.spec}": one.quality.astype(np.float32) for one in swept.all},
         **{f"recall/{one.spec}": one.recall.astype(np.float32) for one in swept.outcomes},

@@ -176,6 +176,35 @@ class Deploy(Stored):
     accounts: Mapping[str, str] | None = stored(optional=True)
 
 
+class ForecastAt(Stored):
+    """The recall forecast for one size of the corpus."""
+
+    documents: int | None = None
+    recall: float | None = stored(key=RECALL)
+    recall_ci: Interval | None = stored(key=f"{RECALL}_ci")
+
+
+class ForecastCurve(Stored):
+    """The recall of one spec from this corpus to the planned one."""
+
+    spec: str = ""
+    points: list[ForecastAt] = stored()
+
+
+class Forecast(Stored):
+    """Recall among the `vectors` that --vectors plans for, from samples of these `documents`.
+
+    `errors` has, by how many times its evidence, the mean absolute error of forecasts within this corpus; `reason` says
+    why nothing was forecast.
+    """
+
+    vectors: int | None = None
+    documents: int | None = None
+    errors: Mapping[str, float] = stored()
+    curves: list[ForecastCurve] = stored()
+    reason: str | None = stored(optional=True)
+
+
 class CompressResult(Result):
     """Stores that were evaluated, and the one that was recommended and built.
 
@@ -195,6 +224,7 @@ class CompressResult(Result):
     float8_or_int8: Float8OrInt8 | None = stored(optional=True)
     price: Price | None = stored(optional=True)
     deploy: Deploy | None = stored(optional=True)
+    forecast: Forecast | None = stored(optional=True)
 
     @property
     def measure(self) -> str:

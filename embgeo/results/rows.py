@@ -109,6 +109,7 @@ DIFFERENCE = "This row minus float32, paired by query, with its 95 % interval"
 IN_SAMPLE = "nDCG@10 with the codec trained on all documents: too optimistic where a codebook overfits"
 FOUND = "Share of float32's first ten results that this store also returns"
 PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
+AT_N = "Recall@10 of exact search, forecast for the number of vectors that --vectors plans for"
 CHANGED = "Queries whose quality differs from that of float32"
 TIES = "Range of nDCG@10 over the possible orders of equal scores"
 STORES = "stores that hold it in a format of their own: ✔ as evaluated here, ≈ approximately; FAISS files not asked"
@@ -191,6 +192,10 @@ class Row(Stored):
     predicted_recall: float | None = stored(
         _quality("Predicted recall", PREDICTED, 3, 8), key=f"predicted_{RECALL}", optional=True
     )
+    recall_at_n: float | None = stored(
+        _quality("Recall@10 at N", AT_N, 3, 9, interval="recall@10_at_N_ci"), key="recall@10_at_N", optional=True
+    )
+    recall_at_n_ci: Interval | None = stored(key="recall@10_at_N_ci", optional=True)
     pareto: bool | None = stored(optional=True)
     fits_budget: bool | None = stored(optional=True)
     tied: bool | None = stored(optional=True)
