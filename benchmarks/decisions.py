@@ -23,7 +23,7 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import Folds
-from embgeo.compression.judging.held_out import out_of_sample
+from embgeo.compression.judging.held_out import Built, out_of_sample
 from embgeo.compression.judging.task import CONTENDERS, JudgingTask
 from embgeo.embeddings import check_embeddings
 from embgeo.requests import SubjectRequest
@@ -257,7 +257,7 @@ def estimates(text: str, X: np.ndarray, Y: np.ndarray, Q: np.ndarray) -> tuple[f
     inside = fit_codec(spec, folds.shipped)
     outside = fit_codec(spec, Training(check_embeddings(Y).matrix(), "cosine", 0))
     judged = out_of_sample(
-        JudgingTask(corpus, None, scores, rows, None), [spec], folds, {spec: inside}, lambda spec: None
+        JudgingTask(corpus, None, scores, rows, None), [spec], folds, {spec: Built(inside)}, lambda spec: None
     )[0]
 
     def recall(codec: object) -> float:

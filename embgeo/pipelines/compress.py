@@ -302,9 +302,11 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
     outcome, embeddings = choice.outcome, corpus.embeddings
     progress("side effects of the store", 0, 1)
     codec, structure = choice.sweep.shipped(outcome.spec)
-    searcher = corpus_searcher(codec, embeddings, parsed.device, structure)
-    effects = StoreEffects.from_json(store_effects(embeddings, searcher, parsed.request.seed, corpus.drop_own))
-    delivered = delivered_recall(embeddings, searcher, corpus.drop_own)
+    codes, exact, drop_own = choice.sweep.codes.get(outcome.spec), choice.sweep.exact, corpus.drop_own
+    searcher = corpus_searcher(codec, embeddings, parsed.device, structure, codes)
+    found = store_effects(embeddings, searcher, parsed.request.seed, drop_own, exact[1])
+    effects = StoreEffects.from_json(found)
+    delivered = delivered_recall(embeddings, searcher, drop_own, exact)
     progress("side effects of the store", 1, 1)
     origin = facts("compress", parsed.request, parsed.source.model, corpus.subject, threads)
     result = replace(
@@ -322,7 +324,7 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
 
     def build(folder: Path) -> None:
         progress("writing the store", 0, 1)
-        blocks = (codec.encode(block) for _, block in embeddings.blocks())
+        blocks = [codes] if codes is not None else (codec.encode(block) for _, block in embeddings.blocks())
         write_store(folder / STORE_FILE, codec, blocks, embeddings.doc_ids, structure)
         write_results(result, folder)
         progress("writing the store", 1, 1)

@@ -23,7 +23,7 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.error_growth import ErrorGrowth
 from embgeo.compression.judging.folds import Folds
-from embgeo.compression.judging.held_out import Judged, out_of_sample
+from embgeo.compression.judging.held_out import Built, Judged, out_of_sample
 from embgeo.compression.judging.shared_codes import SharedCodes
 from embgeo.compression.judging.task import JudgingTask
 from embgeo.embeddings import check_embeddings
@@ -182,7 +182,7 @@ def honest(text: str, task: JudgingTask, folds: Folds) -> np.ndarray:
 
 def judged(text: str, task: JudgingTask, folds: Folds) -> Judged:
     spec = parse(text)
-    return out_of_sample(task, [spec], folds, {spec: fit_codec(spec, folds.shipped)}, lambda spec: None)[0]
+    return out_of_sample(task, [spec], folds, {spec: Built(fit_codec(spec, folds.shipped))}, lambda spec: None)[0]
 
 
 def ranked_by(codec: object, task: JudgingTask) -> np.ndarray:

@@ -48,10 +48,7 @@ def tradeoff_rows(
                 spec=str(outcome.spec),
                 constant_bytes=outcome.constant_bytes,
                 structure_bytes=outcome.structure_bytes,
-                qps=outcome.timing.qps,
-                qps_range=outcome.timing.qps_range,
-                single_query_ms=outcome.timing.single_query_ms,
-                single_query_ms_range=outcome.timing.single_query_ms_range,
+                **_speed(outcome),
                 fit_seconds=outcome.fit_seconds,
                 encode_seconds=outcome.encode_seconds,
                 query_side=_query_side(outcome.spec),
@@ -64,6 +61,11 @@ def tradeoff_rows(
             )
         )
     return rows
+
+
+def _speed(outcome: Outcome) -> dict[str, Any]:
+    names = ("qps", "qps_range", "single_query_ms", "single_query_ms_range")
+    return {} if outcome.timing is None else {name: getattr(outcome.timing, name) for name in names}
 
 
 def _query_side(spec: Spec) -> str:

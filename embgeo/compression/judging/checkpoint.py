@@ -33,7 +33,7 @@ from embgeo import __version__
 from embgeo.compression.codecs.codec import Codec, restore_codec
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.finding import Finding
-from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
+from embgeo.compression.judging.folds import FOLDS
 from embgeo.compression.judging.task import DEPTH, SweepInput
 from embgeo.compression.judging.timing import Timing
 from embgeo.compression.search.on_faiss import faiss_available
@@ -65,11 +65,19 @@ class Kept:
 
 
 class Checkpoints:
-    """The folder of one sweep. A failed write is warned of once, then writing stops: a sweep needs no disk."""
+    """The folder of one sweep. A failed write is warned of once, then writing stops: a sweep needs no disk.
 
-    def __init__(self, folder: Path) -> None:
+    `sample` names what part of the corpus the findings are of; "" for all of it.
+    """
+
+    def __init__(self, folder: Path, sample: str = "") -> None:
         self.folder = folder
+        self.sample = sample
         self._writable = True
+
+    def of(self, sample: str) -> Checkpoints:
+        """The findings of the same sweep on a sample of the corpus."""
+        return Checkpoints(self.folder, sample)
 
     @property
     def key(self) -> str:
@@ -81,7 +89,7 @@ class Checkpoints:
             return
         kept = codec if finding.fit_seconds > KEEP_CODEC_SECONDS else None
         payload = _pack(finding, timing, kept)
-        path = self.folder / _name(finding.spec)
+        path = self._path(finding.spec)
         try:
             with cache_errors(path), replacing(path) as file:
                 file.write(self._checksum(path.name, payload))
@@ -92,7 +100,7 @@ class Checkpoints:
 
     def read(self, spec: Spec) -> Kept | None:
         """What is saved of `spec`, every byte verified; None if absent, or if damaged (then removed with a warning)."""
-        path = self.folder / _name(spec)
+        path = self._path(spec)
         try:
             data = path.read_bytes()
         except OSError:
@@ -109,9 +117,13 @@ class Checkpoints:
     def forget(self, specs: Iterable[Spec]) -> None:
         """Remove the findings of these specs: their run is saved. Those of other runs on the same data stay."""
         for spec in specs:
-            (self.folder / _name(spec)).unlink(missing_ok=True)
+            self._path(spec).unlink(missing_ok=True)
         if not any(self.folder.glob(f"*{SUFFIX}")):
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, spec: Spec) -> Path:
+        named = f"{self.sample}\n{spec}" if self.sample else str(spec)
+        return self.folder / (Digest(named).hex()[:32] + SUFFIX)
 
     def _checksum(self, name: str, payload: bytes) -> bytes:
         return Digest(f"{self.key} {name}\n", payload).bytes()
@@ -130,7 +142,7 @@ def open_checkpoints(root: Path, given: SweepInput) -> Checkpoints | None:
         "qrels": None if evaluator is None else Digest(canonical_json(evaluator.qrels)).hex(),
         "seed": given.seed,
         "folds": FOLDS,
-        "fit_rows": FIT_ROWS,
+        "fit_rows": given.fit_rows,
         "depth": DEPTH,
         "drop_own": given.drop_own,
         "device": given.device,
@@ -197,10 +209,6 @@ def trim(root: Path, spare: str = "") -> None:
         held += size
         if held > MAX_BYTES or now - changed.timestamp() > MAX_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _name(spec: Spec) -> str:
-    return Digest(str(spec)).hex()[:32] + SUFFIX
 
 
 def _pack(finding: Finding, timing: Timing | None, codec: Codec | None) -> bytes:

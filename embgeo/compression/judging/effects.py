@@ -21,8 +21,12 @@ LISTED = 50
 TIES = 22  # neighbours beyond the ten that are checked for ties with the tenth
 
 
-def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_own: bool = False) -> dict[str, Any]:
+def store_effects(
+    embeddings: Embeddings, searcher: Searcher, seed: int, drop_own: bool = False, known: np.ndarray | None = None
+) -> dict[str, Any]:
     """Compare the built store with exact float32 search; `drop_own` keeps a query from reaching its own document.
+
+    `known` (m, REACH) are the rows of that search, if they are known.
 
     Keys
     ----
@@ -35,7 +39,7 @@ def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_ow
     """
     n = len(embeddings)
     Q = embeddings.query_matrix()
-    _, exact = exact_search(embeddings, min(REACH, n), drop_own_document=drop_own)
+    exact = exact_search(embeddings, min(REACH, n), drop_own_document=drop_own)[1] if known is None else known
     _, found = searcher.search(Q, min(REACH + int(drop_own), n))
     if drop_own:
         found = np.where(found == own_rows(embeddings)[:, None], -1, found)
@@ -59,14 +63,26 @@ def store_effects(embeddings: Embeddings, searcher: Searcher, seed: int, drop_ow
     }
 
 
-def delivered_recall(embeddings: Embeddings, searcher: Searcher, drop_own: bool = False) -> float:
-    """recall@10 of exact neighbours by the search that ships, mean over the first `DELIVERED` queries, in sample."""
+def delivered_recall(
+    embeddings: Embeddings,
+    searcher: Searcher,
+    drop_own: bool = False,
+    known: tuple[np.ndarray, np.ndarray] | None = None,
+) -> float:
+    """recall@10 of exact neighbours by the search that ships, mean over the first `DELIVERED` queries, in sample.
+
+    `known` are scores and rows of the exact search of all queries, deep enough for ties, if they are known.
+    """
     asked = replace(
         embeddings,
         queries=embeddings.query_matrix()[:DELIVERED],
         query_ids=embeddings.query_ids[:DELIVERED],
     )
-    scores, exact = exact_search(asked, min(10 + TIES, len(asked)), drop_own_document=drop_own)
+    depth = min(10 + TIES, len(asked))
+    if known is None:
+        scores, exact = exact_search(asked, depth, drop_own_document=drop_own)
+    else:
+        scores, exact = (each[:DELIVERED, :depth] for each in known)
     _, found = searcher.search(asked.query_matrix(), min(10 + int(drop_own), len(asked)))
     if drop_own:
         found = np.where(found == own_rows(asked)[:, None], -1, found)

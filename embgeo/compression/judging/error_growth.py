@@ -51,6 +51,25 @@ class ErrorGrowth:
         limit = USUAL * float(np.abs(errors - shift).mean())
         return cls(float(ratio), float(ratio) if ratio > NO_GROWTH else 1.0, float(slope_in), shift, limit)
 
+    @classmethod
+    def outside_fit(cls, scores: np.ndarray, exact: np.ndarray, seen: np.ndarray, kept: np.ndarray) -> ErrorGrowth:
+        """From scores (m, c) of one codec and exact ones: errors on documents that it has not seen over those on the
+        documents that it has (`seen`); pairs outside `kept` are left out.
+
+        Errors are the residuals of regressing approximate on exact scores, with one intercept for each query: unlike
+        an intercept for each kind, it shrinks no error of the rarer kind.
+        """
+        x, y = (_centred(values, kept) for values in (exact, scores))
+        xx, spread = float((x * x).sum()), float(np.abs(x).sum()) / max(1, int(kept.sum()))
+        if xx == 0:
+            return cls(np.inf)
+        residual = np.abs(y - float((x * y).sum()) / xx * x)
+        inside, outside = residual[kept & seen], residual[kept & ~seen]
+        if not len(inside) or not len(outside):
+            return cls(1.0 if len(outside) else np.inf)
+        least = NO_ERROR * spread
+        return cls(float(max(outside.mean() / max(inside.mean(), least), 1.0)) if outside.mean() > least else 1.0)
+
     def scale(self, scores: np.ndarray, exact: np.ndarray) -> np.ndarray:
         """Scores with their errors scaled up to those on unseen documents; float32, shape of `scores`.
 
@@ -67,6 +86,13 @@ class ErrorGrowth:
 UNSCALED = ErrorGrowth(1.0)
 
 
+def _centred(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    """(m, c) float64 minus the mean of the kept ones of each row; 0 where not kept."""
+    held = np.where(kept, values, 0).astype(np.float64)
+    count = np.maximum(kept.sum(axis=1, keepdims=True), 1)
+    return np.where(kept, held - held.sum(axis=1, keepdims=True) / count, 0)
+
+
 def _error(scores: np.ndarray, exact: np.ndarray, group: np.ndarray) -> tuple[float, float, float]:
     """Mean absolute residual, slope, and mean absolute spread of the exact scores, over pairs.
 
@@ -74,11 +100,8 @@ def _error(scores: np.ndarray, exact: np.ndarray, group: np.ndarray) -> tuple[fl
     """
     x, y = np.zeros(exact.shape), np.zeros(exact.shape)
     for number in range(int(group.max(initial=-1)) + 1):
-        here = group == number
-        count = np.maximum(here.sum(axis=1, keepdims=True), 1)
-        for centred, values in ((x, exact), (y, scores)):
-            kept = np.where(here, values, 0).astype(np.float64)
-            centred += np.where(here, kept - kept.sum(axis=1, keepdims=True) / count, 0)
+        x += _centred(exact, group == number)
+        y += _centred(scores, group == number)
     pairs, xx = max(1, int((group >= 0).sum())), float((x * x).sum())
     if xx == 0:
         return 0.0, 0.0, 0.0

@@ -70,6 +70,6 @@ class Finding:
 
 @dataclass(frozen=True)
 class Outcome(Finding):
-    """A finding with its search speed."""
+    """A finding with its search speed, which is not measured on a sample."""
 
-    timing: Timing
+    timing: Timing | None

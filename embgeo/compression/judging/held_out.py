@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
+from itertools import groupby, repeat
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import Codec, Tier, encode_all, fit_codec
 from embgeo.compression.codecs.part import Reducer
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.judging.error_growth import UNSCALED, ErrorGrowth
+from embgeo.compression.judging.error_growth import NO_GROWTH, UNSCALED, ErrorGrowth
 from embgeo.compression.judging.folds import Folds
 from embgeo.compression.judging.shared_codes import SharedCodes
 from embgeo.compression.judging.task import DEPTH, JudgingTask
@@ -63,11 +63,30 @@ def _reducers(spec: Spec) -> tuple[Reducer, ...]:
 
 
 @dataclass(frozen=True)
+class Built:
+    """A codec as it would be shipped.
+
+    Attributes
+    ----------
+    missed : (m, c) rows that its index misses, −1 elsewhere (`JudgingTask.missed`); None without an index.
+    codes : (n, code_bytes) uint8 of the judged documents; None where they are computed block by block.
+    """
+
+    codec: Codec
+    missed: np.ndarray | None = None
+    codes: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Judged:
-    """A ranking that evaluates a codec, and how it was made: `estimator` is what the row prints, JSON values."""
+    """A ranking that evaluates a codec, and how it was made: `estimator` is what the row prints, JSON values.
+
+    `as_shipped`: it is the ranking of the shipped codec itself, with scores as they are.
+    """
 
     ranking: TopK
     estimator: dict[str, Any]
+    as_shipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +99,7 @@ class _Tier:
     of : (n,) which of them encodes a document; None if there is only one.
     error : the growth of score errors on documents that the codec has not seen, applied to the scores.
     shared : the codes that several documents share, if errors are scaled.
+    unseen : share of the documents near queries that the one codec was not fitted on, if it is evaluated on those.
     codes : (n, b) codes of all documents, if they were needed to find those and are small.
     """
 
@@ -88,6 +108,7 @@ class _Tier:
     error: ErrorGrowth
     shared: SharedCodes | None = None
     codes: np.ndarray | None = None
+    unseen: float | None = None
 
     def parts(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Each codec's number with the places in `rows` (k,) of the documents that it encodes."""
@@ -104,57 +125,68 @@ def out_of_sample(
     task: JudgingTask,
     specs: Sequence[Spec],
     folds: Folds,
-    built: Mapping[Spec, Codec],
+    built: Mapping[Spec, Built],
     tick: Callable[[Spec], None],
-    missed: Mapping[Spec, np.ndarray] | None = None,
 ) -> list[Judged]:
     """The best documents of every query by spec, as found by a codec fitted on other documents.
 
-    The shipped codec, `built[spec]`, ranks all documents. If its scores are more accurate on the documents it was
-    fitted on than on others (`ErrorGrowth`, measured on held-out folds), each score is moved away from the exact one by
-    that ratio. Errors that near neighbours share then cancel, as they do in a store; they would not if the scores of
-    several codecs were merged. Beyond a ratio of OVERFITTED, in-sample errors say nothing about unseen documents: each
-    document is then encoded by a codec fitted without its fold, and all folds are ranked together.
+    The shipped codec, that of `built[spec]`, ranks all documents. If its scores are more accurate on the documents it
+    was fitted on than on others (`ErrorGrowth`, measured on held-out folds), each score is moved away from the exact
+    one by that ratio. Errors that near neighbours share then cancel, as they do in a store; they would not if the
+    scores of several codecs were merged. Beyond a ratio of OVERFITTED, in-sample errors say nothing about unseen
+    documents: each document is then encoded by a codec fitted without its fold, and all folds are ranked together.
+
+    In a corpus much larger than the fit sample nearly all documents are unseen already: the shipped codec ranks them as
+    it is, unless errors on the few seen ones are so much smaller that this would matter.
 
     Specs that search the same codes share their fits, the pass and the ranking: `binary+int8@2` reads the first 20
     results of `binary+int8@10`. The ranking of a spec does not depend on the other specs.
-    An indexed spec gets the ranking of its flat search minus what its built index misses, `missed[spec]` (m, c):
-    ranking only the index's candidates would leak the in-sample choice.
+    An indexed spec gets the ranking of its flat search minus what its built index misses: ranking only the index's
+    candidates would leak the in-sample choice.
     """
     Q = task.embeddings.query_matrix()
     tiers: dict[str, _Tier] = {}
     for spec in specs:
-        for tier, codec in zip(spec.tiers, built[spec].tiers, strict=True):
+        codes = built[spec].codes
+        held = built[spec].codec.by_tier(codes) if codes is not None else repeat(None)
+        for tier, codec, mine in zip(spec.tiers, built[spec].codec.tiers, held, strict=False):
             if str(tier) not in tiers:
-                tiers[str(tier)] = _judging_tier(task, tier, codec, folds)
+                tiers[str(tier)] = _judging_tier(task, tier, codec, folds, mine)
         tick(spec)
     depths: dict[str, int] = {}
     for spec in specs:
         name = str(spec.tiers[0])
-        lost = missed[spec].shape[1] if missed is not None and spec in missed else 0
+        missed = built[spec].missed
+        lost = 0 if missed is None else missed.shape[1]
         depths[name] = max(depths.get(name, 0), task.candidates(spec) + lost)
     best = _ranked(task.embeddings, Q, {name: (tiers[name], depth) for name, depth in depths.items()})
     judged = []
     for spec in specs:
         top = best[str(spec.tiers[0])]
-        if missed is not None and spec in missed:
-            top = _without(top, missed[spec])
+        if (missed := built[spec].missed) is not None:
+            top = _without(top, missed)
         top = TopK(top.scores[:, : task.candidates(spec)], top.rows[:, : task.candidates(spec)])
         if spec.rescorer is not None:
             scores = _candidate_scores(task.embeddings, Q, top.rows, tiers[str(spec.tiers[1])])
             top = TopK(*best_of(scores, top.rows, task.depth))
-        judged.append(Judged(top, _estimator([tiers[str(tier)] for tier in spec.tiers])))
+        used = [tiers[str(tier)] for tier in spec.tiers]
+        as_shipped = spec.index is None and all(tier.unseen is not None for tier in used)
+        judged.append(Judged(top, _estimator(used), as_shipped))
     return judged
 
 
-def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds) -> _Tier:
+def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds, codes: np.ndarray | None) -> _Tier:
     """The shipped codec with the growth of its errors, or one codec per fold if it overfits."""
+    if folds.direct:
+        growth, unseen = _growth_outside_fit(task, codec, folds)
+        if (1 - unseen) * (growth.ratio - 1) <= NO_GROWTH - 1:
+            return _Tier([codec], None, growth, codes=codes, unseen=unseen)
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, held_out, folds.of)
     if growth.ratio <= OVERFITTED:
         if growth.applied == 1:
-            return _Tier([codec], None, growth)
-        codes = encode_all(codec, task.embeddings)
+            return _Tier([codec], None, growth, codes=codes)
+        codes = encode_all(codec, task.embeddings) if codes is None else codes
         shared = SharedCodes.among(codes, task.embeddings)
         return _Tier([codec], None, growth, shared, codes if codes.nbytes <= KEEP_CODES_BYTES else None)
     others = [folds.fit(spec, fold) for fold in range(len(held_out), folds.count)]
@@ -163,14 +195,29 @@ def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds) -> _
 
 def _error_growth(task: JudgingTask, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
     """Score errors on the nearest documents of queries: of codecs that never saw them, and of the shipped one."""
-    sampled = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
-    Q = task.embeddings.query_matrix()[sampled]
-    rows, exact = task.exact_rows[sampled], task.exact_scores[sampled]
+    Q, rows, exact = _measured_pairs(task)
     group = np.where((rows >= 0) & (of[rows] < len(held_out)), of[rows], -1)
     rows = np.where(group >= 0, rows, -1)
     outside = _candidate_scores(task.embeddings, Q, rows, _Tier(held_out, of, UNSCALED))
     inside = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED))
     return ErrorGrowth.between(inside, outside, exact, group)
+
+
+def _growth_outside_fit(task: JudgingTask, codec: Tier, folds: Folds) -> tuple[ErrorGrowth, float]:
+    """Errors of the shipped codec on unseen documents over those on seen ones, and the share of unseen ones, among the
+    nearest documents of queries."""
+    Q, rows, exact = _measured_pairs(task)
+    held = np.unique(rows[rows >= 0])
+    seen = np.isin(rows, held[folds.seen(held)])
+    scores = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED))
+    unseen = 1 - float(seen[rows >= 0].mean()) if len(held) else 1.0
+    return ErrorGrowth.outside_fit(scores, exact, seen, rows >= 0), unseen
+
+
+def _measured_pairs(task: JudgingTask) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Queries (k, d) on which errors are measured, with the rows and exact scores of their nearest documents."""
+    sampled = np.linspace(0, len(task.exact_rows) - 1, min(MEASURED_QUERIES, len(task.exact_rows))).astype(np.int64)
+    return task.embeddings.query_matrix()[sampled], task.exact_rows[sampled], task.exact_scores[sampled]
 
 
 def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
@@ -187,6 +234,16 @@ def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
             "name": "document folds",
             "error_ratio": ratio,
             "reason": f"{why}, so each document is encoded by a codec fitted without its fold",
+        }
+    if all(tier.unseen is not None for tier in tiers):
+        share = min(tier.unseen for tier in tiers if tier.unseen is not None)
+        return {
+            "name": "shipped codec, unseen documents",
+            "error_ratio": ratio,
+            "reason": (
+                f"{100 * share:.0f} % of the documents near queries are not in the fit sample (nor copies of one that "
+                f"is), and errors on them are {worst.ratio:.2f} times as large as on the rest"
+            ),
         }
     if worst.applied == 1:
         return {
@@ -207,7 +264,7 @@ def out_of_queries(
     folds: Folds,
     seed: int,
     tick: Callable[[Spec], None],
-    missed: Mapping[Spec, np.ndarray] | None = None,
+    built: Mapping[Spec, Built],
 ) -> list[Judged]:
     """`out_of_sample` for specs that learn from queries: each half is evaluated by codecs fitted on the other half."""
     Q = task.embeddings.query_matrix()
@@ -217,13 +274,14 @@ def out_of_queries(
 
     def learned_from(queries: np.ndarray, tick: Callable[[Spec], None]) -> list[Judged]:
         trained = folds.learning_from(queries)
-        return out_of_sample(task, specs, trained, {s: fit_codec(s, trained.shipped) for s in specs}, tick, missed)
+        fits = {spec: Built(fit_codec(spec, trained.shipped), built[spec].missed) for spec in specs}
+        return out_of_sample(task, specs, trained, fits, tick)
 
     judged = learned_from(Q[half == 1], tick)
     for one, other in zip(judged, learned_from(Q[half == 0], lambda spec: None), strict=True):
         one.ranking.scores[half == 1] = other.ranking.scores[half == 1]
         one.ranking.rows[half == 1] = other.ranking.rows[half == 1]
-    return judged
+    return [replace(one, as_shipped=False) for one in judged]
 
 
 def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_Tier, int]]) -> dict[str, TopK]:

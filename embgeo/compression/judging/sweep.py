@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from embgeo.compression.judging.checkpoint import Checkpoints
 from embgeo.compression.judging.effort import index_facts
 from embgeo.compression.judging.finding import Finding, Outcome
 from embgeo.compression.judging.folds import Folds
-from embgeo.compression.judging.held_out import Judged, groups, out_of_queries, out_of_sample
+from embgeo.compression.judging.held_out import Built, Judged, groups, out_of_queries, out_of_sample
 from embgeo.compression.judging.task import CONTENDERS, JudgingTask, SweepInput
 from embgeo.compression.judging.timing import Timing, time_searchers
 from embgeo.compression.search.build import build_searcher, build_structure
@@ -31,6 +31,7 @@ from embgeo.retrieval.exact import exact_search, own_rows
 from embgeo.retrieval.top_k import TopK
 
 KEEP_SEARCHERS_BYTES = 512 * 2**20
+KEEP_CODES_BYTES = 512 * 2**20
 STEPS = 2  # of progress per spec: evaluated out of sample, built
 IN_SAMPLE = {
     "name": "in sample",
@@ -49,7 +50,11 @@ class Sweep:
     query_groups : (m,) int; queries with the same number share relevant documents.
     shipped : the codec of a spec, fitted on all (sampled) documents, and its links or lists: what would be shipped. A
         sweep does not keep one for every spec: the others are refitted, bit-identical.
+    exact : scores and rows (m, ≤ CONTENDERS) of the exact neighbours, self matches removed.
     resumed : specs whose findings an earlier sweep had left in the cache.
+    unjudged : specs for which the time did not suffice.
+    codes : by spec, (n, code_bytes) codes that were kept, since they are small.
+    timing_seconds : spent on measuring speeds.
     """
 
     documents: int
@@ -62,7 +67,11 @@ class Sweep:
     fit_rows: int
     interleaved: bool
     shipped: Callable[[Spec], tuple[Codec, Structure | None]] = field(repr=False, compare=False)
+    exact: tuple[np.ndarray, np.ndarray] = field(repr=False, compare=False)
     resumed: list[str] = field(default_factory=list)
+    unjudged: list[Spec] = field(default_factory=list)
+    codes: Mapping[Spec, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    timing_seconds: float = 0.0
 
     @property
     def measure(self) -> str:
@@ -75,6 +84,26 @@ class Sweep:
         return [self.baseline, *self.outcomes]
 
 
+@dataclass(frozen=True)
+class Setting:
+    """What a sweep that is one of several takes from the others.
+
+    Attributes
+    ----------
+    exact : scores and rows (m, ≤ CONTENDERS) of the exact neighbours, self matches removed; None: to be found.
+    folds : the training sets, for these documents; None: to be drawn.
+    is_sample : the documents are a sample, on which specs are ranked but nothing is built or timed.
+    label : of the progress.
+    deadline : of `time.monotonic`; specs that have not begun by then are not judged, except float32.
+    """
+
+    exact: tuple[np.ndarray, np.ndarray] | None = None
+    folds: Folds | None = None
+    is_sample: bool = False
+    label: str = "trade-offs"
+    deadline: float = np.inf
+
+
 def sweep(
     given: SweepInput,
     specs: Sequence[Spec],
@@ -82,6 +111,7 @@ def sweep(
     progress: Progress = silent,
     checkpoints: Checkpoints | None = None,
     summarise: Callable[[Iterable[Finding]], str] | None = None,
+    setting: Setting | None = None,
 ) -> Sweep:
     """Run every spec, float32 first.
 
@@ -92,21 +122,15 @@ def sweep(
     Memory: one block of rows, the fit sample, the codecs of one group, and searchers of all specs while they stay
     under 512 MiB; it does not grow with the number of specs.
     """
-    embeddings, evaluator = given.embeddings, given.evaluator
-    ordered = [*(spec for spec in specs if str(spec) == "f32"), *(spec for spec in specs if str(spec) != "f32")]
-    if not ordered or str(ordered[0]) != "f32":
-        ordered.insert(0, parse("f32"))
-    for spec in ordered:
-        spec.code_bytes(embeddings.dimension)
-        spec.check_documents(len(embeddings))
-    contenders, drop_own = min(CONTENDERS, len(embeddings)), given.drop_own
-    exact = exact_search(embeddings, contenders, drop_own_document=drop_own, progress=progress)
+    embeddings, evaluator, setting = given.embeddings, given.evaluator, setting or Setting()
+    ordered, exact = _ordered(specs, embeddings), setting.exact or nearest(given, progress)
     work = _Work(
-        task=JudgingTask(embeddings, evaluator, *exact, own_rows(embeddings) if drop_own else None),
-        folds=Folds(embeddings, given.seed),
+        task=JudgingTask(embeddings, evaluator, *exact, own_rows(embeddings) if given.drop_own else None),
+        folds=setting.folds or Folds(embeddings, given.seed, given.fit_rows),
         seed=given.seed,
         device=given.device,
-        interleaved=_searchers_bytes(ordered, embeddings) <= KEEP_SEARCHERS_BYTES,
+        setting=setting,
+        interleaved=setting.is_sample or _searchers_bytes(ordered, embeddings) <= KEEP_SEARCHERS_BYTES,
         checkpoints=checkpoints,
         progress=progress,
         summarise=summarise,
@@ -116,30 +140,62 @@ def sweep(
         work.resume(spec)
     resumed = [str(spec) for spec in work.findings]
     left = [spec for spec in ordered if spec not in work.findings]
-    for group in groups(left, embeddings, work.folds.count):
+    for group in groups(left, embeddings, work.folds.codecs):
+        if work.findings and time.monotonic() > setting.deadline:
+            break
         work.judge(group)
+    unjudged = [spec for spec in ordered if spec not in work.findings]
+    ordered = [spec for spec in ordered if spec in work.findings]
     timings = work.time(ordered)
-    outcomes = [Outcome(**vars(work.findings[spec]), timing=timings[spec]) for spec in ordered]
+    outcomes = [Outcome(**vars(work.findings[spec]), timing=timings.get(spec)) for spec in ordered]
     return Sweep(
         documents=len(embeddings),
         judged=evaluator is not None,
         baseline=outcomes[0],
         outcomes=outcomes[1:],
-        query_ids=list(evaluator.query_ids if evaluator else embeddings.query_ids),
-        query_groups=evaluator.query_groups if evaluator else np.arange(len(embeddings.query_ids)),
-        folds=work.folds.count,
+        **_queries(given),
+        folds=0 if work.folds.direct else work.folds.count,
         fit_rows=work.folds.fit_rows,
         interleaved=work.interleaved,
         shipped=work.shipped,
+        exact=exact,
         resumed=resumed,
+        unjudged=unjudged,
+        codes=work.codes,
+        timing_seconds=work.timing_seconds,
     )
+
+
+def _queries(given: SweepInput) -> dict[str, Any]:
+    """The judged queries and their groups, as fields of a sweep."""
+    names, evaluator = given.embeddings.query_ids, given.evaluator
+    if evaluator is None:
+        return {"query_ids": list(names), "query_groups": np.arange(len(names))}
+    return {"query_ids": list(evaluator.query_ids), "query_groups": evaluator.query_groups}
+
+
+def _ordered(specs: Sequence[Spec], embeddings: Embeddings) -> list[Spec]:
+    """The specs with float32 first; raises the errors of those that cannot work on these vectors."""
+    ordered = [*(spec for spec in specs if str(spec) == "f32"), *(spec for spec in specs if str(spec) != "f32")]
+    if not ordered or str(ordered[0]) != "f32":
+        ordered.insert(0, parse("f32"))
+    for spec in ordered:
+        spec.code_bytes(embeddings.dimension)
+        spec.check_documents(len(embeddings))
+    return ordered
+
+
+def nearest(given: SweepInput, progress: Progress = silent) -> tuple[np.ndarray, np.ndarray]:
+    """Scores and rows (m, ≤ CONTENDERS) of the exact neighbours of every query; one pass over the corpus."""
+    depth = min(CONTENDERS, len(given.embeddings))
+    return exact_search(given.embeddings, depth, drop_own_document=given.drop_own, progress=progress)
 
 
 @dataclass(frozen=True)
 class _Shipped:
     codec: Codec
     structure: Structure | None
-    searcher: Searcher
+    searcher: Searcher | None
     flat: Searcher | None
     index: dict[str, Any] | None
     fit_seconds: float
@@ -154,6 +210,7 @@ class _Work:
     folds: Folds
     seed: int
     device: str
+    setting: Setting
     interleaved: bool
     checkpoints: Checkpoints | None
     progress: Progress
@@ -166,6 +223,9 @@ class _Work:
     searchers: dict[Spec, Searcher] = field(default_factory=dict)
     codecs: dict[Spec, Codec] = field(default_factory=dict)
     structures: dict[Spec, Structure] = field(default_factory=dict)
+    codes: dict[Spec, np.ndarray] = field(default_factory=dict)
+    encode_seconds: dict[Spec, float] = field(default_factory=dict)
+    timing_seconds: float = 0.0
 
     def resume(self, spec: Spec) -> None:
         """Reuse what an earlier sweep saved; a spec timed separately needs its timing too."""
@@ -180,12 +240,15 @@ class _Work:
     def judge(self, group: Sequence[Spec]) -> None:
         """Finish a few specs: out of sample with one pass over the corpus, then each as it would be shipped."""
         fits = {spec: self._fit(spec) for spec in group}
-        indexed = {spec: self._ship(spec, *fits[spec]) for spec in group if spec.index is not None}
-        missed = {
-            spec: self.task.missed(spec, shipped.searcher, shipped.flat)
-            for spec, shipped in indexed.items()
-            if shipped.flat is not None
-        }
+        if self.folds.direct and not self.setting.is_sample:
+            self._encode({spec: codec for spec, (codec, _) in fits.items()})
+        built = {spec: Built(fits[spec][0], codes=self.codes.get(spec)) for spec in group}
+        indexed = {}
+        if not self.setting.is_sample:
+            indexed = {spec: self._ship(spec, *fits[spec]) for spec in group if spec.index is not None}
+        for spec, shipped in indexed.items():
+            if shipped.searcher is not None and shipped.flat is not None:
+                built[spec] = replace(built[spec], missed=self.task.missed(spec, shipped.searcher, shipped.flat))
         # raw codes of different fits are not comparable: these use one codec for all documents, as published
         raw = [spec for spec in group if spec.centred]
         group = [spec for spec in group if not spec.centred]
@@ -195,22 +258,49 @@ class _Work:
         if not group:
             return
         if any(spec.learns_from_queries for spec in group):
-            judged = out_of_queries(self.task, group, self.folds, self.seed, self._tick, missed)
+            judged = out_of_queries(self.task, group, self.folds, self.seed, self._tick, built)
         else:
-            built = {spec: fits[spec][0] for spec in group}
-            judged = out_of_sample(self.task, group, self.folds, built, self._tick, missed)
+            judged = out_of_sample(self.task, group, self.folds, built, self._tick)
         for spec, one in zip(group, judged, strict=True):
-            self._keep(spec, one, indexed.pop(spec) if spec in indexed else self._ship(spec, *fits[spec]))
+            if self.setting.is_sample:
+                self._note(spec, one, *fits[spec])
+            else:
+                self._keep(spec, one, indexed.pop(spec) if spec in indexed else self._ship(spec, *fits[spec]))
+
+    def _encode(self, codecs: Mapping[Spec, Codec]) -> None:
+        """Encode the corpus for all of a group in one pass, and keep the codes, if they are small."""
+        embeddings = self.task.embeddings
+        small = {spec: codec for spec, codec in codecs.items() if not is_memory_mapped(codec, embeddings)}
+        held = sum(codes.nbytes for codes in self.codes.values())
+        if not small or held + len(embeddings) * sum(codec.code_bytes for codec in small.values()) > KEEP_CODES_BYTES:
+            return
+        self.codes |= {spec: np.empty((len(embeddings), codec.code_bytes), np.uint8) for spec, codec in small.items()}
+        for start, block in embeddings.blocks():
+            for spec, codec in small.items():
+                started = time.perf_counter()
+                self.codes[spec][start : start + len(block)] = codec.encode(block)
+                self.encode_seconds[spec] = self.encode_seconds.get(spec, 0.0) + time.perf_counter() - started
+
+    def _note(self, spec: Spec, judged: Judged, codec: Codec, fit_seconds: float) -> None:
+        """Keep and save what was found of a spec on a sample."""
+        finding = self._find(spec, judged, _Shipped(codec, None, None, None, None, fit_seconds, 0.0))
+        if self.checkpoints is not None:
+            self.checkpoints.write(finding, None, codec)
+        self._finish(spec, finding)
+        self._tick(spec)
 
     def _keep(self, spec: Spec, judged: Judged, shipped: _Shipped) -> None:
         """Keep and save the finding of one spec."""
         finding = self._find(spec, judged, shipped)
-        if self.interleaved:
+        if self.interleaved and shipped.searcher is not None:
             self.searchers[spec], self.codecs[spec] = shipped.searcher, shipped.codec
             if shipped.structure is not None:
                 self.structures[spec] = shipped.structure
         else:
+            started = time.monotonic()
+            assert shipped.searcher is not None
             self.timings[spec] = time_searchers([shipped.searcher], self.task.embeddings.query_matrix())[0]
+            self.timing_seconds += time.monotonic() - started
         if self.checkpoints is not None:
             self.checkpoints.write(finding, self.timings.get(spec), shipped.codec)
         self._finish(spec, finding)
@@ -219,20 +309,23 @@ class _Work:
     def _ranking(self, spec: Spec, shipped: _Shipped) -> TopK:
         """What the built store finds."""
         queries = self.task.embeddings.query_matrix()
+        assert shipped.searcher is not None
         return TopK(*shipped.searcher.search(queries, min(self.task.results(spec), len(self.task.embeddings))))
 
     def time(self, specs: Sequence[Spec]) -> dict[Spec, Timing]:
         """Speeds of all specs: measured together, in rounds, if all searchers fit in memory."""
-        if not self.interleaved:
+        if not self.interleaved or self.setting.is_sample:
             return self.timings
         again = [spec for spec in specs if spec not in self.searchers]
         for done, spec in enumerate(again, start=1):
             codec, structure = self.shipped(spec)
             self.codecs[spec] = codec
-            self.searchers[spec] = corpus_searcher(codec, self.task.embeddings, self.device, structure)
+            codes = self._codes(spec, codec)
+            self.searchers[spec] = build_searcher(codec, codes, self.device, structure)
             self.progress(f"rebuilding: {spec}", done, len(again))
-        searchers = [self.searchers[spec] for spec in specs]
+        searchers, started = [self.searchers[spec] for spec in specs], time.monotonic()
         timings = time_searchers(searchers, self.task.embeddings.query_matrix(), self.progress)
+        self.timing_seconds += time.monotonic() - started
         self.searchers.clear()
         return dict(zip(specs, timings, strict=True))
 
@@ -245,9 +338,12 @@ class _Work:
         if codec is None:
             codec = fit_codec(spec, self._training(spec))
         if spec.index is not None and structure is None:
-            codes = encode_all(codec, self.task.embeddings)
+            codes = self._codes(spec, codec)
             structure = build_structure(spec.index, codec, codes, self.folds.shipped)
         return codec, structure
+
+    def _codes(self, spec: Spec, codec: Codec) -> np.ndarray:
+        return self.codes[spec] if spec in self.codes else encode_all(codec, self.task.embeddings)
 
     def _training(self, spec: Spec) -> Training:
         """What the shipped codec is fitted on: all sampled documents, and all queries if it learns from them."""
@@ -264,7 +360,7 @@ class _Work:
         """Encode everything, build the real index and measure its efforts."""
         embeddings = self.task.embeddings
         started = time.perf_counter()
-        codes = None if is_memory_mapped(codec, embeddings) else encode_all(codec, embeddings)
+        codes = None if is_memory_mapped(codec, embeddings) else self._codes(spec, codec)
         encoded = time.perf_counter()
         searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, self.device)
         structure = facts = flat = None
@@ -273,26 +369,29 @@ class _Work:
             built = time.perf_counter() - encoded
             flat, searcher = searcher, build_searcher(codec, codes, self.device, structure)
             facts = index_facts(spec.index, structure, searcher, flat, embeddings, built)
-        return _Shipped(codec, structure, searcher, flat, facts, fit_seconds, encoded - started)
+        seconds = self.encode_seconds.get(spec, encoded - started)
+        return _Shipped(codec, structure, searcher, flat, facts, fit_seconds, seconds)
 
     def _find(self, spec: Spec, judged: Judged, shipped: _Shipped) -> Finding:
         """The finding of a spec that has been ranked out of sample and built."""
         task, embeddings, codec, searcher = self.task, self.task.embeddings, shipped.codec, shipped.searcher
         ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
         held_out = task.without_own(judged.ranking)
-        built = task.without_own(self._ranking(spec, shipped))
+        quality = task.quality(*held_out)
+        # the ranking of the shipped codec itself is what its store finds
+        same = judged.as_shipped or searcher is None
         return Finding(
             spec=spec,
-            quality=task.quality(*held_out),
-            in_sample=task.quality(*built),
+            quality=quality,
+            in_sample=quality if same else task.quality(*task.without_own(self._ranking(spec, shipped))),
             recall=task.recall(held_out[1]),
             ranked=task.ranked(*held_out),
             tier_bytes=tuple(tier.code_bytes for tier in codec.tiers),
             state_bytes=codec.state_bytes,
             file_bytes=predicted_file_bytes(codec, len(embeddings), ids, shipped.structure),
             band=task.band(*held_out),
-            searcher=searcher.name,
-            ram_bytes=searcher.ram_bytes,
+            searcher="" if searcher is None else searcher.name,
+            ram_bytes=0 if searcher is None else searcher.ram_bytes,
             fit_seconds=shipped.fit_seconds,
             encode_seconds=shipped.encode_seconds,
             estimator=judged.estimator,
@@ -306,7 +405,7 @@ class _Work:
     def _tick(self, spec: Spec, steps: int = 1) -> None:
         self.done += steps
         note = f"{NOTE}{self.note}" if self.note else ""
-        self.progress(f"trade-offs: {spec}{note}", self.done, self.total * STEPS)
+        self.progress(f"{self.setting.label}: {spec}{note}", self.done, self.total * STEPS)
 
 
 def _searchers_bytes(specs: Sequence[Spec], embeddings: Embeddings) -> int:
@@ -321,8 +420,14 @@ def is_memory_mapped(codec: Codec, embeddings: Embeddings) -> bool:
     return str(codec.spec) == "f32" and codec.code_bytes * len(embeddings) > KEEP_SEARCHERS_BYTES
 
 
-def corpus_searcher(codec: Codec, embeddings: Embeddings, device: str, structure: Structure | None = None) -> Searcher:
-    """A searcher over the codes of the whole corpus, through links or lists if there are any."""
+def corpus_searcher(
+    codec: Codec,
+    embeddings: Embeddings,
+    device: str,
+    structure: Structure | None = None,
+    codes: np.ndarray | None = None,
+) -> Searcher:
+    """A searcher over the codes of the whole corpus, computed unless given, through links or lists if there are any."""
     if is_memory_mapped(codec, embeddings):
         return MatrixSearcher(embeddings)
-    return build_searcher(codec, encode_all(codec, embeddings), device, structure)
+    return build_searcher(codec, encode_all(codec, embeddings) if codes is None else codes, device, structure)

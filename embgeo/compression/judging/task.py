@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.judging.folds import FIT_ROWS
 from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.tiers import first_search
 from embgeo.embeddings import Embeddings
@@ -27,6 +28,7 @@ class SweepInput:
     embeddings : with queries.
     evaluator : None without judgements.
     drop_own : a query does not find the document that has its id.
+    fit_rows : documents that codecs are fitted on, at most.
     """
 
     embeddings: Embeddings
@@ -34,6 +36,7 @@ class SweepInput:
     drop_own: bool = False
     seed: int = 0
     device: str = "cpu"
+    fit_rows: int = FIT_ROWS
 
 
 @dataclass(frozen=True)
