@@ -33,9 +33,10 @@ PRODUCT = "codebooks are fitted by LanceDB: recall@10 .855 for .848 with pq96 on
 FEWER_LISTS = "LanceDB makes at most one list for 256 documents of product codes"
 RABITQ = "LanceDB rotates vectors itself; recall@10 .945 for .944 with rot,rabitq4 on SciFact × MiniLM"
 ONE_BIT = "IVF_RQ with one bit (spec rot,rabitq1) keeps more, .612 nDCG@10, beside the float column"
+FEW_BITS = 3  # with more, cosine costs more after a cut, where it divides by lengths, than it gains
 COSINE = (
     "codes of few bits find more by cosine than by inner product: with one bit recall@10 .710 for .677 on SciFact × "
-    "MiniLM, after pca192 .630 for .564"
+    "MiniLM, after pca192 .630 for .564, though cosine divides projected vectors by their lengths"
 )
 SPEC_BYTES = "the code's bytes are those of embgeo's format; index files took 216 a vector at 4 bits, ids included"
 
@@ -64,7 +65,7 @@ def formats(wanted: Wanted) -> Native | str:
             native(config),
             wanted.spec.quantizer.code_bytes(wanted.width),
             APPROXIMATE,
-            (RABITQ, SPEC_BYTES, *((COSINE,) if wanted.similarity == "cosine" else ()), METRIC),
+            (RABITQ, SPEC_BYTES, *((COSINE,) if config["metric"] == "cosine" else ()), METRIC),
             quantizer=f"rot,{name}",
             keeps_original=True,
             rotates=True,
@@ -93,7 +94,8 @@ def _bits(wanted: Wanted) -> Native | str:
 def _config(wanted: Wanted, column: str, index: str, **build: int) -> dict[str, Any]:
     """What `engines.lancedb` makes of it; the effort of a graph must reach the limit of its search."""
     numbers, spec = numbers_of(wanted.spec), wanted.spec
-    cosine = index == "IVF_RQ" and wanted.similarity == "cosine"
+    whole = wanted.width == wanted.dimension
+    cosine = index == "IVF_RQ" and wanted.similarity == "cosine" and (whole or build["num_bits"] <= FEW_BITS)
     lists, search = 1, dict[str, int]()
     if index:
         search["nprobes"] = 1
