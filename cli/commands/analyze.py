@@ -13,7 +13,7 @@ from embgeo.requests import AnalyzeRequest
 def command(request: AnalyzeRequest, common: Common) -> None:
     """Measure the embedding space of MODEL on DATASET, and the quality of exact search in it.
 
-    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .npz, .safetensors, .faiss), vectors in a
+    MODEL is `minilm` (packaged, needs no network), vectors:PATH (.npy, .parquet, a folder of shards), vectors in a
     store (pgvector:DATABASE/TABLE.COLUMN; `embgeo models` lists the forms), the folder of a sentence-transformers
     model, or a name in the mteb registry or on the hub. DATASET is a built-in name, a folder in BEIR format or an MTEB
     retrieval task; it is optional with vectors:PATH and stores.

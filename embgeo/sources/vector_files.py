@@ -19,13 +19,14 @@ from embgeo.files.ids import Ids, PackedIds, as_ids, stacked_ids
 from embgeo.files.rows import Rows, StackedRows
 from embgeo.plugins import import_modules, load_plugins
 from embgeo.progress import Progress, silent
+from embgeo.sources.scratch import copied
 from embgeo.sources.series import ids_beside, is_pattern, shards_of
 from embgeo.sources.texts import NO_TEXTS, TextColumn
 from embgeo.sources.vector_stores import find_store, read_store, vector_stores
 
 ID_KEYS = ("doc_ids", "query_ids")
 KEYS = ("docs", "queries", *ID_KEYS)
-Found = Mapping[str, np.ndarray | Rows | Ids]
+Found = Mapping[str, Any]  # arrays, `Rows` and `Ids`, and under ids_from where the ids came from, in words
 Read = Callable[..., Found]
 Matrix = TypeVar("Matrix", np.ndarray, np.ndarray | Rows)
 
@@ -136,7 +137,7 @@ def load_named(
     `text` names the column of texts, which is otherwise found by itself; "" reads none. The queries' texts are in a
     column of that name, or found by themselves. Raises as `load_vectors` does.
     """
-    return _with_queries(*_named(name, "docs", TextColumn(text), progress), queries, text)
+    return _with_queries(*_named(name, "docs", TextColumn(text), progress), queries, text, progress)
 
 
 def load_vectors(path: Path, queries: str | PathLike[str] | None = None, progress: Progress = silent) -> Vectors:
@@ -154,7 +155,7 @@ def load_vectors(path: Path, queries: str | PathLike[str] | None = None, progres
     DataError
         A file is missing, malformed, truncated, empty, of an unknown kind, or holds other keys or dtypes.
     """
-    return _with_queries(_read(str(path), "docs", progress), str(path), queries, "")
+    return _with_queries(_read(str(path), "docs", progress), str(path), queries, "", progress)
 
 
 def _named(name: str, only: str, text: TextColumn, progress: Progress = silent) -> tuple[dict[str, Any], str]:
@@ -179,7 +180,11 @@ def _as(only: str, read: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_queries(
-    found: dict[str, Any], path: str, queries_name: str | PathLike[str] | None, text: str | None
+    found: dict[str, Any],
+    path: str,
+    queries_name: str | PathLike[str] | None,
+    text: str | None,
+    progress: Progress = silent,
 ) -> Vectors:
     """The checked vectors of `path`, with queries from elsewhere."""
     if "docs" not in found:
@@ -195,7 +200,8 @@ def _with_queries(
         found |= {key: apart[key] for key in ("queries", "query_ids", "query_texts") if key in apart}
         warnings += tuple(apart.get("warnings", ()))
         source += f" + {shown}"
-    docs = _checked(found["docs"], "docs", path)
+    docs, slow = _fast(_checked(found["docs"], "docs", path), path, progress)
+    warnings += slow
     queries = _checked(found["queries"], "queries", shown)[:] if "queries" in found else None
     warnings += _integer_warnings(docs, path) + (() if queries is None else _integer_warnings(queries, shown))
     doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ID_KEYS)
@@ -221,24 +227,25 @@ def one_row(X: Matrix) -> Matrix:
 def _read(place: str, only: str, progress: Progress = silent) -> dict[str, Any]:
     """The arrays of a file, a folder or a pattern under the known keys; a lone matrix gets the key `only`."""
     path, column = _split(place)
+    suffix = path.suffix.lower()
+    store = next((each for each in vector_stores().values() if suffix in each.suffixes), None)
     reader = _folder_reader(path) if path.is_dir() else None
-    if reader is None and (path.is_dir() or (is_pattern(str(path)) and not path.exists())):
+    folder = path.is_dir() and store is None and reader is None
+    if folder or (is_pattern(str(path)) and not path.exists()):
         return _as(only, _stacked(str(path), column, progress))
     if not path.exists():
         raise DataError(f"no vector file {path}; check the path")
-    suffix = path.suffix.lower()
-    store = next((each for each in vector_stores().values() if suffix in each.suffixes), None)
-    if store is not None and not column:
-        return _as(only, read_store(store, str(path), NO_TEXTS, progress))
+    if store is not None:
+        return _as(only, read_store(store, place, NO_TEXTS, progress))
     reader = reader or readers().get(suffix)
     if reader is None or not (reader.folder or path.is_file()):
         raise DataError(f"a vector file must be {in_words(file_suffixes())}; got {path}")
     arrays = _arrays(path, column, reader)
-    if "docs" in arrays and not set(arrays) - {"docs", "doc_ids"} and only == "queries" and reader.columns:
+    if reader.columns and "docs" in arrays and "queries" not in arrays:
         return _as(only, arrays)
     if len(arrays) == 1 and not set(arrays) & set(KEYS):
         return {only: next(iter(arrays.values()))}
-    unknown = sorted(set(arrays) - set(KEYS))
+    unknown = sorted(set(arrays) - {*KEYS, "ids_from"})
     if unknown or not arrays:
         raise DataError(
             f"{path} must hold one matrix or the keys {', '.join(KEYS)}; got {', '.join(unknown[:5]) or 'nothing'}"
@@ -284,24 +291,29 @@ def _stacked(place: str, column: str, progress: Progress) -> dict[str, Any]:
     """The documents of a folder or a pattern of shards, one matrix and perhaps ids in each, under the known keys."""
     known = {suffix: reader for suffix, reader in readers().items() if not reader.folder}
     shards = shards_of(place, known)
-    reader, parts, ids = known[shards[0].suffix.lower()], list[np.ndarray | Rows](), list[Ids]()
+    reader, rows = known[shards[0].suffix.lower()], list[int]()
+    parts, ids, ids_from = list[np.ndarray | Rows](), list[Ids](), ""
     for number, path in enumerate(shards):
         arrays = _arrays(path, column, reader)
+        ids_from = arrays.pop("ids_from", "in the files")
         matrices = {name: X for name, X in arrays.items() if name not in ID_KEYS}
         if len(matrices) != 1:
             raise DataError(
                 f"{path} must hold one matrix, as a shard does; it has {', '.join(sorted(arrays)) or 'none'}"
             )
-        parts.append(_shard(next(iter(matrices.values())), path, parts, shards[0]))
+        X = next(iter(matrices.values()))
+        rows.append(len(X))
+        if len(X) or X.shape[1:] != (0,):  # without rows lists have no length
+            parts.append(_shard(X, path, parts, shards[0]))
         if (own := _ids(arrays.get("doc_ids"), "doc_ids", str(path))) is not None:
             ids.append(own)
         if len(ids) not in (0, number + 1):
             raise DataError(f"all shards must have ids, or none; {path if own is None else shards[0]} has none")
         progress(f"opening {len(shards):,} files of {place}", number + 1, len(shards))
-    found: dict[str, Any] = {"docs": StackedRows(parts), "files": f" in {len(parts):,} {reader.suffix} files"}
-    if len(parts) == 1:
-        found["docs"] = parts[0]
-    beside, found["ids_from"] = (stacked_ids(ids), "in the files") if ids else ids_beside(shards, list(map(len, parts)))
+    if not sum(rows):
+        raise DataError(f"the {len(shards):,} files of {place} hold no vectors")
+    beside, where = (stacked_ids(ids), ids_from) if ids else ids_beside(shards, rows)
+    found = {"docs": StackedRows(parts), "files": f" in {len(shards):,} {reader.suffix} files", "ids_from": where}
     return found if beside is None else {**found, "doc_ids": beside}
 
 
@@ -333,6 +345,13 @@ def _checked(X: np.ndarray | Rows, key: str, path: str | Path) -> np.ndarray | R
     if X.ndim != 2 or 0 in X.shape:
         raise DataError(f"{key} in {path} must be a matrix with at least one row and column; got shape {X.shape}")
     return X
+
+
+def _fast(X: np.ndarray | Rows, path: str, progress: Progress) -> tuple[np.ndarray | Rows, tuple[str, ...]]:
+    """The matrix, or its copy if only ascending reads of it are fast; warnings."""
+    if isinstance(X, np.ndarray) or not X.in_order:
+        return X, ()
+    return copied(X, path, progress)
 
 
 def _integer_warnings(X: np.ndarray | Rows, path: str) -> tuple[str, ...]:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,8 +22,10 @@ from embgeo.encoders.resolve import VECTORS
 from embgeo.errors import DataError, EmbgeoError, UnknownNameError
 from embgeo.files.addresses import without_secrets
 from embgeo.files.cache_folder import cache_directory, cache_errors
+from embgeo.files.ids import Ids, PackedIds, stacked_ids
 from embgeo.plugins import import_modules, load_plugins
 from embgeo.progress import Progress, silent
+from embgeo.sources.scratch import unnamed_file
 from embgeo.sources.texts import StoredTexts, TextColumn
 
 BLOCK_ROWS = 8192
@@ -148,8 +149,8 @@ def read_store(
     if text.name and text.required and texts is None:
         raise DataError(f"{name} gives no texts, so none from {text.name!r}; leave --text out")
     arrays: dict[str, Any] = {"docs": docs, "warnings": found.warnings}
-    if ids:
-        arrays["doc_ids"] = np.array(ids, np.str_)
+    if len(ids):
+        arrays |= {"doc_ids": ids, "ids_from": "in the store"}
     return arrays if texts is None else {**arrays, "doc_texts": texts}
 
 
@@ -165,12 +166,12 @@ def _errors_of(store: VectorStore, name: str) -> Iterator[None]:
         raise DataError(f"{name} cannot be read as {store.scheme}:{store.form}: {line[:300]}") from error
 
 
-def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray, list[str], StoredTexts | None]:
+def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray, Ids, StoredTexts | None]:
     """The matrix as a memory map of a file without a name, the ids, and the texts in another such file."""
-    d, done, ids = found.dimension, 0, list[str]()
+    d, done, ids = found.dimension, 0, list[Ids]()
     stage = f"reading vectors: {found.rows:,} × {d}, {4e-6 * found.rows * d:,.1f} MB in the cache folder"
     folder = cache_directory()
-    with _unnamed_file() as file, _unnamed_file() as second:
+    with unnamed_file() as file, unnamed_file() as second:
         texts = StoredTexts(second)
         progress(stage, 0, found.rows)
         for each in found.blocks:
@@ -181,7 +182,7 @@ def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray,
             with cache_errors(folder):
                 file.write(np.ascontiguousarray(X, np.float32).data)
                 texts.extend(block.texts or ())
-            ids.extend(str(one) for one in (() if block.ids is None else block.ids))
+            ids.append(PackedIds.of(str(one) for one in (() if block.ids is None else block.ids)))
             done += len(X)
             progress(stage, min(done, found.rows - 1), found.rows)
         with cache_errors(folder):
@@ -191,11 +192,4 @@ def _copy(found: StoredRows, name: str, progress: Progress) -> tuple[np.ndarray,
             raise DataError(f"{name} holds no vectors")
         X = np.memmap(file, np.float32, "r", shape=(done, d))
     progress(stage, found.rows, found.rows)
-    return X, ids, texts if len(texts) else None
-
-
-def _unnamed_file() -> IO[bytes]:
-    folder = cache_directory()
-    with cache_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        return tempfile.TemporaryFile(dir=folder)
+    return X, stacked_ids(ids), texts if len(texts) else None

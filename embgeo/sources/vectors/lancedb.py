@@ -13,7 +13,7 @@ from embgeo.sources.vector_stores import BLOCK_ROWS, Block, StoredRows, vector_s
 ID_COLUMNS = ("id", "_id", "doc_id")
 
 
-@vector_store("lancedb", form="PATH/TABLE#COLUMN")
+@vector_store("lancedb", form="PATH/TABLE#COLUMN", suffixes=(".lance",))
 def open_lancedb(place: str, text: TextColumn) -> Iterator[StoredRows]:
     """The only vector column is found by itself; ids are the first column named id, _id or doc_id, if there is one."""
     file, _, column = place.partition("#")
