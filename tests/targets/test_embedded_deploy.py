@@ -20,7 +20,7 @@ from embgeo.pipelines import deploy as pipeline
 from embgeo.run import Run
 from embgeo.targets import find_target
 
-SPECS = {"sqlite-vec": "rot,int8", "usearch": "hnsw16,int8", "lancedb": "pca16,rot,rabitq4", "redis": "hnsw16,f32"}
+SPECS = {"sqlite-vec": "rot,int8", "usearch": "hnsw16,int8", "lancedb": "pca16,int8", "redis": "hnsw16,f32"}
 ROWS, WIDTH = 900, 32
 IDS, DOCS = documents(ROWS, WIDTH)
 NEW = documents(50, WIDTH, seed=3)[1]

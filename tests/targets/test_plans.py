@@ -219,7 +219,13 @@ def test_defaults_that_bite_are_written_out() -> None:
     assert "exact" not in held("qdrant", "int8").native, "exact=true searches the original"
     assert 'distance_type("cosine")' in held("lancedb", "rot,rabitq1").native, "by inner product it finds less"
     assert 'distance_type("cosine")' in held("lancedb", "pca192,rot,rabitq1").native
-    assert 'distance_type("dot")' in held("lancedb", "pca192,rot,rabitq4").native
+    assert 'distance_type("cosine")' in held("lancedb", "pca192,rot,rabitq4").native
+    assert 'distance_type("dot")' in held("lancedb", "pca192,rot,rabitq8").native
+
+
+def test_rabitq_of_lancedb_takes_coordinates_by_eights() -> None:
+    assert "by eights" in refused("lancedb", "rot,rabitq4", 100).reason
+    assert held("lancedb", "pca96,rot,rabitq4", 100).client == ("pca96",)
 
 
 def test_what_keeps_no_original_cannot_rescore() -> None:
