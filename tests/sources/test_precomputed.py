@@ -190,7 +190,7 @@ HOSTILE: dict[str, tuple[str, bytes, str]] = {
         "x.safetensors", tensors({"docs": F32, "__metadata__": {"doc_ids": '{"a": 1}'}}), "must be a JSON list",
     ),
     "safetensors without tensors": ("x.safetensors", tensors({}, b""), "got nothing"),
-    "another kind of file": ("x.csv", b"1,2,3", r"must be .*\.npy, \.npz, \.safetensors, .* or"),
+    "another kind of file": ("x.csv", b"1,2,3", r"must be .*\.npy, \.npz, .*\.safetensors.* or"),
 }  # fmt: skip
 
 
