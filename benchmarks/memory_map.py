@@ -5,7 +5,10 @@ Writes rows × 384 float32 with a decaying spectrum to a temporary .npy in block
 stage. Resident memory counts pages of the mapped file too, which the system takes back when it needs them;
 anonymous memory does not. Linux only (reads /proc).
 
-    python benchmarks/memory_map.py [--rows 1000000] [--dimension 384] [--spec int8]
+With --growth it repeats this with 10,000, 100,000 and --rows rows, as one .npy, as 40 .npy shards and as one parquet
+file, and prints seconds and peaks of each, with the slope of seconds in rows: above 1 it grows faster than the corpus.
+
+    python benchmarks/memory_map.py [--rows 1000000] [--dimension 384] [--spec int8] [--growth]
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ import numpy as np
 
 LIMIT_BYTES = 2 * 10**9
 BLOCK_ROWS = 20_000
+SHARDS = 40
+LAYOUTS = ("npy", "shards", "parquet")
 # in a separate process: the stages' seconds come from the progress callback
 CHILD = """
 import json, sys, time
@@ -61,6 +66,52 @@ def write_vectors(path: Path, rows: int, dimension: int, seed: int = 0) -> None:
         block = block @ rotation
         out[start : start + size] = block / np.linalg.norm(block, axis=1, keepdims=True)
     out.flush()
+
+
+def as_laid(path: Path, layout: str) -> Path:
+    """The same rows in another form beside a .npy: 40 shards, or one parquet file of lists."""
+    if layout == "npy":
+        return path
+    X = np.load(path, mmap_mode="r")
+    if layout == "shards":
+        folder = path.with_suffix("")
+        folder.mkdir()
+        for number, rows in enumerate(np.array_split(np.arange(len(X)), SHARDS)):
+            np.save(folder / f"emb_{number}.npy", X[rows[0] : rows[-1] + 1])
+        return folder
+    import pyarrow
+    import pyarrow.parquet
+
+    file, d = path.with_suffix(".parquet"), X.shape[1]
+    schema = pyarrow.schema({"vector": pyarrow.list_(pyarrow.float32())})
+    with pyarrow.parquet.ParquetWriter(file, schema) as writer:
+        for start in range(0, len(X), BLOCK_ROWS):
+            block = X[start : start + BLOCK_ROWS]
+            ends = pyarrow.array(np.arange(0, block.size + 1, d, np.int32))
+            lists = pyarrow.ListArray.from_arrays(ends, pyarrow.array(block.ravel()))
+            writer.write_table(pyarrow.table([lists], schema))
+    return file
+
+
+def growth(rows: int, dimension: int, specs: list[str], folder: Path | None) -> None:
+    """Seconds and peaks by number of rows and layout, one process each."""
+    print(f"{'layout':8s} {'rows':>10s} {'seconds':>8s} {'resident':>9s} {'anonymous':>9s}")
+    for layout in LAYOUTS:
+        seconds: list[float] = []
+        sizes = sorted({min(10_000, rows), min(100_000, rows), rows})
+        for size in sizes:
+            with tempfile.TemporaryDirectory(dir=folder) as place:
+                path = Path(place) / "vectors.npy"
+                write_vectors(path, size, dimension)
+                laid = as_laid(path, layout)
+                command = [sys.executable, "-c", CHILD, f"vectors:{laid}", str(Path(place) / "runs"), *specs]
+                _, spent, peaks = measure(command)
+            seconds.append(spent)
+            shown = " ".join(f"{peaks[name] / 1e6:6.0f} MB" for name in ("VmRSS", "RssAnon"))
+            print(f"{layout:8s} {size:10,d} {spent:8.1f} {shown}", flush=True)
+        if len(sizes) > 1:
+            slope = np.log(seconds[-1] / seconds[-2]) / np.log(sizes[-1] / sizes[-2])
+            print(f"{layout:8s} slope of the last step {slope:.2f}\n")
 
 
 def watch(pid: int, peaks: dict[str, int], done: threading.Event) -> None:
@@ -103,8 +154,12 @@ def main() -> None:
     parser.add_argument("--dimension", type=int, default=384)
     parser.add_argument("--spec", action="append", help="repeatable; default int8")
     parser.add_argument("--folder", type=Path, help="where the temporary file goes (needs rows × dimension × 4 bytes)")
+    parser.add_argument("--growth", action="store_true", help="several numbers of rows, in several layouts")
     chosen = parser.parse_args()
     specs = chosen.spec or ["int8"]
+    if chosen.growth:
+        growth(chosen.rows, chosen.dimension, specs, chosen.folder)
+        return
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
         path = Path(folder) / "vectors.npy"
         started = time.perf_counter()

@@ -32,14 +32,15 @@ class Copies:
     group : (n,) group of each row, as an index into `first`.
     """
 
-    def __init__(self, labels: np.ndarray) -> None:
-        _, first, group, counts = np.unique(labels, return_index=True, return_inverse=True, return_counts=True)
-        order = np.argsort(first)
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        self.first = first[order]
-        self.counts = counts[order]
-        self.group = rank[group.ravel()]
+    def __init__(self, labels: np.ndarray, *, rows: bool = False) -> None:
+        """With `rows` each label is the first row of the group, which saves sorting them."""
+        if not rows:
+            _, first, group = np.unique(labels, return_index=True, return_inverse=True)
+            labels = first[group.ravel()]
+        begins = labels == np.arange(len(labels))
+        self.first = np.flatnonzero(begins)
+        self.group = (np.cumsum(begins) - 1)[labels]
+        self.counts = np.bincount(self.group, minlength=len(self.first))
         for array in (self.first, self.counts, self.group):
             array.flags.writeable = False
 
@@ -65,8 +66,9 @@ def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Co
     separates them. So are vectors joined by a chain of such steps; zero rows are copies of one another. Vectors further
     apart than `tolerance(d)` of their norm are in one group only through such a chain.
 
-    Cost: O(n d) and a sort of n keys; memory: one block and ten numbers per row, so that a memory map is streamed. Only
-    vectors that are not copies but lie within some 10 tolerances, in their thousands, are compared pair by pair.
+    Cost: O(n d) and a sort of some 2 n keys; memory: one block and some 60 bytes per row, so that a memory map is
+    streamed. Only vectors that are not copies but lie within some 10 tolerances, in their thousands, are compared pair
+    by pair.
     """
     n = len(embeddings)
     near = tolerance(embeddings.dimension)
@@ -78,9 +80,15 @@ def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Co
         vectors[rows < n], vectors[rows >= n] = embeddings.rows(rows[rows < n]), queries[rows[rows >= n] - n]
         return vectors
 
-    blocks = [_traits(block) for _, block in embeddings.blocks()]
-    traits = np.concatenate(blocks if queries is None else [*blocks, _traits(queries)])
-    rows, cells = _shared_cells(traits / (CELL * min(near, REACH)))
+    width = CELL * min(near, REACH)
+    blocks = [_cells(_traits(block) / width) for _, block in embeddings.blocks()]
+    if queries is not None:
+        blocks.append(_cells(_traits(queries) / width))
+    keys, borders = (np.concatenate(each) for each in zip(*blocks, strict=True))
+    del blocks
+    count = len(keys)
+    rows, cells = _shared_cells(keys, borders)
+    del keys, borders
     pairs: list[np.ndarray] = [np.empty((0, 2), np.int64)]
     for _ in range(ROUNDS):
         if not len(rows):
@@ -92,9 +100,20 @@ def find_copies(embeddings: Embeddings, queries: np.ndarray | None = None) -> Co
         rows, cells = _drop_lone(rows[~alike], cells[~alike])
     for crowd in np.split(rows, np.flatnonzero(np.diff(cells)) + 1):
         pairs += _near_pairs(take(crowd), crowd, near)
-    low, high = np.concatenate(pairs).T
-    graph = coo_matrix((np.ones(len(low), bool), (low, high)), shape=(len(traits), len(traits)))
-    return Copies(connected_components(graph, directed=False)[1])
+    return Copies(_first_of_each(np.concatenate(pairs), count), rows=True)
+
+
+def _first_of_each(pairs: np.ndarray, n: int) -> np.ndarray:
+    """(n,) int64: the first of the rows that each row is joined with by `pairs` (p, 2), directly or not."""
+    first = np.arange(n)
+    rows, ends = np.unique(pairs, return_inverse=True)
+    low, high = ends.reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(low), bool), (low, high)), shape=(len(rows), len(rows)))
+    parts, part = connected_components(graph, directed=False)
+    least = np.full(parts, n, np.int64)
+    np.minimum.at(least, part, rows)
+    first[rows] = least[part]
+    return first
 
 
 def _traits(X: np.ndarray) -> np.ndarray:
@@ -115,23 +134,45 @@ def _traits(X: np.ndarray) -> np.ndarray:
     return traits
 
 
-def _shared_cells(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and keys of the cells of a grid that hold more than one, sorted by cell and row; `places` in cell widths.
+def _cells(places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(k,) uint64 key of each row's cell of a grid, (k,) uint16 bits of the traits in which it is just above a border.
+
+    `places` (k, traits) are in cell widths.
+    """
+    rng = np.random.default_rng(0x9C1D)
+    places = places + rng.random(places.shape[1])
+    corners = np.floor(places)
+    keys = (corners.astype(np.int64).view(np.uint64) * _mixers(rng)).sum(axis=1, dtype=np.uint64)
+    near = places - corners < 1.01 / CELL
+    return keys, (near << np.arange(near.shape[1], dtype=np.uint16)).sum(axis=1, dtype=np.uint16)
+
+
+def _mixers(rng: np.random.Generator) -> np.ndarray:
+    return 2 * np.asarray(rng.integers(1, 2**62, PROJECTIONS + 1)).astype(np.uint64) + 1
+
+
+def _shared_cells(keys: np.ndarray, borders: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and keys of the cells that hold more than one, sorted by cell and row, from the result of `_cells`.
 
     Rounding to a grid alone would separate copies on two sides of a border: rows just above a border are therefore put
     into the cell below it too, so that copies always share a cell.
     """
     rng = np.random.default_rng(0x9C1D)
-    places = places + rng.random(places.shape[1])
-    corners = np.floor(places)
-    mixers = 2 * np.asarray(rng.integers(1, 2**62, len(places.T))).astype(np.uint64) + 1
-    rows = np.arange(len(places))
-    cells = (corners.astype(np.int64).view(np.uint64) * mixers).sum(axis=1, dtype=np.uint64)
-    for trait, mixer in enumerate(mixers):
-        above = (places[:, trait] - corners[:, trait] < 1.01 / CELL)[rows]
+    rng.random(PROJECTIONS + 1)
+    rows, cells = np.arange(len(keys), dtype=np.uint32 if len(keys) < 1 << 32 else np.int64), keys
+    for trait, mixer in enumerate(_mixers(rng)):
+        above = (borders >> np.uint16(trait) & np.uint16(1)).astype(bool)[rows]
         rows, cells = np.concatenate([rows, rows[above]]), np.concatenate([cells, cells[above] - mixer])
+    ordered = np.sort(cells)
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    del ordered
+    kept = np.zeros(len(cells), bool)
+    for block in _blocks(len(cells)) if len(shared) else ():
+        at = np.minimum(np.searchsorted(shared, cells[block]), len(shared) - 1)
+        kept[block] = shared[at] == cells[block]
+    rows, cells = rows[kept].astype(np.int64), cells[kept]
     order = np.lexsort((rows, cells))
-    return _drop_lone(rows[order], cells[order])
+    return rows[order], cells[order]
 
 
 def _drop_lone(rows: np.ndarray, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from embgeo.errors import InputError
+from embgeo.files.ids import Ids, PackedIds, RowNumbers
 from embgeo.files.mapped import release_pages
 from embgeo.files.rows import Rows, is_matrix
 
@@ -29,7 +30,7 @@ class Embeddings:
     docs : (n, d) array, any float dtype, possibly a memory map, or `Rows` in several parts; rows are documents, as the
         encoder gave them.
     queries : (m, d) float32 array or None.
-    doc_ids, query_ids : unique strings, one per row.
+    doc_ids, query_ids : unique strings, one per row; `check_embeddings` gives the documents `Ids`.
     similarity : how the model is searched. Under "cosine" every accessor below returns unit rows; `docs` itself
         stays unchanged, so that a memory map is never copied.
     tokens : (vocabulary, d) token-embedding matrix of the encoder, when it has one.
@@ -148,7 +149,7 @@ def check_embeddings(
                 "Were they encoded by the same model?"
             )
     doc_ids = _check_ids(doc_ids, docs.shape[0], "document")
-    query_ids = _check_ids(query_ids, 0 if queries is None else queries.shape[0], "query")
+    query_ids = list(_check_ids(query_ids, 0 if queries is None else queries.shape[0], "query"))
     exponent = int(balanced(np.array([[largest]], np.float32))[1][0]) if similarity == "dot" else 0
     return Embeddings(docs, queries, doc_ids, query_ids, similarity, tokens, exponent)
 
@@ -189,14 +190,13 @@ def _check_matrix(X: np.ndarray | Rows, what: str, cosine: bool) -> float:
     return largest
 
 
-def _check_ids(ids: Sequence[str] | None, rows: int, what: str) -> list[str]:
+def _check_ids(ids: Sequence[str] | None, rows: int, what: str) -> Ids:
     if ids is None:
-        return [str(i) for i in range(rows)]
-    names = [str(i) for i in ids]
+        return RowNumbers(rows)
+    names = ids if isinstance(ids, Ids) else PackedIds.of(str(i) for i in ids)
     if len(names) != rows:
         raise InputError(f"{what} ids must match the vectors; got {len(names)} ids for {rows} vectors")
-    if len(set(names)) != rows:
-        seen: set[str] = set()
-        twice = next(name for name in names if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise InputError(f"{what} ids must be unique; {rows - len(set(names))} repeat, the first is {twice!r}")
+    repeats, first = names.repeated()
+    if repeats:
+        raise InputError(f"{what} ids must be unique; {repeats} repeat, the first is {first!r}")
     return names

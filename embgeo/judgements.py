@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from embgeo.errors import InputError
@@ -43,7 +43,7 @@ class Judgements:
 
 def check_judgements(
     qrels: Mapping[str, Mapping[str, int]],
-    doc_ids: Iterable[str],
+    doc_ids: Collection[str],
     query_ids: Iterable[str],
     drop_own_document: bool = False,
     source: str = "the judgements",
@@ -64,7 +64,7 @@ def check_judgements(
         A grade is not a whole number within ±100,000; or there are judgements and nothing can be measured with them:
         no query is judged, no judgement is above 0, or no relevant document is in the corpus.
     """
-    documents, queries = set(doc_ids), set(query_ids)
+    queries = set(query_ids)
     given = {str(query): _grades(query, judged) for query, judged in qrels.items()}
     kept = {query: judged for query, judged in given.items() if query in queries}
     unknown_queries = given.keys() - kept.keys()
@@ -73,8 +73,10 @@ def check_judgements(
             f"none of the queries is judged in {source}; the first judged id is {next(iter(given))!r}. "
             + (how_ids_differ(unknown_queries, queries) or "Do judgements and queries belong together?")
         )
-    _check_relevant(kept, documents, source)
-    unknown_documents = [doc for judged in kept.values() for doc in judged if doc not in documents]
+    judged_documents = {doc for judged in kept.values() for doc in judged}
+    known = {doc for doc in doc_ids if doc in judged_documents}  # the ids of a large corpus are not kept as a set
+    _check_relevant(kept, known, doc_ids, source)
+    unknown_documents = [doc for judged in kept.values() for doc in judged if doc not in known]
     warnings = []
     if unknown_queries:
         left_out = "query is not" if len(unknown_queries) == 1 else "queries are not"
@@ -86,32 +88,36 @@ def check_judgements(
             f"{len(unknown_documents)} of {sum(map(len, kept.values()))} judgements are of documents that are not in "
             "the corpus; they count as never retrieved"
         )
-        warnings.append("; ".join(filter(None, [warning, how_ids_differ(unknown_documents, documents)])))
+        warnings.append("; ".join(filter(None, [warning, how_ids_differ(unknown_documents, doc_ids)])))
     unjudged = len(kept) - len(Judgements(kept).judged_queries)
     if unjudged:
         warnings.append(f"{unjudged} of {len(kept)} judged queries have no relevant document and are not averaged")
     return Judgements(kept, tuple(warnings), drop_own_document)
 
 
-def how_ids_differ(unknown: Iterable[str], known: Iterable[str]) -> str:
+def how_ids_differ(unknown: Iterable[str], known: Collection[str]) -> str:
     """A sentence on the one way in which unknown ids differ from existing ones; "" if none of them is that similar."""
-    unknown, known = set(unknown), set(known)
+    missing = set(unknown)
     for difference, form in ID_FORMS.items():
-        alike = {form(name) for name in known}
-        count = sum(form(name) in alike for name in unknown)
+        forms = [form(name) for name in missing]
+        wanted = set(forms)
+        alike = {shape for name in known if (shape := form(name)) in wanted}
+        count = sum(shape in alike for shape in forms)
         if count:
             return f"{count} of these ids differ from existing ones only in {difference}: spell them the same way"
     return ""
 
 
-def _check_relevant(qrels: Mapping[str, Mapping[str, int]], documents: set[str], source: str) -> None:
-    """Refuse judgements under which every ranking has quality 0."""
+def _check_relevant(
+    qrels: Mapping[str, Mapping[str, int]], known: set[str], documents: Collection[str], source: str
+) -> None:
+    """Refuse judgements under which every ranking has quality 0; `known` are the judged ones among `documents`."""
     relevant = [doc for judged in qrels.values() for doc, grade in judged.items() if grade > 0]
     if qrels and not relevant:
         raise InputError(
             f"at least one judgement must be above 0 (relevant); {source} judges {len(qrels)} of the queries, none > 0"
         )
-    if relevant and documents.isdisjoint(relevant):
+    if relevant and known.isdisjoint(relevant):
         raise InputError(
             f"no relevant document of {source} is in the corpus (0 of {len(set(relevant))}); the first is "
             f"{relevant[0]!r}. " + (how_ids_differ(relevant, documents) or "Do judgements and corpus belong together?")

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from embgeo.datasets.checks import build_dataset, id_fault
+from embgeo.datasets.checks import build_dataset, id_fault, without_texts
 from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.datasets.qrels_columns import find_columns, name_columns
 from embgeo.errors import DataError
@@ -53,7 +53,7 @@ def load_beir(
     """
     folder = Path(folder)
     corpus, queries_file, qrels_file, notes = _found_files(folder, split, doc_ids, query_ids)
-    documents = _texts(corpus, progress, titled=True) if corpus else [(doc, None) for doc in doc_ids or ()]
+    documents = _texts(corpus, progress, titled=True) if corpus else without_texts(doc_ids or ())
     if not documents:
         raise DataError(f"the corpus must hold at least one document; {corpus} has none")
     queries: Sequence[tuple[str, str | None]] = _texts(queries_file, progress, titled=False) if queries_file else []
@@ -64,7 +64,7 @@ def load_beir(
     else:
         qrels = read_qrels(qrels_file, progress)
         if queries_file is None:
-            queries = [(query, None) for query in query_ids or ()]
+            queries = without_texts(query_ids or ())
         facts["judgements"] = qrels_file.relative_to(folder).as_posix()
     origin = Origin(facts, notes, judgements=str(qrels_file))
     return build_dataset(folder.resolve().name, documents, queries, qrels, origin, drop_own_document)

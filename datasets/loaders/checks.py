@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.errors import DataError
@@ -74,7 +75,8 @@ def text_warnings(
     repeated = _copies(query_ids, query_texts)
     if repeated:
         warnings.append(f"{len(repeated)} queries share their text with another")
-    shared = set(doc_ids).intersection(query_ids)
+    asked = set(query_ids)
+    shared = {name for name in doc_ids if name in asked}
     if shared:
         first = next(query for query in query_ids if query in shared)
         own = (
@@ -95,8 +97,30 @@ def id_fault(name: str) -> str | None:
     return "holds a lone surrogate" if readable(name) != name else None
 
 
-def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> tuple[list[str], list[str] | None, int]:
+class _WithoutTexts(Sequence[tuple[str, str | None]]):
+    def __init__(self, ids: Sequence[str]) -> None:
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, row: Any) -> Any:
+        return [(name, None) for name in self.ids[row]] if isinstance(row, slice) else (self.ids[row], None)
+
+    def __iter__(self) -> Iterator[tuple[str, str | None]]:
+        return ((name, None) for name in self.ids)
+
+
+def without_texts(ids: Sequence[str]) -> Sequence[tuple[str, str | None]]:
+    """(id, None) pairs of ids whose texts are unknown, made when they are asked for."""
+    return _WithoutTexts(ids)
+
+
+def _columns(
+    rows: Sequence[tuple[str, str | None]], what: str, where: str
+) -> tuple[Sequence[str], list[str] | None, int]:
     """Ids, texts without lone surrogates (None if they are unknown), and the number of texts that had some."""
+    alone = isinstance(rows, _WithoutTexts)  # ids of vectors, checked with them: no copy and no set of them is made
     ids: list[str] = []
     texts: list[str] = []
     seen: set[str] = set()
@@ -104,6 +128,8 @@ def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> t
     for name, text in rows:
         if fault := id_fault(name):
             raise DataError(f"{what} ids must be plain unique strings; id {name!r} of {where} {fault}")
+        if alone:
+            continue
         if name in seen:
             raise DataError(f"{what} ids must be unique; {name!r} of {where} repeats")
         seen.add(name)
@@ -112,6 +138,8 @@ def _columns(rows: Sequence[tuple[str, str | None]], what: str, where: str) -> t
             continue
         texts.append(readable(text))
         broken += texts[-1] != text
+    if isinstance(rows, _WithoutTexts):
+        return rows.ids, None, 0
     return ids, texts if len(texts) == len(ids) else None, broken
 
 

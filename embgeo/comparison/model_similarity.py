@@ -12,6 +12,7 @@ from embgeo.comparison.runs import ComparedRun, subjects
 from embgeo.comparison.vectors import RunVectors, Unavailable, vectors_of
 from embgeo.embeddings import Embeddings
 from embgeo.errors import InputError
+from embgeo.files.ids import as_ids
 from embgeo.metrics.pairwise.registry import compare_spaces, comparisons
 from embgeo.progress import Progress, silent
 from embgeo.results.compare import SimilarPair
@@ -90,11 +91,11 @@ def pair_documents(
         texts = a.run.documents, b.run.documents
         # a run of a large corpus keeps only some texts: where both have one, they must agree
         by_text = len(texts[0]) >= len(u.ids) and len(texts[1]) >= len(v.ids)
-        place = {doc: row for row, doc in enumerate(v.ids)}
+        places = as_ids(v.ids).index_of(u.ids).tolist()
         shared = [
-            (row, place[doc])
-            for row, doc in enumerate(u.ids)
-            if doc in place and (same_dataset or _may_agree(texts[0].get(doc), texts[1].get(doc)))
+            (row, place)
+            for row, (doc, place) in enumerate(zip(u.ids, places, strict=True))
+            if place >= 0 and (same_dataset or _may_agree(texts[0].get(doc), texts[1].get(doc)))
         ]
         if len(shared) < MIN_DOCUMENTS:
             said = f"{a.label} and {b.label} share {len(shared)} documents; {MIN_DOCUMENTS} are needed"

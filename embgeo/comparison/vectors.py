@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -11,6 +12,7 @@ from embgeo.comparison.runs import ComparedRun
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.encoders.cache import cached_matrix
 from embgeo.errors import EmbgeoError
+from embgeo.files.ids import RowNumbers
 from embgeo.files.rows import Rows
 from embgeo.sources.subject import IN_MEMORY
 from embgeo.sources.vector_files import load_named
@@ -32,7 +34,7 @@ class RunVectors:
     """
 
     embeddings: Embeddings
-    ids: list[str] | None
+    ids: Sequence[str] | None
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ def vectors_of(item: ComparedRun) -> RunVectors | Unavailable:
         stored = list(item.run.documents)
         ids = stored if len(stored) == len(X) else None
     similarity = cast(Similarity, item.result.similarity or "cosine")
-    return RunVectors(Embeddings(X, None, ids or range(len(X)), (), similarity), ids)  # type: ignore[arg-type]
+    return RunVectors(Embeddings(X, None, ids or RowNumbers(len(X)), (), similarity), ids)
 
 
 def _names_vectors(asked: str) -> bool:
@@ -65,7 +67,7 @@ def _names_vectors(asked: str) -> bool:
         return True
 
 
-def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray | Rows, list[str] | None] | Unavailable:
+def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray | Rows, Sequence[str] | None] | Unavailable:
     if asked == IN_MEMORY:
         return Unavailable(
             "not-recorded", "the run was made from arrays, which it does not store; use vectors:FILE instead"
@@ -79,7 +81,7 @@ def _from_file(item: ComparedRun, asked: str) -> tuple[np.ndarray | Rows, list[s
         return Unavailable(
             "vectors-changed", f"{asked} does not hold the vectors that were measured; run the command again"
         )
-    return found.docs, None if found.doc_ids is None else list(found.doc_ids)
+    return found.docs, found.doc_ids
 
 
 def _from_cache(item: ComparedRun) -> tuple[np.ndarray, list[str] | None] | Unavailable:

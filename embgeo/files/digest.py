@@ -32,10 +32,15 @@ class Digest:
 
     def add_texts(self, texts: Iterable[str]) -> Digest:
         """Each text preceded by its length, so that different lists of texts give different bytes."""
+        block, size = list[bytes](), 0
         for text in texts:
             data = text.encode("utf-8", "surrogatepass")
-            self.add(f"{len(data)}\n", data)
-        return self
+            block += (b"%d\n" % len(data), data)
+            size += len(data) + 1
+            if size > 1 << 16:  # one call for many short ids
+                self.add(b"".join(block))
+                block, size = [], 0
+        return self.add(b"".join(block))
 
     def add_rows(self, X: np.ndarray | Rows) -> Digest:
         """The bytes of an array (n, …) in row order, read in blocks; the pages of a memory map are released."""

@@ -183,41 +183,47 @@ class PackedIds(Ids):
         found = np.full(len(asked), -1, np.int64)
         if not asked or not len(self):
             return found
-        hashes = PackedIds.of(asked)._hashes()
+        wanted = PackedIds.of(asked)
+        hashes = wanted._hashes()
         order = np.argsort(hashes, kind="stable")
         ordered = hashes[order]
         for start in range(0, len(self), BLOCK):
             mine = self._hashes(start, min(start + BLOCK, len(self)))
-            at = np.searchsorted(ordered, mine)
-            for offset in np.flatnonzero(ordered[np.minimum(at, len(ordered) - 1)] == mine).tolist():
-                name, place = self[start + offset], int(at[offset])
-                while place < len(ordered) and ordered[place] == mine[offset]:  # equal names, and equal hashes
-                    if asked[order[place]] == name and found[order[place]] < 0:
-                        found[order[place]] = start + offset
-                    place += 1
+            first = np.searchsorted(ordered, mine)
+            hits = np.flatnonzero(ordered[np.minimum(first, len(ordered) - 1)] == mine)
+            # every pair of equal hashes; pairs of different ids are dropped by the exact comparison
+            counts = np.searchsorted(ordered, mine[hits], "right") - first[hits]
+            rows = np.repeat(hits + start, counts)
+            within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+            places = order[np.repeat(first[hits], counts) + within]
+            same = self._equal(rows, wanted, places) & (found[places] < 0)
+            found[places[same][::-1]] = rows[same][::-1]  # of several rows the first
         return found
 
     def ascending(self) -> np.ndarray:
-        rows = np.arange(len(self))
-        word = self._words(rows, 0)
-        rows = np.argsort(word, kind="stable")
-        tied = _tied(word[rows])
-        at, group = np.flatnonzero(tied), _numbered(word[rows])[tied]
-        number = 1
-        while len(at):  # rows whose first `number` words are equal are ordered by the next one
+        narrow = np.uint32 if len(self) < 1 << 32 else np.int64
+        rows = np.argsort(self._words(np.arange(len(self), dtype=narrow), 0), kind="stable").astype(narrow)
+        ordered = self._words(rows, 0)
+        changed = np.r_[True, ordered[1:] != ordered[:-1]] if len(self) else np.zeros(0, bool)
+        del ordered
+        at, number = np.arange(len(self), dtype=narrow), 1
+        while True:  # at the places `at`, rows whose first `number` words are equal are ordered by the next one
+            tied = ~changed
+            tied[:-1] |= ~changed[1:]
+            if number > 1:  # the sizes were compared too: what has ended is equal and stays in the order of the rows
+                tied &= self._left(rows[at], number - 1) > 0
+            group = np.cumsum(changed, dtype=narrow)[tied]
+            at = at[tied]
+            if not len(at):
+                return rows.astype(np.int64)
             mine = rows[at]
-            left = np.clip(self._sizes(mine) - WORD * (number - 1), 0, WORD + 1)
+            left = self._left(mine, number)
             word = self._words(mine, number)
-            order = np.lexsort((mine, word, left, group))
+            order = np.lexsort((left, word, group))
             rows[at] = mine[order]
-            changed = np.diff(group) != 0
-            changed |= (np.diff(word[order]) != 0) | (np.diff(left[order]) != 0)
-            alive = left[order] > WORD  # the others have ended: equal ids, in the order of the rows
-            same = np.r_[False, ~changed]
-            keep = (same | np.r_[same[1:], False]) & alive
-            group = np.cumsum(np.r_[True, changed])[keep]
-            at, number = at[keep], number + 1
-        return rows
+            word, left = word[order], left[order]
+            changed = np.r_[True, (group[1:] != group[:-1]) | (word[1:] != word[:-1]) | (left[1:] != left[:-1])]
+            number += 1
 
     def repeated(self) -> tuple[int, str]:
         hashes = self._hashes()
@@ -236,6 +242,15 @@ class PackedIds(Ids):
             seen.add(name)
         return count, first
 
+    def _equal(self, rows: np.ndarray, other: PackedIds, places: np.ndarray) -> np.ndarray:
+        """(k,) bool: whether these rows have the ids of `places` in `other`."""
+        sizes = self._sizes(rows)
+        same = sizes == other._sizes(places)
+        for number in range(-(-int(sizes.max(initial=0)) // WORD)):
+            at = np.flatnonzero(same & (sizes > WORD * number))
+            same[at] = self._words(rows[at], number) == other._words(places[at], number)
+        return same
+
     def _bounds(self, start: int, stop: int) -> np.ndarray:
         """(stop − start + 1,) int64: where the ids of these rows begin, and where the last one ends."""
         before = int(self._ends[start - 1]) if start else 0
@@ -243,7 +258,15 @@ class PackedIds(Ids):
 
     def _sizes(self, rows: np.ndarray) -> np.ndarray:
         ends = np.asarray(self._ends)
-        return ends[rows].astype(np.int64) - np.where(rows > 0, ends[rows - 1], 0).astype(np.int64)
+        return ends[rows].astype(np.int64) - np.where(rows > 0, ends[np.maximum(rows, 1) - 1], 0).astype(np.int64)
+
+    def _left(self, rows: np.ndarray, number: int) -> np.ndarray:
+        """(k,) int8: 1 if these ids have bytes after their first `number` words, else minus the bytes they lack."""
+        left = np.empty(len(rows), np.int8)
+        for start in range(0, len(rows), BLOCK):
+            sizes = self._sizes(rows[start : start + BLOCK])
+            left[start : start + BLOCK] = np.clip(sizes - WORD * number, -WORD, 1)
+        return left
 
     def _words(self, rows: np.ndarray, number: int) -> np.ndarray:
         """(k,) uint64: bytes 8·number … of these ids as a big-endian number, zeros beyond their ends."""
@@ -265,8 +288,8 @@ class PackedIds(Ids):
         return hashes
 
 
-def as_ids(ids: Sequence[str]) -> Ids:
-    """Any sequence of strings as `Ids`; what is one already is returned."""
+def as_ids(ids: Iterable[str]) -> Ids:
+    """Strings as `Ids`; what is one already is returned."""
     return ids if isinstance(ids, Ids) else PackedIds.of(ids)
 
 
@@ -319,12 +342,3 @@ def _mixed(x: np.ndarray) -> np.ndarray:
     x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return x ^ (x >> np.uint64(31))
-
-
-def _tied(ordered: np.ndarray) -> np.ndarray:
-    same = ordered[1:] == ordered[:-1]
-    return np.r_[False, same] | np.r_[same, False] if len(ordered) else np.zeros(0, bool)
-
-
-def _numbered(ordered: np.ndarray) -> np.ndarray:
-    return np.cumsum(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, np.int64)

@@ -13,6 +13,7 @@ import numpy as np
 
 from embgeo.embeddings import Embeddings
 from embgeo.errors import InputError, Undefined
+from embgeo.files.ids import as_ids
 from embgeo.files.jsontext import to_plain
 from embgeo.judgements import Judgements
 from embgeo.metrics.registry import CurveFacts, DocumentFacts, Measure, Reading, select
@@ -336,8 +337,9 @@ class _Loop:
         if self.judgements is None or self.embeddings.queries is None:
             return None
         qrels = self.judgements.qrels
-        wanted = {doc for judged in qrels.values() for doc in judged}
-        docs = {name: i for i, name in enumerate(self.embeddings.doc_ids) if name in wanted}
+        wanted = list({doc for judged in qrels.values() for doc in judged})
+        found = as_ids(self.embeddings.doc_ids).index_of(wanted).tolist()
+        docs = {name: row for name, row in zip(wanted, found, strict=True) if row >= 0}
         queries = {name: i for i, name in enumerate(self.embeddings.query_ids)}
         pairs = [
             (queries[query], docs[doc])

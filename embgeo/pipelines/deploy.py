@@ -31,6 +31,7 @@ from embgeo.errors import DeployError, EmbgeoError, InputError, MissingExtraErro
 from embgeo.files.addresses import without_secrets
 from embgeo.files.atomic import storage_errors, write_text
 from embgeo.files.digest import Digest
+from embgeo.files.ids import as_ids
 from embgeo.files.jsontext import canonical_json, to_json_text
 from embgeo.progress import Progress, silent
 from embgeo.requests import CompressRequest, DeployRequest, EncoderOptions
@@ -450,17 +451,20 @@ def _searched(
     doc_ids: Any,
 ) -> DeployedMode:
     """Quality of one way to search, against the prediction."""
-    row_of = {name: row for row, name in enumerate(doc_ids)}
-    k = min(RESULTS + (task.own is not None), len(row_of))
+    ids = as_ids(doc_ids)
+    k = min(RESULTS + (task.own is not None), len(ids))
     scores = np.full((len(Q), k), -np.inf, np.float32)
     rows = np.full((len(Q), k), -1, np.int64)
-    seconds = []
+    seconds, named = [], list[list[str]]()
     for number, query in enumerate(Q):
         started = time.perf_counter()
         found = store.search(query, k, mode)
         seconds.append(time.perf_counter() - started)
-        for place, (name, score) in enumerate(found[:k]):
-            scores[number, place], rows[number, place] = score, row_of[name]
+        named.append([name for name, _ in found[:k]])
+        scores[number, : len(found[:k])] = [score for _, score in found[:k]]
+    flat = iter(ids.index_of(name for names in named for name in names).tolist())
+    for number, names in enumerate(named):
+        rows[number, : len(names)] = [next(flat) for _ in names]
     ranked = task.without_own(TopK(scores, rows))
     quality, recall = task.quality(*ranked), task.recall(ranked[1])
     return DeployedMode(

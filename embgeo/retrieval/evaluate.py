@@ -9,6 +9,7 @@ from heapq import heapify, heappop, heappush
 import numpy as np
 
 from embgeo.errors import InputError
+from embgeo.files.ids import as_ids
 from embgeo.judgements import Judgements
 
 # our name → (trec_eval measure, its key in the results, how many results it is given: its MRR has no cutoff)
@@ -108,13 +109,13 @@ class Evaluator:
 
     def judged(self) -> np.ndarray:
         """(t, 3) int32 rows (query, document, grade) of all judgements of the judged queries on known documents."""
-        documents = {name: row for row, name in enumerate(self.doc_ids)}
-        triples = [
-            (at, documents[doc], grade)
+        judged = [
+            (at, doc, grade)
             for query, at in zip(self.query_ids, self.query_rows.tolist(), strict=True)
             for doc, grade in self._qrels[query].items()
-            if doc in documents
         ]
+        rows = as_ids(self.doc_ids).index_of(doc for _, doc, _ in judged)
+        triples = [(at, row, grade) for (at, _, grade), row in zip(judged, rows.tolist(), strict=True) if row >= 0]
         return np.array(triples, np.int32).reshape(-1, 3)
 
     def _evaluate(self, ranked: np.ndarray, measures: set[str]) -> Mapping[str, Mapping[str, float]]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from embgeo.copies import NOISE
 from embgeo.embeddings import Embeddings
+from embgeo.files.ids import as_ids
 from embgeo.files.mapped import release_pages
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.top_k import TopK, tie_order
@@ -102,8 +103,8 @@ def _parts(n: int, size: int) -> Iterator[slice]:
 
 def own_rows(embeddings: Embeddings) -> np.ndarray:
     """For each query the row of the document with the same id, −2 where there is none; (m,) int64."""
-    row_of = {doc: row for row, doc in enumerate(embeddings.doc_ids)}
-    return np.array([row_of.get(query, -2) for query in embeddings.query_ids], dtype=np.int64)
+    rows = as_ids(embeddings.doc_ids).index_of(embeddings.query_ids)
+    return np.where(rows < 0, -2, rows)
 
 
 def without_own(scores: np.ndarray, rows: np.ndarray, own: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

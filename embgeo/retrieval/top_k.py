@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.files.ids import as_ids
+
 
 @dataclass
 class TopK:
@@ -47,7 +49,7 @@ def tie_order(doc_ids: Sequence[str]) -> np.ndarray:
     [2, 0, 1]
     """
     places = np.empty(len(doc_ids), np.int64)
-    places[sorted(range(len(doc_ids)), key=doc_ids.__getitem__, reverse=True)] = np.arange(len(doc_ids))
+    places[as_ids(doc_ids).ascending()[::-1]] = np.arange(len(doc_ids))
     return places
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.datasets.beir import is_beir_folder
-from embgeo.datasets.checks import build_dataset
+from embgeo.datasets.checks import build_dataset, without_texts
 from embgeo.datasets.dataset import Dataset, Origin
 from embgeo.datasets.registry import list_datasets, resolve_dataset
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
@@ -21,6 +21,7 @@ from embgeo.encoders.resolve import VECTORS, names_model, resolve_encoder
 from embgeo.errors import InputError
 from embgeo.files.addresses import without_secrets
 from embgeo.files.cache_folder import cache_directory
+from embgeo.files.ids import PackedIds, RowNumbers, as_ids
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
 from embgeo.requests import EncoderOptions, SubjectRequest
@@ -90,7 +91,7 @@ class Source:
             got = type(docs if model is None else model).__name__
             raise InputError(f"docs must be numbers of shape (n, d); got {got} of shape {X.shape}")
         Q = None if queries is None else one_row(np.asarray(queries))
-        doc_ids, query_ids = (None if names is None else [str(name) for name in names] for names in ids)
+        doc_ids, query_ids = (None if names is None else PackedIds.of(str(name) for name in names) for names in ids)
         return cls(IN_MEMORY, Vectors(X, Q, doc_ids, query_ids, "arrays"), request.qrels)
 
 
@@ -186,17 +187,16 @@ def _numbered(found: Vectors) -> Vectors:
     """The vectors, with row numbers as ids if they have none."""
     if found.queries is None:
         raise InputError("qrels= needs queries; give their vectors as queries=, an array of shape (m, d)")
-    numbers = [str(row) for row in range(max(len(found.docs), len(found.queries)))]
     return replace(
         found,
-        doc_ids=numbers[: len(found.docs)] if found.doc_ids is None else found.doc_ids,
-        query_ids=numbers[: len(found.queries)] if found.query_ids is None else found.query_ids,
+        doc_ids=RowNumbers(len(found.docs)) if found.doc_ids is None else found.doc_ids,
+        query_ids=RowNumbers(len(found.queries)) if found.query_ids is None else found.query_ids,
     )
 
 
 def _judged(found: Vectors, qrels: Mapping[str, Mapping[str, int]], drop_own_document: bool) -> Dataset:
     """Judgements of these vectors as a dataset without texts."""
-    documents, queries = ([(name, None) for name in ids or ()] for ids in (found.doc_ids, found.query_ids))
+    documents, queries = (without_texts(ids or ()) for ids in (found.doc_ids, found.query_ids))
     return build_dataset("qrels", documents, queries, qrels, Origin(judgements="qrels="), drop_own_document)
 
 
@@ -273,8 +273,7 @@ def _texts_of(ids: Sequence[str], known: Sequence[str], texts: Sequence[str] | N
     """The texts in the order of `ids`, "" for ids that the dataset does not have; None if it has no texts."""
     if not texts:
         return None
-    text = dict(zip(known, texts, strict=True))
-    return [text.get(name, "") for name in ids]
+    return [texts[row] if row >= 0 else "" for row in as_ids(known).index_of(ids).tolist()]
 
 
 def _align(
@@ -290,7 +289,7 @@ def _align(
             f"without ids the vectors must match the dataset row by row; got {rows} {what} vectors for "
             f"{len(kept)} in {dataset}{of_all}. Store the ids with the vectors (doc_ids, query_ids)"
         )
-    if set(every).isdisjoint(ids):
+    if not (as_ids(ids).index_of(every) >= 0).any():
         raise InputError(
             f"{what} ids must be those of the dataset; none of {len(ids)} is in {dataset}. "
             + (how_ids_differ(ids, every) or f"The first ids are {ids[0]!r} here and {every[0]!r} there")
@@ -300,7 +299,8 @@ def _align(
 
 def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list[str]:
     """Documents that only one side has; retrieval is easier in a corpus without its distractors."""
-    missing, unknown = len(set(expected) - set(ids)), len(set(ids) - set(expected))
+    shared = int((as_ids(ids).index_of(expected) >= 0).sum())
+    missing, unknown = len(expected) - shared, len(ids) - shared
     warnings = []
     if missing:
         warnings.append(

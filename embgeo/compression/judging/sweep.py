@@ -25,6 +25,7 @@ from embgeo.compression.search.flat import MatrixSearcher
 from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.store import predicted_file_bytes
 from embgeo.embeddings import Embeddings
+from embgeo.files.ids import as_ids
 from embgeo.progress import NOTE, Progress, silent
 from embgeo.results.shared import NDCG, RECALL
 from embgeo.retrieval.exact import exact_search, own_rows
@@ -375,7 +376,7 @@ class _Work:
     def _find(self, spec: Spec, judged: Judged, shipped: _Shipped) -> Finding:
         """The finding of a spec that has been ranked out of sample and built."""
         task, embeddings, codec, searcher = self.task, self.task.embeddings, shipped.codec, shipped.searcher
-        ids = sum(len(doc_id.encode("utf-8", "surrogatepass")) for doc_id in embeddings.doc_ids)
+        ids = as_ids(embeddings.doc_ids).encoded_bytes
         held_out = task.without_own(judged.ranking)
         quality = task.quality(*held_out)
         # the ranking of the shipped codec itself is what its store finds

@@ -29,6 +29,7 @@ from embgeo.compression.search.searcher import metric_of
 from embgeo.errors import RunFormatError, StorageError
 from embgeo.files.atomic import replacing, storage_errors
 from embgeo.files.digest import Digest
+from embgeo.files.ids import PackedIds, as_ids
 from embgeo.files.tensors import file_header, map_tensor, read_header
 
 STORE_VERSION = 1
@@ -73,15 +74,19 @@ def write_store(
     The file appears whole or not at all. Raises StorageError when the disk is full or the folder cannot be written,
     and ValueError when the blocks do not hold one row per id.
     """
-    encoded = [doc_id.encode("utf-8", "surrogatepass") for doc_id in doc_ids]
-    header, data_bytes = _layout(codec, len(doc_ids), sum(map(len, encoded)), structure)
+    ids = as_ids(doc_ids)
+    header, data_bytes = _layout(codec, len(ids), ids.encoded_bytes, structure)
     advice = "Free some space, or choose a writable folder with --out"
     with storage_errors("the store", path, advice), replacing(path) as file:
         file.write(header)
         # state first: float arrays stay aligned whatever the length of codes and ids
         for array in codec.state.values():
             file.write(np.ascontiguousarray(array).data)
-        file.write(np.cumsum([len(raw) for raw in encoded], dtype=np.uint64).data)
+        end = np.uint64(0)
+        for _, sizes in ids.packed():
+            ends = end + np.cumsum(sizes, dtype=np.uint64)
+            file.write(ends.data)
+            end = ends[-1]
         for array in _structure_arrays(structure).values():
             file.write(np.ascontiguousarray(array).data)
         start, rows = file.tell(), 0
@@ -91,8 +96,8 @@ def write_store(
                 file.write(np.ascontiguousarray(part).data)
             rows += len(block)
         file.seek(start + len(doc_ids) * codec.code_bytes)
-        for raw in encoded:
-            file.write(raw)
+        for data, _ in ids.packed():
+            file.write(np.ascontiguousarray(data).data)
         if rows != len(doc_ids):
             raise ValueError(f"the store needs one row of codes per id; got {rows} rows for {len(doc_ids)} ids")
     return len(header) + data_bytes
@@ -112,7 +117,7 @@ def load_store(path: Path) -> Store:
         if metadata["codec_sha256"] != _checksum(metadata["codec"], state):
             raise ValueError("its codec does not match its checksum")
         codec = restore_codec(json.loads(metadata["codec"]), state)
-        ids = list(_split(arrays["ids"].tobytes(), arrays["id_ends"]))
+        ids = PackedIds(arrays["ids"], arrays["id_ends"])
         tiers = [arrays[name] for name, _ in _widths(codec)]
         codes = tiers[0] if len(tiers) == 1 else np.hstack(tiers)
         structure = _restored(metadata, arrays, codec, len(codes))
@@ -186,12 +191,3 @@ def _tiers(codec: Codec, block: np.ndarray, start: int, rows: int) -> Iterator[t
     for _, width in _widths(codec):
         yield start + at * rows, block[:, at : at + width]
         at += width
-
-
-def _split(raw: bytes, ends: np.ndarray) -> Iterator[str]:
-    begin = 0
-    for end in ends.tolist():
-        if not begin <= end <= len(raw):
-            raise ValueError("the id table is damaged")
-        yield raw[begin:end].decode("utf-8", "surrogatepass")
-        begin = end
