@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from embgeo.results import CompareResult, Named, Result
+from embgeo.results import CompareResult, CompressResult, Named, Result
 from embgeo.run import RUNS_FOLDER, Run, path_text
 from embgeo.sources.subject import IN_MEMORY
 
@@ -59,8 +59,11 @@ def commands(run: Run) -> list[tuple[str, str]]:
     again = _repeat_comparison(found) if isinstance(found, CompareResult) else repeat_command(run)
     what = "comparison" if run.command == "compare" else "run"
     listed = [(f"Repeat this {what}", again)] if again else []
-    if run.command == "compress":
+    if isinstance(found, CompressResult):
         listed.append(("Search the store it built", search_command(run)))
+        held = [one.target for one in (found.deploy and found.deploy.targets) or () if one.fidelity]
+        stores = [name for name in held if name != "faiss"] or held
+        listed += [("Load a store with it, and measure it there", deploy_command(run, name)) for name in stores[:1]]
     listed.append(("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])))
     return listed
 

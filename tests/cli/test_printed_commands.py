@@ -64,9 +64,11 @@ def test_every_printed_command_works(out: str, bare: list[str], capsys: pytest.C
     capsys.readouterr()
     assert run(["report", *(str(made.folder) for made in stored)]) == 0
     lines += PRINTED.findall(capsys.readouterr().out)
-    assert {line.split()[1] for line in lines} == {"analyze", "compress", "compare", "search", "report"}
+    assert {line.split()[1] for line in lines} == {"analyze", "compress", "compare", "deploy", "search", "report"}
     for line in dict.fromkeys(lines):
-        assert pasted(line) == 0, (line, capsys.readouterr().err)
+        code, err = pasted(line), capsys.readouterr().err
+        # the client of a store may not be installed
+        assert code == 0 or (" deploy " in line and "pip install" in err), (line, err)
 
 
 def test_the_commands_of_a_store_keep_its_options_and_search_by_vector(
@@ -92,7 +94,8 @@ def test_the_commands_of_a_store_keep_its_options_and_search_by_vector(
         told = {"said": {"a query"}, "": set(), None: {f"document {row}" for row in range(len(docs))}}
         assert set(made.documents.values()) == told[text]
         for _, line in commands(made):
-            assert pasted(line) == 0, (line, capsys.readouterr().err)
+            code, err = pasted(line), capsys.readouterr().err
+            assert code == 0 or (" deploy " in line and "pip install" in err), (line, err)
     assert len(list(Path("embgeo-runs").iterdir())) == 3  # repeating a run replaces it
 
 
