@@ -16,7 +16,7 @@ import click
 
 from embgeo.cli.progress_lines import DETAIL, LONG_SECONDS, Lines, ProgressLog, rate_text, ticking
 from embgeo.errors import StorageError
-from embgeo.progress import NOTE, Progress
+from embgeo.progress import NOTE, PLAN, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -187,6 +187,9 @@ class Bars:
         stage, _, note = stage.partition(NOTE)
         self._note = note or self._note
         name = stage.partition(DETAIL)[0]
+        if name == PLAN:
+            self._live.console.print(stage, markup=False, highlight=False)
+            return
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, rate="")
         task = self._tasks[name]

@@ -14,6 +14,7 @@ from embgeo.results import CompressResult, Named, Result, Row
 from embgeo.results.compare import CheckedCondition
 from embgeo.results.compress import CrossFitted
 
+LONG_SECONDS = 60  # below that nobody asks what it took
 TIES = 2  # listed in the terminal; the report lists all
 
 
@@ -116,6 +117,22 @@ def left_out_line(result: CompressResult) -> str:
         f"Skipped to keep the total estimated training time within {budget:g} CPU seconds: {listed}. "
         "To run them, name them with --spec or use --exhaustive"
     )
+
+
+def race_line(result: CompressResult) -> str:
+    """How many specs were ruled out on samples of a large corpus; "" if none were."""
+    if result.race is None or not result.race.stages:
+        return ""
+    from embgeo.reports.sections.race import race_sentence
+
+    return f"{race_sentence(result.race)} The report lists the others with their sample and the reason"
+
+
+def time_line(result: CompressResult) -> str:
+    """What was said of the time and what it took, if it was long or limited."""
+    protocol = result.protocol
+    told = (protocol.seconds or 0) >= LONG_SECONDS or protocol.time_limit_seconds is not None
+    return f"Plan: {plain(protocol.plan)}" if told and protocol.plan else ""
 
 
 def warning_lines(warnings: Sequence[str]) -> list[str]:

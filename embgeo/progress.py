@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 NOTE = "\n"
+PLAN = "plan"  # the stage "plan: …" says what will be done, once
 
 
 class Progress(Protocol):

@@ -177,6 +177,10 @@ class CompressRequest(SubjectRequest):
     )
     vectors: str | None = option("Plan sizes for this many vectors, e.g. 100M.  [default: the corpus]", metavar="COUNT")
     price_per_gb: float | None = option("Price of 10⁹ bytes of RAM; without it, no prices are given.", metavar="PRICE")
+    time: str | None = option(
+        "Limit the sweep to about this time (90s, 10m, 2h): fewer specs, smaller samples. Not reproducible elsewhere.",
+        metavar="TIME",
+    )
     exhaustive: bool = option("Evaluate a longer list of specs, including those slow to train.", False)
     grid: str | None = option("Evaluate a published grid, with its arithmetic and embgeo's.", choices=(STORAGE_PAPER,))
 

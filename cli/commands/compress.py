@@ -31,6 +31,9 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     A SPEC reads from left to right: an index (hnsw32, ivf256; hnsw32ef128 and ivf256np8 set the search effort),
     reducers (pca192, rot), one quantizer (int8), rescoring (+int8@4). Index, reducers and rescoring are optional.
 
+    Above 200,000 documents the default list is judged on samples first, and the three best specs on everything; specs
+    named with --spec, and --exhaustive, are judged on everything unless --time is too short for that.
+
     \b
     Examples:
       embgeo compress minilm pydocs --budget 96B
@@ -43,7 +46,7 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
     if strict and request.keep is None:
         raise click.UsageError("--strict needs --keep")
     from embgeo.cli.outcome import finish, follow
-    from embgeo.cli.words import budget_meaning, left_out_line, title, warning_lines
+    from embgeo.cli.words import budget_meaning, left_out_line, race_line, time_line, title, warning_lines
     from embgeo.files.addresses import without_secrets
     from embgeo.pipelines.compress import compress
     from embgeo.reports.commands import deploy_command, search_command
@@ -63,8 +66,9 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
         cached = counted(len(resumed), "spec was", "specs were")
         output.sentence(f"{cached} evaluated by an earlier command and taken from the cache")
     output.show("", draw(front_table(found)))
-    if skipped := left_out_line(found):
-        output.sentence(skipped)
+    for sentence in (left_out_line(found), race_line(found), time_line(found)):
+        if sentence:
+            output.sentence(sentence)
     output.line()
     for warning in warning_lines(found.warnings):
         output.sentence(warning)

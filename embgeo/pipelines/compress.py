@@ -11,7 +11,6 @@ import numpy as np
 from embgeo.compression.choosing.budget import Budget, parse_budget, parse_keep, parse_vectors
 from embgeo.compression.choosing.decision import Decision, Limits, decide, recommend
 from embgeo.compression.choosing.forecast import can_be_forecast, forecast, with_forecast
-from embgeo.compression.choosing.front import front_note
 from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs
 from embgeo.compression.choosing.prediction import Prediction
 from embgeo.compression.choosing.price import check_price, price_account, price_of
@@ -23,8 +22,9 @@ from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.judging.checkpoint import open_checkpoints
 from embgeo.compression.judging.effects import byte_account, delivered_recall, store_effects
 from embgeo.compression.judging.finding import Outcome
-from embgeo.compression.judging.sweep import Sweep, corpus_searcher, sweep
+from embgeo.compression.judging.sweep import Sweep, corpus_searcher
 from embgeo.compression.judging.task import SweepInput
+from embgeo.compression.racing.clock import parse_time
 from embgeo.compression.search.store import write_store
 from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
@@ -32,6 +32,7 @@ from embgeo.errors import InputError
 from embgeo.files.cache_folder import cache_directory
 from embgeo.pipelines.built_store import STORE_FILE
 from embgeo.pipelines.deployable import deploy, with_stores
+from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
 from embgeo.pipelines.subject_run import facts, texts
 from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
 from embgeo.progress import Progress, silent
@@ -68,14 +69,19 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
     parsed = _Parsed.of(request)
     with limited_threads(request.threads) as threads:
         corpus = _load(parsed, progress)
+        given = SweepInput(
+            corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, parsed.device, SIZES.fit_rows
+        )
+        whole = bool(parsed.specs or request.exhaustive or request.grid)
+        announced = announce(given, _listed(parsed, corpus).specs, progress, whole=whole, limit=parsed.time_limit)
         plan = _plan(parsed, corpus, progress)
-        given = SweepInput(corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, parsed.device)
         checkpoints = open_checkpoints(cache_directory(), given)
-        swept = sweep(given, plan.specs, progress=progress, checkpoints=checkpoints, summarise=front_note)
-        choice = _forecast(parsed, corpus, _choose(parsed, corpus, plan, swept), progress)
+        rules = (plan.limits, [each.name for each in parsed.targets])
+        judged = judge(given, plan.specs, announced, rules, checkpoints, progress)
+        choice = _forecast(parsed, corpus, _choose(parsed, corpus, plan, judged, announced), progress)
         run = _ship(parsed, corpus, plan, choice, threads, progress)
     if checkpoints is not None:
-        checkpoints.forget([outcome.spec for outcome in swept.all])
+        judged.forget(checkpoints)
     return run
 
 
@@ -88,6 +94,7 @@ class _Parsed:
     specs : those that the user named.
     keep : share of the quality to keep, or None.
     vectors : number of vectors to plan for, or None.
+    time_limit : of the sweep in seconds, or None.
     targets : the stores that are picked for; none: embgeo's own.
     """
 
@@ -98,6 +105,7 @@ class _Parsed:
     targets: list[Target]
     keep: float | None
     vectors: int | None
+    time_limit: float | None
 
     @classmethod
     def of(cls, request: CompressRequest) -> _Parsed:
@@ -108,6 +116,7 @@ class _Parsed:
         check_price(request.price_per_gb)
         keep = parse_keep(request.keep) if request.keep is not None else None
         vectors = parse_vectors(request.vectors) if request.vectors is not None else None
+        time_limit = parse_time(request.time) if request.time is not None else None
         specs = [parse(text) for text in dict.fromkeys(request.specs or [])]
         targets = named_targets(request.targets)
         if request.grid not in (None, STORAGE_PAPER):
@@ -118,7 +127,7 @@ class _Parsed:
             raise InputError(f"the grid {request.grid} is evaluated as published, for no store: drop --target")
         if request.budget is not None:
             parse_budget(request.budget, 1, 1)
-        return cls(request, source, device, specs, targets, keep, vectors)
+        return cls(request, source, device, specs, targets, keep, vectors, time_limit)
 
     def check(self, dimension: int, documents: int) -> None:
         """Refuse a request that cannot be met, as soon as the size of the vectors is known."""
@@ -195,12 +204,8 @@ def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
     vectors = parsed.vectors or documents
     budget = parse_budget(request.budget, dimension, vectors) if request.budget is not None else None
     warnings = budget_warnings(budget, dimension)
-    if request.grid is not None:
-        listed = SpecList(storage_paper_specs(dimension))
-    elif parsed.specs:
-        listed = SpecList(parsed.specs)
-    else:
-        listed = default_grid(dimension, documents, embeddings.similarity, budget, request.exhaustive)
+    listed = _listed(parsed, corpus)
+    if request.grid is None and not parsed.specs:
         warnings += library_warnings()
     if budget is not None:
         refuse_impossible(budget, listed.specs, dimension, vectors)
@@ -218,6 +223,20 @@ def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
     return _Plan(listed, specs, Limits(vectors, budget, parsed.keep, float32_named), prediction, warnings)
 
 
+def _listed(parsed: _Parsed, corpus: _Corpus) -> SpecList:
+    """The specs that the user named, of a published grid, or of the default list."""
+    request, embeddings = parsed.request, corpus.embeddings
+    dimension, documents = embeddings.dimension, len(embeddings)
+    if request.grid is not None:
+        return SpecList(storage_paper_specs(dimension))
+    if parsed.specs:
+        return SpecList(parsed.specs)
+    budget = None
+    if request.budget is not None:
+        budget = parse_budget(request.budget, dimension, parsed.vectors or documents)
+    return default_grid(dimension, documents, embeddings.similarity, budget, request.exhaustive)
+
+
 def _a_byte_less(dimension: int, budget: Budget | None) -> list[Spec]:
     """The default list for a budget of a byte less per vector: FAISS adds one to bits that it cannot renormalise."""
     if budget is None or budget.per_vector is None or budget.per_vector < 2:
@@ -231,9 +250,7 @@ def _plan_for_targets(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _
     dimension, documents, similarity = embeddings.dimension, len(embeddings), embeddings.similarity
     vectors = parsed.vectors or documents
     budget = parse_budget(request.budget, dimension, vectors) if request.budget is not None else None
-    listed = SpecList([])
-    if not parsed.specs:
-        listed = default_grid(dimension, documents, similarity, budget, request.exhaustive)
+    listed = SpecList([]) if parsed.specs else _listed(parsed, corpus)
     candidates = [*listed.specs, *_a_byte_less(dimension, budget)]
     held = targeted(parsed.targets, parsed.specs, candidates, (dimension, similarity), budget, progress)
     if budget is not None:
@@ -251,11 +268,16 @@ def _plan_for_targets(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _
 class _Choice:
     """What the sweep found, and which of its rows is recommended; `rows` has float32 first."""
 
-    sweep: Sweep
+    judged: Judged
+    announced: Announced
     decision: Decision
     rows: list[Row]
     bootstrap: QueryBootstrap
     forecast: Forecast | None = None
+
+    @property
+    def sweep(self) -> Sweep:
+        return self.judged.sweep
 
     @property
     def row(self) -> Row:
@@ -266,9 +288,9 @@ class _Choice:
         return self.sweep.all[self.decision.chosen]
 
 
-def _choose(parsed: _Parsed, corpus: _Corpus, plan: _Plan, swept: Sweep) -> _Choice:
+def _choose(parsed: _Parsed, corpus: _Corpus, plan: _Plan, judged: Judged, announced: Announced) -> _Choice:
     """Which row is recommended, and the rows completed by that decision."""
-    seed = parsed.request.seed
+    seed, swept = parsed.request.seed, judged.sweep
     bootstrap = QueryBootstrap.draw(len(swept.query_ids), seed, groups=swept.query_groups)
     decision = decide(swept, plan.limits, seed)
     predicted = plan.prediction.recall if plan.prediction is not None else None
@@ -278,7 +300,7 @@ def _choose(parsed: _Parsed, corpus: _Corpus, plan: _Plan, swept: Sweep) -> _Cho
         if plan.targeted is None
         else with_holdings(rows, plan.targeted, plan.limits)
     )
-    return _Choice(swept, decision, rows, bootstrap)
+    return _Choice(judged, announced, decision, rows, bootstrap)
 
 
 def _forecast(parsed: _Parsed, corpus: _Corpus, choice: _Choice, progress: Progress) -> _Choice:
@@ -318,6 +340,7 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
             protocol(choice.sweep, parsed.request.seed, threads, parsed.device)
             | rules(choice.sweep, parsed.keep, plan.limits.budget)
             | fit_budget(plan.listed)
+            | choice.announced.protocol(choice.sweep)
             | ({} if plan.targeted is None else {"bytes": bytes_rule(plan.targeted.names)})
         ),
     )
@@ -348,11 +371,14 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
         "warnings": [
             *corpus.warnings,
             *plan.warnings,
+            *choice.judged.warnings(),
             *store_warnings(choice.row, choice.outcome, limits.vectors, delivered),
         ],
     }
     if choice.forecast is not None:
         found["forecast"] = choice.forecast
+    if choice.judged.race is not None:
+        found["race"] = choice.judged.race.account(request.seed)
     if plan.prediction is not None:
         found["prediction"] = plan.prediction.account({one.spec: float(one.recall.mean()) for one in swept.all})
     if request.grid is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -227,7 +227,8 @@ def picked(
     for each in targeted.targets:
         place = choose_for(swept, limits, each.name)
         if place is None:
-            none = Holding(target=each.name, reason=_nothing(each.name, limits, targeted.footprints))
+            judged = {str(one.spec) for one in swept.all}
+            none = Holding(target=each.name, reason=_nothing(each.name, limits, targeted.footprints, judged))
             picks.append(Deployable(targets=[none]))
             continue
         other, row = swept.all[place], rows[place]
@@ -251,10 +252,16 @@ def picked(
     )
 
 
-def _nothing(name: str, limits: Limits, footprints: Mapping[str, Mapping[str, Footprint]]) -> str:
-    """Why a target has no row: its smallest is over the budget."""
+def _nothing(
+    name: str, limits: Limits, footprints: Mapping[str, Mapping[str, Footprint]], judged: Collection[str]
+) -> str:
+    """Why a target has no row: its smallest is over the budget, or what fits was dropped on a sample."""
     budget = limits.budget
-    assert budget is not None
+    fits = (
+        budget is None or budget.holds(*size_in(held[name], budget)) for held in footprints.values() if name in held
+    )
+    if budget is None or (any(fits) and not any(name in footprints.get(text, ()) for text in judged)):
+        return f"it holds none of the finalists of the race on samples; --target {name} alone finds its best"
     place = 0 if budget.per_vector is not None else 1
     sizes = {text: size_in(held[name], budget)[place] for text, held in footprints.items() if name in held}
     smallest = min(sizes, key=lambda text: sizes[text])

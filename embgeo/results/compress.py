@@ -110,6 +110,53 @@ class Protocol(Stored):
     fit_budget: str | None = stored(optional=True)
     fit_budget_seconds: float | None = stored(optional=True)
     left_out: Mapping[str, float] | None = stored(optional=True)
+    plan: str | None = stored(optional=True)
+    seconds: float | None = stored(optional=True)
+    predicted_seconds: float | None = stored(optional=True)
+    time_limit_seconds: float | None = stored(optional=True)
+    timing_seconds: float | None = stored(optional=True)
+    unjudged: list[str] | None = stored(optional=True)
+
+
+class Stage(Stored):
+    """A sample of a large corpus: its documents, `needed` of them in every sample, the specs judged on it, how many of
+    those were clearly beaten or cut without that, and those for which the time did not suffice."""
+
+    documents: int | None = None
+    needed: int | None = None
+    specs: int | None = None
+    beaten: int | None = None
+    cut: int | None = None
+    unjudged: list[str] = stored()
+    seconds: float | None = None
+    resumed: int | None = None
+
+
+class DroppedSpec(Stored):
+    """A spec that was not judged on the whole corpus: what it did on a sample of so many `documents`, and why it went
+    no further. `quality` is by the run's measure, `difference` that of its recall to the `leader`'s on that sample."""
+
+    spec: str = ""
+    bytes_per_vector: float | None = None
+    documents: int | None = None
+    quality: float | None = None
+    retained: float | None = None
+    retained_ci: Interval | None = None
+    recall: float | None = stored(key=RECALL)
+    reason: str = ""
+    beaten: bool | None = None
+    leader: str = ""
+    difference: float | None = None
+    difference_ci: Interval | None = None
+
+
+class Race(Stored):
+    """The samples of a large corpus on which specs were ruled out, before the `finalists` were judged on all of it."""
+
+    stages: list[Stage] = stored()
+    dropped: list[DroppedSpec] = stored()
+    finalists: list[str] = stored()
+    meaning: str = ""
 
 
 class Price(Stored):
@@ -225,6 +272,7 @@ class CompressResult(Result):
     price: Price | None = stored(optional=True)
     deploy: Deploy | None = stored(optional=True)
     forecast: Forecast | None = stored(optional=True)
+    race: Race | None = stored(optional=True)
 
     @property
     def measure(self) -> str:

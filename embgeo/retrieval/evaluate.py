@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from heapq import heapify, heappop, heappush
 
@@ -41,6 +42,12 @@ class Evaluator:
                 f"{len(query_ids)} queries. Do the ids agree?"
             )
         self._qrels = {query: dict(judgements.qrels[query]) for query in self.query_ids}
+
+    def on(self, doc_ids: Sequence[str]) -> Evaluator:
+        """The same judgements for a corpus of other documents, in this order."""
+        other = copy(self)
+        other.doc_ids = doc_ids
+        return other
 
     @cached_property
     def query_groups(self) -> np.ndarray:

@@ -12,6 +12,7 @@ from embgeo.compression.choosing.account import Footprint
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.front import pareto_front
 from embgeo.compression.choosing.select import Choice, Competition, choose, cross_fit, keep_p_values, queries_needed
+from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep
 from embgeo.errors import BudgetError
@@ -39,6 +40,13 @@ class Limits:
     keep: float | None = None
     float32_competes: bool = True
     footprints: Mapping[str, Mapping[str, Footprint]] = field(default_factory=dict)
+
+    def may_fit(self, spec: Spec, dimension: int) -> bool:
+        """Whether the bytes that a vector adds are within the budget, before anything is fitted."""
+        budget, held = self.budget, self.footprints.get(str(spec))
+        if self.footprints:
+            return held is not None and any(budget is None or budget.holds(*size_in(f, budget)) for f in held.values())
+        return budget is None or budget.allows(spec.code_bytes(dimension) + spec.structure_bytes_per_vector, 0)
 
     def size(self, outcome: Outcome) -> Size:
         """The bytes of a row by the account of the target where it takes least, or by embgeo's own."""
@@ -177,7 +185,12 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
 
 def choose_for(sweep: Sweep, limits: Limits, target: str) -> int | None:
     """The row that is chosen if it must live in one of the targets; None if nothing there fits the budget."""
-    footprints = {text: {target: held[target]} for text, held in limits.footprints.items() if target in held}
+    present = {str(outcome.spec) for outcome in sweep.all}
+    footprints = {
+        text: {target: held[target]} for text, held in limits.footprints.items() if target in held and text in present
+    }
+    if not footprints:
+        return None
     alone = replace(limits, footprints=footprints, float32_competes=limits.float32_competes and "f32" in footprints)
     try:
         competition = competing(sweep, alone)

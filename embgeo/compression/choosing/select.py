@@ -97,7 +97,7 @@ def keep_p_values(field: Competition, weights: np.ndarray, unseen: float = 1.0) 
     lost = field.keep * (field.baseline @ weights) / weights.sum()
     gaps = np.pad(field.quality - field.keep * field.baseline, ((0, 0), (0, 1)), constant_values=-lost)
     groups = np.append(field.groups, field.groups.max(initial=-1) + 1)
-    mean, error = _moments(gaps, np.append(weights, unseen), groups)
+    mean, error = moments(gaps, np.append(weights, unseen), groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         p = ndtr(-np.where(error > 0, mean / error, 0.0))
     if field.reference is not None:
@@ -121,7 +121,7 @@ def queries_needed(field: Competition, passed: np.ndarray) -> np.ndarray:
     base = field.baseline.mean()
     lost = field.keep * base
     margin = np.minimum(field.quality.mean(axis=1), base) - lost
-    error = _moments(field.quality - field.keep * field.baseline, np.ones(m), field.groups)[1]
+    error = moments(field.quality - field.keep * field.baseline, np.ones(m), field.groups)[1]
     spread = error**2 * max(m - 1, 1)
     half = margin * lost + z**2 * spread / 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -160,7 +160,7 @@ def _best(
     """
     order = np.lexsort((field.sizes, -recall.round(12), -capped))
     top = int(next(row for row in order if candidates[row]))
-    _, error = _moments(field.quality[top] - field.quality, weights, field.groups)
+    _, error = moments(field.quality[top] - field.quality, weights, field.groups)
     rivals = candidates & (capped[top] - capped <= RIVAL_ERRORS * error)
     rivals[top] = True
     order = np.lexsort((field.sizes, -capped, -recall.round(12)))
@@ -169,13 +169,13 @@ def _best(
 
 def _tied(field: Competition, weights: np.ndarray, capped: np.ndarray, row: int) -> np.ndarray:
     """(rows,) bool: the difference to `row` is not significant, and the estimated loss against it is under 1 %."""
-    gap, error = _moments(field.quality[row] - field.quality, weights, field.groups)
+    gap, error = moments(field.quality[row] - field.quality, weights, field.groups)
     tied = (np.abs(gap) <= Z95 * error) & (capped[row] - capped <= TIE_MARGIN * capped[row])
     tied[row] = True
     return np.asarray(tied)
 
 
-def _moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def moments(values: np.ndarray, weights: np.ndarray, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Weighted mean of each row of `values` (rows, queries), and its standard error over groups of queries.
 
     `weights` count how often a group was drawn and are equal within a group. With under MIN_GROUPS groups the error is

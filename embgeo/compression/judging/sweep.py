@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,8 @@ class Setting:
     folds : the training sets, for these documents; None: to be drawn.
     is_sample : the documents are a sample, on which specs are ranked but nothing is built or timed.
     label : of the progress.
-    deadline : of `time.monotonic`; specs that have not begun by then are not judged, except float32.
+    deadline : of `time.monotonic`; specs that have not begun by then are not judged, but float32 and another are.
+    early : specs that are judged before the others.
     """
 
     exact: tuple[np.ndarray, np.ndarray] | None = None
@@ -103,6 +105,7 @@ class Setting:
     is_sample: bool = False
     label: str = "trade-offs"
     deadline: float = np.inf
+    early: Sequence[Spec] = ()
 
 
 def sweep(
@@ -140,11 +143,7 @@ def sweep(
     for spec in ordered:
         work.resume(spec)
     resumed = [str(spec) for spec in work.findings]
-    left = [spec for spec in ordered if spec not in work.findings]
-    for group in groups(left, embeddings, work.folds.codecs):
-        if work.findings and time.monotonic() > setting.deadline:
-            break
-        work.judge(group)
+    work.judge_all([spec for spec in ordered if spec not in work.findings])
     unjudged = [spec for spec in ordered if spec not in work.findings]
     ordered = [spec for spec in ordered if spec in work.findings]
     timings = work.time(ordered)
@@ -237,6 +236,17 @@ class _Work:
             self.timings[spec] = kept.timing
         self._finish(spec, kept.finding)
         self._tick(spec, STEPS)
+
+    def judge_all(self, specs: Sequence[Spec]) -> None:
+        """Finish these specs, those of `setting.early` first, until the deadline."""
+        early = (
+            [spec for spec in specs if spec in self.setting.early or str(spec) == "f32"] if self.setting.early else []
+        )
+        rest = [spec for spec in specs if spec not in early]
+        for group in chain(*(groups(some, self.task.embeddings, self.folds.codecs) for some in (early, rest))):
+            if len(self.findings) > 1 and time.monotonic() > self.setting.deadline:
+                return
+            self.judge(group)
 
     def judge(self, group: Sequence[Spec]) -> None:
         """Finish a few specs: out of sample with one pass over the corpus, then each as it would be shipped."""

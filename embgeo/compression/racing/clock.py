@@ -1,0 +1,149 @@
+"""What a sweep will take: said before it starts, and kept to where --time limits it."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from embgeo.compression.choosing.costs import spec_cost
+from embgeo.compression.codecs.spec import Spec
+from embgeo.compression.judging.finding import Finding
+from embgeo.compression.judging.sweep import Sweep, nearest
+from embgeo.compression.judging.task import SweepInput
+from embgeo.compression.racing.elimination import FINALISTS
+from embgeo.compression.racing.samples import Sizes
+from embgeo.embeddings import Embeddings
+from embgeo.errors import InputError
+
+MEASURED_ROWS = 4096
+DECODING = 1.6  # passes of exact search that ranking by a codec takes: decoded, multiplied, merged
+FOLDED_FITS = 3  # on a corpus that is not large: the shipped codec and two folds
+FOLDED_PASSES = 3  # ranked out of sample, as built, and timed
+STORE_PASSES = 4  # side effects of the built store, and writing it
+RACED = 0.5  # share of the limit for the first sample
+UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def parse_time(text: str) -> float:
+    """`90s`, `10m`, `2h` → seconds. Raises InputError."""
+    match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*(s|m|min|h)\s*", text)
+    seconds = float(match[1]) * UNITS[match[2]] if match else 0.0
+    if not 0 < seconds < 1e9:
+        number = re.fullmatch(r"\s*[0-9]+\s*", text)
+        raise InputError(
+            f"--time must be a positive time such as 90s, 10m or 2h; got {text!r}"
+            + (f". Did you mean {text.strip()}s?" if number else "")
+        )
+    return seconds
+
+
+def time_text(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a sweep will do.
+
+    Attributes
+    ----------
+    documents : of the corpus.
+    specs : how many are evaluated first.
+    stages : the sizes of samples, so far as they are known; none if all specs are evaluated on all documents.
+    seconds : that it will take, about.
+    limit : in seconds, or None.
+    """
+
+    documents: int
+    specs: int
+    stages: list[int]
+    seconds: float
+    limit: float | None
+
+    @property
+    def sentence(self) -> str:
+        """What will be done, and how long it will take."""
+        text, left = "", self.specs
+        for number, size in enumerate(self.stages):
+            most = "" if number == 0 else "at most "
+            text += f"{most}{left} specs on {size:,} documents, "
+            left = most_kept(left, last=number + 1 == len(self.stages))
+        many = f"at most {min(left, FINALISTS)}" if self.stages else f"{self.specs} spec{'s' if self.specs > 1 else ''}"
+        limit = "" if self.limit is None else f", limited to {time_text(self.limit)}"
+        return f"{text}{many} on all {self.documents:,}; about {time_text(self.seconds)}{limit}"
+
+    def account(self, seconds: float) -> str:
+        """The same afterwards, with how far off it was."""
+        off = 100 * (seconds / max(self.seconds, 1e-9) - 1)
+        return f"{self.sentence}. It took {time_text(seconds)} ({abs(off):.0f} % {'more' if off > 0 else 'less'})"
+
+
+def most_kept(specs: int, last: bool, growth: int = Sizes.growth) -> int:
+    """How many of `specs` go on to the next sample, so that no stage takes longer than the one before."""
+    return FINALISTS if last else max(FINALISTS, -(-specs // growth))
+
+
+def outline(given: SweepInput, specs: Sequence[Spec], sizes: Sizes, staged: bool, limit: float | None) -> Outline:
+    """What a sweep of `specs` will take, from the pace of an exact search of a few documents and the parts' costs."""
+    documents, dimension = len(given.embeddings), given.embeddings.dimension
+    stages = sizes.stages(documents, 0, dimension) if staged else []
+    pace = _pass_seconds(given)
+    seconds = documents * pace * (1 + STORE_PASSES)
+    counts, left = [], len(specs)
+    for number, size in enumerate(stages):
+        counts.append((left, size))
+        left = most_kept(left, last=number + 1 == len(stages))
+    folded = not staged and documents <= 2 * sizes.fit_rows
+    for count, rows in [*counts, (left, documents)]:
+        costs = [spec_cost(spec, rows, dimension, sizes.fit_rows) for spec in specs]
+        passes = DECODING * pace * rows * (FOLDED_PASSES if folded else 1)
+        fit, encode = (sum(each) / max(1, len(specs)) for each in zip(*((c.fit, c.encode) for c in costs), strict=True))
+        seconds += count * (passes + (FOLDED_FITS if folded else 1) * (fit + encode)) + pace * rows
+    return Outline(documents, len(specs), stages, seconds, limit)
+
+
+def _pass_seconds(given: SweepInput) -> float:
+    """Seconds of an exact search of all queries, per document."""
+    whole = given.embeddings
+    few = whole.rows(slice(0, MEASURED_ROWS))
+    part = Embeddings(few, whole.queries, [str(row) for row in range(len(few))], whole.query_ids, whole.similarity)
+    asked, taken = replace(given, embeddings=part, evaluator=None, drop_own=False), []
+    for _ in range(2):  # the first compiles
+        started = time.perf_counter()
+        nearest(asked)
+        taken.append(time.perf_counter() - started)
+    return min(taken) / len(few)
+
+
+@dataclass
+class Clock:
+    """The time of a race: what is left of its limit, and what stages so far say of those to come."""
+
+    limit: float | None
+    started: float
+    per_row: float = 0.0
+
+    @property
+    def deadline(self) -> float:
+        """By which specs of the first sample must have begun."""
+        return float("inf") if self.limit is None else self.started + RACED * self.limit
+
+    def learn(self, swept: Sweep, seconds: float) -> None:
+        """Note what the sweep of a sample took for each document and spec, without the fits."""
+        fits = sum(one.fit_seconds for one in swept.all)
+        self.per_row = max(seconds - fits, 0.0) / (len(swept.all) * swept.documents)
+
+    def affords(self, found: Sequence[Finding], documents: int, rest: float = 0.0) -> bool:
+        """Whether there is time to judge these specs on so many documents, and `rest` seconds more."""
+        if self.limit is None:
+            return True
+        return time.monotonic() - self.started + self.needs(found, documents) + rest <= self.limit
+
+    def needs(self, found: Sequence[Finding], documents: int) -> float:
+        """Seconds to fit these specs, and to rank documents by them and by float32."""
+        return sum(one.fit_seconds for one in found) + (len(found) + 1) * documents * self.per_row
