@@ -1,6 +1,7 @@
 """The simulations that justify how compress decides: --keep, the winner, intervals, the out-of-sample estimator.
 
     python benchmarks/decisions.py RUN...      compress runs without --spec, on data with judgements
+    python benchmarks/decisions.py races [ROWS] [SEEDS]   only: is the choice on samples that of the whole sweep?
     python benchmarks/decisions.py             makes runs on SciFact (../shared/data, skipped when absent) and pydocs
 
 Decisions are simulated on the per-query values of real runs. What a rule chooses on some queries is evaluated on
@@ -18,16 +19,21 @@ from pathlib import Path
 import numpy as np
 
 from embgeo import api
+from embgeo.compression.choosing.budget import parse_budget
+from embgeo.compression.choosing.decision import Limits, decide
 from embgeo.compression.choosing.select import KEEP_ALPHA, Competition, choose, keep_p_values
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import Folds
 from embgeo.compression.judging.held_out import Built, out_of_sample
-from embgeo.compression.judging.task import CONTENDERS, JudgingTask
+from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.task import CONTENDERS, JudgingTask, SweepInput
+from embgeo.compression.racing.race import Rules, race
+from embgeo.compression.racing.samples import Sizes
 from embgeo.embeddings import check_embeddings
 from embgeo.requests import SubjectRequest
-from embgeo.retrieval.evaluate import neighbour_recall
+from embgeo.retrieval.evaluate import Evaluator, neighbour_recall
 from embgeo.retrieval.exact import exact_search, score
 from embgeo.retrieval.significance import LEVEL, QueryBootstrap
 from embgeo.run import Run, load_run
@@ -269,7 +275,104 @@ def estimates(text: str, X: np.ndarray, Y: np.ndarray, Q: np.ndarray) -> tuple[f
     return recall(outside), recall(inside), estimate, judged.estimator["name"]
 
 
+# ---- judging in stages ----------------------------------------------------------------------------------------------
+
+RACED = (
+    "f16", "int8", "int4", "rot,int4", "binary", "rot,binary", "rot,tq2", "rot,eden2", "lvq4", "pca48,int8",
+    "pca32,int8", "pca16,int8", "pca32,rot,int4", "pca48,binary", "adaptive@32B", "adaptive@16B", "adaptive@12B",
+    "adaptive@8B", "trellis@16B", "trellis@8B", "binary+int8@4", "adaptive@8B+int8@4",
+)  # fmt: skip
+RACED_ON_TEXT = (
+    "f16", "int8", "int4", "rot,int4", "binary", "rot,binary", "rot,tq2", "rot,eden2", "pca192,int8", "pca96,int8",
+    "pca192,rot,int4", "pca192,binary", "adaptive@96B", "adaptive@64B", "adaptive@48B", "adaptive@24B", "trellis@96B",
+    "trellis@48B", "trellis@24B", "binary+int8@4", "adaptive@24B+int8@4",
+)  # fmt: skip
+Drawn = Callable[[int], SweepInput]
+
+
+def races(sources: dict[str, tuple[Drawn, tuple[str, ...], tuple[str | None, ...]]], sizes: Sizes, seeds: int) -> None:
+    """The choice of a race against that of the whole sweep, which has the same codecs: equal, tied with it, or not."""
+    print("\nstaged choice against the whole sweep's, by limit: equal / tied / other (recall lost where other)")
+    for source, (draw, texts, budgets) in sources.items():
+        specs = [parse(text) for text in texts]
+        counts: dict[str, list[int]] = {}
+        lost: list[str] = []
+        stages = set()
+        for seed in range(seeds):
+            given = draw(seed)
+            whole = sweep(given, specs)
+            for name, limits in _limits(given, budgets).items():
+                raced = race(given, specs, Rules(limits, sizes=sizes))
+                stages.add(tuple(stage.sweep.documents for stage in raced.stages))
+                decided = decide(whole, limits, seed)
+                best = whole.all[decided.chosen]
+                picked = raced.final.all[decide(raced.final, limits, seed).chosen].spec
+                at = next(place for place, one in enumerate(whole.all) if one.spec == picked)
+                kind = 0 if picked == best.spec else 1 if decided.tied[at] else 2
+                counts.setdefault(name, [0, 0, 0])[kind] += 1
+                if kind == 2:
+                    gap = float((whole.all[at].recall - best.recall).mean())
+                    lost.append(f"{name}: {picked} for {best.spec} {gap:+.4f}")
+        cells = "   ".join(f"{name} {' / '.join(map(str, found))}" for name, found in counts.items())
+        print(f"  {source:14s} {len(given.embeddings):,} documents, samples {sorted(stages)}: {cells}", flush=True)
+        for line in lost:
+            print(f"    {line}", flush=True)
+
+
+def _limits(given: SweepInput, budgets: tuple[str | None, ...]) -> dict[str, Limits]:
+    n, d = len(given.embeddings), given.embeddings.dimension
+    found = {text or "none": Limits(n, parse_budget(text, d, n) if text else None) for text in budgets}
+    return {**found, "keep 95 %": Limits(n, keep=0.95)}
+
+
+def spectra(law: str, rows: int, sizes: Sizes) -> Drawn:
+    """Documents and 200 queries of a law, compared by recall of exact neighbours."""
+
+    def draw(seed: int) -> SweepInput:
+        rng = np.random.default_rng(1000 + seed)
+        e = check_embeddings(sample(law, rng, rows), sample(law, rng, 200))
+        return SweepInput(e, None, seed=seed, fit_rows=sizes.fit_rows)
+
+    return draw
+
+
+def some_queries(asked: SubjectRequest, sizes: Sizes, count: int = 50) -> Drawn:
+    """A real corpus with some of its queries, compared by nDCG@10: all of them need most of so small a corpus."""
+    subject = load_subject(Source.of(asked), asked)
+    e, judgements = subject.embeddings, subject.judgements
+    assert judgements is not None
+    known = [row for row, name in enumerate(e.query_ids) if name in set(judgements.judged_queries)]
+
+    def draw(seed: int) -> SweepInput:
+        rows = np.sort(np.random.default_rng(seed).choice(known, min(count, len(known)), replace=False))
+        names = [e.query_ids[row] for row in rows]
+        part = replace(e, queries=e.query_matrix()[rows], query_ids=names)
+        return SweepInput(part, Evaluator(judgements, e.doc_ids, names), seed=seed, fit_rows=sizes.fit_rows)
+
+    return draw
+
+
+def stages(rows: int = 12_000, seeds: int = 3) -> None:
+    """`python benchmarks/decisions.py races [ROWS] [SEEDS]`: the table of judging in stages alone."""
+    sizes = Sizes(first=max(500, rows // 32), fit_rows=max(500, rows // 10))
+    sources = {law: (spectra(law, rows, sizes), RACED, ("16B", "8B", None)) for law in LAWS}
+    races(sources, sizes, seeds)
+    small, real = Sizes(first=700, fit_rows=1000), {}
+    if SCIFACT.is_dir():
+        files = SubjectRequest(
+            f"vectors:{SCIFACT / 'minilm-docs.npy'}", str(SCIFACT), queries_vectors=SCIFACT / "minilm-queries.npy"
+        )
+        real["SciFact"] = (some_queries(files, small), RACED_ON_TEXT, ("96B", "24B", None))
+    real["pydocs:sci"] = (
+        some_queries(SubjectRequest("minilm", "pydocs:scientific"), small), RACED_ON_TEXT, ("96B", "24B", None),
+    )  # fmt: skip
+    races(real, small, seeds)
+
+
 def main() -> None:
+    if sys.argv[1:2] == ["races"]:
+        stages(*map(int, sys.argv[2:]))
+        return
     runs = [load_run(Path(folder)) for folder in sys.argv[1:]]
     sources = {law: (drawn_from(law), FAMILIES) for law in LAWS}
     if SCIFACT.is_dir():
@@ -288,6 +391,7 @@ def main() -> None:
         keeping(judged)
         coverage(judged)
     estimators(sources)
+    stages()
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ CASES: dict[str, list[str]] = {
 }
 EXPORTED = ("compress-indexed", "compress-rescored")
 # what differs between two runs of one commit
-VOLATILE = re.compile(r"seconds|_ms|qps|speed|environment|created|folder|resumed|identity|memory|progress")
+VOLATILE = re.compile(r"seconds|_ms|qps|speed|environment|created|folder|resumed|identity|memory|progress|^plan$")
 FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
 RUNS = Path(__file__).resolve().parent / "data" / "runs"
 SHOWN = re.compile(r"(?is)<(script|style|svg|template)\b.*?</\1>|<[^>]+>")

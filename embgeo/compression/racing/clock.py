@@ -5,22 +5,30 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+import numpy as np
 
 from embgeo.compression.choosing.costs import spec_cost
+from embgeo.compression.codecs.cost import PRODUCT
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.finding import Finding
-from embgeo.compression.judging.sweep import Sweep, nearest
-from embgeo.compression.judging.task import SweepInput
+from embgeo.compression.judging.folds import DIRECT
+from embgeo.compression.judging.sweep import Sweep
+from embgeo.compression.judging.task import DEPTH, SweepInput
 from embgeo.compression.racing.elimination import FINALISTS
 from embgeo.compression.racing.samples import Sizes
 from embgeo.embeddings import Embeddings
 from embgeo.errors import InputError
+from embgeo.retrieval.exact import score
+from embgeo.retrieval.top_k import TopK
 
-MEASURED_ROWS = 4096
+MEASURED_ROWS = 8192
 DECODING = 1.6  # passes of exact search that ranking by a codec takes: decoded, multiplied, merged
 FOLDED_FITS = 3  # on a corpus that is not large: the shipped codec and two folds
 FOLDED_PASSES = 3  # ranked out of sample, as built, and timed
+PREDICTED = 3.5  # specs predicted for one that is listed
+PREDICTION_ROWS = 4200
 STORE_PASSES = 4  # side effects of the built store, and writing it
 RACED = 0.5  # share of the limit for the first sample
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
@@ -92,32 +100,33 @@ def outline(given: SweepInput, specs: Sequence[Spec], sizes: Sizes, staged: bool
     """What a sweep of `specs` will take, from the pace of an exact search of a few documents and the parts' costs."""
     documents, dimension = len(given.embeddings), given.embeddings.dimension
     stages = sizes.stages(documents, 0, dimension) if staged else []
-    pace = _pass_seconds(given)
-    seconds = documents * pace * (1 + STORE_PASSES)
+    pace = _pass_seconds(given.embeddings)
+    # moments and projections of the fit sample, or of what stands in for it in a prediction
+    fitting = PRODUCT * dimension**2
+    seconds = documents * pace * (1 + STORE_PASSES) + PREDICTED * len(specs) * fitting * PREDICTION_ROWS
     counts, left = [], len(specs)
     for number, size in enumerate(stages):
         counts.append((left, size))
         left = most_kept(left, last=number + 1 == len(stages))
-    folded = not staged and documents <= 2 * sizes.fit_rows
+    folded = not staged and documents <= DIRECT * sizes.fit_rows
     for count, rows in [*counts, (left, documents)]:
         costs = [spec_cost(spec, rows, dimension, sizes.fit_rows) for spec in specs]
         passes = DECODING * pace * rows * (FOLDED_PASSES if folded else 1)
         fit, encode = (sum(each) / max(1, len(specs)) for each in zip(*((c.fit, c.encode) for c in costs), strict=True))
+        fit += fitting * min(documents, sizes.fit_rows)
         seconds += count * (passes + (FOLDED_FITS if folded else 1) * (fit + encode)) + pace * rows
     return Outline(documents, len(specs), stages, seconds, limit)
 
 
-def _pass_seconds(given: SweepInput) -> float:
-    """Seconds of an exact search of all queries, per document."""
-    whole = given.embeddings
-    few = whole.rows(slice(0, MEASURED_ROWS))
-    part = Embeddings(few, whole.queries, [str(row) for row in range(len(few))], whole.query_ids, whole.similarity)
-    asked, taken = replace(given, embeddings=part, evaluator=None, drop_own=False), []
-    for _ in range(2):  # the first compiles
+def _pass_seconds(embeddings: Embeddings) -> float:
+    """Seconds to score a document for all queries and keep the best."""
+    block, Q = embeddings.rows(slice(0, MEASURED_ROWS)), embeddings.query_matrix()
+    best, taken = TopK.empty(len(Q), DEPTH), []
+    for again in range(3):  # the first compiles and fills the lists, as the first block of a corpus does
         started = time.perf_counter()
-        nearest(asked)
+        best.merge(score(Q, block, embeddings.similarity), np.arange(len(block)) + again * len(block))
         taken.append(time.perf_counter() - started)
-    return min(taken) / len(few)
+    return min(taken) / len(block)
 
 
 @dataclass
