@@ -6,7 +6,8 @@ stage. Resident memory counts pages of the mapped file too, which the system tak
 anonymous memory does not. Linux only (reads /proc).
 
 With --growth it repeats this with 10,000, 100,000 and --rows rows, as one .npy, as 40 .npy shards and as one parquet
-file, and prints seconds and peaks of each, with the slope of seconds in rows: above 1 it grows faster than the corpus.
+file, and prints seconds, processor seconds and peaks of each, with the slope in rows: above 1 it grows faster than the
+corpus.
 
     python benchmarks/memory_map.py [--rows 1000000] [--dimension 384] [--spec int8] [--growth]
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import tempfile
@@ -94,24 +96,25 @@ def as_laid(path: Path, layout: str) -> Path:
 
 
 def growth(rows: int, dimension: int, specs: list[str], folder: Path | None) -> None:
-    """Seconds and peaks by number of rows and layout, one process each."""
-    print(f"{'layout':8s} {'rows':>10s} {'seconds':>8s} {'resident':>9s} {'anonymous':>9s}")
-    for layout in LAYOUTS:
-        seconds: list[float] = []
-        sizes = sorted({min(10_000, rows), min(100_000, rows), rows})
-        for size in sizes:
+    """Seconds, processor seconds (which other processes change little) and peaks by number of rows and layout."""
+    sizes = sorted({min(10_000, rows), min(100_000, rows), rows})
+    spent: dict[tuple[str, int], float] = {}
+    print(f"{'layout':8s} {'rows':>10s} {'seconds':>8s} {'CPU s':>8s} {'resident':>9s} {'anonymous':>9s}")
+    for size in sizes:
+        for layout in LAYOUTS:
             with tempfile.TemporaryDirectory(dir=folder) as place:
                 path = Path(place) / "vectors.npy"
                 write_vectors(path, size, dimension)
-                laid = as_laid(path, layout)
+                laid, before = as_laid(path, layout), resource.getrusage(resource.RUSAGE_CHILDREN)
                 command = [sys.executable, "-c", CHILD, f"vectors:{laid}", str(Path(place) / "runs"), *specs]
-                _, spent, peaks = measure(command)
-            seconds.append(spent)
+                _, seconds, peaks = measure(command)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            spent[layout, size] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
             shown = " ".join(f"{peaks[name] / 1e6:6.0f} MB" for name in ("VmRSS", "RssAnon"))
-            print(f"{layout:8s} {size:10,d} {spent:8.1f} {shown}", flush=True)
-        if len(sizes) > 1:
-            slope = np.log(seconds[-1] / seconds[-2]) / np.log(sizes[-1] / sizes[-2])
-            print(f"{layout:8s} slope of the last step {slope:.2f}\n")
+            print(f"{layout:8s} {size:10,d} {seconds:8.1f} {spent[layout, size]:8.1f} {shown}", flush=True)
+    for layout in LAYOUTS if len(sizes) > 1 else ():
+        slope = np.log(spent[layout, sizes[-1]] / spent[layout, sizes[-2]]) / np.log(sizes[-1] / sizes[-2])
+        print(f"{layout:8s} slope of CPU seconds in rows, last step: {slope:.2f}")
 
 
 def watch(pid: int, peaks: dict[str, int], done: threading.Event) -> None:

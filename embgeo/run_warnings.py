@@ -17,6 +17,7 @@ from embgeo.compression.search.indices.ivf import POINTS_PER_LIST
 from embgeo.copies import find_copies, tolerance
 from embgeo.embeddings import Embeddings
 from embgeo.environment import versions
+from embgeo.files.ids import as_ids
 from embgeo.judgements import Judgements
 from embgeo.results.rows import Row
 from embgeo.retrieval.evaluate import Evaluator
@@ -68,10 +69,13 @@ def copy_warnings(embeddings: Embeddings, judgements: Judgements | None) -> list
     for query, judged in judgements.qrels.items() if judgements else ():
         for doc, grade in judged.items():
             grades.setdefault(doc, set()).add((query, grade))
-    alike: dict[int, set[frozenset[tuple[str, int]]]] = {}
-    for row in np.flatnonzero(documents[group[:n]] > 1).tolist():
-        alike.setdefault(int(group[row]), set()).add(frozenset(grades.get(embeddings.doc_ids[row], ())))
-    if unlike := sum(len(kinds) > 1 for kinds in alike.values()):
+    alike: dict[int, list[frozenset[tuple[str, int]]]] = {}
+    for name, row in zip(grades, as_ids(embeddings.doc_ids).index_of(grades).tolist(), strict=True):
+        if row >= 0:
+            alike.setdefault(int(group[row]), []).append(frozenset(grades[name]))
+    # a copy that is not judged is judged differently from one that is
+    unlike = sum(len(set(kinds)) > 1 or len(kinds) < documents[of] for of, kinds in alike.items())
+    if unlike:
         warnings.append(
             f"{unlike:,} judged document{' has' if unlike == 1 else 's have'} copies that are judged differently: a "
             "ranking cannot distinguish them, so the order of their ids affects the quality (tie_band has the range)"

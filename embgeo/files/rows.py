@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeGuard
 
 import numpy as np
@@ -115,13 +116,12 @@ class StackedRows(Rows):
 
     def at(self, rows: np.ndarray) -> np.ndarray:
         found = np.empty((len(rows), self.shape[1]), self.dtype)
-        cuts = np.searchsorted(rows, self.ends)
-        begin = 0
-        for part, end in enumerate(cuts.tolist()):
-            if end > begin:
-                self._read.add(part)
-                found[begin:end] = self.parts[part][rows[begin:end] - self._start(part)]
-            begin = end
+        parts = np.searchsorted(self.ends, rows, "right")
+        begins = np.flatnonzero(np.diff(parts, prepend=-1))
+        for begin, end in pairwise([*begins.tolist(), len(rows)]):
+            part = int(parts[begin])
+            self._read.add(part)
+            found[begin:end] = self.parts[part][rows[begin:end] - self._start(part)]
         return found
 
     def release(self) -> None:

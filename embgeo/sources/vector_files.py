@@ -39,12 +39,11 @@ class Reader:
     ----------
     suffix : the ending of its files; of a folder that is one corpus, or "/NAME" of a file by which it is known.
     read : returns the arrays of a file by name; with `columns` it takes the path and the column that is named, or "".
-    note : a remark for the user.
+    folder : it reads folders and not files.
     """
 
     suffix: str
     read: Read
-    note: str
     columns: bool
     folder: bool
 
@@ -52,7 +51,7 @@ class Reader:
 _READERS: dict[str, Reader] = {}
 
 
-def vectors(suffix: str, note: str = "", *, columns: bool = False, folder: bool = False) -> Callable[[Read], Read]:
+def vectors(suffix: str, *, columns: bool = False, folder: bool = False) -> Callable[[Read], Read]:
     """Register the decorated function as the reader of files that end in `suffix`, which must be new.
 
     It takes the path and returns one matrix under any name, or arrays under `KEYS`; ids may be `Ids`, and documents
@@ -64,7 +63,7 @@ def vectors(suffix: str, note: str = "", *, columns: bool = False, folder: bool 
     def register(read: Read) -> Read:
         if suffix in _READERS:
             raise ValueError(f"a reader of {suffix} files is already registered")
-        _READERS[suffix] = Reader(suffix, read, note, columns, folder)
+        _READERS[suffix] = Reader(suffix, read, columns, folder)
         return read
 
     return register
@@ -206,7 +205,7 @@ def _with_queries(
     warnings += _integer_warnings(docs, path) + (() if queries is None else _integer_warnings(queries, shown))
     doc_ids, query_ids = (_ids(found.get(key), key, source) for key in ID_KEYS)
     texts = found.get("doc_texts"), found.get("query_texts")
-    ids_from = found.get("ids_from") or ("row numbers" if doc_ids is None else "the same source")
+    ids_from = found.get("ids_from") or ("row numbers" if doc_ids is None else "in the file")
     form = f"{len(docs):,} × {docs.shape[1]:,} {docs.dtype.name}{found.get('files', '')}, ids: {ids_from}"
     return Vectors(docs, queries, doc_ids, query_ids, source, warnings, *texts, form)
 

@@ -20,7 +20,7 @@ Columns = Mapping[str, Any]
 END = b"\xff\xff\xff\xff\0\0\0\0"
 
 
-@vectors(".arrow", note="memory-mapped; PATH#COLUMN names a column", columns=True)
+@vectors(".arrow", columns=True)
 def read_arrow(path: Path, column: str) -> Columns:
     """The column named, or the only one of lists of floats, in a file of either Arrow format, not compressed."""
     pyarrow = arrow()
@@ -54,7 +54,7 @@ def read_arrow(path: Path, column: str) -> Columns:
     return found
 
 
-@vectors("/state.json", note="memory-mapped", columns=True, folder=True)
+@vectors("/state.json", columns=True, folder=True)
 def read_dataset(path: Path, column: str) -> Columns:
     """A dataset in a folder that `Dataset.save_to_disk` wrote."""
     state = json.loads((path / "state.json").read_text(encoding="utf-8"))
@@ -70,7 +70,7 @@ def read_dataset(path: Path, column: str) -> Columns:
     return {**parts[0], "docs": docs, **({"doc_ids": stacked_ids(ids)} if ids else {})}
 
 
-@vectors("/dataset_dict.json", note="memory-mapped", columns=True, folder=True)
+@vectors("/dataset_dict.json", columns=True, folder=True)
 def read_dataset_dict(path: Path, column: str) -> Columns:
     """The only split in a folder that `DatasetDict.save_to_disk` wrote."""
     splits = json.loads((path / "dataset_dict.json").read_text(encoding="utf-8"))["splits"]

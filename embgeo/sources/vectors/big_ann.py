@@ -26,4 +26,4 @@ def read_bin(path: Path, dtype: type) -> dict[str, np.ndarray]:
 
 
 for _suffix, _dtype in DTYPES.items():
-    vectors(_suffix, "memory-mapped")(partial(read_bin, dtype=_dtype))
+    vectors(_suffix)(partial(read_bin, dtype=_dtype))

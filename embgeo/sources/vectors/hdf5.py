@@ -38,8 +38,8 @@ def read_hdf5(path: Path, column: str) -> dict[str, np.ndarray | Rows]:
     return {"": _rows(path, matrices[column])}
 
 
-vectors(".hdf5", "PATH#DATASET names a matrix", columns=True)(read_hdf5)
-vectors(".h5", "PATH#DATASET names a matrix", columns=True)(read_hdf5)
+vectors(".hdf5", columns=True)(read_hdf5)
+vectors(".h5", columns=True)(read_hdf5)
 
 
 def _rows(path: Path, data: Any) -> np.ndarray | Rows:

@@ -12,7 +12,7 @@ from embgeo.errors import DataError
 from embgeo.sources.vector_files import ID_KEYS, vectors
 
 
-@vectors(".npy", note="memory-mapped")
+@vectors(".npy")
 def read_npy(path: Path) -> dict[str, np.ndarray]:
     """The array as a read-only memory map."""
     with path.open("rb") as file:

@@ -22,7 +22,7 @@ from embgeo.sources.columns import (
 from embgeo.sources.vector_files import vectors
 
 
-@vectors(".parquet", note="PATH#COLUMN names a column", columns=True)
+@vectors(".parquet", columns=True)
 def read_parquet(path: Path, column: str) -> dict[str, Rows | Ids | str]:
     """The column named, or the only one of lists of floats; lists of fixed or of variable size, all equally long."""
     file = open_parquet(path)

@@ -14,13 +14,13 @@ from embgeo.sources.vector_files import vectors
 PREFIX = 4
 
 
-@vectors(".fvecs", note="memory-mapped")
+@vectors(".fvecs")
 def read_fvecs(path: Path) -> dict[str, Rows]:
     """Rows of float32."""
     return {"": PrefixedRows(path, np.dtype("<f4"))}
 
 
-@vectors(".bvecs", note="memory-mapped")
+@vectors(".bvecs")
 def read_bvecs(path: Path) -> dict[str, Rows]:
     """Rows of uint8."""
     return {"": PrefixedRows(path, np.dtype("u1"))}

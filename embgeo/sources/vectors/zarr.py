@@ -12,7 +12,7 @@ from embgeo.files.rows import Rows
 from embgeo.sources.vector_files import vectors
 
 
-@vectors(".zarr", note="PATH#ARRAY names a matrix", columns=True, folder=True)
+@vectors(".zarr", columns=True, folder=True)
 def read_zarr(path: Path, column: str) -> dict[str, Rows]:
     """The matrix, the one named, or the only one of the group."""
     try:
