@@ -20,6 +20,7 @@ from embgeo.metrics.registry import CurveFacts, DocumentFacts, Measure, Reading,
 from embgeo.progress import Progress, silent
 from embgeo.results import MeasuredValue
 from embgeo.space.jackknife import MIN_REPLICATES, jackknife_interval
+from embgeo.space.sampled_rows import sampled_rows
 from embgeo.space.space import Space, renumbered
 from embgeo.space.space_map import Colour
 
@@ -307,9 +308,8 @@ class _Loop:
     def _build_spaces(self, sizes: list[int]) -> None:
         """One space per sample size, the smaller ones cut out of the largest."""
         n = len(self.embeddings)
-        order = np.random.default_rng([self.request.seed, 0]).permutation(n)
         for size in sizes:
-            rows = np.arange(n) if size == n else np.sort(order[:size])
+            rows = sampled_rows(n, size, self.request.seed)
             if not self.spaces:
                 space = self._space(rows)
             else:
@@ -320,7 +320,7 @@ class _Loop:
     def _space(self, rows: np.ndarray) -> Space:
         e, n = self.embeddings, len(self.embeddings)
         given = None if self.retrieved is None else np.asarray(self.retrieved)
-        relevant, retrieved = renumbered(rows, n, self._relevant(), given)
+        relevant, retrieved = renumbered(rows, self._relevant(), given)
         X = e.matrix() if len(rows) == n else e.rows(rows)
         return Space(
             np.ldexp(X, e.exponent) if e.exponent else X,

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.embeddings import Embeddings, normalise
+from embgeo.space.sampled_rows import sampled_rows
 
 MAX_ROWS = 5_000
 BINS = 200  # over [−1, 1]
@@ -18,15 +19,12 @@ def pair_histogram(
 ) -> dict[str, Any] | None:
     """The curve "share of pairs against cosine similarity", in steps of 0.01, with the mean and ε marked.
 
-    All pairs of at most 5,000 documents, the first of the permutation that the signature samples from. `mean` and
+    All pairs of at most 5,000 documents, the first of the order that the signature samples from. `mean` and
     `epsilon` are those of `epsilon_corpus` if it was measured, otherwise those of these pairs. Zero rows have no
     direction and are left out; None with fewer than two others. Cost: n² d / 2 (0.25 s for 5,000 × 384).
     """
     n = len(embeddings)
-    if n <= MAX_ROWS:
-        X = embeddings.matrix()
-    else:
-        X = embeddings.rows(np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MAX_ROWS]))
+    X = embeddings.matrix() if n <= MAX_ROWS else embeddings.rows(sampled_rows(n, MAX_ROWS, seed))
     X = np.asarray(X, np.float32)
     U = normalise(X[X.any(axis=1)])
     if len(U) < 2:

@@ -115,7 +115,7 @@ class Space:
 
     def subset(self, rows: np.ndarray) -> Space:
         """The space of some rows; distances that this one has are sliced from it instead of computed again."""
-        relevant, retrieved = renumbered(rows, self.n, self.relevant, self.retrieved)
+        relevant, retrieved = renumbered(rows, self.relevant, self.retrieved)
         child = Space(
             self.X[rows],
             similarity=self.similarity,
@@ -400,18 +400,23 @@ def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:
 
 
 def renumbered(
-    rows: np.ndarray, n: int, relevant: np.ndarray | None, retrieved: np.ndarray | None
+    rows: np.ndarray, relevant: np.ndarray | None, retrieved: np.ndarray | None
 ) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Relevant pairs (pairs, 2) and retrieved documents (m, k) of n rows, renumbered by position in `rows`.
+    """Relevant pairs (pairs, 2) and retrieved documents (m, k), renumbered by position in `rows`.
 
     Pairs of other rows are left out; other retrieved documents become −1.
     """
-    places = np.full(n + 1, -1, np.int64)  # −1 points to the last
-    places[rows] = np.arange(len(rows))
+
+    order = np.argsort(rows)
+
+    def places(asked: np.ndarray) -> np.ndarray:
+        at = order[np.minimum(np.searchsorted(rows, asked, sorter=order), len(rows) - 1)]
+        return np.where(rows[at] == asked, at, -1)
+
     if relevant is not None:
-        relevant = np.stack([relevant[:, 0], places[relevant[:, 1]]], axis=1)
+        relevant = np.stack([relevant[:, 0], places(relevant[:, 1])], axis=1)
         relevant = relevant[relevant[:, 1] >= 0]
-    return relevant, None if retrieved is None else places[retrieved]
+    return relevant, None if retrieved is None else places(retrieved)
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 from embgeo.embeddings import Embeddings
 from embgeo.errors import MissingExtraError
 from embgeo.progress import Progress, silent
+from embgeo.space.sampled_rows import sampled_rows
 from embgeo.threads import one_blas_thread
 
 MAX_POINTS = 20_000
@@ -92,9 +93,7 @@ def space_map(
     over the rows otherwise (0.1 s for 5,183 × 384). Raises `MissingExtraError` for `umap` without the package.
     """
     n = len(embeddings)
-    rows = np.arange(n)
-    if n > MAX_POINTS:  # the permutation whose first rows are the signature's samples
-        rows = np.sort(np.random.default_rng([seed, 0]).permutation(n)[:MAX_POINTS])
+    rows = sampled_rows(n, MAX_POINTS, seed)  # the order whose first rows are the signature's samples
     X = np.asarray(embeddings.matrix() if n <= MAX_POINTS else embeddings.rows(rows), dtype=np.float32)
     progress("space map", 0, 1)
     points, explained = principal_plane(X, seed)

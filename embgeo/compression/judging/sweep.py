@@ -127,7 +127,7 @@ def sweep(
     under 512 MiB; it does not grow with the number of specs.
     """
     embeddings, evaluator, setting = given.embeddings, given.evaluator, setting or Setting()
-    ordered, exact = _ordered(specs, embeddings), setting.exact or nearest(given, progress)
+    ordered, exact = _ordered(specs, embeddings, setting), setting.exact or nearest(given, progress)
     work = _Work(
         task=JudgingTask(embeddings, evaluator, *exact, own_rows(embeddings) if given.drop_own else None),
         folds=setting.folds or Folds(embeddings, given.seed, given.fit_rows),
@@ -174,14 +174,15 @@ def _queries(given: SweepInput) -> dict[str, Any]:
     return {"query_ids": list(evaluator.query_ids), "query_groups": evaluator.query_groups}
 
 
-def _ordered(specs: Sequence[Spec], embeddings: Embeddings) -> list[Spec]:
+def _ordered(specs: Sequence[Spec], embeddings: Embeddings, setting: Setting) -> list[Spec]:
     """The specs with float32 first; raises the errors of those that cannot work on these vectors."""
     ordered = [*(spec for spec in specs if str(spec) == "f32"), *(spec for spec in specs if str(spec) != "f32")]
     if not ordered or str(ordered[0]) != "f32":
         ordered.insert(0, parse("f32"))
     for spec in ordered:
         spec.code_bytes(embeddings.dimension)
-        spec.check_documents(len(embeddings))
+        if not setting.is_sample:  # builds no lists
+            spec.check_documents(len(embeddings))
     return ordered
 
 
