@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -48,9 +48,6 @@ def shards_of(place: str, suffixes: Collection[str]) -> list[Path]:
     whole = folder.is_dir()
     files = sorted(folder.iterdir() if whole else map(Path, glob.glob(str(folder), recursive=True)), key=natural)
     files = [path for path in files if path.is_file() and not path.name.startswith((".", "_"))]
-    for path in files:
-        if path.suffix.lower() in UNFINISHED and Path(path.stem).suffix.lower() in suffixes:
-            raise DataError(f"{path} is unfinished; complete or delete it")
     shards = [path for path in files if path.suffix.lower() in suffixes and path.name.lower() not in ONE_FILE]
     stems = {path.with_suffix("") for path in shards if path.suffix.lower() != ".parquet"}
     shards = [path for path in shards if path.suffix.lower() != ".parquet" or path.with_suffix("") not in stems]
@@ -70,6 +67,7 @@ def shards_of(place: str, suffixes: Collection[str]) -> list[Path]:
             f"as in '{_one(place, whole, first)}'"
         )
     if "[" not in folder.name:
+        _refuse_unfinished(series)
         for paths in series.values():
             _check_complete(paths)
     return shards
@@ -119,6 +117,14 @@ def _series(shards: Sequence[Path]) -> dict[str, list[Path]]:
     return series
 
 
+def _refuse_unfinished(series: Mapping[str, Sequence[Path]]) -> None:
+    """Raise DataError if a file beside the shards would be one of them if it were complete."""
+    for folder in {path.parent for paths in series.values() for path in paths}:
+        for path in sorted(folder.iterdir()):
+            if path.suffix.lower() in UNFINISHED and _template(path.with_suffix("")) in series:
+                raise DataError(f"{path} is unfinished; complete or delete it")
+
+
 def _check_complete(paths: Sequence[Path]) -> None:
     """Raise DataError if the one number in which the names differ leaves one out, or -of-N says that there are more."""
     texts = [str(path) for path in paths]
@@ -130,6 +136,12 @@ def _check_complete(paths: Sequence[Path]) -> None:
         varying = [at for at, found in enumerate(places[0]) if found.start() == total.start()]
     if len(varying) != 1:
         return
+    totals = {found[varying[0] + 1].group() for found in places} if total is not None else set[str]()
+    if len(totals) > 1:
+        raise DataError(
+            f"{paths[0].parent} mixes shards of several corpora, -of-{' and -of-'.join(sorted(totals))}; name those of "
+            f"one by a quoted pattern such as '*-of-{min(totals)}*'"
+        )
     numbers = {int(found[varying[0]].group()) for found in places}
     expected = _expected(numbers, None if total is None else int(total.group(2)))
     gaps = [] if expected[-1] >= DATES else [number for number in expected if number not in numbers]

@@ -108,6 +108,13 @@ def unfinished(folder: Path) -> str:
     return r"emb_4\.npy\.part is unfinished"
 
 
+def of_several(folder: Path) -> str:
+    for path in folder.iterdir():
+        number, total = int(path.stem[-1]) % 2, 2 + int(path.stem[-1]) // 2
+        path.rename(folder / f"part-0000{number}-of-0000{total}.npy")
+    return r"mixes shards of several corpora, -of-00002 and -of-00003; .*'\*-of-00002\*'"
+
+
 def of_more(folder: Path) -> str:
     for path in folder.iterdir():
         path.rename(folder / f"part-0000{path.stem[-1]}-of-00006.npy")
@@ -170,8 +177,8 @@ def ids_not_text(folder: Path) -> str:
 
 
 HOSTILE: list[Callable[[Path], str]] = [
-    bad_width, bad_dtype, truncated, no_bytes, missing, unfinished, of_more, of_one, mixed, two_names, a_vector,
-    all_empty, integers, nested, ids_missing, ids_too_few, ids_not_text,
+    bad_width, bad_dtype, truncated, no_bytes, missing, unfinished, of_more, of_one, mixed, two_names, of_several,
+    a_vector, all_empty, integers, nested, ids_missing, ids_too_few, ids_not_text,
 ]  # fmt: skip
 
 
@@ -182,6 +189,15 @@ def test_a_spoilt_folder_is_one_line_that_names_the_file(tmp_path: Path, spoil: 
     with pytest.raises(DataError, match=says) as error:
         load_vectors(tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_a_pattern_sees_the_unfinished_file_that_it_does_not_match(tmp_path: Path) -> None:
+    write(tmp_path, numbered(4))
+    (tmp_path / "other_4.npy.part").touch()
+    load_vectors(tmp_path / "emb_*.npy")
+    (tmp_path / "emb_4.npy.part").touch()
+    with pytest.raises(DataError, match=r"emb_4\.npy\.part is unfinished"):
+        load_vectors(tmp_path / "emb_*.npy")
 
 
 def test_a_pattern_without_files_and_a_column_that_npy_has_not(tmp_path: Path) -> None:
