@@ -76,8 +76,7 @@ def measured(found: Deployment) -> str:
     best = found.configured
     assert best is not None
     assert found.rows
-    overhead = ("logs", "spare", "wal", "payload")
-    total = sum(size for part, size in found.bytes.items() if not any(word in part for word in overhead)) / found.rows
+    total = sum(found.growing.values()) / found.rows
     return f"`{found.spec}` {best.ndcg:.3f} / {best.recall:.3f}, {total:,.0f} B"
 
 

@@ -83,13 +83,14 @@ def command(request: CompressRequest, strict: bool, common: Common) -> None:
 
 
 def loadable(found: CompressResult) -> list[str]:
-    """Of the stores that --target named and that hold the recommended spec, those that `embgeo deploy` loads."""
+    """Of the stores that --target named and that hold a spec, those that `embgeo deploy` loads, each with its pick."""
     from embgeo.targets import find_target
 
     deploy = found.deploy
     if deploy is None or deploy.picks is None:
         return []
-    return [one.target for one in deploy.targets if find_target(one.target).engine]
+    picked = [pick.targets[0].target for pick in deploy.picks if pick.spec]
+    return [name for name in picked if find_target(name).engine]
 
 
 def _decide(found: CompressResult, output: Output) -> None:

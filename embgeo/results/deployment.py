@@ -11,7 +11,7 @@ from embgeo.results.stored import Interval, Stored, stored
 
 class DeployedMode(Stored):
     """Quality of one way to search the store, and its difference from the prediction, paired by query; `changed` is the
-    number of queries whose quality differs at all.
+    number of queries whose quality differs at all, `incomplete` of those that got fewer documents than asked for.
 
     `mode` is `codes` (all codes, no index, no rescoring), `configured` or `defaults` (no option of the search given).
     """
@@ -23,6 +23,7 @@ class DeployedMode(Stored):
     difference: float | None = None
     difference_ci: Interval | None = None
     changed: int | None = None
+    incomplete: int | None = None
     single_query_ms: float | None = None
 
 
@@ -61,6 +62,11 @@ class Deployment(Stored):
     def version(self) -> str:
         """Of the store, as it says."""
         return str(self.read_back.get("version") or "")
+
+    @property
+    def growing(self) -> Mapping[str, float]:
+        """Bytes by part, without those that an empty store takes too."""
+        return {part: size for part, size in self.bytes.items() if not part.startswith("fixed: ")}
 
     @property
     def configured(self) -> DeployedMode | None:

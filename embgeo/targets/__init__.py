@@ -194,7 +194,7 @@ def find_target(name: str) -> Target:
     """The registered target of that name; raises InputError that suggests near ones."""
     load_targets()
     if name not in TARGETS:
-        near = difflib.get_close_matches(name, TARGETS, 1)
+        near = difflib.get_close_matches(name, TARGETS, 1, 0.7)
         meant = f" Did you mean {near[0]}?" if near else ""
         raise InputError(f"unknown target {name!r}; the targets are {', '.join(sorted(TARGETS))}.{meant}")
     return TARGETS[name]

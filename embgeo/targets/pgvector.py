@@ -22,6 +22,7 @@ from embgeo.targets.engines.pgvector import native
 
 OPERATORS = {"cosine": ("<=>", "cosine_ops"), "inner product": ("<#>", "ip_ops"), "l2": ("<->", "l2_ops")}
 INDEXED_WIDTH = {"vector": 2_000, "halfvec": 4_000, "bit": 64_000}
+MAX_LINKS = 100
 TOAST = "rows beyond some 2 kB move to another table (4.2 kB for the 3 kB of a vector(768)); measure by pg_table_size"
 FLOATS = {"f32": ("vector", 4), "f16": ("halfvec", 2)}
 
@@ -34,6 +35,9 @@ def formats(wanted: Wanted) -> Native | str:
     if wanted.spec.index is not None and wanted.width > INDEXED_WIDTH[kind]:
         limit = INDEXED_WIDTH[kind]
         return f"pgvector indexes at most {limit:,} coordinates of {kind}; {wanted.spec} has {wanted.width:,}"
+    numbers = numbers_of(wanted.spec)
+    if str(wanted.spec).startswith("hnsw") and numbers[0] > MAX_LINKS:
+        return f"pgvector's hnsw has at most {MAX_LINKS} links; {wanted.spec} asks for {numbers[0]}"
     return _signs(wanted) if kind == "bit" else _floats(wanted, kind)
 
 
@@ -68,7 +72,7 @@ def _config(
         index, build = "ivfflat", {"lists": numbers[0]}
         search = {"ivfflat.probes": numbers[1]}
     elif numbers:
-        index, build = "hnsw", {"m": numbers[0]}
+        index, build = "hnsw", {"m": numbers[0], "ef_construction": max(64, 2 * numbers[0])}
         search = {"hnsw.ef_search": max(numbers[1], 10 * max(factor, 1))}
     return {
         "column": column,

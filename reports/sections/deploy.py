@@ -185,11 +185,11 @@ def native_lines(found: Deploy | None) -> list[str]:
     """The configuration of the recommended row in the words of the named stores; empty without `--target`."""
     if found is None or found.picks is None:
         return []
-    several = len(found.targets) > 1
+    several = len(found.picks) > 1
     return [
         line
         for one in found.targets
-        for line in ([f"{one.target}:"] if several else []) + (one.native or "").splitlines()
+        for line in ([f"configuration of {one.target}:"] if several else []) + (one.native or "").splitlines()
     ]
 
 

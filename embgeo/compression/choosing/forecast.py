@@ -40,6 +40,11 @@ POINTS = 9  # of a curve
 SEED = 0xF0CA
 CERTAIN = 0.9995  # of some thousand neighbours; every r near 1 explains a larger share
 VALIDATED = (4, 16)  # how many times its evidence a forecast is checked at
+MAX_ERROR = 0.05  # of forecasts within the corpus: beyond, they mislead
+OFF = (
+    "forecasts from parts of this corpus miss the recall of the whole by {error:.3f}, so that one for more documents "
+    "would mislead (documents in small clusters, such as chunks of one text, do that)"
+)
 UNSUPPORTED = f"more than {SUPPORTED:,} times the documents of this corpus: not supported"
 
 
@@ -233,6 +238,8 @@ def forecast(
                 errors[times].append(abs(error))
         progress(f"forecast: {outcome.spec}", done, len(outcomes))
     means = {str(times): float(np.mean(found)) for times, found in errors.items() if found}
+    if means and max(means.values()) > MAX_ERROR:
+        return Forecast(vectors=vectors, documents=n, errors=means, reason=OFF.format(error=max(means.values())))
     return Forecast(vectors=vectors, documents=n, curves=curves, errors=means)
 
 

@@ -15,5 +15,6 @@ measured is the code that the user keeps. Each has a class `Store(place, name, c
     adopt(path, ids)    takes the file at `path`, whose row i is `ids`[i]: of a store whose file embgeo writes, alone
 
 A search has three modes: `codes` compares all codes, without index and without rescoring; `configured` is the plan;
-`defaults` passes no option of the search. `native(config, name)` prints the configuration in the store's own words.
+`defaults` passes no option of the search. `native(config, name)` prints the configuration in the store's own words;
+`NEEDS` is what pip installs besides NumPy. `sizes()` calls what an empty store takes too "fixed: …".
 """

@@ -23,6 +23,8 @@ from typing import Any
 
 import numpy as np
 
+NEEDS = "faiss-cpu"  # what pip installs, besides numpy
+
 NUMBERS = {"hnsw": ("links", "efSearch"), "ivf": ("lists", "nprobe")}
 
 

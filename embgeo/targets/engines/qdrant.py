@@ -24,6 +24,8 @@ from typing import Any
 
 import numpy as np
 
+NEEDS = "qdrant-client qdrant-edge-py"  # what pip installs, besides numpy
+
 NAMES = uuid.UUID("b2d9c2d4-7a3c-5d0e-9d7d-6b0d0f0e3a51")  # of the ids of points
 REQUEST_VALUES = 500_000  # coordinates in a request: some 10 MB of JSON, of 32 that a server takes by default
 POLL_SECONDS = 0.5
@@ -35,7 +37,7 @@ PARTS = (
     ("tq_vectors.dat", "vectors"),
     ("vector_index", "links"),
     ("id_tracker", "ids"),
-    ("payload_storage", "payload pages"),
+    ("payload_storage", "fixed: payload pages"),
 )
 
 
@@ -257,7 +259,8 @@ class Embedded(Store):
 
     def marker(self) -> str | None:
         if not self._is_there():
-            return None
+            # a folder of someone else's is no collection, and is not to be dropped
+            return "" if self.folder.exists() and any(self.folder.iterdir()) else None
         return self.beside.read_text(encoding="utf-8") if self.beside.exists() else ""
 
     def create(self, marker: str) -> None:
@@ -323,7 +326,9 @@ class Embedded(Store):
 
     def sizes(self) -> dict[str, int]:
         """File sizes; a page or a log counts as a whole."""
-        sizes = dict.fromkeys(("vectors", "codes", "links", "ids", "payload pages", "logs and spare pages"), 0)
+        sizes = dict.fromkeys(
+            ("vectors", "codes", "links", "ids", "fixed: payload pages", "fixed: logs and spare pages"), 0
+        )
         for path in self.folder.rglob("*"):
             if path.is_file():
                 sizes[self._part(path)] += path.stat().st_size
@@ -335,7 +340,7 @@ class Embedded(Store):
 
     def _part(self, path: Path) -> str:
         inside = [one for one in path.relative_to(self.folder).parts[2:] if one != "vector_storage"] or [""]
-        return next((part for start, part in PARTS if inside[0].startswith(start)), "logs and spare pages")
+        return next((part for start, part in PARTS if inside[0].startswith(start)), "fixed: logs and spare pages")
 
     def drop(self) -> None:
         self.shard.close()

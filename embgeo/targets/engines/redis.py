@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+NEEDS = "redis"  # what pip installs, besides numpy
+
 CONNECT_SECONDS = 10
 OPTIONS = {"f32": "NOQUANT", "int8": "Q8", "bin": "BIN"}
 BITS = {"NOQUANT": 32, "Q8": 8, "BIN": 1}

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+NEEDS = "sqlite-vec pysqlite3-binary"  # what pip installs, besides numpy
+
 LIMIT = 4096  # results of one search that sqlite-vec allows
 MARKERS = "embgeo_collections"
 BUSY_SECONDS = 30

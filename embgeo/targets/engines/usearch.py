@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+NEEDS = "usearch"  # what pip installs, besides numpy
+
 BITS = {"f32": 32, "f16": 16, "bf16": 16, "e4m3": 8, "e5m2": 8, "i8": 8, "b1": 1}
 BLOCK = 1000  # rows that an interruption may lose, or a quarter of those that are there
 

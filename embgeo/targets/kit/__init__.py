@@ -17,8 +17,8 @@ from embgeo.targets.kit import vectors
 
 README = """# {name} in {target}
 
-Made by embgeo {version}: documents as `{spec}`, {rows:,} of them when this was written. Everything here needs NumPy and
-the client of the store ({install}), not embgeo.
+Made by embgeo {version}: documents as `{spec}`, {rows:,} of them when this was written, in the store at `{place}`
+(a path counts from this folder). The scripts run without embgeo: `pip install numpy {needs}`.
 
 | file | |
 |---|---|
@@ -26,9 +26,11 @@ the client of the store ({install}), not embgeo.
 | `client.npz` | what is done to every vector first: `unit` (divide by its length), `matrix`, `offset` |
 | `ingest.py` | adds documents: `python ingest.py VECTORS.npy IDS.txt` |
 | `query.py` | searches: `python query.py QUERIES.npy` |
-| `check.py` | measures recall@10 of stored queries; exit code 1 below {floor:.3f} (`floor` in `config.json`) |
+| `check.py` | measures recall@10 of stored queries: exit code 1 below {floor:.3f}, 2 if nothing could be measured |
+| | `python check.py VECTORS.npy IDS.txt`: also how far newer documents have drifted, and whether they are found |
 | `store.py`, `vectors.py`, `kit.py` | what the scripts share |
 
+The floor is in `config.json`. An embedded store is open only while a script runs, and by one script at a time.
 A password is not stored: put it into `--place`, or into the environment as the client expects it.
 
 In the store's own words:

@@ -111,6 +111,21 @@ def test_when_there_is_something_to_forecast() -> None:
     assert not can_be_forecast(200, 10**6), "too few documents for samples of them"
 
 
+def test_a_corpus_that_its_parts_mislead_about_is_not_forecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clusters of twelve: a sample of a quarter has three documents of each, and finding those is easy."""
+    monkeypatch.setenv("EMBGEO_CACHE_DIR", str(tmp_path / "cache"))
+    rng = np.random.default_rng(0)
+    centres = rng.standard_normal((200, D))
+    X = (np.repeat(centres, 12, axis=0) + 0.25 * rng.standard_normal((2400, D))).astype(np.float32)
+    Q = (centres[:M] + 0.25 * rng.standard_normal((M, D))).astype(np.float32)
+    run = compress(docs=X, queries=Q, specs=["hamming", "binary"], vectors="20k", out=tmp_path / "runs").findings
+    assert isinstance(run, CompressResult)
+    assert run.forecast is not None
+    assert "would mislead" in (run.forecast.reason or "")
+    assert run.forecast.errors["4"] > 0.05
+    assert all(row.recall_at_n is None for row in run.rows)
+
+
 def test_rows_curves_and_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBGEO_CACHE_DIR", str(tmp_path / "cache"))
     X = corpus(1500)

@@ -9,18 +9,18 @@ import numpy as np
 
 BLOCK = 1000
 
-asked = kit.arguments(__doc__, "vectors", "ids")
-X = np.load(asked.vectors, mmap_mode="r")
-with open(asked.ids, encoding="utf-8") as file:
-    ids = file.read().split("\n")
-ids = ids[:-1] if ids[-1] == "" else ids
-if len(ids) != len(X):
-    raise SystemExit(f"{asked.vectors} has {len(X)} vectors, {asked.ids} {len(ids)} ids")
-with kit.opened(asked.place) as store:
-    if store.marker() is None:
-        store.create(kit.MARKER)
-    for start in range(0, len(X), BLOCK):
-        store.load(ids[start : start + BLOCK], kit.projected(X[start : start + BLOCK]))
-        print(f"{min(start + BLOCK, len(X)):,} of {len(X):,}", flush=True)
-    store.finish()
-    print(store.read_back())
+
+def main(asked):
+    X = np.load(asked.vectors, mmap_mode="r")
+    ids = kit.lines(asked.ids, len(X))
+    with kit.opened(asked.place) as store:
+        if store.marker() is None:
+            store.create(kit.MARKER)
+        for start in range(0, len(X), BLOCK):
+            store.load(ids[start : start + BLOCK], kit.projected(X[start : start + BLOCK]))
+            print(f"{min(start + BLOCK, len(X)):,} of {len(X):,}", flush=True)
+        store.finish()
+        print(f"{store.count():,} documents in {kit.CONFIG['name']}")
+
+
+kit.run(main, __doc__, "vectors", "ids")

@@ -6,9 +6,13 @@ QUERIES.npy is (m, d), or (d,) for one, as the model gives them. Prints the numb
 import kit
 import numpy as np
 
-asked = kit.arguments(__doc__, "queries", k=10)
-Q = kit.projected(np.atleast_2d(np.load(asked.queries)))
-with kit.opened(asked.place) as store:
-    for number, query in enumerate(Q):
-        for name, score in store.search(query, asked.k):
-            print(number, name, f"{score:.6f}", sep="\t")
+
+def main(asked):
+    Q = kit.projected(np.atleast_2d(np.load(asked.queries)))
+    with kit.opened(asked.place) as store:
+        for number, query in enumerate(Q):
+            for name, score in kit.found(store).search(query, asked.k):
+                print(number, name, f"{score:.6f}", sep="\t")
+
+
+kit.run(main, __doc__, "queries", k=10)
