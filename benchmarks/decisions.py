@@ -306,7 +306,8 @@ def races(sources: dict[str, tuple[Drawn, tuple[str, ...], tuple[str | None, ...
                 stages.add(tuple(stage.sweep.documents for stage in raced.stages))
                 decided = decide(whole, limits, seed)
                 best = whole.all[decided.chosen]
-                picked = raced.final.all[decide(raced.final, limits, seed).chosen].spec
+                within = replace(limits, earlier=len(specs) - len(raced.final.outcomes))
+                picked = raced.final.all[decide(raced.final, within, seed).chosen].spec
                 at = next(place for place, one in enumerate(whole.all) if one.spec == picked)
                 kind = 0 if picked == best.spec else 1 if decided.tied[at] else 2
                 counts.setdefault(name, [0, 0, 0])[kind] += 1

@@ -292,7 +292,7 @@ def _choose(parsed: _Parsed, corpus: _Corpus, plan: _Plan, judged: Judged, annou
     """Which row is recommended, and the rows completed by that decision."""
     seed, swept = parsed.request.seed, judged.sweep
     bootstrap = QueryBootstrap.draw(len(swept.query_ids), seed, groups=swept.query_groups)
-    decision = decide(swept, plan.limits, seed)
+    decision = decide(swept, replace(plan.limits, earlier=judged.earlier), seed)
     predicted = plan.prediction.recall if plan.prediction is not None else None
     rows = tradeoff_rows(swept, bootstrap, parsed.vectors, predicted, decision)
     rows = (

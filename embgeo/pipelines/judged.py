@@ -58,6 +58,11 @@ class Judged:
         checkpoints.forget([outcome.spec for outcome in self.sweep.all])
 
     @property
+    def earlier(self) -> int:
+        """How many specs were dropped on samples."""
+        return 0 if self.race is None else sum(len(stage.dropped) for stage in self.race.stages)
+
+    @property
     def unjudged(self) -> list[Spec]:
         """Specs for which the time did not suffice."""
         stages = [] if self.race is None else self.race.stages

@@ -33,6 +33,7 @@ class Limits:
     keep : share of float32's quality that it must keep, or None.
     float32_competes : False if the user named other specs: float32 is then the reference, not a candidate.
     footprints : with `--target`, by spec and target, what the target needs; only these specs may be chosen.
+    earlier : specs that a race on samples dropped.
     """
 
     vectors: int
@@ -40,6 +41,7 @@ class Limits:
     keep: float | None = None
     float32_competes: bool = True
     footprints: Mapping[str, Mapping[str, Footprint]] = field(default_factory=dict)
+    earlier: int = 0
 
     def may_fit(self, spec: Spec, dimension: int) -> bool:
         """Whether the bytes that a vector adds are within the budget, before anything is fitted."""
@@ -180,6 +182,7 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
         minimise=limits.keep is not None and budget is None,
         limited=budget is not None,
         reference=0,
+        earlier=limits.earlier,
     )
 
 

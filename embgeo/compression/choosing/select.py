@@ -46,6 +46,7 @@ class Competition:
     minimise : prefer bytes to quality among the rows that keep enough (`--keep` without a budget).
     limited : there is a budget, and the best within it is chosen; without one, ties go to the smallest.
     reference : the row that is float32 itself and so keeps everything by definition, or None.
+    earlier : rows that were dropped before, with the same queries: they count in the correction for several tests.
     """
 
     quality: np.ndarray
@@ -58,6 +59,7 @@ class Competition:
     minimise: bool = False
     limited: bool = False
     reference: int | None = None
+    earlier: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ def kept(field: Competition, weights: np.ndarray) -> np.ndarray:
     p = keep_p_values(field, weights)
     tested = np.flatnonzero(np.arange(len(p)) != field.reference)
     passed = np.ones(len(p), bool)
-    passed[tested] = np.array(holm(p[tested].tolist())) <= KEEP_ALPHA
+    # a dropped row is a test that is not passed: a p of 1 can only make the correction of the others stricter
+    corrected = holm([*p[tested].tolist(), *[1.0] * field.earlier])
+    passed[tested] = np.array(corrected)[: len(tested)] <= KEEP_ALPHA
     return passed
 
 
@@ -116,7 +120,7 @@ def queries_needed(field: Competition, passed: np.ndarray) -> np.ndarray:
     from scipy.special import ndtri
 
     assert field.keep is not None
-    z = ndtri(1 - KEEP_ALPHA / max(1, int((~passed).sum()))) + ndtri(0.8)
+    z = ndtri(1 - KEEP_ALPHA / max(1, int((~passed).sum()) + field.earlier)) + ndtri(0.8)
     m = field.quality.shape[1]
     base = field.baseline.mean()
     lost = field.keep * base

@@ -60,7 +60,11 @@ class Elimination:
     def __call__(self, sweep: Sweep, most: int) -> Verdict:
         """Drop what the `sweep` of a sample rules out, then all but `most`."""
         field = competing(sweep, self.limits)
-        out = {row: self._not_allowed(field, row) for row in range(1, len(field.sizes)) if not field.allowed[row]}
+        out = {
+            row: self._not_allowed(field, row, sweep.all[row].spec)
+            for row in range(1, len(field.sizes))
+            if not field.allowed[row]
+        }
         alive = field.allowed.copy()
         alive[0] = False
         out |= self._beaten(field, sweep, alive)
@@ -76,7 +80,9 @@ class Elimination:
         dropped += [self._dropped(field, sweep, row, why, False, leader) for row in cut]
         return Verdict([sweep.all[row].spec for row in kept], dropped)
 
-    def _not_allowed(self, field: Competition, row: int) -> str:
+    def _not_allowed(self, field: Competition, row: int, spec: Spec) -> str:
+        if spec.centred:
+            return "arithmetic of published studies, for comparison only"
         smallest = field.sizes[row] >= field.sizes[0]
         return "larger than float32" if smallest and self.limits.budget is None else "over the budget"
 

@@ -197,7 +197,8 @@ def _meaning(raced: Race) -> str:
         "finds more of the exact neighbours, one-sided and paired by query, at a level at which the best would be "
         f"dropped in any stage with a chance of at most {100 * ALPHA:g} %, for queries like these on such a sample; "
         "that order may still change with the size of the corpus, which no interval here covers. The finalists were "
-        "found with the same queries, so their intervals, and what is expected on new queries, are nominal"
+        "found with the same queries, so their intervals, and what is expected on new queries, are nominal; the tests of "
+        "--keep count the dropped specs as tests that are not passed"
     )
     ends = [one.difference_ci[1] for one in cut if one.difference_ci is not None]
     if cut:

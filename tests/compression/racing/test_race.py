@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from examples.sweeps import corpus
 
 from embgeo.compression.choosing.budget import parse_budget
 from embgeo.compression.choosing.decision import Limits, decide
+from embgeo.compression.choosing.select import Competition, keep_p_values, kept, queries_needed
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.judging.checkpoint import open_checkpoints
 from embgeo.compression.judging.sweep import sweep
@@ -226,3 +228,18 @@ def test_times_are_read(text: str, seconds: float) -> None:
 def test_other_times_are_refused(text: str) -> None:
     with pytest.raises(InputError, match="--time must be a positive time"):
         parse_time(text)
+
+
+def test_specs_that_a_race_dropped_count_among_the_tests_of_keep() -> None:
+    """Of twenty raced specs the one that passed by chance would be a finalist: three tests would be too few."""
+    rng = np.random.default_rng(0)
+    base = np.full(400, 0.8)
+    quality = np.stack([base, base - 0.015 + 0.05 * rng.standard_normal(400)])
+    sizes, allowed = np.array([64.0, 8.0]), np.ones(2, bool)
+    alone = Competition(quality, quality, sizes, allowed, base, np.arange(400), keep=0.97, reference=0)
+    p = float(keep_p_values(alone, np.ones(400))[1])
+    assert 0.05 / 20 < p < 0.05, "one test passes, twenty do not"
+    assert kept(alone, np.ones(400))[1]
+    assert not kept(replace(alone, earlier=19), np.ones(400))[1]
+    needed = [float(queries_needed(one, np.array([True, False]))[1]) for one in (alone, replace(alone, earlier=19))]
+    assert needed[1] > needed[0]
