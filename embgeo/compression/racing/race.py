@@ -17,7 +17,7 @@ from embgeo.compression.judging.sweep import Setting, Sweep, nearest, sweep
 from embgeo.compression.judging.task import SweepInput
 from embgeo.compression.racing.clock import Clock, most_kept
 from embgeo.compression.racing.elimination import ALPHA, FINALISTS, Dropped, Elimination
-from embgeo.compression.racing.samples import Sizes, needed_rows, nested_samples, on_sample
+from embgeo.compression.racing.samples import Sizes, near_rows, nested_samples, on_sample
 from embgeo.progress import Progress, silent
 from embgeo.results.compress import DroppedSpec
 from embgeo.results.compress import Race as StoredRace
@@ -93,9 +93,9 @@ def race(
     clock, sizes = Clock(rules.time_limit, time.monotonic()), rules.sizes
     embeddings = given.embeddings
     exact = nearest(given, progress)
-    needed = needed_rows(given, exact, sizes.first // 2)
-    counts = sizes.stages(len(embeddings), len(needed), embeddings.dimension)
-    samples = nested_samples(len(embeddings), needed, counts, given.seed)
+    near = near_rows(given, exact)
+    counts = sizes.stages(len(embeddings), len(near[0]), embeddings.dimension)
+    samples = nested_samples(len(embeddings), near, counts, given.seed)
     folds = Folds(embeddings, given.seed, sizes.fit_rows)
     rule = Elimination(rules.limits, len(samples), rules.targets)
     left = [spec for spec in specs if str(spec) != "f32"]
@@ -107,13 +107,13 @@ def race(
             break
         started, last = time.monotonic(), number == len(samples)
         label = f"stage {number} of {len(samples) + 1}, {len(rows):,} documents"
-        kept = checkpoints and checkpoints.of(f"{len(rows)} of {len(needed)} needed, first {sizes.first}")
+        kept = checkpoints and checkpoints.of(f"{len(rows)} of {len(near[0])} needed, first {sizes.first}")
         setting = Setting(None, folds.on(rows), is_sample=True, label=label, deadline=clock.deadline, early=early)
         swept = sweep(
             on_sample(given, rows), left, progress=progress, checkpoints=kept, summarise=summarise, setting=setting
         )
         verdict = rule(swept, most_kept(len(left), last, sizes.growth))
-        stages.append(Stage(swept, len(needed), verdict.dropped, time.monotonic() - started))
+        stages.append(Stage(swept, len(near[0]), verdict.dropped, time.monotonic() - started))
         saved += [] if kept is None else [kept]
         clock.learn(swept, stages[-1].seconds)
         left = verdict.kept
@@ -191,14 +191,14 @@ def _meaning(raced: Race) -> str:
     """What the race shows, and what it does not."""
     cut = [one for stage in raced.stages for one in stage.dropped if not one.beaten]
     text = (
-        "each sample holds all judged documents, the exact neighbours of the queries and random others, fewer than the "
-        "corpus has: values of dropped specs compare them on their sample, and are not those of the corpus. A spec is "
-        "clearly beaten if one that is no larger, within the half standard error of quality that the rule allows, "
-        "finds more of the exact neighbours, one-sided and paired by query, at a level at which the best would be "
-        f"dropped in any stage with a chance of at most {100 * ALPHA:g} %, for queries like these on such a sample; "
-        "that order may still change with the size of the corpus, which no interval here covers. The finalists were "
-        "found with the same queries, so their intervals, and what is expected on new queries, are nominal; the tests of "
-        "--keep count the dropped specs as tests that are not passed"
+        "each sample holds all judged documents, the exact ten neighbours of the queries, other near ones up to seven "
+        "eighths of it and random others, fewer than the corpus has: values of dropped specs compare them on their "
+        "sample, and are not those of the corpus. A spec is clearly beaten if one that is no larger, within the half "
+        "standard error of quality that the rule allows, finds more of the exact neighbours, one-sided and paired by "
+        f"query, at a level at which the best would be dropped in any stage at a chance of at most {100 * ALPHA:g} %, "
+        "for queries like these on such a sample; that order may still change with the size of the corpus, which no "
+        "interval here covers. The finalists were found with the same queries, so their intervals, and what is "
+        "expected on new queries, are nominal; the tests of --keep count the dropped specs as tests that are not passed"
     )
     ends = [one.difference_ci[1] for one in cut if one.difference_ci is not None]
     if cut:

@@ -14,6 +14,7 @@ FIRST = 32_768  # the exact top 10 of 1,000 queries and three times as many othe
 GROWTH = 4
 SAMPLE_BYTES = 2**30  # of float32 vectors: a larger sample is not held in memory
 EXACT = 10
+NEAR = 7 / 8  # of a sample, at most, is near queries beyond what it must hold
 
 
 @dataclass(frozen=True)
@@ -46,32 +47,40 @@ class Sizes:
         return found
 
 
-def needed_rows(given: SweepInput, exact: tuple[np.ndarray, np.ndarray], most: int) -> np.ndarray:
-    """Sorted rows that every sample must hold: the judged documents, and the exact neighbours of the queries.
+def near_rows(given: SweepInput, exact: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
+    """Sorted rows near the queries: those that every sample must hold, then others that come nearest.
 
-    Those are the exact ten with all that tie with the tenth, and DEPTH of each query if at most `most` come together:
-    without near documents that are not among the ten, a sample would be easier than the corpus.
+    The first are the judged documents and the exact ten of each query with all that tie with the tenth; the next are
+    the nearest DEPTH, then all of `exact`: they are what a codec confuses with the ten, so that without them a sample
+    would be much easier than the corpus.
     """
     scores, rows = exact
     judged = given.evaluator.judged()[:, 1] if given.evaluator is not None else np.empty(0, np.int64)
-    nearest = rows[:, :DEPTH]
-    if len(np.unique(nearest)) > most:
-        tenth = scores[:, min(EXACT, scores.shape[1]) - 1 : EXACT]
-        nearest = np.where(scores >= tenth, rows, -1)
-    found = np.unique(np.concatenate([judged.astype(np.int64), nearest.ravel()]))
-    return found[found >= 0]
+    tenth = scores[:, min(EXACT, scores.shape[1]) - 1 : EXACT]
+    tiers = [np.concatenate([judged.astype(np.int64), rows[scores >= tenth]]), rows[:, :DEPTH], rows]
+    return [np.unique(tier[tier >= 0]) for tier in tiers]
 
 
-def nested_samples(documents: int, needed: np.ndarray, sizes: list[int], seed: int) -> list[np.ndarray]:
-    """Sorted rows of each sample: `needed`, and the first others of one seeded random order, so that samples nest."""
+def nested_samples(documents: int, near: list[np.ndarray], sizes: list[int], seed: int) -> list[np.ndarray]:
+    """Sorted rows of each sample: all of `near[0]`, then of the other `near` until they are NEAR of the sample, and
+    others; both by one seeded random order, so that samples nest."""
     if not sizes:
         return []
     keys = np.random.default_rng([seed, 0x57A6E]).random(documents)
-    keys[needed] = -1
-    last = min(max(sizes), documents) - 1
-    order = np.flatnonzero(keys <= np.partition(keys, last)[last])
-    order = order[np.argsort(keys[order], kind="stable")]
-    return [np.sort(order[:size]) for size in sizes]
+    tier = np.full(documents, len(near), np.int8)
+    for number in reversed(range(len(near))):
+        tier[near[number]] = number
+    close = np.flatnonzero(tier < len(near))
+    close = close[np.lexsort((keys[close], tier[close]))]
+    keys[close] = np.inf
+    count = min(max(sizes), documents - len(close))
+    far = np.flatnonzero(keys <= np.partition(keys, count - 1)[count - 1]) if count else close[:0]
+    far = far[np.argsort(keys[far], kind="stable")]
+    found = []
+    for size in sizes:
+        held = min(len(close), max(len(near[0]), int(NEAR * size)))
+        found.append(np.sort(np.concatenate([close[:held], far[: size - held]])))
+    return found
 
 
 def on_sample(given: SweepInput, rows: np.ndarray) -> SweepInput:
