@@ -149,8 +149,9 @@ def test_pgvector_takes_what_its_account_says(text: str, dimension: int, postgre
             )
     table, total = postgres.execute("select pg_table_size('documents'), pg_total_relation_size('documents')").fetchone()
     # maps of free space, first pages and pages begun: a few
-    assert plan.footprint.hot_bytes * n == pytest.approx(index or table, rel=0.04, abs=5 * 8192)
-    assert plan.footprint.disk_bytes * n == pytest.approx(total, rel=0.04, abs=12 * 8192)
+    assert plan.footprint.hot_bytes * n == pytest.approx(index or table, rel=0.08 if index else 0.04, abs=5 * 8192)
+    # the levels of a graph are drawn at random
+    assert plan.footprint.disk_bytes * n == pytest.approx(total, rel=0.08, abs=12 * 8192)
     assert (index or table) >= 0.97 * plan.footprint.hot_bytes * n
 
 

@@ -63,7 +63,7 @@ def test_what_faiss_does_not_encode_alike_is_not_added(made: Run, tmp_path: Path
     assert found.modes[0].recall == pytest.approx(found.predicted_recall, abs=0.05)
     kit = made.folder / "deploy" / "faiss-read"
     added = in_kit(kit, "ingest.py", *written(tmp_path))
-    assert added.returncode == 1
+    assert added.returncode == 2
     assert "does not encode vectors of IndexPreTransform(IndexResidualQuantizer)" in added.stderr
     assert f"{ROWS} documents" in in_kit(kit, "check.py").stdout
 

@@ -153,8 +153,11 @@ def test_a_folder_that_another_made_is_left_alone(made: Run, tmp_path: Path) -> 
     (tmp_path / "theirs.marker").unlink()
     with pytest.raises(InputError, match="embgeo did not make it"):
         deploy(made, f"qdrant={tmp_path}", spec="f16", name="theirs", replace=True)
-    with pytest.raises(DeployError, match="name of a folder"):
-        deploy(made, f"qdrant={tmp_path}", spec="f16", name="../theirs")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "letter.txt").write_text("mine")
+    with pytest.raises(InputError, match="embgeo did not make it"):
+        deploy(made, f"qdrant={tmp_path}", spec="f16", name="files")
+    assert (tmp_path / "files" / "letter.txt").read_text() == "mine"
 
 
 # the code for a server
