@@ -19,6 +19,7 @@ from embgeo.compression.racing.samples import Sizes
 from embgeo.progress import PLAN, Progress
 
 SIZES = Sizes()
+LONG_SECONDS = 10  # a shorter sweep is not announced
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Judged:
 def announce(
     given: SweepInput, specs: Sequence[Spec], progress: Progress, *, whole: bool, limit: float | None
 ) -> Announced:
-    """Say what a sweep of `specs` will do and about how long it will take.
+    """Say what a sweep of `specs` will do and about how long it will take, if that is long.
 
     `whole`: they are to be judged on everything, however long it takes; unless `limit` (seconds) is less.
     """
@@ -89,7 +90,8 @@ def announce(
     staged = bool(found.stages)
     if large and whole and limit is not None and found.seconds > limit:
         found, staged = outline(given, specs, SIZES, True, limit), True
-    progress(f"{PLAN}: {found.sentence}", 1, 1)
+    if staged or limit is not None or found.seconds >= LONG_SECONDS:
+        progress(f"{PLAN}: {found.sentence}", 1, 1)
     return Announced(found, staged, started)
 
 
