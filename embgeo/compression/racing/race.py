@@ -119,7 +119,9 @@ def race(
         left = verdict.kept
     left = _finalists(clock, stages, left, len(embeddings))
     label = f"stage {len(stages) + 1}, all documents"
-    setting = Setting(exact, folds, label=label)
+    # without a sample nothing has been dropped yet: all specs come here, as many as there is time for
+    deadline = np.inf if stages or clock.limit is None else clock.started + clock.limit
+    setting = Setting(exact, folds, label=label, deadline=deadline, early=early)
     final = sweep(given, left, progress=progress, checkpoints=checkpoints, summarise=summarise, setting=setting)
     return Race(stages, final, saved)
 

@@ -243,3 +243,15 @@ def test_specs_that_a_race_dropped_count_among_the_tests_of_keep() -> None:
     assert not kept(replace(alone, earlier=19), np.ones(400))[1]
     needed = [float(queries_needed(one, np.array([True, False]))[1]) for one in (alone, replace(alone, earlier=19))]
     assert needed[1] > needed[0]
+
+
+def test_without_a_sample_the_time_limits_the_whole_corpus() -> None:
+    """Ten exact neighbours of each of many queries are most of a corpus: no sample holds them and is much smaller."""
+    given = spectral(n=1500, m=400)
+    whole = race(given, SPECS, Rules(within("8B", given), sizes=SIZES))
+    assert not whole.stages
+    assert len(whole.final.outcomes) == len(SPECS)
+    short = race(given, SPECS, Rules(within("8B", given), sizes=SIZES, time_limit=1e-6))
+    assert short.final.outcomes
+    assert short.final.unjudged
+    assert short.final.outcomes[0].bytes_per_vector <= 8
