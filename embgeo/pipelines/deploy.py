@@ -60,6 +60,8 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,62}")
 PROBES = 100  # documents that show whether a projection is one matrix
 FEW_ROWS = 100  # of fewer, pages and headers hide what codes take
 SURPRISE = 0.05  # of recall beyond the prediction, either way
+PAGED_ROWS = 1000  # of fewer, what is taken in pages says little of a vector
+MISCOUNTED = 0.2  # share beyond the account that is worth a word
 SLACK = 0.02  # below the recall that was measured: what an index built again may lose
 SLUG = 30  # characters of the dataset's name in that of a collection; PostgreSQL takes 63 in all
 
@@ -559,6 +561,10 @@ def _doubts(asked: _Asked, ready: _Ready, modes: list[DeployedMode], sizes: Mapp
             f"the store counts {sizes['codes'] / n:,.0f} bytes of codes per vector; the format implies "
             f"{asked.plan.code_bytes}"
         )
+    taken = sum(size for part, size in sizes.items() if not part.startswith("fixed: ")) / n
+    planned = asked.plan.footprint.disk_bytes
+    if n >= PAGED_ROWS and taken > (1 + MISCOUNTED) * planned:
+        yield f"it takes {taken:,.0f} bytes per vector in all; its account, for ids of 8 characters, says {planned:,}"
     # floats of 16 bits keep every neighbour of many corpora
     if asked.plan.code_bytes < 1.5 * ready.config["width"] and modes and modes[0].recall == 1.0:
         yield "searched by codes alone it ranks exactly like float32: it may have compressed nothing"
@@ -568,7 +574,9 @@ def _doubts(asked: _Asked, ready: _Ready, modes: list[DeployedMode], sizes: Mapp
         if one.mode == "configured" and (one.recall or 0.0) > float(ready.predicted_recall.mean()) + SURPRISE:
             yield "it finds more of the exact neighbours than codes of this format can: it may hold something else"
         if one.mode == "configured" and one.difference_ci and not one.difference_ci[0] <= 0 <= one.difference_ci[1]:
-            yield f"quality is not as predicted by {asked.plan.predicted}: the interval of the difference excludes 0"
+            than = "better" if one.difference_ci[0] > 0 else "worse"
+            than += f" than predicted by {asked.plan.predicted}"
+            yield f"quality is {than}: the interval of the difference excludes 0"
 
 
 def _check(corpus: _Corpus, ready: _Ready, store: Engine) -> tuple[dict[str, np.ndarray], float]:

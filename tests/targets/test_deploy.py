@@ -227,7 +227,7 @@ def test_a_second_deploy_waits_its_turn(made: Run, monkeypatch: pytest.MonkeyPat
         (lambda found: found[:5], "got fewer than 10 documents"),
         (lambda found: [], "got fewer than 10 documents"),
         (lambda found: [found[0]] * 10, "got fewer than 10 documents"),
-        (lambda found: found[5:] + found[:5], "not as predicted"),
+        (lambda found: found[5:] + found[:5], "worse than predicted"),
     ],
 )
 def test_a_store_that_answers_wrongly_is_said_to(
