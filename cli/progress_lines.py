@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from embgeo.progress import NOTE, PLAN
+from embgeo.progress import NOTE, PLAN, duration_text
 
 LONG_SECONDS = 2.0  # shorter stages get no line
 PERIOD_SECONDS = 30.0  # the longest silence
@@ -143,13 +143,6 @@ def _so_far(running: _Stage, now: float) -> str:
     if moved <= 0:
         return text
     return f"{text}, about {duration_text(elapsed / moved * (running.total - running.done))} left"
-
-
-def duration_text(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def rate_text(speed: float | None) -> str:

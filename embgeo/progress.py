@@ -20,3 +20,10 @@ class Progress(Protocol):
 
 def silent(stage: str, done: int, total: int) -> None:
     """The default callback: nothing."""
+
+
+def duration_text(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -20,6 +20,7 @@ from embgeo.compression.racing.elimination import FINALISTS
 from embgeo.compression.racing.samples import Sizes
 from embgeo.embeddings import Embeddings
 from embgeo.errors import InputError
+from embgeo.progress import duration_text
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK
 
@@ -45,13 +46,6 @@ def parse_time(text: str) -> float:
             + (f". Did you mean {text.strip()}s?" if number else "")
         )
     return seconds
-
-
-def time_text(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 @dataclass(frozen=True)
@@ -82,13 +76,13 @@ class Outline:
             text += f"{most}{left} specs on {size:,} documents, "
             left = most_kept(left, last=number + 1 == len(self.stages))
         many = f"at most {min(left, FINALISTS)}" if self.stages else f"{self.specs} spec{'s' if self.specs > 1 else ''}"
-        limit = "" if self.limit is None else f", limited to {time_text(self.limit)}"
-        return f"{text}{many} on all {self.documents:,}; about {time_text(self.seconds)}{limit}"
+        limit = "" if self.limit is None else f", limited to {duration_text(self.limit)}"
+        return f"{text}{many} on all {self.documents:,}; about {duration_text(self.seconds)}{limit}"
 
     def account(self, seconds: float) -> str:
         """The same afterwards, with how far off it was."""
         off = 100 * (seconds / max(self.seconds, 1e-9) - 1)
-        return f"{self.sentence}. It took {time_text(seconds)} ({abs(off):.0f} % {'more' if off > 0 else 'less'})"
+        return f"{self.sentence}. It took {duration_text(seconds)} ({abs(off):.0f} % {'more' if off > 0 else 'less'})"
 
 
 def most_kept(specs: int, last: bool, growth: int = Sizes.growth) -> int:
