@@ -87,6 +87,20 @@ def test_shares_of_samples_are_those_counted_one_by_one() -> None:
         assert found.found[0, :, at].mean() == pytest.approx(np.mean(shares), abs=1e-6)
 
 
+def test_a_rising_correlation_is_followed_only_as_far_as_it_was_checked() -> None:
+    """At 1,000 times the corpus recall is below that of 16 times: the same r among more documents."""
+    rising = np.stack([level_share(2.0 - 0.1 * at, size) for at, size in enumerate((1600, 800, 400, 200))], axis=-1)
+    found = Evidence((1600, 800, 400, 200), (10,), np.broadcast_to(rising, (1, 5, 4)).copy())
+    near, far = (float(found.forecast(found.levels(), times * 1600, 1600, rising[0])) for times in (16, 1000))
+    assert far < near
+    held = level_of(np.asarray(near), 16 * 1600, 10)
+    assert far == pytest.approx(float(share_of(held, 1000 * 1600, 10)), abs=1e-3)
+
+
+def level_share(level: float, documents: int) -> np.ndarray:
+    return share_of(np.asarray(level), documents, 10)
+
+
 def test_ties_count_in_part() -> None:
     """A codec of zeros finds what chance finds."""
     X = corpus(800)
