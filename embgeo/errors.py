@@ -57,6 +57,10 @@ class DeployError(EmbgeoError):
     """A store could not be reached, refused what it was asked, or does not hold what it was asked for."""
 
 
+class EngineError(EmbgeoError):
+    """What runs the tasks of a large corpus did not start, or a task failed again and again."""
+
+
 class RunFormatError(EmbgeoError):
     """A run folder or store is damaged or was written by a newer embgeo."""
 

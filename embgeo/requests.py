@@ -183,6 +183,18 @@ class CompressRequest(SubjectRequest):
     )
     exhaustive: bool = option("Evaluate a longer list of specs, including those slow to train.", False)
     grid: str | None = option("Evaluate a published grid, with its arithmetic and embgeo's.", choices=(STORAGE_PAPER,))
+    engine: str = option(
+        "What searches and encodes a corpus in shards: this process, or tasks of Ray (needs embgeo[ray]).",
+        "local",
+        choices=("local", "ray"),
+        stored=False,
+    )
+    address: str | None = option(
+        "Address of a running Ray cluster.  [default: Ray is started on this machine]",
+        metavar="HOST:PORT",
+        environment="EMBGEO_RAY_ADDRESS",
+        stored=False,
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,6 +85,20 @@ def _keep(old: Path, target: Path, name: str) -> None:
         (old / name).rename(target / name)
 
 
+def move(path: Path, target: Path) -> None:
+    """Move a finished file or folder to `target`, which does not exist, on the same file system."""
+    path.rename(target)
+
+
+def link(path: Path, target: Path) -> bool:
+    """Make `target` another name of a file that is never written to again; False where that is impossible."""
+    try:
+        os.link(path, target)
+    except OSError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def storage_errors(what: str, path: Path, advice: str) -> Iterator[None]:
     """Turn an `OSError` into a `StorageError`: WHAT must be written to PATH; REASON. ADVICE."""

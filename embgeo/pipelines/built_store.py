@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from embgeo.compression.search.build import build_searcher
-from embgeo.compression.search.store import load_store
+from embgeo.compression.search.searcher import Searcher
+from embgeo.compression.search.store import Store, load_store
 from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import choose_device
 from embgeo.encoders.resolve import resolve_encoder
@@ -16,12 +17,15 @@ from embgeo.errors import InputError, RunFormatError
 from embgeo.requests import EncoderOptions, SearchRequest
 from embgeo.results import CompressResult
 from embgeo.run import Run, find_run
+from embgeo.scale.engine import Local
+from embgeo.scale.store import ShardedSearcher, ShardedStore, load_sharded
 from embgeo.sources.vector_files import load_queries, one_row
 from embgeo.sources.vector_stores import names_vectors
 from embgeo.targets import Exported, find_target
 from embgeo.threads import limited_threads
 
 STORE_FILE = "store.safetensors"
+STORE_FOLDER = "store"  # instead of it, if the corpus lies in shards
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,22 @@ def search(request: SearchRequest) -> list[Hit]:
         raise InputError(f"k must be at least 1; got {k}")
     run = _run_with_store(request.run, request.out)
     with limited_threads(request.threads):
-        store = load_store(run.folder / STORE_FILE)
+        store = _opened(run)
+        codec = store.codec
         if vector is None:
             Q = _query_from_text(run, query or "", request.device)
         else:
             Q = (one_row(vector) if isinstance(vector, np.ndarray) else load_queries(vector))[:1]
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
-        check_embeddings(as_stored, Q, similarity=store.codec.similarity)
-        searcher = build_searcher(store.codec, store.codes, choose_device(request.device), store.structure)
-        asked = normalise(Q) if store.codec.similarity == "cosine" else np.asarray(Q, np.float32)
-        scores, rows = searcher.search(asked, min(k, len(store)))
+        check_embeddings(as_stored, Q, similarity=codec.similarity)
+        asked = normalise(Q) if codec.similarity == "cosine" else np.asarray(Q, np.float32)
+        scores, rows = _searcher(store, choose_device(request.device)).search(asked, min(k, len(store)))
+        found = rows[0][rows[0] >= 0]
+        ids = store.ids(found)
     texts = run.documents
     return [
-        Hit(rank, store.doc_ids[row], float(value), texts.get(store.doc_ids[row]))
-        for rank, (value, row) in enumerate(zip(scores[0], rows[0], strict=True), start=1)
-        if row >= 0
+        Hit(rank, name, float(value), texts.get(name))
+        for rank, (value, name) in enumerate(zip(scores[0], ids, strict=False), start=1)
     ]
 
 
@@ -75,14 +80,29 @@ def export(run: Path | Run, target: Path | None = None, *, to: str = "faiss", ou
     if goal.write_result is not None:
         return goal.write_result(CompressResult.from_json(run.result), path)
     assert goal.write is not None
-    return goal.write(load_store(run.folder / STORE_FILE), path, int(run.result["dataset"]["dimension"]))
+    store = _opened(run)
+    whole = store.whole() if isinstance(store, ShardedStore) else store
+    return goal.write(whole, path, int(run.result["dataset"]["dimension"]))
 
 
 def _run_with_store(run: Path | Run, out: Path | None) -> Run:
     run = run if isinstance(run, Run) else find_run(run, out)
-    if run.command != "compress" or not (run.folder / STORE_FILE).exists():
+    held = [(run.folder / name).exists() for name in (STORE_FILE, STORE_FOLDER)]
+    if run.command != "compress" or not any(held):
         raise RunFormatError(f"{run.folder} holds no store; name a run of `embgeo compress`")
     return run
+
+
+def _opened(run: Run) -> Store | ShardedStore:
+    """The store of a run, in one file or in shards."""
+    file = run.folder / STORE_FILE
+    return load_store(file) if file.exists() else load_sharded(run.folder / STORE_FOLDER)
+
+
+def _searcher(store: Store | ShardedStore, device: str) -> Searcher:
+    if isinstance(store, ShardedStore):
+        return ShardedSearcher(store, Local(), device)
+    return build_searcher(store.codec, store.codes, device, store.structure)
 
 
 def _query_from_text(run: Run, query: str, device: str) -> np.ndarray:

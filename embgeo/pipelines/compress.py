@@ -25,13 +25,16 @@ from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep, corpus_searcher
 from embgeo.compression.judging.task import SweepInput
 from embgeo.compression.racing.clock import parse_time
+from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.store import write_store
 from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
 from embgeo.errors import InputError
+from embgeo.files.atomic import move
 from embgeo.files.cache_folder import cache_directory
-from embgeo.pipelines.built_store import STORE_FILE
+from embgeo.pipelines.built_store import STORE_FILE, STORE_FOLDER
 from embgeo.pipelines.deployable import deploy, with_stores
+from embgeo.pipelines.in_shards import shard_notes, write_in_shards
 from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
 from embgeo.pipelines.subject_run import facts, texts
 from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
@@ -51,6 +54,9 @@ from embgeo.run_warnings import (
     subject_warnings,
     task_warnings,
 )
+from embgeo.scale.engine import Engine, check_engine, open_engine
+from embgeo.scale.shards import is_sharded
+from embgeo.scale.store import ShardedScan, ShardedSearcher
 from embgeo.sources.subject import Source, Subject, load_subject, with_document_queries
 from embgeo.targets import Target
 from embgeo.targets.mteb import write_results
@@ -67,11 +73,13 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     parsed = _Parsed.of(request)
-    with limited_threads(request.threads) as threads:
+    with (
+        limited_threads(request.threads) as threads,
+        open_engine(request.engine, request.address, threads) as engine,
+    ):
         corpus = _load(parsed, progress)
-        given = SweepInput(
-            corpus.embeddings, corpus.evaluator, corpus.drop_own, request.seed, parsed.device, SIZES.fit_rows
-        )
+        judged_by = corpus.embeddings, corpus.evaluator, corpus.drop_own
+        given = SweepInput(*judged_by, request.seed, parsed.device, SIZES.fit_rows, ShardedScan(engine))
         whole = bool(parsed.specs or request.exhaustive or request.grid)
         announced = announce(given, _listed(parsed, corpus).specs, progress, whole=whole, limit=parsed.time_limit)
         plan = _plan(parsed, corpus, progress)
@@ -79,7 +87,7 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
         rules = (plan.limits, [each.name for each in parsed.targets])
         judged = judge(given, plan.specs, announced, rules, checkpoints, progress)
         choice = _forecast(parsed, corpus, _choose(parsed, corpus, plan, judged, announced), progress)
-        run = _ship(parsed, corpus, plan, choice, threads, progress)
+        run = _ship(parsed, corpus, plan, choice, (threads, engine), progress)
     if checkpoints is not None:
         judged.forget(checkpoints)
     return run
@@ -114,6 +122,7 @@ class _Parsed:
         check_writable_folder(request.out, "--out")
         device = choose_device(request.device)
         check_price(request.price_per_gb)
+        check_engine(request.engine, request.address)
         keep = parse_keep(request.keep) if request.keep is not None else None
         vectors = parse_vectors(request.vectors) if request.vectors is not None else None
         time_limit = parse_time(request.time) if request.time is not None else None
@@ -319,22 +328,33 @@ def _query_rows(corpus: _Corpus) -> np.ndarray:
     return np.arange(len(corpus.embeddings.query_ids)) if evaluator is None else evaluator.query_rows
 
 
-def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, threads: int, progress: Progress) -> Run:
-    """Measure the side effects of the recommended store, write it, and store the run."""
-    outcome, embeddings = choice.outcome, corpus.embeddings
-    progress("side effects of the store", 0, 1)
+def _ship(
+    parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, spread: tuple[int, Engine], progress: Progress
+) -> Run:
+    """Measure the side effects of the recommended store, write it, and store the run; threads and engine are given."""
+    outcome, embeddings, (threads, engine) = choice.outcome, corpus.embeddings, spread
     codec, structure = choice.sweep.shipped(outcome.spec)
     codes, exact, drop_own = choice.sweep.codes.get(outcome.spec), choice.sweep.exact, corpus.drop_own
-    searcher = corpus_searcher(codec, embeddings, parsed.device, structure, codes)
-    found = store_effects(embeddings, searcher, parsed.request.seed, drop_own, exact[1])
+    origin = facts("compress", parsed.request, parsed.source.model, corpus.subject, threads)
+    sharded = None
+    if structure is None and is_sharded(embeddings):
+        sharded = write_in_shards(parsed.request.out, origin, codec, embeddings, engine, progress)
+    progress("side effects of the store", 0, 1)
+    searcher: Searcher
+    if sharded is None:
+        searcher = corpus_searcher(codec, embeddings, parsed.device, structure, codes)
+    else:
+        searcher = ShardedSearcher(sharded, engine, parsed.device)
+    found = store_effects(embeddings, searcher, parsed.request.seed, drop_own, exact[1], ShardedScan(engine))
     effects = StoreEffects.from_json(found)
     delivered = delivered_recall(embeddings, searcher, drop_own, exact)
     progress("side effects of the store", 1, 1)
-    origin = facts("compress", parsed.request, parsed.source.model, corpus.subject, threads)
     result = replace(
         CompressResult.from_json(origin),
         keys=None,
-        **_found(parsed, corpus, plan, choice, delivered),
+        **_found(
+            parsed, corpus, plan, choice, delivered, shard_notes(sharded, codec, embeddings, parsed.request.engine)
+        ),
         recommendation=recommend(choice.sweep, choice.decision, choice.rows, effects, byte_account(codec)),
         protocol=Protocol.from_json(
             protocol(choice.sweep, parsed.request.seed, threads, parsed.device)
@@ -347,8 +367,11 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
 
     def build(folder: Path) -> None:
         progress("writing the store", 0, 1)
-        blocks = [codes] if codes is not None else (codec.encode(block) for _, block in embeddings.blocks())
-        write_store(folder / STORE_FILE, codec, blocks, embeddings.doc_ids, structure)
+        if sharded is None:
+            blocks = [codes] if codes is not None else (codec.encode(block) for _, block in embeddings.blocks())
+            write_store(folder / STORE_FILE, codec, blocks, embeddings.doc_ids, structure)
+        else:
+            move(sharded.folder, folder / STORE_FOLDER)
         write_results(result, folder)
         progress("writing the store", 1, 1)
 
@@ -357,8 +380,10 @@ def _ship(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, thread
     return save_run(parsed.request.out, result.to_json(), kept, *texts(corpus.subject, shown), write=build)
 
 
-def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, delivered: float) -> dict[str, Any]:
-    """The fields of the result that come from the sweep and the choice."""
+def _found(
+    parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, delivered: float, notes: list[str]
+) -> dict[str, Any]:
+    """The fields of the result that come from the sweep and the choice; `notes` are about the store as written."""
     swept, request, limits = choice.sweep, parsed.request, plan.limits
     found: dict[str, Any] = {
         "quality": swept.measure,
@@ -373,6 +398,7 @@ def _found(parsed: _Parsed, corpus: _Corpus, plan: _Plan, choice: _Choice, deliv
             *plan.warnings,
             *choice.judged.warnings(),
             *store_warnings(choice.row, choice.outcome, limits.vectors, delivered),
+            *notes,
         ],
     }
     if choice.forecast is not None:

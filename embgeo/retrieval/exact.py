@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -18,10 +18,18 @@ QUERY_BLOCK = 1024
 RESCORED_BYTES = 64 * 2**20
 
 
+Scan = Callable[[Embeddings, np.ndarray, TopK, Progress], None]
+
+
 def exact_search(
-    embeddings: Embeddings, k: int, *, drop_own_document: bool = False, progress: Progress = silent
+    embeddings: Embeddings,
+    k: int,
+    *,
+    drop_own_document: bool = False,
+    progress: Progress = silent,
+    scan: Scan | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Search every document for every query, in blocks.
+    """Search every document for every query, in blocks; `scan` is what reads them (`scan_blocks`).
 
     Returns scores (m, k) float32 descending and rows (m, k) int64, −1 where the corpus holds fewer than k documents.
     Scores are inner products (of unit vectors under cosine) or negative squared distances, computed in float64 for the
@@ -36,12 +44,7 @@ def exact_search(
     wanted = k + int(drop_own_document)
     precedence = tie_order(embeddings.doc_ids)
     best = TopK.empty(len(Q), min(wanted + SURPLUS, max(wanted, len(embeddings))), precedence)
-    for start, block in embeddings.blocks():
-        rows, block = np.arange(start, start + len(block)), block.astype(precision, copy=False)
-        for part in _parts(len(Q), QUERY_BLOCK):
-            mine = TopK(best.scores[part], best.rows[part], precedence)
-            mine.merge(score(asked[part], block, embeddings.similarity), rows)
-        progress("exact search", start + len(block), len(embeddings))
+    (scan or scan_blocks)(embeddings, asked, best, progress)
     scores, rows = np.empty_like(best.scores), np.empty_like(best.rows)
     for part in _parts(len(Q), max(1, RESCORED_BYTES // (8 * best.rows.shape[1] * embeddings.dimension))):
         scores[part], rows[part] = _rescored(embeddings, Q[part], best.rows[part], precedence)
@@ -49,6 +52,16 @@ def exact_search(
     if drop_own_document:
         return without_own(scores, rows, own_rows(embeddings), k)
     return scores[:, :k], rows[:, :k]
+
+
+def scan_blocks(embeddings: Embeddings, asked: np.ndarray, best: TopK, progress: Progress = silent) -> None:
+    """Merge the scores of all documents for the queries `asked` (m, d), float32 or float64, into `best`."""
+    for start, block in embeddings.blocks():
+        rows, block = np.arange(start, start + len(block)), block.astype(asked.dtype, copy=False)
+        for part in _parts(len(asked), QUERY_BLOCK):
+            mine = TopK(best.scores[part], best.rows[part], best.precedence)
+            mine.merge(score(asked[part], block, embeddings.similarity), rows)
+        progress("exact search", start + len(block), len(embeddings))
 
 
 def _rescored(

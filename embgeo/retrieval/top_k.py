@@ -39,6 +39,17 @@ class TopK:
         places = np.empty(0, np.int64) if self.precedence is None else self.precedence
         _merge_kernel()(np.ascontiguousarray(scores, np.float32), rows.astype(np.int64), self.scores, self.rows, places)
 
+    def join(self, scores: np.ndarray, rows: np.ndarray) -> None:
+        """Take in the best of other documents, as a `TopK` of them holds: `scores` and `rows` (m, j).
+
+        The result is that of `merge` of all their documents.
+        """
+        scores, rows = np.hstack([self.scores, scores]), np.hstack([self.rows, rows])
+        places = rows if self.precedence is None else self.precedence[rows]
+        order = np.lexsort((places, -scores, rows < 0), axis=1)[:, : self.scores.shape[1]]
+        self.scores[:] = np.take_along_axis(scores, order, 1)
+        self.rows[:] = np.take_along_axis(rows, order, 1)
+
 
 def tie_order(doc_ids: Sequence[str]) -> np.ndarray:
     """(n,) int64 place of each document among equal scores: by descending id, as in trec_eval.

@@ -11,7 +11,7 @@ from embgeo.compression.codecs.codec import Codec
 from embgeo.compression.search.searcher import Searcher
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import neighbour_recall
-from embgeo.retrieval.exact import exact_search, own_rows, without_own
+from embgeo.retrieval.exact import Scan, exact_search, own_rows, without_own
 
 REACH = 100
 DELIVERED = 200
@@ -22,11 +22,16 @@ TIES = 22  # neighbours beyond the ten that are checked for ties with the tenth
 
 
 def store_effects(
-    embeddings: Embeddings, searcher: Searcher, seed: int, drop_own: bool = False, known: np.ndarray | None = None
+    embeddings: Embeddings,
+    searcher: Searcher,
+    seed: int,
+    drop_own: bool = False,
+    known: np.ndarray | None = None,
+    scan: Scan | None = None,
 ) -> dict[str, Any]:
     """Compare the built store with exact float32 search; `drop_own` keeps a query from reaching its own document.
 
-    `known` (m, REACH) are the rows of that search, if they are known.
+    `known` (m, REACH) are the rows of that search, if they are known; `scan` is as in `exact_search`.
 
     Keys
     ----
@@ -52,7 +57,7 @@ def store_effects(
     asked = replace(embeddings, queries=vectors, query_ids=[str(i) for i in probes])
     k = min(11, n)
     depth = min(k + TIES, n)
-    scores, true = without_own(*exact_search(asked, depth), probes, depth - 1)
+    scores, true = without_own(*exact_search(asked, depth, scan=scan), probes, depth - 1)
     _, near = without_own(*searcher.search(vectors, k), probes, k - 1)
     return {
         "document_overlap@10": float(neighbour_recall(near, true, 10, scores).mean()),

@@ -189,7 +189,8 @@ def _ordered(specs: Sequence[Spec], embeddings: Embeddings, setting: Setting) ->
 def nearest(given: SweepInput, progress: Progress = silent) -> tuple[np.ndarray, np.ndarray]:
     """Scores and rows (m, ≤ CONTENDERS) of the exact neighbours of every query; one pass over the corpus."""
     depth = min(CONTENDERS, len(given.embeddings))
-    return exact_search(given.embeddings, depth, drop_own_document=given.drop_own, progress=progress)
+    how: dict[str, Any] = {"drop_own_document": given.drop_own, "progress": progress, "scan": given.scan}
+    return exact_search(given.embeddings, depth, **how)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.tiers import first_search
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
-from embgeo.retrieval.exact import without_own
+from embgeo.retrieval.exact import Scan, without_own
 from embgeo.retrieval.top_k import TopK
 
 DEPTH = 32  # results kept per query: 10 are evaluated, the rest reveal ties at the cutoff
@@ -29,6 +29,7 @@ class SweepInput:
     evaluator : None without judgements.
     drop_own : a query does not find the document that has its id.
     fit_rows : documents that codecs are fitted on, at most.
+    scan : what exact search reads a corpus by, which changes no result; None: block by block, here.
     """
 
     embeddings: Embeddings
@@ -37,6 +38,7 @@ class SweepInput:
     seed: int = 0
     device: str = "cpu"
     fit_rows: int = FIT_ROWS
+    scan: Scan | None = None
 
 
 @dataclass(frozen=True)

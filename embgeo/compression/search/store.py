@@ -55,6 +55,10 @@ class Store:
     def __len__(self) -> int:
         return len(self.codes)
 
+    def ids(self, rows: np.ndarray) -> list[str]:
+        """The ids of these rows (k,), in their order."""
+        return [self.doc_ids[row] for row in rows.tolist()]
+
 
 def predicted_file_bytes(codec: Codec, rows: int, id_bytes: int, structure: Structure | None = None) -> int:
     """Exact size of the file that `write_store` writes for `rows` documents whose ids take `id_bytes` in UTF-8."""
@@ -161,7 +165,7 @@ def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None 
         *((name, np.dtype(np.uint8), (rows, width)) for name, width in _widths(codec)),
         ("ids", np.dtype(np.uint8), (id_bytes,)),
     ]
-    manifest = json.dumps(codec.manifest(), separators=(",", ":"))
+    manifest = _manifest(codec)
     metadata = {
         "embgeo_store": str(STORE_VERSION),
         "codec": manifest,
@@ -171,6 +175,15 @@ def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None 
         facts = {"kind": structure.kind, **structure.numbers}
         metadata["index"] = json.dumps(facts, separators=(",", ":"))
     return file_header(tensors, metadata)
+
+
+def codec_checksum(codec: Codec) -> str:
+    """SHA-256 of a codec, as its stores record it."""
+    return _checksum(_manifest(codec), codec.state)
+
+
+def _manifest(codec: Codec) -> str:
+    return json.dumps(codec.manifest(), separators=(",", ":"))
 
 
 def _checksum(manifest: str, state: Mapping[str, np.ndarray]) -> str:

@@ -1,0 +1,150 @@
+"""Engines: what runs a function of a shard, here or on the machines of a Ray cluster.
+
+A function takes an item and constants and returns a small result; it reads nothing else that changes and may run twice.
+Results come in the order of the items, whatever the order in which they are ready.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any, Protocol, TypeVar
+
+from embgeo.errors import EmbgeoError, EngineError, InputError, MissingExtraError
+from embgeo.threads import limited_threads
+
+ENGINES = ("local", "ray")
+TRIES = 8  # of a task whose worker or node died
+TASKS_AHEAD = 4  # for each processor: enough to keep all busy while the first of them is slow
+OBJECT_STORE_BYTES = 512 * 2**20  # by default Ray takes a third of the memory
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Engine(Protocol):
+    """What runs tasks."""
+
+    name: str
+
+    def map(self, function: Callable[..., Result], items: Iterable[Item], *constants: Any) -> Iterator[Result]:
+        """`function(item, *constants)` of each item, in their order; raises what the function raises."""
+        ...
+
+
+class Local:
+    """One task after another in this process."""
+
+    name = "local"
+
+    def map(self, function: Callable[..., Result], items: Iterable[Item], *constants: Any) -> Iterator[Result]:
+        return (function(item, *constants) for item in items)
+
+
+class Ray:
+    """Tasks of Ray Core, one an item, each with one thread; started, or connected to, by the first of them."""
+
+    name = "ray"
+
+    def __init__(self, address: str | None, processors: int) -> None:
+        self._address, self._processors = address, processors
+        self._ray: Any = None
+
+    def map(self, function: Callable[..., Result], items: Iterable[Item], *constants: Any) -> Iterator[Result]:
+        ray = self._connected()
+        held = [ray.put(constant) for constant in (function, *constants)]
+        task = ray.remote(_task).options(num_cpus=1, max_retries=TRIES)
+        left = iter(items)
+        running = deque(
+            task.remote(item, *held) for item in islice(left, TASKS_AHEAD * int(ray.cluster_resources()["CPU"]))
+        )
+        while running:
+            result = self._result(running.popleft())
+            running.extend(task.remote(item, *held) for item in islice(left, 1))
+            yield result
+
+    def close(self) -> None:
+        """End what was started; a cluster that was connected to goes on."""
+        if self._ray is not None:
+            self._ray.shutdown()
+
+    def _connected(self) -> Any:
+        if self._ray is not None:
+            return self._ray
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        if self._address is None and "ray" not in sys.modules:  # which reads these when it is imported
+            # Ray listens beyond this machine: whoever reaches a port must have the token, which nobody else knows
+            os.environ.setdefault("RAY_AUTH_MODE", "token")
+            if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        import ray
+
+        own = {"num_cpus": self._processors, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
+        try:
+            ray.init(
+                address=self._address or "local",
+                log_to_driver=False,
+                logging_level="ERROR",
+                **({} if self._address else own),
+            )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = f"the Ray cluster at {self._address} does not answer" if self._address else "Ray does not start"
+            raise EngineError(f"{where}: {_first_line(error)}") from error
+        self._ray = ray
+        return ray
+
+    def _result(self, running: Any) -> Any:
+        ray = self._ray
+        try:
+            return ray.get(running)
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, EmbgeoError):
+                raise error.cause from None
+            raise
+        except ray.exceptions.RayError as error:
+            raise EngineError(
+                f"a task did not end in {TRIES + 1} tries: {_first_line(error)}. Finished shards are kept: the same "
+                "command goes on from there"
+            ) from error
+
+
+@contextmanager
+def open_engine(name: str, address: str | None, processors: int) -> Iterator[Engine]:
+    """The engine of this name; `address` is that of a running Ray cluster, without which Ray starts here.
+
+    Nothing starts before the first task, which raises EngineError if the cluster does not answer.
+    """
+    if name == "local":
+        yield Local()
+        return
+    engine = Ray(address, processors)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def check_engine(name: str, address: str | None) -> None:
+    """Raise InputError for an engine that does not exist or needs no address, MissingExtraError without Ray."""
+    if name not in ENGINES:
+        raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
+    if name == "ray":
+        if find_spec("ray") is None:
+            raise MissingExtraError("--engine ray needs Ray: pip install 'embgeo[ray]'")
+    elif address is not None:
+        raise InputError("--address names a running Ray cluster; give --engine ray with it")
+
+
+def _task(item: Any, function: Callable[..., Any], *constants: Any) -> Any:
+    """A task of Ray; a worker is used again with whatever threads it had, so they are limited here."""
+    with limited_threads(1):
+        return function(item, *constants)
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:300]

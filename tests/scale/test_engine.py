@@ -1,0 +1,133 @@
+"""Shards, engines, and exact search by shards."""
+
+from __future__ import annotations
+
+import pickle
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import embgeo
+from embgeo.embeddings import check_embeddings
+from embgeo.errors import DataError, InputError, MissingExtraError
+from embgeo.files.rows import StackedRows
+from embgeo.progress import silent
+from embgeo.retrieval.exact import exact_search
+from embgeo.retrieval.top_k import TopK
+from embgeo.scale import engine, shards
+from embgeo.scale.engine import Local, check_engine
+from embgeo.scale.shards import is_sharded, shards_of
+from embgeo.scale.store import ShardedScan
+
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((500, 8)).astype(np.float32)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 9), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_joined_parts_are_the_whole(seed: int, k: int, by_place: bool) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 4, (3, 40)).astype(np.float32)  # many ties
+    scores[rng.random(scores.shape) < 0.1] = -np.inf
+    places = rng.permutation(40) if by_place else None
+    whole, joined = TopK.empty(3, k, places), TopK.empty(3, k, places)
+    whole.merge(scores, np.arange(40))
+    cuts = [0, *np.sort(rng.integers(0, 41, 3)).tolist(), 40]
+    for a, b in pairwise(cuts):
+        part = TopK.empty(3, k, places)
+        part.merge(scores[:, a:b], np.arange(a, b))
+        joined.join(part.scores, part.rows)
+    np.testing.assert_array_equal(joined.scores, whole.scores)
+    np.testing.assert_array_equal(joined.rows[np.isfinite(whole.scores)], whole.rows[np.isfinite(whole.scores)])
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+@pytest.mark.parametrize("k", [3, 100])
+def test_exact_search_by_shards_is_exact_search(similarity: str, k: int) -> None:
+    docs = X.copy()
+    docs[[5, 120, 300, 301, 499]] = docs[7]  # copies in several shards, one before the first cut
+    ids = [f"d{row}" for row in RNG.permutation(500)]
+    parts = np.split(docs, [30, 31, 300])
+    e = check_embeddings(StackedRows(parts), docs[:40], ids, ids[:40], similarity)
+    one = check_embeddings(docs, docs[:40], ids, ids[:40], similarity)
+    for drop in (False, True):
+        found = exact_search(e, k, drop_own_document=drop, scan=ShardedScan(Local()))
+        expected = exact_search(one, k, drop_own_document=drop)
+        np.testing.assert_array_equal(found[1], expected[1])
+        np.testing.assert_array_equal(found[0], expected[0])
+
+
+def test_a_corpus_in_one_piece_is_not_spread() -> None:
+    class Never(Local):
+        def map(self, *given: object) -> None:  # type: ignore[override]
+            raise AssertionError
+
+    e = check_embeddings(X, X[:3])
+    assert not is_sharded(e)
+    np.testing.assert_array_equal(exact_search(e, 5, scan=ShardedScan(Never()))[1], exact_search(e, 5)[1])
+
+
+def test_large_pieces_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    e = check_embeddings(StackedRows([X[:0], X[:100], X[100:107], X[107:]]))
+    assert [(one.first, one.rows) for one in shards_of(e)] == [(0, 100), (100, 7), (107, 393)]
+    monkeypatch.setattr(shards, "SHARD_BYTES", 32 * 200)
+    monkeypatch.setattr(shards, "ONE_PIECE_BYTES", 32 * 499)
+    assert [(one.first, one.rows) for one in shards_of(e)] == [(0, 100), (100, 7), (107, 196), (303, 197)]
+    assert is_sharded(check_embeddings(X))
+    assert not is_sharded(check_embeddings(X[:499]))
+    whole = shards_of(check_embeddings(X, similarity="dot"))
+    np.testing.assert_array_equal(np.concatenate([block for one in whole for block in one.blocks()]), X)
+
+
+def test_a_mapped_shard_is_sent_by_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", X)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")
+    e = check_embeddings(StackedRows([mapped, X[:50]]), similarity="euclidean")
+    by_name, by_value = shards_of(e)
+    sent = pickle.dumps(by_name)
+    assert len(sent) < 1000
+    assert len(pickle.dumps(by_value)) > X[:50].nbytes
+    for one in (by_name, by_value):
+        again = pickle.loads(pickle.dumps(one))
+        np.testing.assert_array_equal(np.concatenate(list(again.blocks())), np.concatenate(list(one.blocks())))
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(DataError, match=r"a\.npy must be readable where a task runs"):
+        pickle.loads(sent)
+
+
+def test_a_view_of_a_map_keeps_its_rows(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.hstack([X, X]))
+    views = [np.load(tmp_path / "a.npy", mmap_mode="r")[:, 8:], np.load(tmp_path / "a.npy", mmap_mode="r")[100:, :8]]
+    for one, expected in zip(
+        shards_of(check_embeddings(StackedRows(views), similarity="dot")), (X, X[100:]), strict=True
+    ):
+        np.testing.assert_array_equal(np.concatenate(list(pickle.loads(pickle.dumps(one)).blocks())), expected)
+
+
+def test_progress_is_told_by_shard() -> None:
+    told: list[int] = []
+    e = check_embeddings(StackedRows([X[:100], X[100:]]), X[:2])
+    exact_search(e, 3, scan=ShardedScan(Local()), progress=lambda stage, done, total: told.append(done))
+    assert told == [100, 500]
+    assert silent("", 0, 1) is None
+
+
+def test_engines_that_cannot_run_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="engine must be one of local, ray; got 'spark'"):
+        check_engine("spark", None)
+    with pytest.raises(InputError, match="--address names a running Ray cluster"):
+        check_engine("local", "127.0.0.1:6379")
+    monkeypatch.setattr(engine, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"^--engine ray needs Ray: pip install 'embgeo\[ray\]'$"):
+        embgeo.compress(X, engine="ray")
+
+
+def test_the_engine_is_no_part_of_the_request() -> None:
+    from embgeo.requests import CompressRequest
+
+    stored = CompressRequest("vectors:x", engine="ray", address="127.0.0.1:6379").stored("vectors:x")
+    assert {"engine", "address"}.isdisjoint(stored)
