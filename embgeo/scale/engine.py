@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from embgeo.threads import limited_threads
 ENGINES = ("local", "ray")
 TRIES = 8  # of a task whose worker or node died
 TASKS_AHEAD = 4  # for each processor: enough to keep all busy while the first of them is slow
+CONNECT_SECONDS = 5.0
 OBJECT_STORE_BYTES = 512 * 2**20  # by default Ray takes a third of the memory
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -130,14 +132,25 @@ def open_engine(name: str, address: str | None, processors: int) -> Iterator[Eng
 
 
 def check_engine(name: str, address: str | None) -> None:
-    """Raise InputError for an engine that does not exist or needs no address, MissingExtraError without Ray."""
+    """Raise InputError for an engine or address that cannot be, MissingExtraError without Ray, EngineError if nothing
+    listens at the address, which Ray itself would try for minutes."""
     if name not in ENGINES:
         raise InputError(f"engine must be one of {', '.join(ENGINES)}; got {name!r}")
-    if name == "ray":
-        if find_spec("ray") is None:
-            raise MissingExtraError("--engine ray needs Ray: pip install 'embgeo[ray]'")
-    elif address is not None:
+    if name == "ray" and find_spec("ray") is None:
+        raise MissingExtraError("--engine ray needs Ray: pip install 'embgeo[ray]'")
+    if address is None:
+        return
+    if name != "ray":
         raise InputError("--address names a running Ray cluster; give --engine ray with it")
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal():
+        raise InputError(f"--address must be HOST:PORT of the head of a Ray cluster; got {address!r}")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, OverflowError) as error:
+        raise EngineError(
+            f"no Ray cluster answers at {address}: {_first_line(error)}. Start one, or name its head"
+        ) from None
 
 
 def _task(item: Any, function: Callable[..., Any], *constants: Any) -> Any:

@@ -6,14 +6,14 @@ A pass that writes may run twice, on two machines even: what it writes appears w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import pickle
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import Codec, restore_codec
+from embgeo.compression.codecs.codec import Codec
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.searcher import Found
 from embgeo.compression.search.store import load_store, write_store
@@ -34,22 +34,6 @@ class Container:
     sha256: str
 
 
-@dataclass(frozen=True)
-class PlainCodec:
-    """A codec as it is sent to tasks: plain JSON facts and arrays."""
-
-    manifest: Mapping[str, Any]
-    state: Mapping[str, np.ndarray]
-
-    @classmethod
-    def of(cls, codec: Codec) -> PlainCodec:
-        return cls(codec.manifest(), codec.state)
-
-    def codec(self) -> Codec:
-        # an engine may send arrays that cannot be written to, for which kernels would be compiled again
-        return restore_codec(self.manifest, {name: np.array(array) for name, array in self.state.items()})
-
-
 def nearest(item: tuple[Shard, np.ndarray], asked: np.ndarray, depth: int) -> Found:
     """Scores and corpus rows (m, depth) of the exact neighbours of `asked` (m, d) in a shard, −inf and −1 beyond it.
 
@@ -61,9 +45,10 @@ def nearest(item: tuple[Shard, np.ndarray], asked: np.ndarray, depth: int) -> Fo
     return best.scores, np.where(best.rows < 0, -1, best.rows + shard.first)
 
 
-def encode(item: tuple[Shard, Sequence[str]], plain: PlainCodec, folder: Path, key: str) -> tuple[Container, bool]:
+def encode(item: tuple[Shard, Sequence[str]], pickled: bytes, folder: Path, key: str) -> tuple[Container, bool]:
     """Write the container of a shard and its ids into `folder`, and whether it had to be: False if it is there, whole.
 
+    `pickled` is the codec: arrays that an engine sends may be read-only, for which kernels would be compiled anew.
     Beside it lies a record with its checksum, and `key`, by which a container of other vectors or another codec is
     known. Raises StorageError if it cannot be written.
     """
@@ -72,7 +57,7 @@ def encode(item: tuple[Shard, Sequence[str]], plain: PlainCodec, folder: Path, k
     mine = _key(key, shard.first, shard.rows)
     if (there := _finished(path, mine)) is not None:
         return there, False
-    codec = plain.codec()
+    codec: Codec = pickle.loads(pickled)
     size = write_store(path, codec, (codec.encode(block) for block in shard.blocks()), ids)
     made = Container(path.name, shard.rows, size, file_digest(path))
     write_record(folder, made, key, shard.first)

@@ -25,17 +25,17 @@ class Shard:
 
     Attributes
     ----------
+    docs, start : the matrix that holds them, and the row of it where they begin.
     number : its place among the shards, from 0.
     first, rows : its first document in the corpus, and how many it has.
-    docs, start : the matrix that holds them, and the row of it where they begin.
     similarity, exponent : as in `Embeddings`.
     """
 
+    docs: np.ndarray | Rows
+    start: int
     number: int
     first: int
     rows: int
-    docs: np.ndarray | Rows
-    start: int
     similarity: Similarity
     exponent: int
 
@@ -49,39 +49,29 @@ class Shard:
         return (block for _, block in self.embeddings().blocks())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        place = _place(self.docs)
-        facts = self.number, self.first, self.rows
-        if place is None:
-            docs = np.array(self.docs[self.start : self.start + self.rows])
-            return Shard, (*facts, docs, 0, self.similarity, self.exponent)
-        return _opened, (*facts, place, self.start, self.similarity, self.exponent)
+        facts = self.number, self.first, self.rows, self.similarity, self.exponent
+        if (place := _place(self.docs)) is not None:
+            return _opened, (place, self.start, *facts)
+        return Shard, (np.array(self.docs[self.start : self.start + self.rows]), 0, *facts)
 
 
-@dataclass(frozen=True)
-class _Place:
-    """Where a mapped matrix lies."""
-
-    path: str
-    dtype: np.dtype
-    offset: int
-    shape: tuple[int, ...]
+Place = tuple[str, np.dtype, int, tuple[int, ...]]  # of a mapped matrix: path, dtype, offset and shape
 
 
-def _place(docs: np.ndarray | Rows) -> _Place | None:
-    """The file of a memory map that begins where the map does; None of anything else, views of maps included."""
+def _place(docs: np.ndarray | Rows) -> Place | None:
+    """Where a memory map that begins with its file's data lies; None of anything else, views of maps included."""
     if not isinstance(docs, np.memmap) or not isinstance(docs.base, mmap) or not docs.flags.c_contiguous:
         return None
-    return None if docs.filename is None else _Place(str(docs.filename), docs.dtype, docs.offset, docs.shape)
+    return None if docs.filename is None else (str(docs.filename), docs.dtype, docs.offset, docs.shape)
 
 
-def _opened(
-    number: int, first: int, rows: int, place: _Place, start: int, similarity: Similarity, exponent: int
-) -> Shard:
+def _opened(place: Place, *facts: Any) -> Shard:
+    path, dtype, offset, shape = place
     try:
-        docs = np.memmap(place.path, place.dtype, "r", place.offset, place.shape)
+        docs = np.memmap(path, dtype, "r", offset, shape)
     except (OSError, ValueError) as error:
-        raise DataError(f"{place.path} must be readable where a task runs, under the same path; {error}") from None
-    return Shard(number, first, rows, docs, start, similarity, exponent)
+        raise DataError(f"{path} must be readable where a task runs, under the same path; {error}") from None
+    return Shard(docs, *facts)
 
 
 def is_sharded(embeddings: Embeddings) -> bool:
@@ -102,8 +92,8 @@ def shards_of(embeddings: Embeddings) -> list[Shard]:
         pieces = -(-len(part) // most)
         for piece in range(pieces):
             start, stop = (len(part) * at // pieces for at in (piece, piece + 1))
-            facts = len(found), first + start, stop - start
-            found.append(Shard(*facts, part, start, embeddings.similarity, embeddings.exponent))
+            facts = len(found), first + start, stop - start, embeddings.similarity, embeddings.exponent
+            found.append(Shard(part, start, *facts))
         first += len(part)
     return found
 

@@ -10,6 +10,7 @@ its place when it is whole.
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -28,7 +29,7 @@ from embgeo.progress import Progress, silent
 from embgeo.retrieval.exact import scan_blocks
 from embgeo.retrieval.top_k import TopK
 from embgeo.scale.engine import Engine
-from embgeo.scale.passes import Container, PlainCodec, encode, nearest, nearest_codes, write_record
+from embgeo.scale.passes import Container, encode, nearest, nearest_codes, write_record
 from embgeo.scale.shards import is_sharded, shards_of
 
 MANIFEST = "manifest.json"
@@ -184,7 +185,7 @@ def write_sharded(
     key = _store_key(key, codec)
     found, made = list[Container](), 0
     for shard, (one, new) in zip(
-        shards, engine.map(encode, items, PlainCodec.of(codec), folder.absolute(), key), strict=True
+        shards, engine.map(encode, items, pickle.dumps(codec), folder.absolute(), key), strict=True
     ):
         found.append(one)
         made += new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 import embgeo
 from embgeo.embeddings import check_embeddings
-from embgeo.errors import DataError, InputError, MissingExtraError
+from embgeo.errors import DataError, EngineError, InputError, MissingExtraError
 from embgeo.files.rows import StackedRows
 from embgeo.progress import silent
 from embgeo.retrieval.exact import exact_search
@@ -121,6 +122,14 @@ def test_engines_that_cannot_run_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         check_engine("spark", None)
     with pytest.raises(InputError, match="--address names a running Ray cluster"):
         check_engine("local", "127.0.0.1:6379")
+    monkeypatch.setattr(engine, "find_spec", lambda name: object())
+    with pytest.raises(InputError, match="--address must be HOST:PORT of the head of a Ray cluster; got 'auto'"):
+        check_engine("ray", "auto")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        check_engine("ray", address)
+    with pytest.raises(EngineError, match=f"^no Ray cluster answers at {address}: .*refused"):
+        embgeo.compress(X, engine="ray", address=address)
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"^--engine ray needs Ray: pip install 'embgeo\[ray\]'$"):
         embgeo.compress(X, engine="ray")

@@ -1,0 +1,95 @@
+"""A program that writes or searches a corpus in shards by a Ray cluster, with tasks that take their time.
+
+    python ray_driver.py MODE FOLDER OUT ADDRESS PAUSE
+
+MODE is `encode` or `search`. Every task notes its shard and its process in OUT/tasks before it begins, and pauses for
+PAUSE seconds in the middle. Functions of the program that was started are sent to the workers by value.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.files.rows import StackedRows
+from embgeo.retrieval.exact import exact_search
+from embgeo.scale.engine import Engine, Local, Ray
+from embgeo.scale.store import ShardedScan, write_sharded
+
+SPEC = "pca8,int8"
+ROWS = 400
+SHARDS = 8
+
+
+def corpus(folder: Path) -> Embeddings:
+    parts = [np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))]
+    docs = StackedRows(parts)
+    return check_embeddings(docs, docs[:30] + np.float32(0.1), None, None, "cosine")
+
+
+def make(folder: Path) -> None:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(SHARDS):
+        np.save(folder / f"emb_{number}.npy", rng.standard_normal((ROWS, 16)).astype(np.float32))
+
+
+def slowly(function: Callable[..., Any], out: Path, pause: float, item: Any, *constants: Any) -> Any:
+    """The pass `function` with a pause between its blocks."""
+    shard, rest = item
+    with (out / "tasks").open("a") as tasks:
+        tasks.write(f"{shard.number} {os.getpid()}\n")
+
+    class Slow:
+        number, first, rows = shard.number, shard.first, shard.rows
+
+        def blocks(self) -> Iterator[np.ndarray]:
+            for block in shard.blocks():
+                yield block
+                time.sleep(pause)
+
+        def embeddings(self) -> Embeddings:
+            time.sleep(pause)
+            return shard.embeddings()
+
+    return function((Slow(), rest), *constants)
+
+
+class Slowly:
+    """An engine whose tasks take their time."""
+
+    name = "slow"
+
+    def __init__(self, engine: Engine, out: Path, pause: float) -> None:
+        self.engine, self.out, self.pause = engine, out, pause
+
+    def map(self, function: Callable[..., Any], items: Iterable[Any], *constants: Any) -> Iterator[Any]:
+        return self.engine.map(partial(slowly, function, self.out, self.pause), items, *constants)
+
+
+def work(mode: str, folder: Path, out: Path, engine: Engine) -> None:
+    """`encode`: a store in OUT/store. `search`: what is found in OUT/found.npz."""
+    e = corpus(folder)
+    if mode == "encode":
+        codec = fit_codec(parse(SPEC), Training(e.matrix(), e.similarity))
+        write_sharded(out / "store", codec, e, engine, "key")
+    else:
+        scores, rows = exact_search(e, 10, scan=ShardedScan(engine))
+        np.savez(out / "found.npz", scores=scores, rows=rows)
+
+
+if __name__ == "__main__":
+    mode, folder, out, address, pause = sys.argv[1:]
+    cluster = Ray(address, 1) if address else Local()
+    work(mode, Path(folder), Path(out), Slowly(cluster, Path(out), float(pause)))

@@ -1,0 +1,279 @@
+"""Two Ray nodes in a network namespace that has only loopback: the results of `local`, whatever dies.
+
+Authentication is on, with a token of the test; processes are found by their namespace and ended by their ids.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from examples import ray_driver
+
+from embgeo.compression.search.store import load_store
+from embgeo.files.digest import file_digest
+from embgeo.scale.engine import Local
+
+PATIENCE = 90.0
+ADDRESS = "127.0.0.1:6379"
+PAUSE = 0.7
+NAMESPACE = """
+import fcntl, socket, struct, time
+flags = struct.pack("16sh14x", b"lo", 0x1 | 0x40)  # up and running
+fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8914, flags)
+print("up", flush=True)
+time.sleep(900)
+"""
+DRIVER = Path(ray_driver.__file__)
+# what differs between two runs of one command: when, where and how fast
+TIMES = re.compile(r"created|environment|qps|.*seconds|single_query_ms|plan")
+
+
+def _missing() -> str:
+    if not sys.platform.startswith("linux") or os.geteuid() != 0:
+        return "needs Linux and root, for a network namespace"
+    if importlib.util.find_spec("ray") is None:
+        return "needs Ray: pip install 'embgeo[ray]'"
+    if not all(map(shutil.which, ("unshare", "nsenter"))):
+        return "needs unshare and nsenter"
+    if subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode:
+        return "needs the right to make a network namespace"
+    return ""
+
+
+pytestmark = pytest.mark.skipif(bool(_missing()), reason=_missing())
+
+
+@dataclass
+class Cluster:
+    """A namespace and the nodes in it; `place` is the folder of their sessions, which must have a short name."""
+
+    holder: subprocess.Popen[str]
+    place: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RAY_")},
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN_PATH": str(self.place / "token"),
+            "RAY_USAGE_STATS_ENABLED": "0",
+            "RAY_health_check_period_ms": "500",
+            "RAY_health_check_timeout_ms": "1000",
+            "RAY_health_check_failure_threshold": "3",
+            "OMP_NUM_THREADS": "1",
+        }
+
+    def start(self, words: list[str], log: Path) -> subprocess.Popen[bytes]:
+        """A process in the namespace."""
+        with log.open("ab") as output:
+            return subprocess.Popen(
+                ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", *words],
+                env=self.environment, stdout=output, stderr=subprocess.STDOUT, cwd=self.place,
+            )  # fmt: skip
+
+    def node(self, name: str, *words: str) -> subprocess.Popen[bytes]:
+        ray = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address=127.0.0.1"]
+        sizes = ["--num-cpus=1", "--object-store-memory=100000000", f"--temp-dir={self.place / name}"]
+        return self.start([*ray, *words, *sizes], self.place / f"{name}.log")
+
+    def processes(self) -> dict[int, str]:
+        """The command line of every process in the namespace but its holder."""
+        mine, found = os.readlink(f"/proc/{self.holder.pid}/ns/net"), {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if os.readlink(folder / "ns" / "net") == mine and int(folder.name) != self.holder.pid:
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (FileNotFoundError, ProcessLookupError, PermissionError):
+                continue
+        return found
+
+    def drive(self, mode: str, folder: Path, out: Path, pause: float) -> subprocess.Popen[bytes]:
+        words = [sys.executable, str(DRIVER), mode, str(folder), str(out), ADDRESS, str(pause)]
+        return self.start(words, out / "log")
+
+
+def wait_for(ready: Callable[[], object], what: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while not ready():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.02)
+
+
+def wait_for_node(node: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while "Ray runtime started" not in log.read_text():
+        assert node.poll() is None, log.read_text()
+        assert time.monotonic() < end, log.read_text()
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    place = Path(tempfile.mkdtemp(prefix="eg", dir="/tmp"))
+    (place / "token").touch(mode=0o600)
+    (place / "token").write_text(os.urandom(32).hex())
+    holder = subprocess.Popen(
+        ["unshare", "-n", sys.executable, "-c", NAMESPACE], stdout=subprocess.PIPE, text=True
+    )  # fmt: skip
+    made, nodes = Cluster(holder, place), list[subprocess.Popen[bytes]]()
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "up\n"
+        nodes.append(made.node("a", "--head", "--port=6379", "--include-dashboard=false"))
+        wait_for_node(nodes[0], place / "a.log")
+        nodes.append(made.node("b", f"--address={ADDRESS}"))
+        wait_for_node(nodes[1], place / "b.log")
+        yield made
+    finally:
+        for process in made.processes():
+            os.kill(process, signal.SIGKILL)
+        holder.kill()
+        holder.wait()
+        for node in nodes:
+            node.wait()
+        shutil.rmtree(place)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("corpus") / "shards"
+    ray_driver.make(place)
+    np.save(place.parent / "queries.npy", ray_driver.corpus(place).query_matrix())
+    return place
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What one process makes of it."""
+    out = tmp_path_factory.mktemp("local")
+    for mode in ("encode", "search"):
+        ray_driver.work(mode, folder, out, Local())
+    return out
+
+
+def hashes(store: Path) -> dict[str, str]:
+    return {path.name: file_digest(path) for path in store.iterdir()}
+
+
+def finished(out: Path) -> dict[str, int]:
+    """When each finished container was written."""
+    return {path.stem: path.with_suffix(".safetensors").stat().st_mtime_ns for path in out.glob("store/shard-*.json")}
+
+
+def tasks(out: Path) -> list[tuple[int, int]]:
+    """Shard and process of every task that began."""
+    if not (out / "tasks").exists():
+        return []
+    return [(int(shard), int(process)) for shard, process in map(str.split, (out / "tasks").read_text().splitlines())]
+
+
+def timeless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: timeless(held) for key, held in value.items() if not TIMES.fullmatch(key.removesuffix("_range"))}
+    return [timeless(held) for held in value] if isinstance(value, list) else value
+
+
+def test_the_run_is_that_of_local(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
+    words = [
+        "compress", f"vectors:{folder}", "--queries-vectors", str(folder.parent / "queries.npy"),
+        "--spec", "pca8,int8", "--spec", "binary", "--no-html",
+    ]  # fmt: skip
+    spread = [sys.executable, "-m", "embgeo.cli", *words, "--out", str(tmp_path / "ray")]
+    running = cluster.start([*spread, "--engine", "ray", "--address", ADDRESS], tmp_path / "log")
+    assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    shutil.rmtree(os.environ["EMBGEO_CACHE_DIR"], ignore_errors=True)
+    here = [sys.executable, "-m", "embgeo.cli", *words, "--out", str(tmp_path / "local")]
+    subprocess.run(here, check=True, capture_output=True, env=cluster.environment)
+    [one], [other] = ((list((tmp_path / name).glob("compress-*"))) for name in ("ray", "local"))
+    assert one.name == other.name
+    assert hashes(one / "store") == hashes(other / "store")
+    results = [json.loads((run / "run.json").read_text()) for run in (one, other)]
+    assert timeless(results[0]) == timeless(results[1])
+    with np.load(one / "arrays.npz") as mine, np.load(other / "arrays.npz") as theirs:
+        assert set(mine) == set(theirs)
+        assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+def test_a_worker_dies_in_mid_encoding(cluster: Cluster, folder: Path, expected: Path, tmp_path: Path) -> None:
+    running = cluster.drive("encode", folder, tmp_path, PAUSE)
+    wait_for(lambda: len(tasks(tmp_path)) > 3 and list(tmp_path.glob("store/.~*.tmp")), "a container half written")
+    shard, process = tasks(tmp_path)[-1]
+    os.kill(process, signal.SIGKILL)
+    assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    assert hashes(tmp_path / "store") == hashes(expected / "store")
+    began = [number for number, _ in tasks(tmp_path)]
+    assert sorted(began) == sorted([*range(ray_driver.SHARDS), shard]), "only the shard that was being made again"
+
+
+def test_the_driver_dies_and_a_byte_flips(cluster: Cluster, folder: Path, expected: Path, tmp_path: Path) -> None:
+    running = cluster.drive("encode", folder, tmp_path, PAUSE)
+    wait_for(lambda: len(finished(tmp_path)) > 2 and list(tmp_path.glob("store/.~*.tmp")), "three containers")
+    running.kill()
+    running.wait()
+    workers = {process for _, process in tasks(tmp_path)}
+    wait_for(lambda: not workers & set(cluster.processes()), "its workers are gone")
+    before = finished(tmp_path)
+    assert 2 < len(before) < ray_driver.SHARDS
+    assert not (tmp_path / "store" / "manifest.json").exists()
+    damaged = sorted(before)[1]
+    path = tmp_path / "store" / f"{damaged}.safetensors"
+    store = load_store(path)
+    data = bytearray(path.read_bytes())
+    data[store.codes.offset + 5] ^= 1  # type: ignore[attr-defined]
+    path.write_bytes(data)
+
+    assert cluster.drive("encode", folder, tmp_path, 0).wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    assert hashes(tmp_path / "store") == hashes(expected / "store"), "and no partial file"
+    after = {name: (tmp_path / "store" / f"{name}.safetensors").stat().st_mtime_ns for name in before}
+    assert {name for name in before if before[name] != after[name]} == {damaged}
+
+
+def test_a_task_that_fails_is_one_line(cluster: Cluster, folder: Path, tmp_path: Path) -> None:
+    """Errors of tasks are those of this process."""
+    (tmp_path / "store").write_text("in the way")
+    running = cluster.drive("encode", folder, tmp_path, 0)
+    assert running.wait(PATIENCE) == 1
+    said = (tmp_path / "log").read_text().strip().splitlines()[-1]
+    assert said.startswith("embgeo.errors.StorageError: the store must be written to"), said
+
+
+def test_a_node_dies_in_mid_search(cluster: Cluster, folder: Path, expected: Path, tmp_path: Path) -> None:
+    running = cluster.drive("search", folder, tmp_path, PAUSE)
+    second = str(cluster.place / "b")
+
+    def nodes() -> list[int]:
+        return [pid for pid, line in cluster.processes().items() if "raylet" in line.split(" ")[0] and second in line]
+
+    [raylet] = nodes()
+    children = {pid for pid in cluster.processes() if _parent(pid) == raylet}
+    wait_for(lambda: any(_parent(process) == raylet for _, process in tasks(tmp_path)), "a task on the second node")
+    began = len(tasks(tmp_path))
+    for process in {raylet, *children, *(pid for pid in cluster.processes() if _parent(pid) == raylet)}:
+        os.kill(process, signal.SIGKILL)
+    assert began < ray_driver.SHARDS
+    assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    with np.load(tmp_path / "found.npz") as mine, np.load(expected / "found.npz") as theirs:
+        np.testing.assert_array_equal(mine["rows"], theirs["rows"])
+        np.testing.assert_array_equal(mine["scores"], theirs["scores"])
+
+
+def _parent(process: int) -> int:
+    try:
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except FileNotFoundError:
+        return -1
