@@ -61,10 +61,8 @@ class Ray:
         ray = self._connected()
         held = [ray.put(constant) for constant in (function, *constants)]
         task = ray.remote(_task).options(num_cpus=1, max_retries=TRIES)
-        left = iter(items)
-        running = deque(
-            task.remote(item, *held) for item in islice(left, TASKS_AHEAD * int(ray.cluster_resources()["CPU"]))
-        )
+        left, ahead = iter(items), TASKS_AHEAD * max(1, int(ray.cluster_resources().get("CPU", 1)))
+        running = deque(task.remote(item, *held) for item in islice(left, ahead))
         while running:
             result = self._result(running.popleft())
             running.extend(task.remote(item, *held) for item in islice(left, 1))
