@@ -25,6 +25,7 @@ from embgeo.environment import environment
 from embgeo.errors import InputError, RunFormatError, StorageError
 from embgeo.files.atomic import link, remove_orphans, storage_errors, write_text
 from embgeo.files.digest import Digest, file_digest
+from embgeo.files.ids import Ids, as_ids, stacked_ids
 from embgeo.progress import Progress, silent
 from embgeo.retrieval.exact import scan_blocks
 from embgeo.retrieval.top_k import TopK
@@ -111,12 +112,12 @@ class ShardedStore:
                 f"{2 * size / 1e9:,.1f} GB; this machine has {memory / 1e9:,.1f} GB. Export it on a larger one"
             )
         self.check()
-        codes, ids = np.empty((len(self), codec.code_bytes), np.uint8), list[str]()
+        codes, ids = np.empty((len(self), codec.code_bytes), np.uint8), list[Ids]()
         for number, first in enumerate(self.first_rows.tolist()):
             part = self.open(number)
             codes[first : first + len(part)] = part.codes
-            ids.extend(part.doc_ids)
-        return Store(codec, codes, ids)
+            ids.append(as_ids(part.doc_ids))
+        return Store(codec, codes, stacked_ids(ids))
 
 
 @dataclass(frozen=True)
