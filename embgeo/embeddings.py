@@ -16,6 +16,7 @@ from embgeo.files.rows import Rows, is_matrix
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 BLOCK_ROWS = 16384
+SCATTERED_ROWS = 4096  # each brings in some 64 KB of a mapped file around it
 BALANCED = 20  # float32 covers 2^±126: enough for documents of any size that occurs, and for sums
 
 
@@ -55,7 +56,7 @@ class Embeddings:
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         """Documents at `indices` as a new (k, d) float32 array, unit rows under cosine."""
-        if isinstance(indices, np.ndarray) and len(indices) > BLOCK_ROWS:
+        if isinstance(indices, np.ndarray) and len(indices) > SCATTERED_ROWS:
             return self._many_rows(np.asarray(indices))
         block = np.array(self.docs[indices], dtype=np.float32)
         if self.similarity == "cosine":
@@ -68,8 +69,8 @@ class Embeddings:
             indices = np.flatnonzero(indices)
         rows = np.empty((len(indices), self.dimension), np.float32)
         order = np.argsort(indices, kind="stable")
-        for start in range(0, len(indices), BLOCK_ROWS):
-            block = order[start : start + BLOCK_ROWS]
+        for start in range(0, len(indices), SCATTERED_ROWS):
+            block = order[start : start + SCATTERED_ROWS]
             rows[block] = self.rows(indices[block])
             release_pages(self.docs)
         return rows
