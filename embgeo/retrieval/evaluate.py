@@ -22,6 +22,12 @@ _TREC = {
     "mrr@10": ("recip_rank", "recip_rank", 10),
 }
 QUALITY_MEASURES = tuple(_TREC)
+LISTED_IDS = 200_000  # some 15 MB
+
+
+def looked_up(ids: Sequence[str]) -> Sequence[str]:
+    """Ids that are looked up by the million: a list where one is small, since packed ids are unpacked at each look."""
+    return list(ids) if len(ids) <= LISTED_IDS else ids
 
 
 class Evaluator:
@@ -33,7 +39,7 @@ class Evaluator:
 
     def __init__(self, judgements: Judgements, doc_ids: Sequence[str], query_ids: Sequence[str]) -> None:
         judged = set(judgements.judged_queries)
-        self.doc_ids = doc_ids
+        self.doc_ids = looked_up(doc_ids)
         self.query_rows = np.array([row for row, query in enumerate(query_ids) if query in judged], dtype=np.int64)
         self.query_ids = [query_ids[row] for row in self.query_rows]
         if not self.query_ids:
@@ -46,7 +52,7 @@ class Evaluator:
     def on(self, doc_ids: Sequence[str]) -> Evaluator:
         """The same judgements for a corpus of other documents, in this order."""
         other = copy(self)
-        other.doc_ids = doc_ids
+        other.doc_ids = looked_up(doc_ids)
         return other
 
     @cached_property
