@@ -6,14 +6,14 @@ A pass that writes may run twice, on two machines even: what it writes appears w
 from __future__ import annotations
 
 import json
-import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import Codec
+from embgeo.compression.codecs.codec import restore_codec
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.searcher import Found
 from embgeo.compression.search.store import load_store, write_store
@@ -45,19 +45,23 @@ def nearest(item: tuple[Shard, np.ndarray], asked: np.ndarray, depth: int) -> Fo
     return best.scores, np.where(best.rows < 0, -1, best.rows + shard.first)
 
 
-def encode(item: tuple[Shard, Sequence[str]], pickled: bytes, folder: Path, key: str) -> tuple[Container, bool]:
+CodecFacts = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]  # what `restore_codec` takes
+
+
+def encode(item: tuple[Shard, Sequence[str]], facts: CodecFacts, folder: Path, key: str) -> tuple[Container, bool]:
     """Write the container of a shard and its ids into `folder`, and whether it had to be: False if it is there, whole.
 
-    `pickled` is the codec: arrays that an engine sends may be read-only, for which kernels would be compiled anew.
-    Beside it lies a record with its checksum, and `key`, by which a container of other vectors or another codec is
-    known. Raises StorageError if it cannot be written.
+    `facts` are the codec's manifest and state, as a store holds them: arrays that an engine sends may be read-only, for
+    which kernels would be compiled anew, so that they are copied. Beside the container lies a record with its checksum,
+    and `key`, by which a container of other vectors or another codec is known. Raises StorageError if the disk is full.
     """
     shard, ids = item
     path = folder / f"shard-{shard.number:05}.safetensors"
     mine = _key(key, shard.first, shard.rows)
     if (there := _finished(path, mine)) is not None:
         return there, False
-    codec: Codec = pickle.loads(pickled)
+    manifest, state = facts
+    codec = restore_codec(manifest, {name: np.array(array) for name, array in state.items()})
     size = write_store(path, codec, (codec.encode(block) for block in shard.blocks()), ids)
     made = Container(path.name, shard.rows, size, file_digest(path))
     write_record(folder, made, key, shard.first)

@@ -10,7 +10,6 @@ its place when it is whole.
 from __future__ import annotations
 
 import json
-import pickle
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -186,7 +185,7 @@ def write_sharded(
     key = _store_key(key, codec)
     found, made = list[Container](), 0
     for shard, (one, new) in zip(
-        shards, engine.map(encode, items, pickle.dumps(codec), folder.absolute(), key), strict=True
+        shards, engine.map(encode, items, (codec.manifest(), codec.state), folder.absolute(), key), strict=True
     ):
         found.append(one)
         made += new

@@ -22,6 +22,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import DeployError, InputError, StorageError
 from embgeo.pipelines import deploy as pipeline
+from embgeo.pipelines.deploy_prepared import client_of
 from embgeo.reports import write_report
 from embgeo.results.deployment import Deployment
 from embgeo.run import Run, load_run
@@ -135,7 +136,7 @@ def test_the_projection_of_the_client_is_that_of_the_reducer(similarity: str) ->
     X, Q = DOCS * np.float32(1 if similarity == "cosine" else 3), QUERIES
     training = Training(X, similarity)
     for spec in ("pca16,f16", "rot,int8", "pca16,rot,int4", "trunc8,f16", "trunc8,rot,f16", "srp16,f16", "f16"):
-        client = pipeline.client_of([part.name for part in parse(spec).reducers], training)
+        client = client_of([part.name for part in parse(spec).reducers], training)
         [tier] = fit_codec(parse(spec), training).tiers
         np.testing.assert_allclose(vectors.project(X, client), tier.reduce(X), atol=1e-6 * np.abs(X).max())
         # queries are ranked alike, whatever their length
@@ -143,7 +144,7 @@ def test_the_projection_of_the_client_is_that_of_the_reducer(similarity: str) ->
         np.testing.assert_allclose(normalise(mine), normalise(theirs), atol=1e-5 if similarity == "cosine" else 1e-4)
     if similarity == "cosine":
         with pytest.raises(InputError, match="more than one matrix"):
-            pipeline.client_of(["trunc24", "pca8"], training)
+            client_of(["trunc24", "pca8"], training)
 
 
 def test_collections_of_others_are_left_alone(made: Run, database: str) -> None:
