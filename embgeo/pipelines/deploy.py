@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,6 +25,7 @@ from embgeo.targets import Engine, FileEngine
 from embgeo.threads import limited_threads
 
 BLOCK = 1000
+HARDLY_ANY = 2**20  # bytes left on a disk that is as good as full
 
 
 def deploy(request: DeployRequest, progress: Progress = silent) -> Deployment:
@@ -92,7 +94,18 @@ def _opened(asked: Asked, config: Mapping[str, Any]) -> Iterator[Engine]:
         raise MissingExtraError(f"{asked.target.name} needs its client ({error}): {asked.target.install}") from None
     except Exception as error:  # broad on purpose: every client has its own errors
         said = " ".join(redacted(str(error), asked.place).split()) or type(error).__name__
-        raise DeployError(f"{asked.target.name} at {asked.shown_place}: {said[:300].rstrip('.')}{begun}") from error
+        full = "the disk is full; " if _is_full(asked.place) else ""
+        raise DeployError(
+            f"{asked.target.name} at {asked.shown_place}: {full}{said[:300].rstrip('.')}{begun}"
+        ) from error
+
+
+def _is_full(place: str) -> bool:
+    """Whether hardly any space is left where a store on disk lies."""
+    if "://" in place:
+        return False
+    there = next(path for path in (Path(place), *Path(place).parents) if path.exists())
+    return shutil.disk_usage(there).free < HARDLY_ANY
 
 
 def _load(asked: Asked, corpus: Corpus, ready: Ready, store: Engine, progress: Progress) -> Loaded:

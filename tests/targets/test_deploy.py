@@ -409,6 +409,35 @@ def test_a_server_that_refuses_is_one_line_without_the_password(
     assert not (made.folder / "deploy" / "pgvector-no").exists(), "nothing is left behind"
 
 
+def test_a_server_without_the_extension_is_one_line(made: Run, guarded: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = pgvector.Store._one
+    monkeypatch.setattr(
+        pgvector.Store, "_one", lambda self, text, *values: 0 if "extension" in text else asked(self, text, *values)
+    )
+    url = guarded.replace("PASSWORD", "right")
+    with pytest.raises(DeployError, match=r"must have the extension vector \(pgvector\)"):
+        deploy(made, f"pgvector={url}", spec="f16", name="bare")
+    assert not (made.folder / "deploy" / "pgvector-bare").exists()
+
+
+def test_a_full_disk_is_named_and_the_same_command_goes_on(made: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, usage = pgvector.Store.load, shutil.disk_usage
+
+    def fails(self: Any, ids: list[str], X: np.ndarray) -> None:
+        if self.count():
+            raise OSError("could not extend file")
+        load(self, ids, X)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pgvector.Store, "load", fails)
+        patched.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=0))
+        with pytest.raises(
+            DeployError, match=r"the disk is full; could not extend file\. If .* goes on"
+        ):
+            deploy(made, "pgvector", spec="f16", name="full")
+    assert deploy(made, "pgvector", spec="f16", name="full").rows == ROWS
+
+
 def test_a_folder_that_cannot_be_written_is_one_line(made: Run, folder: Path, database: str) -> None:
     blocked = made.folder / "deploy" / "pgvector-blocked"
     blocked.parent.mkdir(exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -145,6 +146,16 @@ def test_vectors_of_any_length_are_predicted_and_counted(spec: str, similarity: 
     wanted = [{IDS[row] for row in line} for line in predicted.search(QUERIES, 10)[1]]
     recall = [np.mean([len(a & b) / 10 for a, b in zip(each, exact, strict=True)]) for each in (found, wanted)]
     assert recall[0] == pytest.approx(recall[1], abs=0.03)
+
+
+def test_a_disk_that_an_empty_shard_would_fill_is_refused(
+    made: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=60_000_000))
+    with pytest.raises(DeployError, match="an empty shard takes 170 MB; less is left on the disk"):
+        deploy(made, f"qdrant={tmp_path / 'q'}", spec="f16", name="none")
+    assert not (tmp_path / "q" / "none").exists()
 
 
 def test_a_folder_that_another_made_is_left_alone(made: Run, tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from typing import Any
 
 import numpy as np
 
+EMPTY_SHARD = 170_000_000  # bytes: logs of two times 32 MiB, and pages of payload
 NEEDS = "qdrant-client qdrant-edge-py"  # what pip installs, besides numpy
 
 NAMES = uuid.UUID("b2d9c2d4-7a3c-5d0e-9d7d-6b0d0f0e3a51")  # of the ids of points
@@ -264,7 +265,11 @@ class Embedded(Store):
         return self.beside.read_text(encoding="utf-8") if self.beside.exists() else ""
 
     def create(self, marker: str) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        Path(self.place).mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.place).free < EMPTY_SHARD:
+            # it maps its logs before it writes them: on a full disk the process would be killed
+            raise OSError(f"an empty shard takes {EMPTY_SHARD / 1e6:,.0f} MB; less is left on the disk")
+        self.folder.mkdir(exist_ok=True)
         self.beside.write_text(marker, encoding="utf-8")
         edge, hnsw = self.edge, {"m": 16, "ef_construct": 100, "full_scan_threshold": 10_000, **self.config["hnsw"]}
         vectors = edge.EdgeVectorParams(
