@@ -431,9 +431,7 @@ def test_a_full_disk_is_named_and_the_same_command_goes_on(made: Run, monkeypatc
     with monkeypatch.context() as patched:
         patched.setattr(pgvector.Store, "load", fails)
         patched.setattr(shutil, "disk_usage", lambda path: usage(path)._replace(free=0))
-        with pytest.raises(
-            DeployError, match=r"the disk is full; could not extend file\. If .* goes on"
-        ):
+        with pytest.raises(DeployError, match=r"the disk is full; could not extend file\. If .* goes on"):
             deploy(made, "pgvector", spec="f16", name="full")
     assert deploy(made, "pgvector", spec="f16", name="full").rows == ROWS
 

@@ -6,8 +6,8 @@ close to linear in the logarithm of the size. The slope is measured on samples o
 level is the recall out of sample on the whole corpus. Forecasting SciFact × MiniLM (5,183 documents) from a quarter of
 it, ten codecs, three draws: mean absolute error .009, and .023 with a constant r; from a sixteenth .021 and .046. Of
 8,000 Gaussian documents from a quarter: .014, in 5 clusters .039, in 50 clusters .070 (seven codecs): what only a
-larger corpus shows, such as clusters that fill up, is not forecast. A rising r is followed to 16 times the corpus, as far as
-forecasts can be checked, and then held: followed to 100 million it would promise what nobody has seen.
+larger corpus shows, such as clusters that fill up, is not forecast. A rising r is followed to 16 times the corpus, as
+far as forecasts can be checked, and then held: followed to 100 million it would promise what nobody has seen.
 """
 
 from __future__ import annotations
