@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import pickle
 import resource
 import subprocess
 import sys
@@ -103,10 +102,10 @@ def passes(folder: Path, out: Path) -> None:
     codec = fit_codec(parse("int8"), Training(e.rows(fit_sample(e, 0)), e.similarity))
     shards, asked, places = shards_of(e), e.query_matrix(), tie_order(e.doc_ids)
     out.mkdir()
-    pickled = pickle.dumps(codec)
+    facts = codec.manifest(), codec.state
     files = [out / f"shard-{one.number:05}.safetensors" for one in shards]
     work = {
-        "encode": lambda at, one: encode((one, [str(row) for row in range(one.rows)]), pickled, out, "key"),
+        "encode": lambda at, one: encode((one, [str(row) for row in range(one.rows)]), facts, out, "key"),
         "exact": lambda at, one: nearest((one, places[one.first : one.first + one.rows]), asked, 116),
         "codes": lambda at, one: nearest_codes((files[at], one.first), asked, 10, "cpu"),
     }
@@ -124,6 +123,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--dimension", type=int, default=384)
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--shards", type=int, nargs="+", default=[20, 200])
     asked = parser.parse_args()
     for count in asked.shards:

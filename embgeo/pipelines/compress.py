@@ -55,8 +55,9 @@ from embgeo.run_warnings import (
     task_warnings,
 )
 from embgeo.scale.engine import Engine, check_engine, open_engine
+from embgeo.scale.reader import reader_of
 from embgeo.scale.shards import is_sharded
-from embgeo.scale.store import ShardedScan, ShardedSearcher
+from embgeo.scale.store import ShardedSearcher
 from embgeo.sources.subject import Source, Subject, load_subject, with_document_queries
 from embgeo.targets import Target
 from embgeo.targets.mteb import write_results
@@ -79,7 +80,8 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
     ):
         corpus = _load(parsed, progress)
         judged_by = corpus.embeddings, corpus.evaluator, corpus.drop_own
-        given = SweepInput(*judged_by, request.seed, parsed.device, SIZES.fit_rows, ShardedScan(engine))
+        reader = reader_of(corpus.embeddings, engine)
+        given = SweepInput(*judged_by, request.seed, parsed.device, SIZES.fit_rows, reader)
         whole = bool(parsed.specs or request.exhaustive or request.grid)
         announced = announce(given, _listed(parsed, corpus).specs, progress, whole=whole, limit=parsed.time_limit)
         plan = _plan(parsed, corpus, progress)
@@ -340,12 +342,13 @@ def _ship(
     if structure is None and is_sharded(embeddings):
         sharded = write_in_shards(parsed.request.out, origin, codec, embeddings, engine, progress)
     progress("side effects of the store", 0, 1)
+    scan = None if (reader := reader_of(embeddings, engine)) is None else reader.scan
     searcher: Searcher
     if sharded is None:
         searcher = corpus_searcher(codec, embeddings, parsed.device, structure, codes)
     else:
         searcher = ShardedSearcher(sharded, engine, parsed.device)
-    found = store_effects(embeddings, searcher, parsed.request.seed, drop_own, exact[1], ShardedScan(engine))
+    found = store_effects(embeddings, searcher, parsed.request.seed, drop_own, exact[1], scan)
     effects = StoreEffects.from_json(found)
     delivered = delivered_recall(embeddings, searcher, drop_own, exact)
     progress("side effects of the store", 1, 1)

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from embgeo.compression.codecs.codec import restore_codec
+from embgeo.compression.codecs.codec import Codec, restore_codec
+from embgeo.compression.judging.held_out import rank_blocks
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.searcher import Found
 from embgeo.compression.search.store import load_store, write_store
@@ -48,20 +49,34 @@ def nearest(item: tuple[Shard, np.ndarray], asked: np.ndarray, depth: int) -> Fo
 CodecFacts = tuple[Mapping[str, Any], Mapping[str, np.ndarray]]  # what `restore_codec` takes
 
 
+def rank(
+    item: tuple[Shard, np.ndarray], asked: np.ndarray, facts: Sequence[CodecFacts], depths: Sequence[int]
+) -> list[Found]:
+    """Scores and corpus rows (m, depth) of the documents of a shard that each codec ranks first for `asked` (m, d).
+
+    The item has the shard and the precedence (rows,) of its documents among equal scores; `facts` are of codecs of one
+    tier. The documents are read once and encoded by block for all of them.
+    """
+    shard, precedence = item
+    codecs = [_restored(one).tiers[0] for one in facts]
+    tiers = {str(place): what for place, what in enumerate(zip(codecs, depths, strict=True))}
+    best = rank_blocks(shard.embeddings(), np.array(asked), tiers, precedence)
+    return [(top.scores, np.where(top.rows < 0, -1, top.rows + shard.first)) for top in best.values()]
+
+
 def encode(item: tuple[Shard, Sequence[str]], facts: CodecFacts, folder: Path, key: str) -> tuple[Container, bool]:
     """Write the container of a shard and its ids into `folder`, and whether it had to be: False if it is there, whole.
 
-    `facts` are the codec's manifest and state, as a store holds them: arrays that an engine sends may be read-only, for
-    which kernels would be compiled anew, so that they are copied. Beside the container lies a record with its checksum,
-    and `key`, by which a container of other vectors or another codec is known. Raises StorageError if the disk is full.
+    `facts` are the codec's manifest and state, as a store holds them. Beside the container lies a record with its
+    checksum, and `key`, by which a container of other vectors or another codec is known. Raises StorageError if the
+    disk is full.
     """
     shard, ids = item
     path = folder / f"shard-{shard.number:05}.safetensors"
     mine = _key(key, shard.first, shard.rows)
     if (there := _finished(path, mine)) is not None:
         return there, False
-    manifest, state = facts
-    codec = restore_codec(manifest, {name: np.array(array) for name, array in state.items()})
+    codec = _restored(facts)
     size = write_store(path, codec, (codec.encode(block) for block in shard.blocks()), ids)
     made = Container(path.name, shard.rows, size, file_digest(path))
     write_record(folder, made, key, shard.first)
@@ -85,6 +100,12 @@ def nearest_codes(item: tuple[Path, int], asked: np.ndarray, k: int, device: str
     scores, rows = searcher.search(np.array(asked), min(k, len(store)))
     best.join(scores, np.where(rows < 0, -1, rows + first))
     return best.scores, best.rows
+
+
+def _restored(facts: CodecFacts) -> Codec:
+    """The codec; arrays that an engine sends may be read-only, for which kernels would be compiled anew: copied."""
+    manifest, state = facts
+    return restore_codec(manifest, {name: np.array(array) for name, array in state.items()})
 
 
 def _key(key: str, first: int, rows: int) -> str:

@@ -26,11 +26,10 @@ from embgeo.files.atomic import link, remove_orphans, storage_errors, write_text
 from embgeo.files.digest import Digest, file_digest
 from embgeo.files.ids import Ids, as_ids, stacked_ids
 from embgeo.progress import Progress, silent
-from embgeo.retrieval.exact import scan_blocks
 from embgeo.retrieval.top_k import TopK
 from embgeo.scale.engine import Engine
-from embgeo.scale.passes import Container, encode, nearest, nearest_codes, write_record
-from embgeo.scale.shards import is_sharded, shards_of
+from embgeo.scale.passes import Container, encode, nearest_codes, write_record
+from embgeo.scale.shards import shards_of
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -144,24 +143,6 @@ class ShardedSearcher:
         ):
             best.join(*found)
         return best.scores, best.rows
-
-
-@dataclass(frozen=True)
-class ShardedScan:
-    """What `exact_search` reads a corpus by: its shards by an engine; a corpus in one piece is read here."""
-
-    engine: Engine
-
-    def __call__(self, embeddings: Embeddings, asked: np.ndarray, best: TopK, progress: Progress) -> None:
-        if not is_sharded(embeddings):
-            scan_blocks(embeddings, asked, best, progress)
-            return
-        assert best.precedence is not None
-        precedence, shards = best.precedence, shards_of(embeddings)
-        items = ((one, precedence[one.first : one.first + one.rows]) for one in shards)
-        for shard, found in zip(shards, self.engine.map(nearest, items, asked, best.scores.shape[1]), strict=True):
-            best.join(*found)
-            progress("exact search", shard.first + shard.rows, len(embeddings))
 
 
 def write_sharded(

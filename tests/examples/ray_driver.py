@@ -25,7 +25,8 @@ from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.files.rows import StackedRows
 from embgeo.retrieval.exact import exact_search
 from embgeo.scale.engine import Engine, Local, Ray
-from embgeo.scale.store import ShardedScan, write_sharded
+from embgeo.scale.reader import ShardedReader
+from embgeo.scale.store import write_sharded
 
 SPEC = "pca8,int8"
 ROWS = 400
@@ -85,7 +86,7 @@ def work(mode: str, folder: Path, out: Path, engine: Engine) -> None:
         codec = fit_codec(parse(SPEC), Training(e.matrix(), e.similarity))
         write_sharded(out / "store", codec, e, engine, "key")
     else:
-        scores, rows = exact_search(e, 10, scan=ShardedScan(engine))
+        scores, rows = exact_search(e, 10, scan=ShardedReader(engine).scan)
         np.savez(out / "found.npz", scores=scores, rows=rows)
 
 

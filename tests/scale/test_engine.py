@@ -13,16 +13,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import embgeo
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.judging.held_out import rank_blocks
 from embgeo.embeddings import check_embeddings
 from embgeo.errors import DataError, EngineError, InputError, MissingExtraError
 from embgeo.files.rows import StackedRows
 from embgeo.progress import silent
 from embgeo.retrieval.exact import exact_search
-from embgeo.retrieval.top_k import TopK
+from embgeo.retrieval.top_k import TopK, tie_order
 from embgeo.scale import engine, shards
 from embgeo.scale.engine import Local, check_engine
+from embgeo.scale.reader import ShardedReader, reader_of
 from embgeo.scale.shards import is_sharded, shards_of
-from embgeo.scale.store import ShardedScan
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((500, 8)).astype(np.float32)
@@ -56,20 +60,32 @@ def test_exact_search_by_shards_is_exact_search(similarity: str, k: int) -> None
     e = check_embeddings(StackedRows(parts), docs[:40], ids, ids[:40], similarity)
     one = check_embeddings(docs, docs[:40], ids, ids[:40], similarity)
     for drop in (False, True):
-        found = exact_search(e, k, drop_own_document=drop, scan=ShardedScan(Local()))
+        found = exact_search(e, k, drop_own_document=drop, scan=ShardedReader(Local()).scan)
         expected = exact_search(one, k, drop_own_document=drop)
         np.testing.assert_array_equal(found[1], expected[1])
         np.testing.assert_array_equal(found[0], expected[0])
 
 
 def test_a_corpus_in_one_piece_is_not_spread() -> None:
-    class Never(Local):
-        def map(self, *given: object) -> None:  # type: ignore[override]
-            raise AssertionError
-
     e = check_embeddings(X, X[:3])
     assert not is_sharded(e)
-    np.testing.assert_array_equal(exact_search(e, 5, scan=ShardedScan(Never()))[1], exact_search(e, 5)[1])
+    assert reader_of(e, Local()) is None
+
+
+def test_ranking_by_shards_is_ranking() -> None:
+    docs = X.copy()
+    docs[[5, 120, 300, 301, 499]] = docs[7]
+    parts = np.split(docs, [30, 31, 300])
+    ids = [f"d{row}" for row in RNG.permutation(500)]
+    e, one = (check_embeddings(rows, docs[:40], ids, ids[:40]) for rows in (StackedRows(parts), docs))
+    training = Training(one.matrix(), one.similarity)
+    depths = {"int8": 7, "pca4,binary": 400}
+    tiers = {spec: (fit_codec(parse(spec), training).tiers[0], k) for spec, k in depths.items()}
+    found = ShardedReader(Local()).rank(e, e.query_matrix(), tiers)
+    expected = rank_blocks(one, one.query_matrix(), tiers, tie_order(one.doc_ids))
+    for name in tiers:  # products of blocks of another shape may differ in their last bit
+        np.testing.assert_allclose(found[name].scores, expected[name].scores, atol=1e-6)
+        assert (found[name].rows == expected[name].rows).mean() > 0.95
 
 
 def test_large_pieces_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +128,7 @@ def test_a_view_of_a_map_keeps_its_rows(tmp_path: Path) -> None:
 def test_progress_is_told_by_shard() -> None:
     told: list[int] = []
     e = check_embeddings(StackedRows([X[:100], X[100:]]), X[:2])
-    exact_search(e, 3, scan=ShardedScan(Local()), progress=lambda stage, done, total: told.append(done))
+    exact_search(e, 3, scan=ShardedReader(Local()).scan, progress=lambda stage, done, total: told.append(done))
     assert told == [100, 500]
     assert silent("", 0, 1) is None
 

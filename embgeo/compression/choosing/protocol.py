@@ -7,7 +7,7 @@ from typing import Any
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.grid import SpecList
 from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
-from embgeo.compression.judging.sweep import Sweep
+from embgeo.compression.judging.sweep import TIMED_BYTES, Sweep
 from embgeo.retrieval.significance import LEVEL, RESAMPLES
 
 
@@ -96,7 +96,7 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
         "speed": (
             f"top 10, {threads} threads, one warm-up round, {timing.repeats} repeats"
             f"{', interleaved across specs' if result.interleaved else ''}; median; qps in batches of "
-            f"{timing.batch}, single_query_ms one query at a time"
+            f"{timing.batch}, single_query_ms one query at a time{_timed(result)}"
         ),
         "seed": seed,
         "threads": threads,
@@ -104,6 +104,15 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
         "queries": len(result.query_ids),
         "resumed": result.resumed,
     }
+
+
+def _timed(result: Sweep) -> str:
+    """Which rows were timed on a part of the documents."""
+    parts = {str(one.spec): one.timing.timed for one in result.all if one.timing is not None and one.timing.timed}
+    if not parts:
+        return ""
+    listed = ", ".join(f"{spec} on {count:,}" for spec, count in parts.items())
+    return f"; codes of over {TIMED_BYTES / 2**30:g} GiB are timed on the first documents and scaled to all: {listed}"
 
 
 def fit_budget(grid: SpecList) -> dict[str, Any]:

@@ -179,10 +179,13 @@ class Codec:
         return {"spec": str(self.spec), "search": search, "rescore": rescore, "factor": self.spec.factor}
 
 
-def encode_all(codec: Codec | Tier, embeddings: Embeddings) -> np.ndarray:
-    """(n, code_bytes) uint8 codes of the corpus, block by block."""
-    codes = np.empty((len(embeddings), codec.code_bytes), np.uint8)
+def encode_all(codec: Codec | Tier, embeddings: Embeddings, documents: int | None = None) -> np.ndarray:
+    """(n, code_bytes) uint8 codes of the corpus, or of its first `documents`, block by block."""
+    codes = np.empty((len(embeddings) if documents is None else documents, codec.code_bytes), np.uint8)
     for start, block in embeddings.blocks():
+        if start >= len(codes):
+            break
+        block = block[: len(codes) - start]
         codes[start : start + len(block)] = codec.encode(block)
     return codes
 

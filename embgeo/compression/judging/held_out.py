@@ -19,9 +19,11 @@ from embgeo.compression.judging.task import DEPTH, JudgingTask
 from embgeo.compression.search.searcher import best_of, pair_scores
 from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
+from embgeo.progress import Progress, silent
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK, tie_order
 
+RANKING = "ranking by codes"  # a stage of progress
 MEASURED_FOLDS = 2  # error growth is measured on these folds: five give the same ratio within .01
 MEASURED_QUERIES = 300
 OVERFITTED = 3.0  # error ratio beyond which in-sample errors do not predict others (benchmarks/decisions.py)
@@ -110,6 +112,11 @@ class _Tier:
     codes: np.ndarray | None = None
     unseen: float | None = None
 
+    @property
+    def is_shipped(self) -> bool:
+        """Whether documents are scored as the one codec does it, which encodes them for that."""
+        return self.of is None and self.shared is None and self.codes is None
+
     def parts(self, rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         """Each codec's number with the places in `rows` (k,) of the documents that it encodes."""
         if self.of is None:
@@ -127,6 +134,7 @@ def out_of_sample(
     folds: Folds,
     built: Mapping[Spec, Built],
     tick: Callable[[Spec], None],
+    progress: Progress = silent,
 ) -> list[Judged]:
     """The best documents of every query by spec, as found by a codec fitted on other documents.
 
@@ -144,7 +152,6 @@ def out_of_sample(
     An indexed spec gets the ranking of its flat search minus what its built index misses: ranking only the index's
     candidates would leak the in-sample choice.
     """
-    Q = task.embeddings.query_matrix()
     tiers: dict[str, _Tier] = {}
     for spec in specs:
         codes = built[spec].codes
@@ -153,14 +160,37 @@ def out_of_sample(
             if str(tier) not in tiers:
                 tiers[str(tier)] = _judging_tier(task, tier, codec, folds, mine)
         tick(spec)
+    judged = []
+    for spec, top in zip(specs, _rankings(task, specs, built, tiers, progress), strict=True):
+        used = [tiers[str(tier)] for tier in spec.tiers]
+        as_shipped = spec.index is None and all(tier.unseen is not None for tier in used)
+        judged.append(Judged(top, _estimator(used), as_shipped))
+    return judged
+
+
+def as_built(task: JudgingTask, spec: Spec, codec: Codec) -> TopK:
+    """The best documents of every query as the flat store of this codec finds them; memory stays at one block."""
+    tiers = {str(tier): _Tier([one], None, UNSCALED) for tier, one in zip(spec.tiers, codec.tiers, strict=False)}
+    return _rankings(task, [spec], {spec: Built(codec)}, tiers)[0]
+
+
+def _rankings(
+    task: JudgingTask,
+    specs: Sequence[Spec],
+    built: Mapping[Spec, Built],
+    tiers: Mapping[str, _Tier],
+    progress: Progress = silent,
+) -> list[TopK]:
+    """The best documents of every query by spec, with documents scored as `tiers` say; one pass over the corpus."""
+    Q = task.embeddings.query_matrix()
     depths: dict[str, int] = {}
     for spec in specs:
         name = str(spec.tiers[0])
         missed = built[spec].missed
         lost = 0 if missed is None else missed.shape[1]
         depths[name] = max(depths.get(name, 0), task.candidates(spec) + lost)
-    best = _ranked(task.embeddings, Q, {name: (tiers[name], depth) for name, depth in depths.items()})
-    judged = []
+    best = _ranked(task, Q, {name: (tiers[name], depth) for name, depth in depths.items()}, progress)
+    found = []
     for spec in specs:
         top = best[str(spec.tiers[0])]
         if (missed := built[spec].missed) is not None:
@@ -169,10 +199,8 @@ def out_of_sample(
         if spec.rescorer is not None:
             scores = _candidate_scores(task.embeddings, Q, top.rows, tiers[str(spec.tiers[1])])
             top = TopK(*best_of(scores, top.rows, task.depth))
-        used = [tiers[str(tier)] for tier in spec.tiers]
-        as_shipped = spec.index is None and all(tier.unseen is not None for tier in used)
-        judged.append(Judged(top, _estimator(used), as_shipped))
-    return judged
+        found.append(top)
+    return found
 
 
 def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds, codes: np.ndarray | None) -> _Tier:
@@ -284,9 +312,41 @@ def out_of_queries(
     return [replace(one, as_shipped=False) for one in judged]
 
 
-def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_Tier, int]]) -> dict[str, TopK]:
+def rank_blocks(
+    embeddings: Embeddings,
+    Q: np.ndarray,
+    tiers: Mapping[str, tuple[Tier, int]],
+    precedence: np.ndarray,
+    progress: Progress = silent,
+) -> dict[str, TopK]:
+    """The best documents of every query by each codec, to a depth, by name; documents are encoded block by block.
+
+    `precedence` is that of `tie_order`.
+    """
+    wanted = {name: (_Tier([codec], None, UNSCALED), depth) for name, (codec, depth) in tiers.items()}
+    return _rank_here(embeddings, Q, wanted, precedence, progress)
+
+
+def _ranked(
+    task: JudgingTask, Q: np.ndarray, wanted: Mapping[str, tuple[_Tier, int]], progress: Progress = silent
+) -> dict[str, TopK]:
     """The best documents of every query by tier, to the depth wanted; one pass over the corpus."""
-    precedence = tie_order(embeddings.doc_ids)
+    best: dict[str, TopK] = {}
+    if task.reader is not None:
+        shipped = {name: (tier.codecs[0], depth) for name, (tier, depth) in wanted.items() if tier.is_shipped}
+        best = task.reader.rank(task.embeddings, Q, shipped, progress) if shipped else {}
+    if rest := {name: what for name, what in wanted.items() if name not in best}:
+        best |= _rank_here(task.embeddings, Q, rest, tie_order(task.embeddings.doc_ids), progress)
+    return best
+
+
+def _rank_here(
+    embeddings: Embeddings,
+    Q: np.ndarray,
+    wanted: Mapping[str, tuple[_Tier, int]],
+    precedence: np.ndarray,
+    progress: Progress,
+) -> dict[str, TopK]:
     best = {name: TopK.empty(len(Q), depth, precedence) for name, (_, depth) in wanted.items()}
     mapped = _mapped({name: tier.codecs for name, (tier, _) in wanted.items()}, Q)
     for start, block in embeddings.blocks():
@@ -308,6 +368,7 @@ def _ranked(embeddings: Embeddings, Q: np.ndarray, wanted: Mapping[str, tuple[_T
                     exact = score(Q, block, embeddings.similarity) if exact is None else exact
                     scores = tier.error.scale(scores, tier.shared.level_scores(exact, Q, rows, embeddings.similarity))
                 top.merge(scores, rows[mine])
+        progress(RANKING, start + len(block), len(embeddings))
     return best
 
 

@@ -18,7 +18,7 @@ from embgeo.compression.judging.checkpoint import Checkpoints
 from embgeo.compression.judging.effort import index_facts
 from embgeo.compression.judging.finding import Finding, Outcome
 from embgeo.compression.judging.folds import Folds
-from embgeo.compression.judging.held_out import Built, Judged, groups, out_of_queries, out_of_sample
+from embgeo.compression.judging.held_out import Built, Judged, as_built, groups, out_of_queries, out_of_sample
 from embgeo.compression.judging.task import CONTENDERS, JudgingTask, SweepInput
 from embgeo.compression.judging.timing import Timing, time_searchers
 from embgeo.compression.search.build import build_searcher, build_structure
@@ -34,6 +34,7 @@ from embgeo.retrieval.top_k import TopK
 
 KEEP_SEARCHERS_BYTES = 512 * 2**20
 KEEP_CODES_BYTES = 512 * 2**20
+TIMED_BYTES = 2**30  # of codes: a flat store of more is timed on its first documents
 STEPS = 2  # of progress per spec: evaluated out of sample, built
 IN_SAMPLE = {
     "name": "in sample",
@@ -129,7 +130,7 @@ def sweep(
     embeddings, evaluator, setting = given.embeddings, given.evaluator, setting or Setting()
     ordered, exact = _ordered(specs, embeddings, setting), setting.exact or nearest(given, progress)
     work = _Work(
-        task=JudgingTask(embeddings, evaluator, *exact, own_rows(embeddings) if given.drop_own else None),
+        task=JudgingTask(embeddings, evaluator, *exact, own_rows(embeddings) if given.drop_own else None, given.reader),
         folds=setting.folds or Folds(embeddings, given.seed, given.fit_rows),
         seed=given.seed,
         device=given.device,
@@ -189,12 +190,14 @@ def _ordered(specs: Sequence[Spec], embeddings: Embeddings, setting: Setting) ->
 def nearest(given: SweepInput, progress: Progress = silent) -> tuple[np.ndarray, np.ndarray]:
     """Scores and rows (m, ≤ CONTENDERS) of the exact neighbours of every query; one pass over the corpus."""
     depth = min(CONTENDERS, len(given.embeddings))
-    how: dict[str, Any] = {"drop_own_document": given.drop_own, "progress": progress, "scan": given.scan}
-    return exact_search(given.embeddings, depth, **how)
+    scan = None if given.reader is None else given.reader.scan
+    return exact_search(given.embeddings, depth, drop_own_document=given.drop_own, progress=progress, scan=scan)
 
 
 @dataclass(frozen=True)
 class _Shipped:
+    """A codec as it would be shipped; `searcher` holds the first `documents` alone where the codes of all are large."""
+
     codec: Codec
     structure: Structure | None
     searcher: Searcher | None
@@ -202,6 +205,7 @@ class _Shipped:
     index: dict[str, Any] | None
     fit_seconds: float
     encode_seconds: float
+    documents: int = 0
 
 
 @dataclass
@@ -273,7 +277,8 @@ class _Work:
         if any(spec.learns_from_queries for spec in group):
             judged = out_of_queries(self.task, group, self.folds, self.seed, self._tick, built)
         else:
-            judged = out_of_sample(self.task, group, self.folds, built, self._tick)
+            told = self.progress if self.folds.direct and not self.setting.is_sample else silent
+            judged = out_of_sample(self.task, group, self.folds, built, self._tick, told)
         for spec, one in zip(group, judged, strict=True):
             if self.setting.is_sample:
                 self._note(spec, one, *fits[spec])
@@ -312,7 +317,9 @@ class _Work:
         else:
             started = time.monotonic()
             assert shipped.searcher is not None
-            self.timings[spec] = time_searchers([shipped.searcher], self.task.embeddings.query_matrix())[0]
+            self.timings[spec] = time_searchers([shipped.searcher], self.task.embeddings.query_matrix())[0].of(
+                shipped.documents, len(self.task.embeddings)
+            )
             self.timing_seconds += time.monotonic() - started
         if self.checkpoints is not None:
             self.checkpoints.write(finding, self.timings.get(spec), shipped.codec)
@@ -321,6 +328,8 @@ class _Work:
 
     def _ranking(self, spec: Spec, shipped: _Shipped) -> TopK:
         """What the built store finds."""
+        if shipped.documents < len(self.task.embeddings):
+            return as_built(self.task, spec, shipped.codec)
         queries = self.task.embeddings.query_matrix()
         assert shipped.searcher is not None
         return TopK(*shipped.searcher.search(queries, min(self.task.results(spec), len(self.task.embeddings))))
@@ -371,9 +380,12 @@ class _Work:
 
     def _ship(self, spec: Spec, codec: Codec, fit_seconds: float) -> _Shipped:
         """Encode everything, build the real index and measure its efforts."""
-        embeddings = self.task.embeddings
+        embeddings, documents = self.task.embeddings, self._timed(spec, codec)
         started = time.perf_counter()
-        codes = None if is_memory_mapped(codec, embeddings) else self._codes(spec, codec)
+        codes = None
+        if not is_memory_mapped(codec, embeddings):
+            whole = documents == len(embeddings)
+            codes = self._codes(spec, codec) if whole else encode_all(codec, embeddings, documents)
         encoded = time.perf_counter()
         searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, self.device)
         structure = facts = flat = None
@@ -382,8 +394,15 @@ class _Work:
             built = time.perf_counter() - encoded
             flat, searcher = searcher, build_searcher(codec, codes, self.device, structure)
             facts = index_facts(spec.index, structure, searcher, flat, embeddings, built)
-        seconds = self.encode_seconds.get(spec, encoded - started)
-        return _Shipped(codec, structure, searcher, flat, facts, fit_seconds, seconds)
+        seconds = self.encode_seconds.get(spec, (encoded - started) * len(embeddings) / documents)
+        return _Shipped(codec, structure, searcher, flat, facts, fit_seconds, seconds, documents)
+
+    def _timed(self, spec: Spec, codec: Codec) -> int:
+        """How many documents the searcher holds that is timed: all, unless their codes are large and not indexed."""
+        n = len(self.task.embeddings)
+        if spec.index is not None or self.interleaved or is_memory_mapped(codec, self.task.embeddings):
+            return n
+        return min(n, max(1, TIMED_BYTES // codec.code_bytes))
 
     def _find(self, spec: Spec, judged: Judged, shipped: _Shipped) -> Finding:
         """The finding of a spec that has been ranked out of sample and built."""
@@ -404,7 +423,7 @@ class _Work:
             file_bytes=predicted_file_bytes(codec, len(embeddings), ids, shipped.structure),
             band=task.band(*held_out),
             searcher="" if searcher is None else searcher.name,
-            ram_bytes=0 if searcher is None else searcher.ram_bytes,
+            ram_bytes=0 if searcher is None else _whole_bytes(searcher, shipped, len(embeddings)),
             fit_seconds=shipped.fit_seconds,
             encode_seconds=shipped.encode_seconds,
             estimator=judged.estimator,
@@ -419,6 +438,14 @@ class _Work:
         self.done += steps
         note = f"{NOTE}{self.note}" if self.note else ""
         self.progress(f"{self.setting.label}: {spec}{note}", self.done, self.total * STEPS)
+
+
+def _whole_bytes(searcher: Searcher, shipped: _Shipped, documents: int) -> int:
+    """Memory that a searcher of all documents takes, by what that of the first ones holds for each."""
+    if shipped.documents == documents:
+        return searcher.ram_bytes
+    constant = shipped.codec.state_bytes
+    return constant + round((searcher.ram_bytes - constant) * documents / shipped.documents)
 
 
 def _searchers_bytes(specs: Sequence[Spec], embeddings: Embeddings) -> int:

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.folds import FIT_ROWS
 from embgeo.compression.search.searcher import Searcher
 from embgeo.compression.search.tiers import first_search
 from embgeo.embeddings import Embeddings
+from embgeo.progress import Progress, silent
 from embgeo.retrieval.evaluate import Evaluator, neighbour_recall, tie_band
-from embgeo.retrieval.exact import Scan, without_own
+from embgeo.retrieval.exact import without_own
 from embgeo.retrieval.top_k import TopK
 
 DEPTH = 32  # results kept per query: 10 are evaluated, the rest reveal ties at the cutoff
 CONTENDERS = 100  # nearest documents of a query on which errors in and out of sample are compared
+
+
+class Reader(Protocol):
+    """What reads a corpus that is not read here, block by block; it changes no result."""
+
+    def scan(self, embeddings: Embeddings, asked: np.ndarray, best: TopK, progress: Progress = silent) -> None:
+        """As `retrieval.exact.scan_blocks`."""
+        ...
+
+    def rank(
+        self, embeddings: Embeddings, Q: np.ndarray, tiers: Mapping[str, tuple[Tier, int]], progress: Progress = silent
+    ) -> dict[str, TopK]:
+        """As `held_out.rank_blocks`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -29,7 +47,7 @@ class SweepInput:
     evaluator : None without judgements.
     drop_own : a query does not find the document that has its id.
     fit_rows : documents that codecs are fitted on, at most.
-    scan : what exact search reads a corpus by, which changes no result; None: block by block, here.
+    reader : what reads the corpus; None: it is read here, block by block.
     """
 
     embeddings: Embeddings
@@ -38,7 +56,7 @@ class SweepInput:
     seed: int = 0
     device: str = "cpu"
     fit_rows: int = FIT_ROWS
-    scan: Scan | None = None
+    reader: Reader | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +71,7 @@ class JudgingTask:
     exact_scores: np.ndarray
     exact_rows: np.ndarray
     own: np.ndarray | None
+    reader: Reader | None = None
 
     @property
     def depth(self) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,6 +28,7 @@ class Timing:
     ----------
     qps, qps_range : queries per second in batches of `batch`.
     single_query_ms, single_query_ms_range : one query at a time.
+    timed : how many documents were searched, if not all.
     """
 
     qps: float
@@ -36,6 +37,21 @@ class Timing:
     single_query_ms_range: tuple[float, float]
     batch: int
     repeats: int
+    timed: int | None = None
+
+    def of(self, timed: int, documents: int) -> Timing:
+        """The speed of a scan of so many documents, timed on `timed` of them: its time grows with their number."""
+        slower = documents / timed
+        if slower == 1:
+            return self
+        return replace(
+            self,
+            qps=self.qps / slower,
+            qps_range=(self.qps_range[0] / slower, self.qps_range[1] / slower),
+            single_query_ms=self.single_query_ms * slower,
+            single_query_ms_range=(self.single_query_ms_range[0] * slower, self.single_query_ms_range[1] * slower),
+            timed=timed,
+        )
 
 
 def time_searchers(

@@ -90,4 +90,4 @@ def on_sample(given: SweepInput, rows: np.ndarray) -> SweepInput:
     docs = whole.rows(rows)
     part = Embeddings(docs, whole.queries, ids, whole.query_ids, whole.similarity)
     evaluator = None if given.evaluator is None else given.evaluator.on(ids)
-    return replace(given, embeddings=part, evaluator=evaluator)
+    return replace(given, embeddings=part, evaluator=evaluator, reader=None)
