@@ -12,6 +12,7 @@ import pytest
 from examples.sweeps import corpus, facts
 from oracles.planted_codecs import Memorising
 
+from embgeo.compression.choosing.protocol import protocol
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.part import QUANTIZERS, Entry, Quantizer, load_parts
 from embgeo.compression.codecs.spec import parse
@@ -19,6 +20,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
 from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.compression.judging.task import DEPTH, SweepInput
+from embgeo.compression.judging.timing import Timing
 from embgeo.compression.search.build import build_searcher
 from embgeo.datasets.registry import resolve_dataset
 from embgeo.embeddings import Embeddings, check_embeddings
@@ -263,3 +265,30 @@ def test_out_of_sample_numbers_of_scifact(scifact: tuple[Embeddings, Evaluator])
     int8, int4 = (float(outcome.quality.mean()) for outcome in found.outcomes)
     assert int8 == pytest.approx(0.6466, abs=0.004)
     assert 0.6456 - 0.004 <= int4 <= 0.6456 + 0.008
+
+
+def test_a_store_of_large_codes_is_timed_on_its_first_documents_and_found_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    e, evaluator = corpus()
+    given = SweepInput(e, evaluator)
+    specs = [parse(text) for text in ("int8", "pca8,int4", "binary+int8@3", "pcac8,fp8")]
+    whole = sweep(given, specs)
+    assert all(one.timing is not None and one.timing.timed is None for one in whole.all)
+    monkeypatch.setattr("embgeo.compression.judging.sweep.KEEP_SEARCHERS_BYTES", 1000)
+    monkeypatch.setattr("embgeo.compression.judging.sweep.TIMED_BYTES", 300)
+    parts = sweep(given, specs)
+    speed = protocol(parts, 0, 1, "cpu")["speed"]
+    for one, part in zip(whole.all[1:], parts.all[1:], strict=True):
+        assert part.timing is not None
+        assert part.timing.timed == 300 // part.code_bytes < len(e)
+        assert f"{part.spec} on {part.timing.timed}" in speed
+        assert one.ram_bytes == pytest.approx(part.ram_bytes, rel=0.2)  # padded to whole blocks
+        np.testing.assert_allclose(part.in_sample, one.in_sample, atol=1e-6)
+        np.testing.assert_array_equal(part.ranked, one.ranked)
+
+
+def test_the_speed_of_a_part_is_scaled_to_all() -> None:
+    timing = Timing(90.0, (60.0, 120.0), 2.0, (1.0, 3.0), 128, 3)
+    assert timing.of(50, 50) is timing
+    assert timing.of(10, 30) == Timing(30.0, (20.0, 40.0), 6.0, (3.0, 9.0), 128, 3, timed=10)
