@@ -1,7 +1,8 @@
 """The simulations that justify how compress decides: --keep, the winner, intervals, the out-of-sample estimator.
 
     python benchmarks/decisions.py RUN...      compress runs without --spec, on data with judgements
-    python benchmarks/decisions.py races [ROWS] [SEEDS]   only: is the choice on samples that of the whole sweep?
+    python benchmarks/decisions.py races [ROWS [SEEDS [FILE]]]   only: is the choice on samples that of the whole
+        sweep? Each seed is added to FILE as it ends; the same command goes on where it was
     python benchmarks/decisions.py             makes runs on SciFact (../shared/data, skipped when absent) and pydocs
 
 Decisions are simulated on the per-query values of real runs. What a rule chooses on some queries is evaluated on
@@ -11,23 +12,29 @@ others; the true value of a row is its mean over all queries of the run. `compre
 
 from __future__ import annotations
 
+import json
 import sys
+import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from embgeo import api
 from embgeo.compression.choosing.budget import parse_budget
 from embgeo.compression.choosing.decision import Limits, decide
+from embgeo.compression.choosing.grid import default_grid
 from embgeo.compression.choosing.select import KEEP_ALPHA, Competition, choose, keep_p_values
 from embgeo.compression.codecs.codec import fit_codec
-from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
+from embgeo.compression.judging.checkpoint import open_checkpoints
 from embgeo.compression.judging.folds import Folds
 from embgeo.compression.judging.held_out import Built, out_of_sample
-from embgeo.compression.judging.sweep import sweep
+from embgeo.compression.judging.sweep import Setting, sweep
 from embgeo.compression.judging.task import CONTENDERS, JudgingTask, SweepInput
 from embgeo.compression.racing.race import Rules, race
 from embgeo.compression.racing.samples import Sizes
@@ -277,72 +284,142 @@ def estimates(text: str, X: np.ndarray, Y: np.ndarray, Q: np.ndarray) -> tuple[f
 
 # ---- judging in stages ----------------------------------------------------------------------------------------------
 
-RACED = (
-    "f16", "int8", "int4", "rot,int4", "binary", "rot,binary", "rot,tq2", "rot,eden2", "lvq4", "pca48,int8",
-    "pca32,int8", "pca16,int8", "pca32,rot,int4", "pca48,binary", "adaptive@32B", "adaptive@16B", "adaptive@12B",
-    "adaptive@8B", "trellis@16B", "trellis@8B", "binary+int8@4", "adaptive@8B+int8@4",
-)  # fmt: skip
-RACED_ON_TEXT = (
-    "f16", "int8", "int4", "rot,int4", "binary", "rot,binary", "rot,tq2", "rot,eden2", "pca192,int8", "pca96,int8",
-    "pca192,rot,int4", "pca192,binary", "adaptive@96B", "adaptive@64B", "adaptive@48B", "adaptive@24B", "trellis@96B",
-    "trellis@48B", "trellis@24B", "binary+int8@4", "adaptive@24B+int8@4",
-)  # fmt: skip
-Drawn = Callable[[int], SweepInput]
+KINDS = ("equal", "tied", "other")
+RACED_DIMENSION = 128
 
 
-def races(sources: dict[str, tuple[Drawn, tuple[str, ...], tuple[str | None, ...]]], sizes: Sizes, seeds: int) -> None:
-    """The choice of a race against that of the whole sweep, which has the same codecs: equal, tied with it, or not."""
-    print("\nstaged choice against the whole sweep's, by limit: equal / tied / other (recall lost where other)")
-    for source, (draw, texts, budgets) in sources.items():
-        specs = [parse(text) for text in texts]
-        counts: dict[str, list[int]] = {}
-        lost: list[str] = []
-        stages = set()
+@dataclass(frozen=True)
+class Raced:
+    """What is judged whole and in stages: `draw` gives it by seed; chosen within each of `budgets`, without a budget,
+    and to keep the share `keep`."""
+
+    name: str
+    draw: Callable[[int], SweepInput]
+    sizes: Sizes
+    budgets: tuple[str, ...]
+    keep: float
+
+    def limits(self, given: SweepInput) -> dict[str, Limits]:
+        n, d = len(given.embeddings), given.embeddings.dimension
+        found = {text: Limits(n, parse_budget(text, d, n)) for text in self.budgets}
+        return {**found, "no budget": Limits(n), f"keep {100 * self.keep:g} %": Limits(n, keep=self.keep)}
+
+
+def races(sources: list[Raced], seeds: int, path: Path | None) -> None:
+    """The choice of a race against that of the whole sweep, which has the same codecs: equal, tied with it, or not.
+
+    Each seed is printed, and added to `path`, as soon as it is known; seeds that are there already are not run again,
+    so a change of the rules needs another file.
+    """
+    print("\nstaged choice against the whole sweep's", flush=True)
+    known = [json.loads(line) for line in path.read_text().splitlines()] if path is not None and path.exists() else []
+    for source in sources:
+        found = []
         for seed in range(seeds):
-            given = draw(seed)
-            whole = sweep(given, specs)
-            for name, limits in _limits(given, budgets).items():
-                raced = race(given, specs, Rules(limits, sizes=sizes))
-                stages.add(tuple(stage.sweep.documents for stage in raced.stages))
-                decided = decide(whole, limits, seed)
-                best = whole.all[decided.chosen]
-                within = replace(limits, earlier=len(specs) - len(raced.final.outcomes))
-                picked = raced.final.all[decide(raced.final, within, seed).chosen].spec
-                at = next(place for place, one in enumerate(whole.all) if one.spec == picked)
-                kind = 0 if picked == best.spec else 1 if decided.tied[at] else 2
-                counts.setdefault(name, [0, 0, 0])[kind] += 1
-                if kind == 2:
-                    gap = float((whole.all[at].recall - best.recall).mean())
-                    lost.append(f"{name}: {picked} for {best.spec} {gap:+.4f}")
-        cells = "   ".join(f"{name} {' / '.join(map(str, found))}" for name, found in counts.items())
-        print(f"  {source:14s} {len(given.embeddings):,} documents, samples {sorted(stages)}: {cells}", flush=True)
-        for line in lost:
-            print(f"    {line}", flush=True)
+            given = source.draw(seed)
+            specs = [spec for spec in _default_list(given) if str(spec) != "f32"]
+            case = _case(source, given, len(specs), seed)
+            record = next((one for one in known if one["case"] == case), None)
+            if record is None:
+                record = {"case": case, **raced_and_whole(source, given, specs)}
+                if path is not None:
+                    with path.open("a") as file:
+                        file.write(json.dumps(record) + "\n")
+            found.append(record)
+            print(_seed_line(record), flush=True)
+        print(_source_line(found), flush=True)
 
 
-def _limits(given: SweepInput, budgets: tuple[str | None, ...]) -> dict[str, Limits]:
-    n, d = len(given.embeddings), given.embeddings.dimension
-    found = {text or "none": Limits(n, parse_budget(text, d, n) if text else None) for text in budgets}
-    return {**found, "keep 95 %": Limits(n, keep=0.95)}
+def raced_and_whole(source: Raced, given: SweepInput, specs: list[Spec]) -> dict[str, Any]:
+    """What is chosen under each limit from the whole sweep and by a race, as JSON values."""
+    started = time.monotonic()
+    # the same findings without building and timing 80 stores, which no choice reads
+    whole = sweep(given, specs, setting=Setting(is_sample=True))
+    rows = {outcome.spec: outcome for outcome in whole.all}
+    places = {outcome.spec: place for place, outcome in enumerate(whole.all)}
+    swept, found = time.monotonic(), {}
+    with tempfile.TemporaryDirectory() as folder:
+        kept = open_checkpoints(Path(folder), given)  # the first sample is the same under each limit
+        for name, limits in source.limits(given).items():
+            staged = race(given, specs, Rules(limits, sizes=source.sizes), checkpoints=kept)
+            for one in staged.final.all:
+                np.testing.assert_array_equal(one.quality, rows[one.spec].quality)
+            decided = decide(whole, limits, given.seed)
+            within = replace(limits, earlier=sum(len(stage.dropped) for stage in staged.stages))
+            picked = staged.final.all[decide(staged.final, within, given.seed).chosen]
+            best = whole.all[decided.chosen]
+            kind = 0 if picked.spec == best.spec else 1 if decided.tied[places[picked.spec]] else 2
+            found[name] = {
+                "kind": KINDS[kind],
+                "staged": str(picked.spec),
+                "whole": str(best.spec),
+                "recall": float((picked.recall - best.recall).mean()),
+                "quality": float((picked.quality - best.quality).mean()),
+                "samples": [stage.sweep.documents for stage in staged.stages],
+                "specs": [len(one.outcomes) for one in (*(stage.sweep for stage in staged.stages), staged.final)],
+            }
+    seconds = {"whole": round(swept - started, 1), "races": round(time.monotonic() - swept, 1)}
+    return {"choices": found, "seconds": seconds}
 
 
-def spectra(law: str, rows: int, sizes: Sizes) -> Drawn:
+def _default_list(given: SweepInput) -> list[Spec]:
+    e = given.embeddings
+    return default_grid(e.dimension, len(e), e.similarity).specs
+
+
+def _case(source: Raced, given: SweepInput, specs: int, seed: int) -> dict[str, Any]:
+    e, sizes = given.embeddings, source.sizes
+    return {
+        "source": source.name, "seed": seed, "documents": len(e), "dimension": e.dimension, "specs": specs,
+        "queries": len(e.query_ids), "first": sizes.first, "fit_rows": sizes.fit_rows,
+        "limits": list(source.limits(given)),
+    }  # fmt: skip
+
+
+def _seed_line(record: dict[str, Any]) -> str:
+    """One seed: what was chosen, and both differences where the choices differ."""
+    cells = []
+    for name, one in record["choices"].items():
+        gaps = f" recall {one['recall']:+.4f} quality {one['quality']:+.4f}"
+        what = one["staged"] if one["kind"] == "equal" else f"{one['staged']} for {one['whole']}{gaps}"
+        cells.append(f"{name} {one['kind']} ({what})")
+    seconds = record["seconds"]
+    took = f"{seconds['whole']:.0f} s whole, {seconds['races']:.0f} s {len(cells)} races"
+    return f"  {record['case']['source']} seed {record['case']['seed']}: {'; '.join(cells)}; {took}"
+
+
+def _source_line(records: list[dict[str, Any]]) -> str:
+    """All seeds of a source: equal / tied / other by limit, and in all."""
+    case, choices = records[0]["case"], [record["choices"] for record in records]
+    counts = {name: [sum(one[name]["kind"] == kind for one in choices) for kind in KINDS] for name in case["limits"]}
+    cells = [f"{name} {' / '.join(map(str, found))}" for name, found in counts.items()]
+    samples = sorted({tuple(each["samples"]) for one in choices for each in one.values()})
+    total = " / ".join(str(sum(found[kind] for found in counts.values())) for kind in range(len(KINDS)))
+    return (
+        f"{case['source']}, {case['documents']:,} × {case['dimension']}, {case['queries']} queries, {case['specs']} "
+        f"specs, {len(records)} seeds, samples {', '.join(map(str, samples))}; {' / '.join(KINDS)}: {total} "
+        f"({', '.join(cells)})"
+    )
+
+
+def spectra(law: str, rows: int, sizes: Sizes) -> Callable[[int], SweepInput]:
     """Documents and 200 queries of a law, compared by recall of exact neighbours."""
 
     def draw(seed: int) -> SweepInput:
         rng = np.random.default_rng(1000 + seed)
-        e = check_embeddings(sample(law, rng, rows), sample(law, rng, 200))
-        return SweepInput(e, None, seed=seed, fit_rows=sizes.fit_rows)
+        X, Q = (sample(law, rng, count, RACED_DIMENSION) for count in (rows, 200))
+        return SweepInput(check_embeddings(X, Q), None, seed=seed, fit_rows=sizes.fit_rows)
 
     return draw
 
 
-def some_queries(asked: SubjectRequest, sizes: Sizes, count: int = 50) -> Drawn:
+def some_queries(asked: SubjectRequest, sizes: Sizes, count: int = 50) -> Callable[[int], SweepInput]:
     """A real corpus with some of its queries, compared by nDCG@10: all of them need most of so small a corpus."""
     subject = load_subject(Source.of(asked), asked)
     e, judgements = subject.embeddings, subject.judgements
     assert judgements is not None
-    known = [row for row, name in enumerate(e.query_ids) if name in set(judgements.judged_queries)]
+    judged = set(judgements.judged_queries)
+    known = [row for row, name in enumerate(e.query_ids) if name in judged]
 
     def draw(seed: int) -> SweepInput:
         rows = np.sort(np.random.default_rng(seed).choice(known, min(count, len(known)), replace=False))
@@ -353,26 +430,24 @@ def some_queries(asked: SubjectRequest, sizes: Sizes, count: int = 50) -> Drawn:
     return draw
 
 
-def stages(rows: int = 12_000, seeds: int = 3) -> None:
-    """`python benchmarks/decisions.py races [ROWS] [SEEDS]`: the table of judging in stages alone."""
-    sizes = Sizes(first=max(500, rows // 32), fit_rows=max(500, rows // 10))
-    sources = {law: (spectra(law, rows, sizes), RACED, ("16B", "8B", None)) for law in LAWS}
-    races(sources, sizes, seeds)
-    small, real = Sizes(first=700, fit_rows=1000), {}
+def stages(rows: int = 12_000, seeds: int = 3, path: Path | None = None) -> None:
+    """The table of judging in stages alone: three laws of `rows` documents, and two real corpora as they are."""
+    small, sources = Sizes(first=700, fit_rows=1000), []
     if SCIFACT.is_dir():
         files = SubjectRequest(
             f"vectors:{SCIFACT / 'minilm-docs.npy'}", str(SCIFACT), queries_vectors=SCIFACT / "minilm-queries.npy"
         )
-        real["SciFact"] = (some_queries(files, small), RACED_ON_TEXT, ("96B", "24B", None))
-    real["pydocs:sci"] = (
-        some_queries(SubjectRequest("minilm", "pydocs:scientific"), small), RACED_ON_TEXT, ("96B", "24B", None),
-    )  # fmt: skip
-    races(real, small, seeds)
+        sources.append(Raced("SciFact", some_queries(files, small), small, ("96B", "24B"), 0.9))
+    pydocs = SubjectRequest("minilm", "pydocs:scientific")
+    sources.append(Raced("pydocs:scientific", some_queries(pydocs, small), small, ("96B", "24B"), 0.9))
+    sizes = Sizes(first=max(500, rows // 32), fit_rows=max(500, rows // 10))
+    sources += [Raced(law, spectra(law, rows, sizes), sizes, ("32B", "8B"), 0.95) for law in LAWS]
+    races(sources, seeds, path)
 
 
 def main() -> None:
     if sys.argv[1:2] == ["races"]:
-        stages(*map(int, sys.argv[2:]))
+        stages(*map(int, sys.argv[2:4]), *map(Path, sys.argv[4:5]))
         return
     runs = [load_run(Path(folder)) for folder in sys.argv[1:]]
     sources = {law: (drawn_from(law), FAMILIES) for law in LAWS}
