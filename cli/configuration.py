@@ -89,11 +89,11 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
     here = str(ctx.command.name if ctx.info_name is None else ctx.info_name)
     anywhere = {key for name in COMMANDS for key in parameters(load_command(name))}
     for key, value in common.items():
-        if _key(key) not in anywhere:
+        if flag_name(key) not in anywhere:
             raise unknown_name(f"key in {path}", key, anywhere)
-        parameter = parameters(ctx.command).get(_key(key))
+        parameter = parameters(ctx.command).get(flag_name(key))
         if parameter is not None:
-            options[str(parameter.name)] = _value(ctx, parameter, value, key, path)
+            options[str(parameter.name)] = option_value(ctx, parameter, value, key, path)
     for name, table in content.items():
         if not isinstance(table, Mapping):
             continue
@@ -101,21 +101,21 @@ def _apply(ctx: click.Context, _: click.Parameter, path: Path | None) -> None:
             raise unknown_name(f"table in {path}", name, COMMANDS)
         known = parameters(load_command(name))
         for key, value in table.items():
-            if _key(key) not in known:
+            if flag_name(key) not in known:
                 raise unknown_name(f"key in [{name}] of {path}", key, known)
             if name == here:
-                parameter = known[_key(key)]
-                options[str(parameter.name)] = _value(ctx, parameter, value, f"{name}.{key}", path)
+                parameter = known[flag_name(key)]
+                options[str(parameter.name)] = option_value(ctx, parameter, value, f"{name}.{key}", path)
     ctx.default_map = {**(ctx.default_map or {}), **options}
-    ctx.meta[_META] = {"path": str(path), "content": _without_secrets(content)}
+    ctx.meta[_META] = {"path": str(path), "content": shareable(content)}
 
 
-def read(path: Path) -> dict[str, Any]:
-    """The parsed TOML file, its names unchecked. Raises DataError."""
+def read(path: Path, called: str = "--config") -> dict[str, Any]:
+    """The parsed TOML file, its names unchecked; `called` is where it was named. Raises DataError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise DataError(f"--config must name a readable file; {path}: {error.strerror or error}") from None
+        raise DataError(f"{called} must name a readable file; {path}: {error.strerror or error}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DataError(f"{path} must be TOML in UTF-8; {error}") from None
 
@@ -137,22 +137,23 @@ def _named(command: click.Command) -> Iterator[tuple[str, click.Parameter]]:
             yield name, parameter
 
 
-def _key(key: str) -> str:
+def flag_name(key: str) -> str:
+    """The flag that a key means, without its dashes."""
     return key.replace("_", "-")
 
 
-def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str, path: Path) -> Any:
+def option_value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str, path: Path) -> Any:
     """The value as the command line would pass it; InputError if the flag would reject it."""
     flag = isinstance(parameter, click.Option) and parameter.is_flag
     if flag != isinstance(value, bool):
         wanted = "true or false" if flag else "a value, not true or false"
-        raise InputError(f"{key} in {path} must be {wanted}; got {_shown(value)}")
+        raise InputError(f"{key} in {path} must be {wanted}; got {shown(value)}")
     if flag:
         return value
     items = value if isinstance(value, list) else [value]
     if not all(isinstance(item, str | int | float) and not isinstance(item, bool) for item in items):
-        raise InputError(f"{key} in {path} must be text or a number; got {_shown(value)}")
-    texts = [_relative_to_file(parameter, str(item), path.parent) for item in items]
+        raise InputError(f"{key} in {path} must be text or a number; got {shown(value)}")
+    texts = [relative_to_file(parameter, str(item), path.parent) for item in items]
     if parameter.multiple:
         passed: Any = tuple(texts)
     elif not isinstance(value, list):
@@ -168,7 +169,7 @@ def _value(ctx: click.Context, parameter: click.Parameter, value: Any, key: str,
     return passed
 
 
-def _relative_to_file(parameter: click.Parameter, text: str, base: Path) -> str:
+def relative_to_file(parameter: click.Parameter, text: str, base: Path) -> str:
     """`text`; if it is a path, relative to the folder `base` of the file."""
     if text.startswith("~"):
         return text
@@ -190,12 +191,12 @@ def _relative_to_file(parameter: click.Parameter, text: str, base: Path) -> str:
     return text
 
 
-def _without_secrets(content: Any) -> Any:
+def shareable(content: Any) -> Any:
     """The content as a run may store it: addresses lose their passwords."""
     if isinstance(content, Mapping):
-        return {key: _without_secrets(value) for key, value in content.items()}
+        return {key: shareable(value) for key, value in content.items()}
     if isinstance(content, list):
-        return [_without_secrets(value) for value in content]
+        return [shareable(value) for value in content]
     return without_secrets(content) if isinstance(content, str) else content
 
 
@@ -208,6 +209,7 @@ def _store(text: str) -> VectorStore | None:
     return vector_stores().get(text.partition(":")[0])
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A value of the file in a message, shortened."""
     text = repr(value)
     return text if len(text) <= 60 else text[:59] + "…"

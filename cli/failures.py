@@ -19,6 +19,7 @@ INTERRUPTED = 130
 KEPT = {
     "analyze": "Texts encoded so far are kept",
     "compress": "Texts encoded and specs evaluated so far are kept",
+    "grid": "Finished cells, and texts encoded and specs evaluated so far, are kept",
 }
 FULL = {errno.ENOSPC, errno.EDQUOT}
 FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}

@@ -13,6 +13,7 @@ from embgeo import __version__
 COMMANDS = (
     "analyze",
     "compress",
+    "grid",
     "compare",
     "search",
     "export",

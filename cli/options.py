@@ -190,7 +190,7 @@ def _passing_request(kind: type[Any], function: Callable[..., Any]) -> Callable[
     @functools.wraps(function)
     def call(**options: Any) -> Any:
         common = Common.popped_from(options)
-        request = _pop_request(kind, options)
+        request = pop_request(kind, options, used(click.get_current_context()))
         with common.output.configured():
             return function(request=request, common=common, **options)
 
@@ -206,15 +206,15 @@ def _shared_options() -> Iterator[Callable[[F], F]]:
             yield option_for(one)
 
 
-def _pop_request(kind: type[Any], options: dict[str, Any]) -> Any:
-    """Pop the options of the request and build it."""
+def pop_request(kind: type[Any], options: dict[str, Any], config: Any) -> Any:
+    """Pop the options of the request and build it; `config` is where they came from."""
     asked = _pop(options, (one.name for one in fields(kind)))
     asked = {name: list(value) or None if isinstance(value, tuple) else value for name, value in asked.items()}
     if issubclass(kind, SubjectRequest):
         given = _pop(options, (one.name for one in ENCODER))
         encoder = {name: value for name, value in given.items() if value not in (None, False)}
         asked["encoder"] = EncoderOptions(device=asked["device"], **encoder)
-    return kind(**asked, config=used(click.get_current_context()))
+    return kind(**asked, config=config)
 
 
 def _pop(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -32,8 +32,11 @@ def follow(
     return logged(output, out / f"{folder_name(named)}.log", work, lambda run: run.folder)
 
 
-def logged(output: Output, path: Path, work: Callable[[Progress], Done], home: Callable[[Done], Path]) -> Done:
-    """Do `work`, showing its progress and logging it to `path`; afterwards the log is in the folder `home(done)`."""
+def logged(output: Output, path: Path, work: Callable[[Progress], Done], home: Callable[[Done], Path | None]) -> Done:
+    """Do `work`, showing its progress and logging it to `path`; afterwards the log is in the folder `home(done)`.
+
+    It is removed if that is None.
+    """
     log = ProgressLog(path)
     try:
         with output.progress(log) as progress:
@@ -41,25 +44,32 @@ def logged(output: Output, path: Path, work: Callable[[Progress], Done], home: C
     except BaseException:
         log.discard()
         raise
-    log.keep(home(done))
+    if (folder := home(done)) is None:
+        log.discard()
+    else:
+        log.keep(folder)
     return done
 
 
 def finish(run: Run, common: Common) -> None:
     """Write the report into the run folder, copy it to --html, write the JSON to --json, and print the paths."""
-    if not common.no_html:
-        from embgeo.reports import write_report
-
-        report = write_report([run], run.folder / "report.html")
-        if common.html is not None:
-            try:
-                common.html.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(report, common.html)
-            except OSError as error:
-                raise StorageError(
-                    f"--html must name a writable file; {common.html}: {error.strerror or error}"
-                ) from error
+    write_html(run, common)
     common.output.json(run.result)
     common.output.line(f"run     {plain(path_text(run.folder))}")
     if not common.no_html:
         common.output.line(f"report  {plain(path_text(common.html or run.folder / 'report.html'))}")
+
+
+def write_html(run: Run, common: Common) -> None:
+    """Write the report into the run folder and copy it to --html, unless --no-html."""
+    if common.no_html:
+        return
+    from embgeo.reports import write_report
+
+    report = write_report([run], run.folder / "report.html")
+    if common.html is not None:
+        try:
+            common.html.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(report, common.html)
+        except OSError as error:
+            raise StorageError(f"--html must name a writable file; {common.html}: {error.strerror or error}") from error

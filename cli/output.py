@@ -16,7 +16,7 @@ import click
 
 from embgeo.cli.progress_lines import DETAIL, LONG_SECONDS, Lines, ProgressLog, rate_text, ticking
 from embgeo.errors import StorageError
-from embgeo.progress import NOTE, PLAN, Progress
+from embgeo.progress import NOTE, SAID, Progress
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -187,7 +187,7 @@ class Bars:
         stage, _, note = stage.partition(NOTE)
         self._note = note or self._note
         name = stage.partition(DETAIL)[0]
-        if name == PLAN:
+        if name in SAID:
             self._live.console.print(stage, markup=False, highlight=False)
             return
         if name not in self._tasks:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from embgeo.progress import NOTE, PLAN, duration_text
+from embgeo.progress import NOTE, SAID, duration_text
 
 LONG_SECONDS = 2.0  # shorter stages get no line
 PERIOD_SECONDS = 30.0  # the longest silence
@@ -52,7 +52,7 @@ class Lines:
         name = stage.partition(DETAIL)[0]
         with self._lock:
             now = time.monotonic()
-            if name == PLAN:
+            if name in SAID:
                 self._line(stage, "")
                 return
             running = self._running.pop(name, None) or _Stage(now, done)

@@ -65,6 +65,14 @@ class RunFormatError(EmbgeoError):
     """A run folder or store is damaged or was written by a newer embgeo."""
 
 
+class CellsError(EmbgeoError):
+    """Some cells of a grid failed; the others are written. The exit code is 1 if a bug in embgeo was a cause."""
+
+    def __init__(self, message: str, exit_code: int = 2) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class GateError(EmbgeoError):
     """A condition that the user set (`--strict`, `--fail-if`) is not met. All results are written first."""
 

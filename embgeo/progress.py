@@ -6,6 +6,8 @@ from typing import Protocol
 
 NOTE = "\n"
 PLAN = "plan"  # the stage "plan: …" says what will be done, once
+CELL = "cell"  # "cell: …" says how a cell of a grid ended
+SAID = (PLAN, CELL)  # stages that are a line of their own, not a bar
 
 
 class Progress(Protocol):

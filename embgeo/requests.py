@@ -13,7 +13,7 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from numbers import Integral
 from os import PathLike, fspath
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, get_args
 
 from embgeo.errors import InputError
 from embgeo.files.addresses import without_secrets
@@ -90,6 +90,7 @@ class SubjectRequest:
     config : where the options came from, stored in the run unchanged.
     """
 
+    command: ClassVar[str] = ""  # that it is a request of
     model: str | PathLike[str] | np.ndarray | None = None
     dataset: str | None = None
     docs: np.ndarray | None = None
@@ -137,9 +138,7 @@ class SubjectRequest:
 
     def stored(self, model: str) -> dict[str, Any]:
         """The request as a run of `model` stores it: the options that determine its numbers."""
-        declared = [*options_of(type(self)), *options_of(SubjectRequest)]
-        kept = [one.name for one in declared if "help" in one.metadata and one.metadata.get("stored", True)]
-        named = {name: getattr(self, name) for name in kept}
+        named = {one.name: getattr(self, one.name) for one in stored_options(type(self))}
         if self.queries_vectors is not None:
             named["queries_vectors"] = without_secrets(fspath(self.queries_vectors))
         return {"model": model, "dataset": self.dataset, **named, "encoder": asdict(self.encoder_options)}
@@ -149,6 +148,7 @@ class SubjectRequest:
 class AnalyzeRequest(SubjectRequest):
     """What `embgeo analyze` takes."""
 
+    command: ClassVar[str] = "analyze"
     measures: list[str] | None = option(
         "Compute only these measures or families (`embgeo measures`).", metavar="NAME,…", separator=","
     )
@@ -160,6 +160,7 @@ class AnalyzeRequest(SubjectRequest):
 class CompressRequest(SubjectRequest):
     """What `embgeo compress` takes."""
 
+    command: ClassVar[str] = "compress"
     budget: str | None = option(
         "96B limits the bytes per vector; 8x, 25%, 4GB, 512MiB limit the whole store.", metavar="SIZE"
     )
@@ -195,6 +196,32 @@ class CompressRequest(SubjectRequest):
         environment="EMBGEO_RAY_ADDRESS",
         stored=False,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class GridRequest:
+    """What `embgeo grid` takes; `threads` and `out` are those of a `SubjectRequest`.
+
+    Attributes
+    ----------
+    cells : the runs of the study, each the request of one; `threads` and `out` of the grid hold for all.
+    """
+
+    cells: Sequence[SubjectRequest]
+    engine: str = option(
+        "What makes the cells: this process, one after another, or tasks of Ray, each with one thread (needs "
+        "embgeo[ray]).",
+        "local",
+        choices=("local", "ray"),
+    )
+    address: str | None = option(
+        "Address of a running Ray cluster, whose nodes share this file system.  [default: Ray is started on this "
+        "machine]",
+        metavar="HOST:PORT",
+        environment="EMBGEO_RAY_ADDRESS",
+    )
+    threads: int | None = None
+    out: Path = Path("embgeo-runs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,6 +291,12 @@ class DeployRequest:
 def options_of(request: type[Any]) -> list[Field[Any]]:
     """The options that `request` declares itself, without those of its base class."""
     return [one for one in fields(request) if one.name in request.__annotations__]
+
+
+def stored_options(request: type[SubjectRequest]) -> list[Field[Any]]:
+    """The options that a run stores, without those of the encoder: what its numbers depend on."""
+    declared = [*options_of(request), *options_of(SubjectRequest)]
+    return [one for one in declared if "help" in one.metadata and one.metadata.get("stored", True)]
 
 
 def by_keywords(request: type[Any]) -> Callable[[Callable[..., T]], Callable[..., T]]:

@@ -52,10 +52,9 @@ def resolve_dataset(
     DataError, HubError
         From the loader.
     """
+    check_dataset(name)
     folder = Path(name)
     if name in BUILT_IN:
-        if is_beir_folder(folder):
-            raise InputError(f"{name!r} is both a built-in dataset and a folder here; write ./{name} for the folder")
         if name == "tiny":
             return load_beir(tiny_folder(), split=split, drop_own_document=drop_own_document, progress=progress)
         if split != "test":
@@ -64,6 +63,20 @@ def resolve_dataset(
     if folder.is_dir() and name:
         ids = {"doc_ids": doc_ids, "query_ids": query_ids}
         return load_beir(folder, split=split, drop_own_document=drop_own_document, **ids, progress=progress)
+    from embgeo.datasets.mteb_task import load_mteb_task
+
+    return load_mteb_task(name, split=split, drop_own_document=drop_own_document, progress=progress)
+
+
+def check_dataset(name: str) -> None:
+    """Raise the error of `resolve_dataset` if no dataset has this name; nothing is read and no hub is asked."""
+    folder = Path(name)
+    if name in BUILT_IN:
+        if is_beir_folder(folder):
+            raise InputError(f"{name!r} is both a built-in dataset and a folder here; write ./{name} for the folder")
+        return
+    if folder.is_dir() and name:
+        return
     if folder.exists() and name:
         raise DataError(
             f"a dataset must be a folder with corpus.jsonl, queries.jsonl and qrels/; {name} is a file. With vectors "
@@ -73,12 +86,11 @@ def resolve_dataset(
         raise DataError(f"the dataset folder {name} does not exist. Built-in: {', '.join(BUILT_IN)}.")
     if near := _built_in_meant(name):
         raise UnknownNameError(f"unknown dataset {name!r}; did you mean {near}? Built-in: {', '.join(BUILT_IN)}.")
-    from embgeo.datasets.mteb_task import load_mteb_task, mteb_task_names
+    from embgeo.datasets.mteb_task import mteb_task_names
 
     tasks = mteb_task_names()
     if name.partition(":")[0] not in tasks:
         raise _unknown(name, tasks)
-    return load_mteb_task(name, split=split, drop_own_document=drop_own_document, progress=progress)
 
 
 def _built_in_meant(name: str) -> str:

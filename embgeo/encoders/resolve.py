@@ -56,25 +56,31 @@ def resolve_encoder(name: str, options: EncoderOptions = DEFAULT_OPTIONS, task: 
         The folder holds no model, the weights are not the published ones, or an option does not fit the model.
     """
     check_options(options)
-    if name.startswith(VECTORS):
-        raise InputError(f"{name!r} names vectors and cannot encode texts; name the model that produced them.")
+    check_model(name)
     if name == MINILM:
         return _load_minilm(options)
     folder = Path(name).expanduser()
     if folder.is_dir():
         return load_folder(name, folder, options)
+    meta = _registry().get(name)
+    return _load_from_hub(name, options) if meta is None else load_mteb(name, meta, options, task)
+
+
+def check_model(name: str) -> None:
+    """Raise the error of `resolve_encoder` if no model can have this name; nothing is loaded and no hub is asked."""
+    if name.startswith(VECTORS):
+        raise InputError(f"{name!r} names vectors and cannot encode texts; name the model that produced them.")
+    folder = Path(name).expanduser()
+    if name == MINILM or folder.is_dir():
+        return
     if folder.is_file():
         raise InputError(f"a model must be a folder or a name; {name} is a file. For embeddings use vectors:{name}")
     if name.startswith((".", "~", os.sep)) or name.endswith(os.sep) or name.count("/") > 1:
         raise DataError(f"no model folder {name}; check the path")
-    meta = _registry().get(name)
-    if meta is not None:
-        return load_mteb(name, meta, options, task)
-    if HUB_NAME.fullmatch(name) is None:
+    if HUB_NAME.fullmatch(name) is None and name not in _registry():
         raise unknown_name(
             "model", name, model_names(), "`embgeo models` lists the models; a hub name has the form ORG/NAME."
         )
-    return _load_from_hub(name, options)
 
 
 def packaged_minilm() -> tuple[Path, str] | None:

@@ -33,11 +33,7 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
 
     Raises the errors of `embgeo.errors`, before anything is encoded whenever that is possible.
     """
-    check_writable_folder(request.out, "--out")
-    device = choose_device(request.device)
-    source = Source.of(request)
-    if request.umap:
-        require_umap()
+    source, device = check(request)
     with limited_threads(request.threads) as threads:
         chosen = select(request.measures, request.quick)
         subject = load_subject(source, request, progress, tokens=any("tokens" in m.needs for m in chosen))
@@ -59,6 +55,17 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
         }
         arrays = found.arrays | _per_document(signature) | laid_out.arrays()
     return save_run(request.out, result, arrays, *texts(subject, laid_out.rows))
+
+
+def check(request: AnalyzeRequest) -> tuple[Source, str]:
+    """Refuse what can be refused before any data is read; the source of the documents, and the device."""
+    check_writable_folder(request.out, "--out")
+    device = choose_device(request.device)
+    source = Source.of(request)
+    if request.umap:
+        require_umap()
+    select(request.measures, request.quick)
+    return source, device
 
 
 @dataclass(frozen=True)

@@ -95,6 +95,11 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
     return run
 
 
+def check(request: CompressRequest) -> None:
+    """Refuse what can be refused before any data is read."""
+    _Parsed.of(request)
+
+
 @dataclass(frozen=True)
 class _Parsed:
     """A parsed request.

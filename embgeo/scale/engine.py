@@ -13,6 +13,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Protocol, TypeVar
@@ -38,6 +39,12 @@ class Engine(Protocol):
         """`function(item, *constants)` of each item, in their order; raises what the function raises."""
         ...
 
+    def as_ended(
+        self, function: Callable[..., Result], items: Iterable[Item], *constants: Any
+    ) -> Iterator[tuple[int, Result | EmbgeoError]]:
+        """(place of the item, its result, or the error of its task), as they end; one that fails stops no other."""
+        ...
+
 
 class Local:
     """One task after another in this process."""
@@ -46,6 +53,12 @@ class Local:
 
     def map(self, function: Callable[..., Result], items: Iterable[Item], *constants: Any) -> Iterator[Result]:
         return (function(item, *constants) for item in items)
+
+    def as_ended(
+        self, function: Callable[..., Result], items: Iterable[Item], *constants: Any
+    ) -> Iterator[tuple[int, Result | EmbgeoError]]:
+        for place, item in enumerate(items):
+            yield place, _ended(partial(function, item, *constants))
 
 
 class Ray:
@@ -67,6 +80,17 @@ class Ray:
             result = self._result(running.popleft())
             running.extend(task.remote(item, *held) for item in islice(left, 1))
             yield result
+
+    def as_ended(
+        self, function: Callable[..., Result], items: Iterable[Item], *constants: Any
+    ) -> Iterator[tuple[int, Result | EmbgeoError]]:
+        ray = self._connected()
+        held = [ray.put(constant) for constant in (function, *constants)]
+        task = ray.remote(_task).options(num_cpus=1, max_retries=TRIES)
+        running = {task.remote(item, *held): place for place, item in enumerate(items)}
+        while running:
+            [ended], _ = ray.wait(list(running), num_returns=1)
+            yield running.pop(ended), _ended(partial(self._result, ended))
 
     def close(self) -> None:
         """End what was started; a cluster that was connected to goes on."""
@@ -108,7 +132,7 @@ class Ray:
             raise
         except ray.exceptions.RayError as error:
             raise EngineError(
-                f"a task did not end in {TRIES + 1} tries: {_first_line(error)}. Finished shards are kept: the same "
+                f"a task did not end in {TRIES + 1} tries: {_first_line(error)}. What is finished is kept: the same "
                 "command goes on from there"
             ) from error
 
@@ -149,6 +173,13 @@ def check_engine(name: str, address: str | None) -> None:
         raise EngineError(
             f"no Ray cluster answers at {address}: {_first_line(error)}. Start one, or name its head"
         ) from None
+
+
+def _ended(result: Callable[[], Result]) -> Result | EmbgeoError:
+    try:
+        return result()
+    except EmbgeoError as error:
+        return error
 
 
 def _task(item: Any, function: Callable[..., Any], *constants: Any) -> Any:

@@ -13,11 +13,11 @@ import numpy as np
 from embgeo.datasets.beir import is_beir_folder
 from embgeo.datasets.checks import build_dataset, without_texts
 from embgeo.datasets.dataset import Dataset, Origin
-from embgeo.datasets.registry import list_datasets, resolve_dataset
+from embgeo.datasets.registry import check_dataset, list_datasets, resolve_dataset
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
 from embgeo.encoders.cache import cache_key, encode_texts
 from embgeo.encoders.encoder import Encoder, Role, count_truncated
-from embgeo.encoders.resolve import VECTORS, names_model, resolve_encoder
+from embgeo.encoders.resolve import VECTORS, check_model, names_model, resolve_encoder
 from embgeo.errors import InputError
 from embgeo.files.addresses import without_secrets
 from embgeo.files.cache_folder import cache_directory
@@ -25,7 +25,7 @@ from embgeo.files.ids import PackedIds, RowNumbers, as_ids
 from embgeo.judgements import Judgements, check_judgements, how_ids_differ
 from embgeo.progress import Progress, silent
 from embgeo.requests import EncoderOptions, SubjectRequest
-from embgeo.sources.vector_files import Vectors, file_suffixes, load_named, one_row
+from embgeo.sources.vector_files import Vectors, check_named, file_suffixes, load_named, one_row
 from embgeo.sources.vector_stores import names_vectors, vector_stores
 
 IN_MEMORY = "vectors:arrays"  # the model name of a run on arrays in memory
@@ -110,7 +110,7 @@ def load_subject(
     comes without a dataset or vectors do not fit it.
     """
     model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
-    has_vectors = _checked_request(source, request)
+    has_vectors = checked_request(source, request)
     asked: dict[str, Any] = {
         "split": request.split,
         "drop_own_document": request.drop_own_document,
@@ -138,7 +138,15 @@ def load_subject(
     return _from_vectors(model, found, data, chosen)
 
 
-def _checked_request(source: Source, request: SubjectRequest) -> bool:
+def check_names(model: str | None = None, dataset: str | None = None) -> None:
+    """Raise what `load_subject` would raise for a name alone; nothing is read, and no hub and no store is asked."""
+    if dataset is not None:
+        check_dataset(dataset)
+    if model is not None:
+        (check_named if names_vectors(model) else check_model)(model)
+
+
+def checked_request(source: Source, request: SubjectRequest) -> bool:
     """Whether the request names vectors and not a text model; raises InputError for options that do not fit."""
     model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
     if similarity not in ("auto", *SIMILARITIES):

@@ -139,6 +139,12 @@ def load_named(
     return _with_queries(*_named(name, "docs", TextColumn(text), progress), queries, text, progress)
 
 
+def check_named(name: str) -> None:
+    """Raise what `load_named` would raise if `name` is vectors:PATH without such files, or a store of no known kind."""
+    if find_store(name) is None:
+        _is_pattern(_split(name.removeprefix(VECTORS))[0])
+
+
 def load_vectors(path: Path, queries: str | PathLike[str] | None = None, progress: Progress = silent) -> Vectors:
     """Read vectors of documents, and of queries, from files; shards are a folder or a pattern (`FOLDER/emb_*.npy`).
 
@@ -230,10 +236,8 @@ def _read(place: str, only: str, progress: Progress = silent) -> dict[str, Any]:
     store = next((each for each in vector_stores().values() if suffix in each.suffixes), None)
     reader = _folder_reader(path) if path.is_dir() else None
     folder = path.is_dir() and store is None and reader is None
-    if folder or (is_pattern(str(path)) and not path.exists()):
+    if _is_pattern(path) or folder:
         return _as(only, _stacked(str(path), column, progress))
-    if not path.exists():
-        raise DataError(f"no vector file {path}; check the path")
     if store is not None:
         return _as(only, read_store(store, place, NO_TEXTS, progress))
     reader = reader or readers().get(suffix)
@@ -250,6 +254,15 @@ def _read(place: str, only: str, progress: Progress = silent) -> dict[str, Any]:
             f"{path} must hold one matrix or the keys {', '.join(KEYS)}; got {', '.join(unknown[:5]) or 'nothing'}"
         )
     return arrays
+
+
+def _is_pattern(path: Path) -> bool:
+    """Whether it is a pattern of files and not a path; DataError for a path that does not exist."""
+    if path.exists():
+        return False
+    if not is_pattern(str(path)):
+        raise DataError(f"no vector file {path}; check the path")
+    return True
 
 
 def _split(place: str) -> tuple[Path, str]:

@@ -6,6 +6,7 @@ import io
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,10 @@ from embgeo.cli.failures import run
 from embgeo.cli.output import Output
 from embgeo.reports.drawing.terminal import draw, table
 from embgeo.reports.front import front_table
+from embgeo.reports.grid import cells_table, grid_tables
 from embgeo.reports.sections.retrieval import retrieval_table
 from embgeo.reports.sections.signature import signature_table
+from embgeo.results.grid import GridCell
 from embgeo.run import load_run
 
 WIDTHS = (1, 12, *range(20, 81, 3))
@@ -40,6 +43,15 @@ def tables(repository: Path) -> Iterator[Table | None]:
     for block in (retrieval_table(analyzed), signature_table(analyzed), front_table(compressed)):
         yield draw(block)
     yield from compare_tables(stored["compare"].findings)
+    cell = GridCell(command="compress", model="org/a-model-of-some-length", dataset="my-corpus/", seed=10, run="runs/x")
+    stores = replace(
+        cell, float32=0.6451, spec="pca192,rot,int4", bytes_per_vector=1536.0, value=0.6398, retained=0.992
+    )
+    spaces = replace(
+        cell, command="analyze", measures={"twonn_dim": 12.45, "participation_ratio": 1234.5, "hubness": 0.2}
+    )
+    for block in (cells_table([cell]), *grid_tables([stores, spaces])):
+        yield draw(block)
     rows = [["hnsw32ef128,pca192,rot,int4+int8@10", "1,234,567 rows of 12.5", "17"]]
     yield table("", [("spec", "text"), ("note", "text"), ("n", "right")], rows)
 

@@ -78,12 +78,12 @@ class Cluster:
             "OMP_NUM_THREADS": "1",
         }
 
-    def start(self, words: list[str], log: Path) -> subprocess.Popen[bytes]:
-        """A process in the namespace."""
+    def start(self, words: list[str], log: Path, cwd: Path | None = None, **variables: str) -> subprocess.Popen[bytes]:
+        """A process in the namespace, with more environment variables."""
         with log.open("ab") as output:
             return subprocess.Popen(
                 ["nsenter", f"--net=/proc/{self.holder.pid}/ns/net", *words],
-                env=self.environment, stdout=output, stderr=subprocess.STDOUT, cwd=self.place,
+                env={**self.environment, **variables}, stdout=output, stderr=subprocess.STDOUT, cwd=cwd or self.place,
             )  # fmt: skip
 
     def node(self, name: str, *words: str) -> subprocess.Popen[bytes]:
@@ -207,6 +207,87 @@ def test_the_run_is_that_of_local(cluster: Cluster, folder: Path, tmp_path: Path
     with np.load(one / "arrays.npz") as mine, np.load(other / "arrays.npz") as theirs:
         assert set(mine) == set(theirs)
         assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
+
+
+GRID = """
+command = ["analyze", "compress"]
+models = ["vectors:a.npz", "vectors:b.npz"]
+seeds = [0, 1]
+[analyze]
+measures = ["dimension", "hubs"]
+[compress]
+spec = ["pca8,rot,int8", "int4"]
+"""
+
+
+def test_a_grid_is_that_of_local(cluster: Cluster, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in "ab":
+        docs = rng.standard_normal((300, 16)).astype(np.float32)
+        np.savez(tmp_path / f"{name}.npz", docs=docs, queries=docs[:40] + np.float32(0.1))
+    (tmp_path / "study.toml").write_text(GRID)
+    words = [sys.executable, "-m", "embgeo.cli", "grid", "study.toml"]
+    spread = [*words, "--out", "ray", "--engine", "ray", "--address", ADDRESS, "--json", "ray.json"]
+    # a folder of the driver, relative to where it was called
+    running = cluster.start(spread, tmp_path / "log", tmp_path, EMBGEO_CACHE_DIR="cache")
+    assert running.wait(2 * PATIENCE) == 0, (tmp_path / "log").read_text()
+    here = [*words, "--out", "local", "--threads", "1"]
+    subprocess.run(here, check=True, capture_output=True, env=cluster.environment, cwd=tmp_path)
+    names = {path.parent.name for path in tmp_path.glob("ray/*/run.json")}
+    assert len(names) == 9, "eight cells and their comparison"
+    assert names == {path.parent.name for path in tmp_path.glob("local/*/run.json")}
+    for name in names:
+        one, other = (tmp_path / "ray" / name, tmp_path / "local" / name)
+        results = [json.loads((run / "run.json").read_text()) for run in (one, other)]
+        if not name.startswith("compare-"):  # which holds the paths of its runs
+            assert timeless(results[0]) == timeless(results[1])
+        for held in one.glob("*.safetensors"):
+            assert file_digest(held) == file_digest(other / held.name)
+        if (one / "arrays.npz").exists():
+            with np.load(one / "arrays.npz") as mine, np.load(other / "arrays.npz") as theirs:
+                assert set(mine) == set(theirs)
+                for array in mine:
+                    np.testing.assert_array_equal(mine[array], theirs[array])
+
+
+def test_a_worker_and_the_driver_of_a_grid_die(cluster: Cluster, tmp_path: Path) -> None:
+    """Only what was not finished is made again, and nothing partial is left."""
+    counts = (60, 61, 62, 63)
+    for rows in counts:
+        np.save(tmp_path / f"{rows}.npy", np.random.default_rng(rows).standard_normal((rows, 8)).astype(np.float32))
+    models = ", ".join(f'"vectors:{rows}.npy"' for rows in counts)
+    (tmp_path / "study.toml").write_text(f'command = "analyze"\nmodels = [{models}]\nmeasures = "slow"\n')
+    shutil.copy(DRIVER.with_name("slow_measure.py"), tmp_path)  # where the command is called, workers import from
+    words = [sys.executable, "-m", "embgeo.cli", "grid", "study.toml", "--no-html", "--engine", "ray"]
+
+    def start() -> subprocess.Popen[bytes]:
+        return cluster.start([*words, "--address", ADDRESS], tmp_path / "log", tmp_path, EMBGEO_PLUGINS="slow_measure")
+
+    def made() -> dict[str, int]:
+        return {path.parent.name: path.stat().st_mtime_ns for path in tmp_path.glob("embgeo-runs/analyze-*/run.json")}
+
+    for rows in counts[1:]:
+        (tmp_path / f"wait-{rows}").touch()
+    running = start()
+    wait_for(lambda: len(made()) == 1 and len(tasks(tmp_path)) > 2, "one cell made and two begun")
+    began = dict(tasks(tmp_path))
+    os.kill(began[61], signal.SIGKILL)
+    for rows in (61, 62):
+        (tmp_path / f"wait-{rows}").unlink()
+    wait_for(lambda: len(made()) == 3, "all made but one, that of the dead worker by another")
+    assert sorted(rows for rows, _ in tasks(tmp_path)) == [60, 61, 61, 62, 63]
+    running.kill()
+    running.wait()
+    workers = {process for _, process in tasks(tmp_path)}
+    wait_for(lambda: not workers & set(cluster.processes()), "its workers are gone")
+    before, begun = made(), len(tasks(tmp_path))
+    assert len(before) == 3
+    (tmp_path / "wait-63").unlink()
+    assert start().wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    assert {name: when for name, when in made().items() if name in before} == before
+    assert [rows for rows, _ in tasks(tmp_path)[begun:]] == [63]
+    left = {path.name for path in (tmp_path / "embgeo-runs").iterdir()} - set(made())
+    assert all(name.startswith("compare-") or name == "grid-study.log" for name in left), left
 
 
 def test_a_worker_dies_in_mid_encoding(cluster: Cluster, folder: Path, expected: Path, tmp_path: Path) -> None:
