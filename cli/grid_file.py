@@ -83,7 +83,7 @@ class Study:
                 check_names(dataset=dataset)
 
     def cells(self, out: Path, threads: int | None) -> list[SubjectRequest]:
-        """The requests by command, seed, dataset and model: so that cells made at once seldom encode the same texts."""
+        """The requests, by command, seed, dataset and model."""
         fixed = {"out": out, "threads": threads, "engine": "local", "address": None}
         datasets = dict[str | None, Options](self.datasets.items()) or {None: {name: {} for name in KINDS}}
         return [

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from os import fspath
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from embgeo.results.grid import FAILED, FINISHED, MADE, TO_DO, GridCell, GridRes
 from embgeo.run import Run, load_run, path_text
 from embgeo.scale.engine import check_engine, open_engine
 from embgeo.sources.subject import Source, checked_request
+from embgeo.sources.vector_stores import names_vectors
 from embgeo.writable import check_writable_folder
 
 CHECKS: Mapping[str, Callable[[Any], Any]] = {"analyze": analyze.check, "compress": compress.check}
@@ -158,15 +159,32 @@ def _made(
 
     def tell(number: int, stage: str, done: int, total: int) -> None:
         detail = stage.partition(NOTE)[0] + (f" {done}/{total}" if total > 1 else "")
-        progress(f"cells: {cells[number].name}, {detail}", ends, len(to_do))
+        name = cells[number].name
+        progress(f"cells: {name}, {detail}{NOTE}{name} · {detail}", ends, len(to_do))
 
     threads = 1 if spread else request.threads
     items = [(number, replace(request.cells[number], threads=threads, out=request.out)) for number in to_do]
     progress("cells", 0, len(to_do))
     with open_engine(request.engine, request.address, request.threads or usable_cpus()) as engine:
-        for place, end in engine.as_ended(make_cell, items, Place.here(), _silent if spread else tell):
+        tasks = engine.as_ended(make_cell, items, Place.here(), _silent if spread else tell, after=_after(items))
+        for place, end in tasks:
             ends += 1
             yield to_do[place], Ended(0.0, error=str(end)) if isinstance(end, EmbgeoError) else end
+
+
+def _after(items: Sequence[tuple[int, SubjectRequest]]) -> dict[int, int]:
+    """For each item whose texts are those of an earlier one, the place of the first: it encodes them for all."""
+    first: dict[str, int] = {}
+    found = {}
+    for place, (_, asked) in enumerate(items):
+        model = Source.of(asked).model
+        if not names_vectors(model):
+            encoded = first.setdefault(
+                canonical_json([model, asked.dataset, asked.split, asdict(asked.encoder_options)]), place
+            )
+            if encoded != place:
+                found[place] = encoded
+    return found
 
 
 def _cell(asked: SubjectRequest) -> GridCell:

@@ -11,7 +11,7 @@ import secrets
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -40,9 +40,12 @@ class Engine(Protocol):
         ...
 
     def as_ended(
-        self, function: Callable[..., Result], items: Iterable[Item], *constants: Any
+        self, function: Callable[..., Result], items: Sequence[Item], *constants: Any, after: Mapping[int, int]
     ) -> Iterator[tuple[int, Result | EmbgeoError]]:
-        """(place of the item, its result, or the error of its task), as they end; one that fails stops no other."""
+        """(place of the item, its result, or the error of its task), as they end; one that fails stops no other.
+
+        `after` has, for the place of an item, an earlier one that must end before it begins.
+        """
         ...
 
 
@@ -55,7 +58,7 @@ class Local:
         return (function(item, *constants) for item in items)
 
     def as_ended(
-        self, function: Callable[..., Result], items: Iterable[Item], *constants: Any
+        self, function: Callable[..., Result], items: Sequence[Item], *constants: Any, after: Mapping[int, int]
     ) -> Iterator[tuple[int, Result | EmbgeoError]]:
         for place, item in enumerate(items):
             yield place, _ended(partial(function, item, *constants))
@@ -82,15 +85,17 @@ class Ray:
             yield result
 
     def as_ended(
-        self, function: Callable[..., Result], items: Iterable[Item], *constants: Any
+        self, function: Callable[..., Result], items: Sequence[Item], *constants: Any, after: Mapping[int, int]
     ) -> Iterator[tuple[int, Result | EmbgeoError]]:
         ray = self._connected()
         held = [ray.put(constant) for constant in (function, *constants)]
         task = ray.remote(_task).options(num_cpus=1, max_retries=TRIES)
-        running = {task.remote(item, *held): place for place, item in enumerate(items)}
+        running = {task.remote(item, *held): place for place, item in enumerate(items) if place not in after}
         while running:
             [ended], _ = ray.wait(list(running), num_returns=1)
-            yield running.pop(ended), _ended(partial(self._result, ended))
+            place = running.pop(ended)
+            running |= {task.remote(items[each], *held): each for each, first in after.items() if first == place}
+            yield place, _ended(partial(self._result, ended))
 
     def close(self) -> None:
         """End what was started; a cluster that was connected to goes on."""

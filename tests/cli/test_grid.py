@@ -19,7 +19,9 @@ from examples import slow_measure
 from embgeo.cli.failures import run
 from embgeo.cli.grid_file import Study
 from embgeo.cli.group import load_command
+from embgeo.errors import EngineError
 from embgeo.pipelines import grid as grid_module
+from embgeo.pipelines.grid import Place
 from embgeo.run import load_run
 
 PATIENCE = 120.0
@@ -307,6 +309,22 @@ def test_an_engine_that_cannot_be_is_refused_first(options: list[str], capsys: p
     assert run(["grid", "study.toml", *options]) == 2
     assert not Path("embgeo-runs").exists()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_texts_are_encoded_by_the_first_cell_that_needs_them() -> None:
+    study("""
+        command = ["analyze", "compress"]
+        models = ["minilm", "vectors:a.npz"]
+        datasets = ["tiny", "pydocs"]
+        seeds = [0, 1]
+    """)
+    cells = list(enumerate(Study.read(Path("study.toml")).cells(Path("out"), None)))
+    assert grid_module._after(cells) == {4: 0, 6: 2, 8: 0, 10: 2, 12: 0, 14: 2}
+
+
+def test_a_node_without_the_folder_says_so() -> None:
+    with pytest.raises(EngineError, match="must have the folder /nowhere"), Place("/nowhere", {}).entered():
+        pass
 
 
 def test_the_command_dies_and_the_same_again_makes_the_rest(here: Path) -> None:

@@ -22,6 +22,7 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.errors import DataError
 from embgeo.files.rows import StackedRows
 from embgeo.retrieval.exact import exact_search
 from embgeo.scale.engine import Engine, Local, Ray
@@ -90,7 +91,23 @@ def work(mode: str, folder: Path, out: Path, engine: Engine) -> None:
         np.savez(out / "found.npz", scores=scores, rows=rows)
 
 
+def noted(item: int, out: Path) -> int:
+    """A task that notes when it begins and ends in OUT/tasks, and raises if the item is odd."""
+    for what in ("begins", "ends"):
+        with (out / "tasks").open("a") as tasks:
+            tasks.write(f"{item} {what}\n")
+        time.sleep(0.5)
+    if item % 2:
+        raise DataError(f"{item} is odd")
+    return item
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "order":
+        out, ray = Path(sys.argv[3]), Ray(sys.argv[4], 1)
+        ended = ray.as_ended(noted, [0, 1, 2, 3], out, after={1: 0, 3: 1})
+        (out / "ended").write_text("".join(f"{place}: {end}\n" for place, end in ended))
+        sys.exit()
     mode, folder, out, address, pause = sys.argv[1:]
     cluster = Ray(address, 1) if address else Local()
     work(mode, Path(folder), Path(out), Slowly(cluster, Path(out), float(pause)))

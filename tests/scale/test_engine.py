@@ -32,6 +32,16 @@ RNG = np.random.default_rng(0)
 X = RNG.standard_normal((500, 8)).astype(np.float32)
 
 
+def test_an_item_that_fails_stops_no_other() -> None:
+    def halved(number: int, half: int) -> int:
+        if number % half:
+            raise DataError(f"{number} is odd")
+        return number // half
+
+    found = dict(Local().as_ended(halved, [4, 5, 6], 2, after={2: 0}))
+    assert (found[0], str(found[1]), found[2]) == (2, "5 is odd", 3)
+
+
 @given(st.integers(0, 10_000), st.integers(1, 9), st.booleans())
 @settings(max_examples=60, deadline=None)
 def test_joined_parts_are_the_whole(seed: int, k: int, by_place: bool) -> None:

@@ -220,6 +220,16 @@ spec = ["pca8,rot,int8", "int4"]
 """
 
 
+def test_tasks_wait_for_others_and_one_that_fails_stops_none(cluster: Cluster, tmp_path: Path) -> None:
+    assert cluster.drive("order", tmp_path, tmp_path, 0).wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    lines = (tmp_path / "tasks").read_text().splitlines()
+    assert sorted(lines) == sorted(f"{item} {what}" for item in range(4) for what in ("begins", "ends"))
+    for first, second in ((0, 1), (1, 3)):
+        assert lines.index(f"{first} ends") < lines.index(f"{second} begins")
+    ended = (tmp_path / "ended").read_text().splitlines()
+    assert sorted(ended) == ["0: 0", "1: 1 is odd", "2: 2", "3: 3 is odd"]
+
+
 def test_a_grid_is_that_of_local(cluster: Cluster, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for name in "ab":
