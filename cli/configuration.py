@@ -210,6 +210,6 @@ def _store(text: str) -> VectorStore | None:
 
 
 def shown(value: Any) -> str:
-    """A value of the file in a message, shortened."""
-    text = repr(value)
+    """A value of the file in a message, shortened and without passwords."""
+    text = repr(shareable(value))
     return text if len(text) <= 60 else text[:59] + "…"

@@ -36,6 +36,7 @@ from embgeo.cli.configuration import flag_name, option_value, parameters, read, 
 from embgeo.cli.group import load_command
 from embgeo.cli.options import ENCODER, pop_request
 from embgeo.errors import EmbgeoError, InputError, unknown_name
+from embgeo.files.addresses import without_secrets
 from embgeo.requests import AnalyzeRequest, CompressRequest, SubjectRequest, stored_options
 
 KINDS: Mapping[str, type[SubjectRequest]] = {"analyze": AnalyzeRequest, "compress": CompressRequest}
@@ -136,7 +137,7 @@ def _axis(left: dict[str, Any], name: str, path: Path) -> Axis:
     named = value if isinstance(value, Mapping) else {each: {} for each in _texts(value, name, path)}
     parameter = parameters(load_command("analyze"))[name.removesuffix("s")]
     return {
-        relative_to_file(parameter, each, path.parent): _options(table, f"{name}.{each}", path)
+        relative_to_file(parameter, each, path.parent): _options(table, f"{name}.{without_secrets(each)}", path)
         for each, table in named.items()
     }
 
@@ -156,7 +157,7 @@ def _seeds(value: Any, path: Path) -> list[int]:
 
 def _once(values: list[Any], key: str, path: Path) -> list[Any]:
     if repeated := [each for place, each in enumerate(values) if each in values[:place]]:
-        raise InputError(f"{key} in {path} must name each once; {repeated[0]!r} is there twice")
+        raise InputError(f"{key} in {path} must name each once; {shown(repeated[0])} is there twice")
     return values
 
 

@@ -204,7 +204,8 @@ class GridRequest:
 
     Attributes
     ----------
-    cells : the runs of the study, each the request of one; `threads` and `out` of the grid hold for all.
+    cells : the runs of the study, each the request of one, of a model by name; `threads` and `out` of the grid hold for
+        all.
     """
 
     cells: Sequence[SubjectRequest]

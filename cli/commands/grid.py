@@ -65,7 +65,7 @@ def command(
 
     Each cell is an ordinary run in --out. A finished one is not made again unless files that it names are newer; after
     an interruption the same command makes the rest. A cell that fails is listed and stops no other; the exit code is
-    then 2. With --engine ray a cell is a task with one thread on a CPU, and all nodes need this folder and the cache.
+    then 2. With --engine ray a cell is a task with one thread on one CPU; all nodes need this folder and the cache.
 
     \b
     Examples:
@@ -146,8 +146,8 @@ def _make(request: GridRequest, file: Path, common: Common) -> None:
     output.sentence(f"{_counted(found.cells)}.")
     if failed:
         raise CellsError(
-            f"{len(failed)} of {len(found.cells)} cells failed; the others are in {path_text(request.out)}. The same "
-            "command makes only the failed ones again",
+            f"{len(failed)} of {len(found.cells)} cells failed, each for the reason above. The same command makes only "
+            "these again",
             1 if is_bug else 2,
         )
 

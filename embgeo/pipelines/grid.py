@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import glob
+import logging
 import os
 import socket
 import time
@@ -22,6 +23,7 @@ from embgeo.encoders.resolve import VECTORS
 from embgeo.environment import usable_cpus
 from embgeo.errors import EmbgeoError, EngineError, InputError, RunFormatError, StorageError
 from embgeo.files.atomic import remove_orphans
+from embgeo.files.cache_folder import cache_directory
 from embgeo.files.jsontext import canonical_json, to_plain
 from embgeo.pipelines import analyze, compare, compress
 from embgeo.progress import CELL, NOTE, Progress, duration_text, silent
@@ -37,7 +39,9 @@ from embgeo.writable import check_writable_folder
 CHECKS: Mapping[str, Callable[[Any], Any]] = {"analyze": analyze.check, "compress": compress.check}
 MAKERS: Mapping[str, Callable[..., Run]] = {"analyze": analyze.analyze, "compress": compress.compress}
 VARIABLES = ("EMBGEO_CACHE_DIR", "EMBGEO_PLUGINS")  # what a cell reads besides its request
+ANY, BEIR = ("*", "*/*"), ("corpus.*", "queries.*", "qrels*", "qrels/*")  # the files of a folder that is named
 Tell = Callable[[int, str, int, int], None]
+logger = logging.getLogger("embgeo")
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,7 @@ def make_cell(item: tuple[int, SubjectRequest], place: Place, tell: Tell) -> End
     except OSError as caught:
         error = f"{caught.strerror or caught}: {caught.filename}" if caught.filename else str(caught)
     except Exception as caught:  # broad on purpose: a cell must not stop the others
+        logger.debug("a cell failed", exc_info=caught)
         error, is_bug = f"internal error: {type(caught).__name__}: {caught}. This is a bug in embgeo", True
     return Ended(time.monotonic() - began, run, " ".join(error.split()), is_bug)
 
@@ -218,7 +223,7 @@ def _filled(cell: GridCell, run: Run, state: str) -> GridCell:
 def _compared(request: GridRequest, runs: Sequence[Run], progress: Progress) -> tuple[str | None, str | None]:
     """The folder of the comparison of the runs, or None and why."""
     if len(runs) < 2:
-        return None, "fewer than two runs: nothing to compare"
+        return None, "fewer than two runs"
     try:
         made = compare.compare(CompareRequest(runs, threads=request.threads, out=request.out), progress)
     except InputError as error:
@@ -239,7 +244,7 @@ def _finished(request: GridRequest) -> dict[int, Run]:
     found = {}
     for place, asked in enumerate(request.cells):
         run_of = stored.get(_question(asked.command, asked.stored(Source.of(asked).model)))
-        if run_of is not None and (run_of.folder / "run.json").stat().st_mtime >= _changed(asked):
+        if run_of is not None and (run_of.folder / "run.json").stat().st_mtime >= _changed(asked, request.out):
             found[place] = run_of
     return found
 
@@ -248,18 +253,26 @@ def _question(command: str, request: Any) -> str:
     return canonical_json([command, to_plain(request)])
 
 
-def _changed(asked: SubjectRequest) -> float:
-    """When the files that a request names were last written to, in seconds; 0 if it names none."""
-    named = (fspath(asked.model or ""), asked.dataset, fspath(asked.queries_vectors or ""))  # type: ignore[arg-type]
-    files = [file for name in named if name for file in _files(name)]
-    return max((file.stat().st_mtime for file in files if file.is_file()), default=0.0)
+def _changed(asked: SubjectRequest, out: Path) -> float:
+    """When the files that a request names were last written to, in seconds; 0 if it names none.
+
+    What embgeo writes, and the file of the study, may lie in a folder that is named, but are not part of it.
+    """
+    own = [folder.resolve() for folder in (Path(out), cache_directory())]
+    vectors = [fspath(name) for name in (asked.model, asked.queries_vectors) if name]  # type: ignore[arg-type]
+    named = [*((name, ANY) for name in vectors), *([(asked.dataset, BEIR)] if asked.dataset else [])]
+    files = [file.resolve() for name, inside in named for file in _files(name, inside) if file.suffix != ".toml"]
+    files = [file for file in files if file.is_file() and not any(file.is_relative_to(folder) for folder in own)]
+    return max((file.stat().st_mtime for file in files), default=0.0)
 
 
-def _files(name: str) -> Iterator[Path]:
-    """The files of vectors:PATH, of a store on disk, of a folder or a pattern; none for another name."""
+def _files(name: str, inside: Sequence[str]) -> Iterator[Path]:
+    """The files of vectors:PATH, a store on disk or a pattern, or those `inside` a folder; none of another name."""
     path = Path(name.removeprefix(VECTORS).partition("#")[0]).expanduser()
     if not path.exists() and ":" in name and not name.startswith(VECTORS):
         path = Path(name.partition(":")[2]).expanduser()
-        path = path if path.exists() else path.parent  # without the table in a store
+        # a table in a folder or a file, which is nothing else
+        yield from path.parent.rglob("*") if path.parent.is_dir() and path.parent.name else [path, path.parent]
+        return
     for found in map(Path, [str(path)] if path.exists() else glob.glob(str(path), recursive=True)):
-        yield from found.rglob("*") if found.is_dir() else [found]
+        yield from (file for each in inside for file in found.glob(each)) if found.is_dir() else [found]

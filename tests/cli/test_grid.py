@@ -126,6 +126,39 @@ def test_newer_data_and_another_version_make_cells_again(
     assert states(made(capsys, "--dry-run")) == ["to do"] * 4
 
 
+def test_a_corpus_may_lie_where_the_command_is_called(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its runs and its own file are no newer data."""
+    for name, rows in (("corpus", 80), ("queries", 20)):
+        lines = (json.dumps({"_id": f"{name}{row}", "text": f"text {row}"}) for row in range(rows))
+        Path(f"{name}.jsonl").write_text("\n".join(lines))
+    Path("qrels.tsv").write_text(
+        "query-id\tcorpus-id\tscore\n" + "".join(f"queries{n}\tcorpus{n}\t1\n" for n in range(20))
+    )
+    study('command = "analyze"\nmodels = ["vectors:a.npz"]\ndatasets = ["."]\nmeasures = "uniformity"\n')
+    assert run(["grid", "study.toml", "--json", "made.json", "--html", "made.html"]) == 0
+    assert states(made(capsys, "--dry-run")) == ["finished"]
+    later = time.time() + 5
+    os.utime("qrels.tsv", (later, later))
+    assert states(made(capsys, "--dry-run")) == ["to do"]
+
+
+def test_no_message_holds_a_password(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "pgvector:postgresql://me:hidden@127.0.0.1:1/search/docs.embedding"
+    for text in (
+        f'models = ["{name}", "{name}"]',
+        f'models = "{name}"',
+        f'[models."{name}"]\nbatch-size = "x"',
+        f'[models."{name}"]\nbatch = 3',
+        f'[models]\n"{name}" = 3',
+        f'models = ["{name}"]',
+    ):
+        study(f'command = "analyze"\n{text}\n')
+        assert run(["grid", "study.toml"]) == 2
+        told = capsys.readouterr()
+        assert "postgresql://" in told.err + told.out
+        assert "hidden" not in told.err + told.out
+
+
 def test_a_run_of_the_command_line_is_a_finished_cell(capsys: pytest.CaptureFixture[str]) -> None:
     """So the options of the file mean what the flags mean."""
     flags = "--spec int8 --spec binary --budget 8B --similarity dot --seed 3 --keep 50% --price-per-gb 0.5"
@@ -252,8 +285,9 @@ def test_a_cell_that_fails_stops_no_other_and_is_listed(capsys: pytest.CaptureFi
     told = capsys.readouterr()
     [line] = [line for line in told.out.splitlines() if line.startswith("failed")]
     assert line.startswith("failed  compress vectors:broken.npy, seed 0; compress vectors:broken.npy, seed 1: ")
-    assert told.err.endswith("2 of 6 cells failed; the others are in embgeo-runs. The same command makes only the "
-                             "failed ones again\n")  # fmt: skip
+    assert told.err.endswith(
+        "2 of 6 cells failed, each for the reason above. The same command makes only these again\n"
+    )
     assert runs() == before
     # it is made once its data is good
     np.save("broken.npy", np.random.default_rng(1).standard_normal((40, 8)).astype(np.float32))
