@@ -22,7 +22,8 @@ from embgeo.errors import EmbgeoError, EngineError, InputError, MissingExtraErro
 from embgeo.threads import limited_threads
 
 ENGINES = ("local", "ray")
-TRIES = 8  # of a task whose worker or node died
+TRIES = 8  # more, of a task whose worker or node died
+LONG_TRIES = 2  # of one that may take hours, and be what its workers die of
 TASKS_AHEAD = 4  # for each processor: enough to keep all busy while the first of them is slow
 CONNECT_SECONDS = 5.0
 OBJECT_STORE_BYTES = 512 * 2**20  # by default Ray takes a third of the memory
@@ -89,13 +90,13 @@ class Ray:
     ) -> Iterator[tuple[int, Result | EmbgeoError]]:
         ray = self._connected()
         held = [ray.put(constant) for constant in (function, *constants)]
-        task = ray.remote(_task).options(num_cpus=1, max_retries=TRIES)
+        task = ray.remote(_task).options(num_cpus=1, max_retries=LONG_TRIES)
         running = {task.remote(item, *held): place for place, item in enumerate(items) if place not in after}
         while running:
             [ended], _ = ray.wait(list(running), num_returns=1)
             place = running.pop(ended)
             running |= {task.remote(items[each], *held): each for each, first in after.items() if first == place}
-            yield place, _ended(partial(self._result, ended))
+            yield place, _ended(partial(self._result, ended, LONG_TRIES))
 
     def close(self) -> None:
         """End what was started; a cluster that was connected to goes on."""
@@ -127,7 +128,7 @@ class Ray:
         self._ray = ray
         return ray
 
-    def _result(self, running: Any) -> Any:
+    def _result(self, running: Any, tries: int = TRIES) -> Any:
         ray = self._ray
         try:
             return ray.get(running)
@@ -137,7 +138,7 @@ class Ray:
             raise
         except ray.exceptions.RayError as error:
             raise EngineError(
-                f"a task did not end in {TRIES + 1} tries: {_first_line(error)}. What is finished is kept: the same "
+                f"a task did not end in {tries + 1} tries: {_first_line(error)}. What is finished is kept: the same "
                 "command goes on from there"
             ) from error
 

@@ -227,7 +227,9 @@ def test_tasks_wait_for_others_and_one_that_fails_stops_none(cluster: Cluster, t
     for first, second in ((0, 1), (1, 3)):
         assert lines.index(f"{first} ends") < lines.index(f"{second} begins")
     ended = (tmp_path / "ended").read_text().splitlines()
-    assert sorted(ended) == ["0: 0", "1: 1 is odd", "2: 2", "3: 3 is odd"]
+    *others, last = sorted(ended)
+    assert others == ["0: 0", "1: 1 is odd", "2: 2", "3: 3 is odd"]
+    assert last.startswith("4: a task did not end in 3 tries: "), last
 
 
 def test_a_grid_is_that_of_local(cluster: Cluster, tmp_path: Path) -> None:
@@ -279,15 +281,17 @@ def test_a_worker_and_the_driver_of_a_grid_die(cluster: Cluster, tmp_path: Path)
     for rows in counts[1:]:
         (tmp_path / f"wait-{rows}").touch()
     running = start()
-    wait_for(lambda: len(made()) == 1 and len(tasks(tmp_path)) > 2, "one cell made and two begun")
-    began = dict(tasks(tmp_path))
-    os.kill(began[61], signal.SIGKILL)
-    for rows in (61, 62):
-        (tmp_path / f"wait-{rows}").unlink()
-    wait_for(lambda: len(made()) == 3, "all made but one, that of the dead worker by another")
+    try:
+        wait_for(lambda: len(made()) == 1 and len(tasks(tmp_path)) > 2, "one cell made and two begun")
+        os.kill(dict(tasks(tmp_path))[61], signal.SIGKILL)
+        for rows in (61, 62):
+            (tmp_path / f"wait-{rows}").unlink()
+        # that of the dead worker by another
+        wait_for(lambda: len(made()) == 3 and len(tasks(tmp_path)) == 5, "three cells made and the last begun")
+    finally:
+        running.kill()
+        running.wait()
     assert sorted(rows for rows, _ in tasks(tmp_path)) == [60, 61, 61, 62, 63]
-    running.kill()
-    running.wait()
     workers = {process for _, process in tasks(tmp_path)}
     wait_for(lambda: not workers & set(cluster.processes()), "its workers are gone")
     before, begun = made(), len(tasks(tmp_path))
