@@ -123,6 +123,18 @@ class SubjectRequest:
     threads: int | None = option(
         "CPU threads; all by default.", metavar="N", minimum=1, environment="EMBGEO_THREADS", stored=False
     )
+    engine: str = option(
+        "What encodes texts, and searches and encodes a corpus in shards: this process, or Ray (needs embgeo[ray]).",
+        "local",
+        choices=("local", "ray"),
+        stored=False,
+    )
+    address: str | None = option(
+        "Address of a running Ray cluster.  [default: Ray is started on this machine]",
+        metavar="HOST:PORT",
+        environment="EMBGEO_RAY_ADDRESS",
+        stored=False,
+    )
     encoder: EncoderOptions | None = None
     out: Path = option(
         "Folder for runs and, during long work, the progress log.",
@@ -184,18 +196,6 @@ class CompressRequest(SubjectRequest):
     )
     exhaustive: bool = option("Evaluate a longer list of specs, including those slow to train.", False)
     grid: str | None = option("Evaluate a published grid, with its arithmetic and embgeo's.", choices=(STORAGE_PAPER,))
-    engine: str = option(
-        "What searches and encodes a corpus in shards: this process, or tasks of Ray (needs embgeo[ray]).",
-        "local",
-        choices=("local", "ray"),
-        stored=False,
-    )
-    address: str | None = option(
-        "Address of a running Ray cluster.  [default: Ray is started on this machine]",
-        metavar="HOST:PORT",
-        environment="EMBGEO_RAY_ADDRESS",
-        stored=False,
-    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import datetime
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,8 +53,9 @@ def encode_texts(
     """Vectors of `texts` in their order, (n, d) float32; a read-only memory map when cached, a new array when not.
 
     One call has one batch plan, sorted by length. Batches are kept on disk in shards, a shard every `shard_seconds` of
-    work and at least every 64 MiB, each with a checksum. After a kill the same call encodes only what is missing and
-    its matrix is bit-identical to the uninterrupted one. Damaged shards and matrices are encoded again with a warning.
+    work and at least every 64 MiB, each with a checksum. After a kill the same call encodes only what is missing; with
+    as many threads on the same processor its matrix is bit-identical to the uninterrupted one. Damaged shards and
+    matrices are encoded again with a warning.
     A text that occurs twice is encoded twice: leaving it out would change the batches of its neighbours.
 
     Raises
@@ -70,8 +71,8 @@ def encode_texts(
         return np.empty((0, encoder.dimension), np.float32)
     if cache_dir is None:
         vectors = np.empty((len(texts), encoder.dimension), np.float32)
-        for batch in range(plan.batches):
-            vectors[plan.rows(batch)] = _encode(encoder, texts, plan, batch, role)
+        for batch, found in enumerate(_encoded(encoder, texts, plan, range(plan.batches), role)):
+            vectors[plan.rows(batch)] = found
             progress(STAGES[role], min((batch + 1) * plan.batch_size, len(texts)), len(texts))
         return vectors
     key = cache_key(encoder, texts, role)
@@ -152,10 +153,9 @@ def _encode_missing(
             entry.write_shard(first, np.concatenate(ready))
 
     try:
-        for batch in missing:
+        for batch, vectors in zip(missing, _encoded(encoder, texts, plan, missing, role), strict=True):
             if kept and first + len(kept) != batch:
                 flush()
-            vectors = _encode(encoder, texts, plan, batch, role)
             first = first if kept else batch
             kept.append(vectors)
             size += vectors.nbytes
@@ -170,15 +170,19 @@ def _encode_missing(
     flush()
 
 
-def _encode(encoder: Encoder, texts: Sequence[str], plan: BatchPlan, batch: int, role: Role) -> np.ndarray:
-    rows = plan.rows(batch)
-    vectors = np.asarray(encoder.encode_batch([texts[row] for row in rows], role))
-    if vectors.shape != (len(rows), encoder.dimension) or vectors.dtype.kind != "f":
-        raise InputError(
-            f"encoder {encoder.name} must return float rows of shape ({len(rows)}, {encoder.dimension}); "
-            f"got {vectors.dtype} of shape {vectors.shape}"
-        )
-    return vectors.astype(np.float32, copy=False)
+def _encoded(
+    encoder: Encoder, texts: Sequence[str], plan: BatchPlan, batches: Sequence[int], role: Role
+) -> Iterator[np.ndarray]:
+    """The vectors of these batches of the plan, in their order."""
+    asked = ([texts[row] for row in plan.rows(batch)] for batch in batches)
+    for batch, found in zip(batches, encoder.encode_batches(asked, role), strict=True):
+        vectors, rows = np.asarray(found), len(plan.rows(batch))
+        if vectors.shape != (rows, encoder.dimension) or vectors.dtype.kind != "f":
+            raise InputError(
+                f"encoder {encoder.name} must return float rows of shape ({rows}, {encoder.dimension}); "
+                f"got {vectors.dtype} of shape {vectors.shape}"
+            )
+        yield vectors.astype(np.float32, copy=False)
 
 
 def _encodings(cache_dir: Path) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -41,6 +41,10 @@ class Encoder(Protocol):
 
     def encode_batch(self, texts: Sequence[str], role: Role) -> np.ndarray:
         """Encode one batch as given: (len(texts), dimension) float32."""
+        ...
+
+    def encode_batches(self, batches: Iterable[Sequence[str]], role: Role) -> Iterator[np.ndarray]:
+        """`encode_batch` of each, in their order."""
         ...
 
     def token_lengths(self, texts: Sequence[str], role: Role = "document") -> np.ndarray | None:

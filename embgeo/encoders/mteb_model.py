@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,9 @@ class MtebEncoder:
         if self.inner and self.options.prompt(role) is not None:
             return self.inner.encode_batch(texts, role)
         return self._encode(texts, role)[:, : self.options.truncate_dim]
+
+    def encode_batches(self, batches: Iterable[Sequence[str]], role: Role) -> Iterator[np.ndarray]:
+        return (self.encode_batch(batch, role) for batch in batches)
 
     def token_lengths(self, texts: Sequence[str], role: Role = "document") -> np.ndarray | None:
         if not self.inner:

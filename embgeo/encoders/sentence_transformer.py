@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,6 +88,9 @@ class SentenceTransformerEncoder:
             truncate_dim=self.options.truncate_dim,
         )
         return vectors.float().cpu().numpy()
+
+    def encode_batches(self, batches: Iterable[Sequence[str]], role: Role) -> Iterator[np.ndarray]:
+        return (self.encode_batch(batch, role) for batch in batches)
 
     def token_lengths(
         self, texts: Sequence[str], role: Role = "document", prompt: str | None = None

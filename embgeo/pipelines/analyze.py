@@ -10,7 +10,7 @@ import numpy as np
 from embgeo.encoders.encoder import choose_device
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
-from embgeo.pipelines.subject_run import facts, texts
+from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import AnalyzeRequest
 from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
@@ -19,6 +19,8 @@ from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import subject_warnings
+from embgeo.scale.engine import Engine, check_engine, open_engine
+from embgeo.scale.reader import reader_of
 from embgeo.sources.subject import Source, Subject, load_subject
 from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space.space_map import require_umap, space_map
@@ -34,10 +36,14 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
     Raises the errors of `embgeo.errors`, before anything is encoded whenever that is possible.
     """
     source, device = check(request)
-    with limited_threads(request.threads) as threads:
+    with (
+        limited_threads(request.threads) as threads,
+        open_engine(request.engine, request.address, threads) as engine,
+    ):
         chosen = select(request.measures, request.quick)
-        subject = load_subject(source, request, progress, tokens=any("tokens" in m.needs for m in chosen))
-        found = _search(subject, request.seed, progress)
+        tokens = any("tokens" in m.needs for m in chosen)
+        subject = load_subject(source, request, progress, tokens=tokens, load=loader(engine))
+        found = _search(subject, request.seed, engine, progress)
         asked = SignatureRequest(names=request.measures, quick=request.quick, seed=request.seed, device=device)
         signature = compute_signature(
             subject.embeddings, asked, judgements=subject.judgements, retrieved=found.rows, progress=progress
@@ -60,6 +66,7 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
 def check(request: AnalyzeRequest) -> tuple[Source, str]:
     """Refuse what can be refused before any data is read; the source of the documents, and the device."""
     check_writable_folder(request.out, "--out")
+    check_engine(request.engine, request.address)
     device = choose_device(request.device)
     source = Source.of(request)
     if request.umap:
@@ -84,13 +91,16 @@ class _Retrieved:
     arrays: dict[str, np.ndarray]
 
 
-def _search(subject: Subject, seed: int, progress: Progress) -> _Retrieved:
+def _search(subject: Subject, seed: int, engine: Engine, progress: Progress) -> _Retrieved:
     """Exact retrieval, evaluated if there are judgements."""
     embeddings, judgements = subject.embeddings, subject.judgements
     if not len(embeddings.query_ids):
         return _Retrieved(None, None, {})
     drop = judgements is not None and judgements.drop_own_document
-    scores, rows = exact_search(embeddings, min(DEPTH, len(embeddings)), drop_own_document=drop, progress=progress)
+    scan = None if (reader := reader_of(embeddings, engine)) is None else reader.scan
+    scores, rows = exact_search(
+        embeddings, min(DEPTH, len(embeddings)), drop_own_document=drop, progress=progress, scan=scan
+    )
     arrays = {"retrieved/rows": rows.astype(np.int32), "retrieved/scores": scores}
     if judgements is None:
         return _Retrieved(None, rows, arrays)

@@ -36,7 +36,7 @@ from embgeo.pipelines.built_store import STORE_FILE, STORE_FOLDER
 from embgeo.pipelines.deployable import deploy, with_stores
 from embgeo.pipelines.in_shards import shard_notes, write_in_shards
 from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
-from embgeo.pipelines.subject_run import facts, texts
+from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, CompressRequest
@@ -78,7 +78,7 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
         limited_threads(request.threads) as threads,
         open_engine(request.engine, request.address, threads) as engine,
     ):
-        corpus = _load(parsed, progress)
+        corpus = _load(parsed, engine, progress)
         judged_by = corpus.embeddings, corpus.evaluator, corpus.drop_own
         reader = reader_of(corpus.embeddings, engine)
         given = SweepInput(*judged_by, request.seed, parsed.device, SIZES.fit_rows, reader)
@@ -177,9 +177,9 @@ class _Corpus:
     warnings: list[str]
 
 
-def _load(parsed: _Parsed, progress: Progress) -> _Corpus:
+def _load(parsed: _Parsed, engine: Engine, progress: Progress) -> _Corpus:
     """The vectors, with documents as queries if there are none."""
-    subject = load_subject(parsed.source, parsed.request, progress, check=parsed.check)
+    subject = load_subject(parsed.source, parsed.request, progress, check=parsed.check, load=loader(engine))
     embeddings, judgements = subject.embeddings, subject.judgements
     drop_own = judgements is not None and judgements.drop_own_document
     stand_ins = not len(embeddings.query_ids)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from embgeo.environment import environment
 from embgeo.requests import SubjectRequest
-from embgeo.sources.subject import Subject
+from embgeo.scale.engine import Engine
+from embgeo.scale.texts import spread_encoder
+from embgeo.sources.subject import Loader, Subject, loaded_here
 
 MAX_TEXTS = 50_000  # of a larger corpus only the texts of documents that the report shows are stored
 Texts = Iterable[tuple[str, str]] | None
@@ -26,6 +29,11 @@ def facts(command: str, request: SubjectRequest, model: str, subject: Subject, t
         "request": request.stored(model),
         "environment": environment(threads),
     }
+
+
+def loader(engine: Engine) -> Loader:
+    """What loads the model of a run whose texts are encoded by `engine`."""
+    return loaded_here if engine.name == "local" else partial(spread_encoder, engine)
 
 
 def texts(subject: Subject, shown: np.ndarray) -> tuple[Texts, Texts]:

@@ -12,23 +12,35 @@ import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from contextlib import AbstractContextManager, contextmanager
+from functools import cached_property, partial
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
+from embgeo.encoders.encoder import choose_device
 from embgeo.errors import EmbgeoError, EngineError, InputError, MissingExtraError
+from embgeo.scale.workers import TRIES, Pool, cause, first_line, gave_up
 from embgeo.threads import limited_threads
 
 ENGINES = ("local", "ray")
-TRIES = 8  # more, of a task whose worker or node died
-LONG_TRIES = 2  # of one that may take hours, and be what its workers die of
+LONG_TRIES = 2  # more, of a task that may take hours, and be what its workers die of
 TASKS_AHEAD = 4  # for each processor: enough to keep all busy while the first of them is slow
 CONNECT_SECONDS = 5.0
 OBJECT_STORE_BYTES = 512 * 2**20  # by default Ray takes a third of the memory
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+class Holding(Protocol):
+    """Workers that each hold something, made once; `device` is where they compute, as `choose_device` names it."""
+
+    @property
+    def device(self) -> str: ...
+
+    def map(self, function: Callable[..., Result], items: Iterable[Any], *constants: Any) -> Iterator[Result]:
+        """`function(held, item, *constants)` of each item, in their order; raises what it or the making raises."""
+        ...
 
 
 class Engine(Protocol):
@@ -49,6 +61,13 @@ class Engine(Protocol):
         """
         ...
 
+    def holding(self, make: Callable[[str], Any], device: str) -> AbstractContextManager[Holding]:
+        """Workers that hold `make(device)`, made by their first task, until the block ends: one for each device.
+
+        Of "auto", "cpu" and "cuda" `device` says what may be used. `make` is sent as a function is.
+        """
+        ...
+
 
 class Local:
     """One task after another in this process."""
@@ -63,6 +82,24 @@ class Local:
     ) -> Iterator[tuple[int, Result | EmbgeoError]]:
         for place, item in enumerate(items):
             yield place, _ended(partial(function, item, *constants))
+
+    @contextmanager
+    def holding(self, make: Callable[[str], Any], device: str) -> Iterator[Holding]:
+        yield _Here(make, choose_device(device))
+
+
+class _Here:
+    """What is held, in this process."""
+
+    def __init__(self, make: Callable[[str], Any], device: str) -> None:
+        self._make, self.device = make, device
+
+    @cached_property
+    def _held(self) -> Any:
+        return self._make(self.device)
+
+    def map(self, function: Callable[..., Result], items: Iterable[Any], *constants: Any) -> Iterator[Result]:
+        return (function(self._held, item, *constants) for item in items)
 
 
 class Ray:
@@ -98,6 +135,16 @@ class Ray:
             running |= {task.remote(items[each], *held): each for each, first in after.items() if first == place}
             yield place, _ended(partial(self._result, ended, LONG_TRIES))
 
+    @contextmanager
+    def holding(self, make: Callable[[str], Any], device: str) -> Iterator[Holding]:
+        if self._address is None:
+            device = choose_device(device)  # where Ray is started here, its devices are those of this machine
+        pool = Pool(self._connected, make, device)
+        try:
+            yield pool
+        finally:
+            pool.close()
+
     def close(self) -> None:
         """End what was started; a cluster that was connected to goes on."""
         if self._ray is not None:
@@ -124,7 +171,7 @@ class Ray:
             )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             where = f"the Ray cluster at {self._address} does not answer" if self._address else "Ray does not start"
-            raise EngineError(f"{where}: {_first_line(error)}") from error
+            raise EngineError(f"{where}: {first_line(error)}") from error
         self._ray = ray
         return ray
 
@@ -133,14 +180,9 @@ class Ray:
         try:
             return ray.get(running)
         except ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, EmbgeoError):
-                raise error.cause from None
-            raise
+            raise cause(error) from None
         except ray.exceptions.RayError as error:
-            raise EngineError(
-                f"a task did not end in {tries + 1} tries: {_first_line(error)}. What is finished is kept: the same "
-                "command goes on from there"
-            ) from error
+            raise gave_up(error, tries) from error
 
 
 @contextmanager
@@ -177,7 +219,7 @@ def check_engine(name: str, address: str | None) -> None:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:
         raise EngineError(
-            f"no Ray cluster answers at {address}: {_first_line(error)}. Start one, or name its head"
+            f"no Ray cluster answers at {address}: {first_line(error)}. Start one, or name its head"
         ) from None
 
 
@@ -192,7 +234,3 @@ def _task(item: Any, function: Callable[..., Any], *constants: Any) -> Any:
     """A task of Ray; a worker is used again with whatever threads it had, so they are limited here."""
     with limited_threads(1):
         return function(item, *constants)
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:300]

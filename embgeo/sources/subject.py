@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,15 @@ from embgeo.sources.vector_files import Vectors, check_named, file_suffixes, loa
 from embgeo.sources.vector_stores import names_vectors, vector_stores
 
 IN_MEMORY = "vectors:arrays"  # the model name of a run on arrays in memory
+
+
+Loader = Callable[[str, EncoderOptions, object | None], AbstractContextManager[Encoder]]
+
+
+@contextmanager
+def loaded_here(name: str, options: EncoderOptions, task: object | None) -> Iterator[Encoder]:
+    """The model called `name` in this process, as `resolve_encoder` loads it."""
+    yield resolve_encoder(name, options, task)
 
 
 @dataclass(frozen=True)
@@ -102,12 +112,13 @@ def load_subject(
     *,
     tokens: bool = False,
     check: Callable[[int, int], None] = lambda dimension, documents: None,
+    load: Loader = loaded_here,
 ) -> Subject:
     """Resolve MODEL and DATASET of a request whose documents come from `source`, and encode texts if necessary.
 
     `check(dimension, documents)` may raise as soon as the two are known, before anything is encoded. `tokens` asks for
-    the encoder's token-embedding matrix too. Raises the typed errors of the loaders, and InputError if a text model
-    comes without a dataset or vectors do not fit it.
+    the encoder's token-embedding matrix too; `load` gives the encoder. Raises the typed errors of the loaders, and
+    InputError if a text model comes without a dataset or vectors do not fit it.
     """
     model, arrays, dataset, similarity = source.model, source.arrays, request.dataset, request.similarity
     has_vectors = checked_request(source, request)
@@ -119,7 +130,12 @@ def load_subject(
     if not has_vectors:
         assert dataset is not None
         data = resolve_dataset(dataset, **asked)
-        return _from_texts(model, data, similarity, request.encoder_options, tokens, check, progress)
+        _refuse_empty(data)
+        progress(f"loading {model}", 0, 1)
+        with load(model, request.encoder_options, data.task) as encoder:
+            progress(f"loading {model}", 1, 1)
+            check(encoder.dimension, len(data.doc_texts or ()))
+            return _from_texts(model, data, similarity, encoder, tokens, progress)
     found = arrays
     if found is None:
         found = load_named(source.address or model, request.queries_vectors, progress, request.text)
@@ -320,24 +336,22 @@ def _coverage(ids: Sequence[str], expected: Sequence[str], dataset: str) -> list
     return warnings
 
 
+def _refuse_empty(data: Dataset) -> None:
+    for texts, what in ((data.doc_texts, "documents"), (data.query_texts, "queries")):
+        if texts and not any(text.strip() for text in texts):
+            raise InputError(f"a text model needs texts; all {len(texts)} {what} of {data.name} are empty")
+
+
 def _from_texts(
     model: str,
     data: Dataset,
     similarity: str,
-    options: EncoderOptions,
+    encoder: Encoder,
     tokens: bool,
-    check: Callable[[int, int], None],
     progress: Progress,
 ) -> Subject:
     assert data.doc_texts is not None
     assert data.query_texts is not None
-    for texts, what in ((data.doc_texts, "documents"), (data.query_texts, "queries")):
-        if texts and not any(text.strip() for text in texts):
-            raise InputError(f"a text model needs texts; all {len(texts)} {what} of {data.name} are empty")
-    progress(f"loading {model}", 0, 1)
-    encoder = resolve_encoder(model, options, data.task)
-    progress(f"loading {model}", 1, 1)
-    check(encoder.dimension, len(data.doc_texts))
     docs, doc_key, doc_warnings = _encode(encoder, data.doc_texts, "document", progress)
     queries, _, query_warnings = (
         _encode(encoder, data.query_texts, "query", progress) if data.query_texts else (None, "", [])

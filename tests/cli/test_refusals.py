@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class Encoder:
     name, similarity, dimension, max_length = "fake", "cosine", 16, None
     identity = {"model": "fake", "batch_size": 32}  # noqa: RUF012
 
-    def encode_batch(self, texts: Sequence[str], role: str) -> np.ndarray:
+    def encode_batches(self, batches: Iterable[Sequence[str]], role: str) -> Iterator[np.ndarray]:
         raise Loaded
 
 

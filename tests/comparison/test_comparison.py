@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,9 @@ class Letters:
         self.encoded += len(batch)
         rng = np.random.default_rng([len(self.identity["model"]), len(batch)])
         return rng.standard_normal((len(batch), D)).astype(np.float32)
+
+    def encode_batches(self, batches: Iterable[list[str]], role: str) -> Iterator[np.ndarray]:
+        return (self.encode_batch(batch, role) for batch in batches)
 
 
 def test_text_models_get_their_vectors_from_the_cache_alone(tmp_path: Path, cache_dir: Path) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,9 @@ class LetterEncoder:
         # the batch mates stand for the last bits that padding changes: another batch gives another row
         mates = sum(map(len, texts)) / 7
         return np.array([(len(t), c, mates, len(role)) for t, c in zip(texts, first, strict=True)], np.float32)
+
+    def encode_batches(self, batches: Iterable[Sequence[str]], role: str) -> Iterator[np.ndarray]:
+        return (self.encode_batch(batch, role) for batch in batches)
 
     def token_lengths(self, texts: Sequence[str], role: str = "document") -> None:
         return None

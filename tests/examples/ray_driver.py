@@ -1,9 +1,10 @@
-"""A program that writes or searches a corpus in shards by a Ray cluster, with tasks that take their time.
+"""A program that writes or searches a corpus in shards, or encodes texts, by a Ray cluster whose tasks take their time.
 
     python ray_driver.py MODE FOLDER OUT ADDRESS PAUSE
 
-MODE is `encode` or `search`. Every task notes its shard and its process in OUT/tasks before it begins, and pauses for
-PAUSE seconds in the middle. Functions of the program that was started are sent to the workers by value.
+MODE is `encode`, `search`, `texts` or `absent`. Every task notes its shard, or every batch of texts its number, and its
+process in OUT/tasks before it begins, and pauses for PAUSE seconds. Functions of the program that was started are sent
+to the workers by value.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,16 +24,21 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.encoders.cache import encode_texts
 from embgeo.errors import DataError
 from embgeo.files.rows import StackedRows
+from embgeo.requests import EncoderOptions
 from embgeo.retrieval.exact import exact_search
 from embgeo.scale.engine import Engine, Local, Ray
 from embgeo.scale.reader import ShardedReader
 from embgeo.scale.store import write_sharded
+from embgeo.scale.texts import SpreadEncoder, _Recipe
 
 SPEC = "pca8,int8"
 ROWS = 400
 SHARDS = 8
+BATCH = 4
+TEXT_BATCHES = 60
 
 
 def corpus(folder: Path) -> Embeddings:
@@ -81,6 +87,34 @@ class Slowly:
         return self.engine.map(partial(slowly, function, self.out, self.pause), items, *constants)
 
 
+class Letters:
+    """Row = (number of the text, its length, the lengths in its batch, 1 for a query)."""
+
+    name, similarity, dimension, max_length = "letters", "dot", 4, None
+    identity: Mapping[str, Any] = {"model": name, "batch_size": BATCH}
+
+    def __init__(self, out: Path, pause: float) -> None:
+        self.out, self.pause = out, pause
+
+    def encode_batch(self, texts: Sequence[str], role: str) -> np.ndarray:
+        with (self.out / "tasks").open("a") as tasks:
+            tasks.write(f"{int(texts[0][:4]) // BATCH} {os.getpid()}\n")
+        time.sleep(self.pause)
+        mates = sum(map(len, texts)) / 7
+        return np.array([(int(text[:4]), len(text), mates, role == "query") for text in texts], np.float32)
+
+    def encode_batches(self, batches: Iterable[Sequence[str]], role: str) -> Iterator[np.ndarray]:
+        return (self.encode_batch(batch, role) for batch in batches)
+
+
+def encode(out: Path, engine: Engine, pause: float) -> None:
+    """OUT/vectors.npy, by the cache in OUT/cache; a shard is a batch."""
+    texts = [f"{number:04}".ljust(BATCH * TEXT_BATCHES - number, ".") for number in range(BATCH * TEXT_BATCHES)]
+    with engine.holding(lambda device: Letters(out, pause), "auto") as held:
+        encoder = SpreadEncoder(Letters(out, pause), held)  # type: ignore[arg-type]
+        np.save(out / "vectors.npy", encode_texts(encoder, texts, "document", out / "cache", shard_seconds=0))
+
+
 def work(mode: str, folder: Path, out: Path, engine: Engine) -> None:
     """`encode`: a store in OUT/store. `search`: what is found in OUT/found.npz."""
     e = corpus(folder)
@@ -113,4 +147,10 @@ if __name__ == "__main__":
         sys.exit()
     mode, folder, out, address, pause = sys.argv[1:]
     cluster = Ray(address, 1) if address else Local()
-    work(mode, Path(folder), Path(out), Slowly(cluster, Path(out), float(pause)))
+    if mode == "texts":
+        encode(Path(out), cluster, float(pause))
+    elif mode == "absent":
+        with cluster.holding(_Recipe.of(folder, EncoderOptions(), None), "cpu") as held:
+            list(held.map(print, [1]))
+    else:
+        work(mode, Path(folder), Path(out), Slowly(cluster, Path(out), float(pause)))

@@ -156,6 +156,8 @@ def test_engines_that_cannot_run_are_refused(monkeypatch: pytest.MonkeyPatch) ->
         check_engine("ray", address)
     with pytest.raises(EngineError, match=f"^no Ray cluster answers at {address}: .*refused"):
         embgeo.compress(X, engine="ray", address=address)
+    with pytest.raises(EngineError, match=f"^no Ray cluster answers at {address}: .*refused"):
+        embgeo.analyze(X, engine="ray", address=address)
     monkeypatch.setattr(engine, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"^--engine ray needs Ray: pip install 'embgeo\[ray\]'$"):
         embgeo.compress(X, engine="ray")

@@ -26,6 +26,7 @@ from examples import ray_driver
 
 from embgeo.compression.search.store import load_store
 from embgeo.files.digest import file_digest
+from embgeo.scale import texts
 from embgeo.scale.engine import Local
 
 PATIENCE = 90.0
@@ -347,24 +348,108 @@ def test_a_task_that_fails_is_one_line(cluster: Cluster, folder: Path, tmp_path:
     assert said.startswith("embgeo.errors.StorageError: the store must be written to"), said
 
 
-def test_a_node_dies_in_mid_search(cluster: Cluster, folder: Path, expected: Path, tmp_path: Path) -> None:
-    running = cluster.drive("search", folder, tmp_path, PAUSE)
-    second = str(cluster.place / "b")
+def test_texts_are_encoded_by_the_model_as_here(cluster: Cluster, tmp_path: Path) -> None:
+    """Bit-equal to one thread on the same processor; matrix products in torch differ in the last bits with several."""
+    cache, vectors = Path(os.environ["EMBGEO_CACHE_DIR"]), list[dict[str, str]]()
+    words = [sys.executable, "-m", "embgeo.cli", "analyze", "minilm", "tiny", "--measures", "iso_score", "--no-html"]
+    runs = [*words, "--batch-size", "4", "--device", "cpu", "--out", str(tmp_path / "runs"), "--json"]
+    for name in ("ray", "local"):
+        shutil.rmtree(cache / "encodings", ignore_errors=True)
+        spread = ["--engine", "ray", "--address", ADDRESS] if name == "ray" else ["--threads", "1"]
+        running = cluster.start([*runs, str(tmp_path / name), *spread], tmp_path / "log")
+        assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+        vectors.append({str(path.relative_to(cache)): file_digest(path) for path in cache.rglob("vectors-*.npy")})
+    assert len(vectors[0]) == 2
+    assert vectors[0] == vectors[1]
+    assert timeless(json.loads((tmp_path / "ray").read_text())) == timeless(
+        json.loads((tmp_path / "local").read_text())
+    )
+
+
+@pytest.fixture(scope="module")
+def encoded(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
+    out = tmp_path_factory.mktemp("texts")
+    ray_driver.encode(out, Local(), 0)
+    assert [batch for batch, _ in tasks(out)] == list(range(ray_driver.TEXT_BATCHES))
+    return np.load(out / "vectors.npy")
+
+
+def test_a_worker_dies_in_mid_encoding_of_texts(cluster: Cluster, encoded: np.ndarray, tmp_path: Path) -> None:
+    running = cluster.drive("texts", tmp_path, tmp_path, PAUSE / 4)
+    wait_for(lambda: len({process for _, process in tasks(tmp_path)}) > 1 and len(tasks(tmp_path)) > 20, "two at work")
+    os.kill(tasks(tmp_path)[-1][1], signal.SIGKILL)
+    assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    np.testing.assert_array_equal(np.load(tmp_path / "vectors.npy"), encoded)
+    began = [batch for batch, _ in tasks(tmp_path)]
+    assert set(began) == set(range(ray_driver.TEXT_BATCHES))
+    assert 0 < len(began) - ray_driver.TEXT_BATCHES <= texts.BATCHES, "only the task of the worker that died"
+    assert len({process for _, process in tasks(tmp_path)}) == 3
+
+
+def test_the_driver_dies_and_a_byte_of_encoded_texts_flips(
+    cluster: Cluster, encoded: np.ndarray, tmp_path: Path
+) -> None:
+    running = cluster.drive("texts", tmp_path, tmp_path, PAUSE / 4)
+    wait_for(lambda: len(list(tmp_path.glob("cache/encodings/*/*.shard"))) > 20, "shards")
+    running.kill()
+    running.wait()
+    workers = {process for _, process in tasks(tmp_path)}
+    wait_for(lambda: not workers & set(cluster.processes()), "its workers are gone")
+    shards = sorted(tmp_path.glob("cache/encodings/*/*.shard"))
+    kept = [int(path.name.split("-")[1]) for path in shards]
+    data = bytearray(shards[5].read_bytes())
+    data[-3] ^= 1
+    shards[5].write_bytes(data)
+    (tmp_path / "tasks").unlink()
+    assert cluster.drive("texts", tmp_path, tmp_path, 0).wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+    np.testing.assert_array_equal(np.load(tmp_path / "vectors.npy"), encoded)
+    expected = sorted({*range(ray_driver.TEXT_BATCHES)} - {*kept} | {kept[5]})
+    assert sorted(batch for batch, _ in tasks(tmp_path)) == expected
+
+
+def test_a_model_that_a_worker_cannot_load_is_one_line(cluster: Cluster, tmp_path: Path) -> None:
+    assert cluster.drive("absent", tmp_path, tmp_path, 0).wait(PATIENCE) == 1
+    said = (tmp_path / "log").read_text().strip().splitlines()[-1]
+    assert said.startswith(f"embgeo.errors.EngineError: model '{tmp_path}' cannot be loaded on the worker "), said
+
+
+def end_node(cluster: Cluster, name: str, out: Path) -> None:
+    """End a node, its processes with it, once one of its workers has begun a task."""
+    place = str(cluster.place / name)
 
     def nodes() -> list[int]:
-        return [pid for pid, line in cluster.processes().items() if "raylet" in line.split(" ")[0] and second in line]
+        return [pid for pid, line in cluster.processes().items() if "raylet" in line.split(" ")[0] and place in line]
 
     [raylet] = nodes()
     children = {pid for pid in cluster.processes() if _parent(pid) == raylet}
-    wait_for(lambda: any(_parent(process) == raylet for _, process in tasks(tmp_path)), "a task on the second node")
-    began = len(tasks(tmp_path))
+    wait_for(lambda: any(_parent(process) == raylet for _, process in tasks(out)), f"a task on node {name}")
     for process in {raylet, *children, *(pid for pid in cluster.processes() if _parent(pid) == raylet)}:
         os.kill(process, signal.SIGKILL)
-    assert began < ray_driver.SHARDS
+
+
+def test_a_node_dies_in_mid_search(cluster: Cluster, folder: Path, expected: Path, tmp_path: Path) -> None:
+    running = cluster.drive("search", folder, tmp_path, PAUSE)
+    end_node(cluster, "b", tmp_path)
+    assert len(tasks(tmp_path)) < ray_driver.SHARDS
     assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
     with np.load(tmp_path / "found.npz") as mine, np.load(expected / "found.npz") as theirs:
         np.testing.assert_array_equal(mine["rows"], theirs["rows"])
         np.testing.assert_array_equal(mine["scores"], theirs["scores"])
+
+
+def test_a_node_dies_in_mid_encoding_of_texts(cluster: Cluster, encoded: np.ndarray, tmp_path: Path) -> None:
+    """Its worker has no place to be started anew: the other one does all that is left."""
+    node = cluster.node("c", f"--address={ADDRESS}")
+    try:
+        wait_for_node(node, cluster.place / "c.log")
+        running = cluster.drive("texts", tmp_path, tmp_path, PAUSE / 4)
+        end_node(cluster, "c", tmp_path)
+        assert len(tasks(tmp_path)) < ray_driver.TEXT_BATCHES
+        assert running.wait(PATIENCE) == 0, (tmp_path / "log").read_text()
+        np.testing.assert_array_equal(np.load(tmp_path / "vectors.npy"), encoded)
+    finally:
+        node.kill()
+        node.wait()
 
 
 def _parent(process: int) -> int:

@@ -1,0 +1,209 @@
+"""Workers of Ray that each hold something that takes long to make, such as a model, and share the tasks that need it.
+
+A worker that dies, with its machine or without, is started anew, and its tasks go to whoever is free: where the cluster
+has no place for another worker, those that are left do all. Ray's own restarts would keep such a task waiting for ever.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import Any
+
+from embgeo.errors import EmbgeoError, EngineError
+from embgeo.threads import limited_threads
+
+TRIES = 8  # more, of a task whose worker or node died
+STARTS = 3  # of a worker that dies before it holds what it needs
+QUEUED = 2  # tasks that a worker has at a time: one that it works on, one so that it does not wait
+AHEAD = 4  # results for each worker that may wait for their turn
+
+
+class Worker:
+    """What runs in a process of its own, with one thread beside a GPU if it has one."""
+
+    def __init__(self, make: Callable[[str], Any], device: str) -> None:
+        self._make, self._device = make, device
+        self._held: Any = None
+
+    def start(self) -> None:
+        """Make what is held; not done by `__init__`, of whose errors Ray tells only the text."""
+        with limited_threads(1):
+            self._held = self._make(self._device)
+
+    def run(self, item: Any, function: Callable[..., Any], *constants: Any) -> Any:
+        with limited_threads(1):
+            return function(self._held, item, *constants)
+
+
+@dataclass(eq=False)
+class _Member:
+    """A worker of the pool; `starting` until it has made what it holds, at the attempt number `starts`."""
+
+    actor: Any
+    starting: Any
+    starts: int
+
+
+class Pool:
+    """A worker for each device of a cluster, started by the first tasks: a GPU, or a processor where it has none.
+
+    `connect` gives the module of Ray, connected; `asked` is the device that was asked for: "auto", "cpu" or "cuda".
+    """
+
+    def __init__(self, connect: Callable[[], Any], make: Callable[[str], Any], asked: str) -> None:
+        self._connect, self._make, self._asked = connect, make, asked
+        self._members: list[_Member] = []
+
+    @property
+    def device(self) -> str:
+        """That of the workers, cuda or cpu; connects to see what there is. EngineError if there is no GPU to be had."""
+        if self._asked == "cpu":
+            return "cpu"
+        if self._count("GPU"):
+            return "cuda"
+        if self._asked != "auto":
+            raise EngineError(f"device {self._asked} needs a GPU; the Ray cluster has none. Use --device cpu")
+        return "cpu"
+
+    def map(self, function: Callable[..., Any], items: Iterable[Any], *constants: Any) -> Iterator[Any]:
+        """`function(held, item, *constants)` of each item, in their order; raises what the function or `make` raises.
+
+        EngineError if an item's worker died `TRIES` + 1 times, or a worker `STARTS` times before it could work.
+        """
+        device = self.device
+        limit = max(1, self._count("GPU" if device == "cuda" else "CPU"))
+        left = iter(items)
+        first = list(islice(left, limit))
+        while len(self._members) < len(first):
+            self._members.append(self._started(1))
+        held = [self._connect().put(constant) for constant in (function, *constants)]
+        jobs, running = _Jobs(chain(first, left), AHEAD * limit), dict[Any, tuple[_Member, _Job]]()
+        while jobs.left:
+            self._hand_out(jobs, running, held)
+            if (ready := list(jobs.in_turn())) or not jobs.left:
+                yield from ready
+            else:
+                self._await_one(jobs, running)
+
+    def close(self) -> None:
+        """End the workers."""
+        for member in self._members:
+            self._connect().kill(member.actor)
+        self._members = []
+
+    def _count(self, resource: str) -> int:
+        return int(self._connect().cluster_resources().get(resource, 0))
+
+    def _started(self, starts: int) -> _Member:
+        device = self.device
+        # beside a GPU no processor is claimed: its node may offer fewer of them than it has GPUs
+        share = {"num_cpus": 0, "num_gpus": 1} if device == "cuda" else {"num_cpus": 1}
+        actor = self._connect().remote(Worker).options(max_restarts=0, **share).remote(self._make, device)
+        return _Member(actor, actor.start.remote(), starts)
+
+    def _hand_out(self, jobs: _Jobs, running: dict[Any, tuple[_Member, _Job]], held: list[Any]) -> None:
+        """Give what is left to the workers that can work, each its share."""
+        load = Counter(member for member, _ in running.values())
+        for number in range(QUEUED):
+            for member in self._members:
+                if member.starting is None and load[member] == number and (job := jobs.take()) is not None:
+                    running[member.actor.run.remote(job.item, *held)] = member, job
+                    load[member] += 1
+
+    def _await_one(self, jobs: _Jobs, running: dict[Any, tuple[_Member, _Job]]) -> None:
+        """Wait for the end of a task, or for a worker that can work."""
+        ray = self._connect()
+        starting = {member.starting: member for member in self._members if member.starting is not None}
+        [ended], _ = ray.wait([*running, *starting], num_returns=1)
+        member = starting[ended] if ended in starting else running[ended][0]
+        try:
+            result = ray.get(ended)
+        except ray.exceptions.RayTaskError as error:
+            raise cause(error) from None
+        except ray.exceptions.RayError as error:
+            for task in [task for task, (of, _) in running.items() if of is member]:
+                jobs.put_back(running.pop(task)[1], error)
+            self._replace(member, error)
+            return
+        if ended in starting:
+            member.starting, member.starts = None, 0
+            return
+        jobs.finish(running.pop(ended)[1], result)
+
+    def _replace(self, member: _Member, error: Exception) -> None:
+        if member.starts >= STARTS:
+            raise EngineError(
+                f"a worker died {STARTS} times as it was started: {first_line(error)}. Is there memory for "
+                "what each worker holds?"
+            )
+        self._members.remove(member)
+        self._connect().kill(member.actor)
+        self._members.append(self._started(member.starts + 1))
+
+
+@dataclass
+class _Job:
+    number: int
+    item: Any
+    deaths: int = 0
+
+
+class _Jobs:
+    """Items until their results have been given, in order; at most `ahead` are taken before their turn."""
+
+    def __init__(self, items: Iterable[Any], ahead: int) -> None:
+        self._new = (_Job(number, item) for number, item in enumerate(items))
+        self._next = next(self._new, None)
+        self._again: deque[_Job] = deque()
+        self._results: dict[int, Any] = {}
+        self._ahead, self._turn, self._taken = ahead, 0, 0
+
+    @property
+    def left(self) -> bool:
+        """Whether there are items whose results have not been given."""
+        return self._next is not None or self._turn < self._taken
+
+    def take(self) -> _Job | None:
+        """The item to be done next; None if there is none, or it would be done too early."""
+        if self._again:
+            return self._again.popleft()
+        job = self._next
+        if job is None or job.number >= self._turn + self._ahead:
+            return None
+        self._next, self._taken = next(self._new, None), self._taken + 1
+        return job
+
+    def put_back(self, job: _Job, error: Exception) -> None:
+        """Have an item done again whose worker died."""
+        job.deaths += 1
+        if job.deaths > TRIES:
+            raise gave_up(error, TRIES)
+        self._again.append(job)
+
+    def finish(self, job: _Job, result: Any) -> None:
+        self._results[job.number] = result
+
+    def in_turn(self) -> Iterator[Any]:
+        """The results that are next."""
+        while self._turn in self._results:
+            yield self._results.pop(self._turn)
+            self._turn += 1
+
+
+def gave_up(error: Exception, tries: int) -> EngineError:
+    return EngineError(
+        f"a task did not end in {tries + 1} tries: {first_line(error)}. What is finished is kept: the same command "
+        "goes on from there"
+    )
+
+
+def cause(error: Any) -> Exception:
+    """What a task raised, if embgeo did; else the error of Ray, which has its traceback."""
+    return error.cause if isinstance(error.cause, EmbgeoError) else error
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")[:300]
