@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -33,22 +33,9 @@ class SpreadEncoder:
 
     def __init__(self, here: Encoder, held: Holding) -> None:
         self.here, self.held = here, held
-
-    @property
-    def name(self) -> str:
-        return self.here.name
-
-    @property
-    def similarity(self) -> str | None:
-        return self.here.similarity
-
-    @property
-    def dimension(self) -> int:
-        return self.here.dimension
-
-    @property
-    def max_length(self) -> int | None:
-        return self.here.max_length
+        self.name, self.similarity, self.dimension = here.name, here.similarity, here.dimension
+        self.max_length = here.max_length
+        self.token_lengths, self.token_embeddings = here.token_lengths, here.token_embeddings
 
     @cached_property
     def identity(self) -> Mapping[str, Any]:
@@ -63,14 +50,10 @@ class SpreadEncoder:
         return vectors
 
     def encode_batches(self, batches: Iterable[Sequence[str]], role: Role) -> Iterator[np.ndarray]:
-        for vectors in self.held.map(_encode, _in_tasks(batches), role, self.identity):
+        left = iter(batches)
+        tasks = iter(lambda: list(islice(left, BATCHES)), [])
+        for vectors in self.held.map(_encode, tasks, role, self.identity):
             yield from vectors
-
-    def token_lengths(self, texts: Sequence[str], role: Role = "document") -> np.ndarray | None:
-        return self.here.token_lengths(texts, role)
-
-    def token_embeddings(self) -> np.ndarray | None:
-        return self.here.token_embeddings()
 
 
 @contextmanager
@@ -83,24 +66,19 @@ def spread_encoder(
     path. Raises the errors of `resolve_encoder`; encoding raises EngineError where a worker cannot load the model.
     """
     here = resolve_encoder(name, replace(options, device="cpu"), task)
-    with engine.holding(_Recipe.of(name, options, task), options.device) as held:
+    folder = Path(name).expanduser()
+    place = str(folder.absolute()) if name != MINILM and folder.is_dir() else name
+    with engine.holding(Recipe(place, options, task), options.device) as held:
         yield SpreadEncoder(here, held)
 
 
 @dataclass(frozen=True)
-class _Recipe:
+class Recipe:
     """What a worker loads a model by; called with its device."""
 
     name: str
     options: EncoderOptions
     task: object | None
-
-    @classmethod
-    def of(cls, name: str, options: EncoderOptions, task: object | None) -> Callable[[str], Encoder]:
-        folder = Path(name).expanduser()
-        if name != MINILM and folder.is_dir():
-            name = str(folder.absolute())
-        return cls(name, options, task)
 
     def __call__(self, device: str) -> Encoder:
         try:
@@ -109,12 +87,6 @@ class _Recipe:
             raise EngineError(
                 f"model {self.name!r} cannot be loaded on the worker {gethostname()}: {first_line(error)}"
             ) from None
-
-
-def _in_tasks(batches: Iterable[Sequence[str]]) -> Iterator[list[Sequence[str]]]:
-    left = iter(batches)
-    while task := list(islice(left, BATCHES)):
-        yield task
 
 
 def _device(encoder: Encoder, item: None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from typing import Any
 
 from embgeo.errors import EmbgeoError, EngineError
@@ -18,7 +18,7 @@ from embgeo.threads import limited_threads
 TRIES = 8  # more, of a task whose worker or node died
 STARTS = 3  # of a worker that dies before it holds what it needs
 QUEUED = 2  # tasks that a worker has at a time: one that it works on, one so that it does not wait
-AHEAD = 4  # results for each worker that may wait for their turn
+AHEAD = 4  # items for each worker that are taken before their turn
 
 
 class Worker:
@@ -47,6 +47,16 @@ class _Member:
     starts: int
 
 
+@dataclass(eq=False)
+class _Job:
+    """An item until its result has been given, and how many workers died that had it."""
+
+    item: Any
+    deaths: int = 0
+    ended: bool = False
+    result: Any = None
+
+
 class Pool:
     """A worker for each device of a cluster, started by the first tasks: a GPU, or a processor where it has none.
 
@@ -71,22 +81,25 @@ class Pool:
     def map(self, function: Callable[..., Any], items: Iterable[Any], *constants: Any) -> Iterator[Any]:
         """`function(held, item, *constants)` of each item, in their order; raises what the function or `make` raises.
 
-        EngineError if an item's worker died `TRIES` + 1 times, or a worker `STARTS` times before it could work.
+        EngineError if `TRIES` + 1 workers died that had an item, or a worker `STARTS` times as it was started.
         """
-        device = self.device
-        limit = max(1, self._count("GPU" if device == "cuda" else "CPU"))
-        left = iter(items)
-        first = list(islice(left, limit))
-        while len(self._members) < len(first):
-            self._members.append(self._started(1))
+        limit = max(1, self._count("GPU" if self.device == "cuda" else "CPU"))
         held = [self._connect().put(constant) for constant in (function, *constants)]
-        jobs, running = _Jobs(chain(first, left), AHEAD * limit), dict[Any, tuple[_Member, _Job]]()
-        while jobs.left:
-            self._hand_out(jobs, running, held)
-            if (ready := list(jobs.in_turn())) or not jobs.left:
-                yield from ready
+        left, running = iter(items), dict[Any, tuple[_Member, _Job]]()
+        order, to_do = deque[_Job](), deque[_Job]()
+        while True:
+            taken = [_Job(item) for item in islice(left, AHEAD * limit - len(order))]
+            order.extend(taken)
+            to_do.extend(taken)
+            if not order:
+                return
+            while len(self._members) < min(limit, len(order)):
+                self._members.append(self._started(1))
+            self._hand_out(to_do, running, held)
+            if order[0].ended:
+                yield order.popleft().result
             else:
-                self._await_one(jobs, running)
+                self._await_one(to_do, running)
 
     def close(self) -> None:
         """End the workers."""
@@ -104,93 +117,46 @@ class Pool:
         actor = self._connect().remote(Worker).options(max_restarts=0, **share).remote(self._make, device)
         return _Member(actor, actor.start.remote(), starts)
 
-    def _hand_out(self, jobs: _Jobs, running: dict[Any, tuple[_Member, _Job]], held: list[Any]) -> None:
-        """Give what is left to the workers that can work, each its share."""
+    def _hand_out(self, to_do: deque[_Job], running: dict[Any, tuple[_Member, _Job]], held: list[Any]) -> None:
+        """Give what is to do to the workers that can work, each its share."""
         load = Counter(member for member, _ in running.values())
         for number in range(QUEUED):
             for member in self._members:
-                if member.starting is None and load[member] == number and (job := jobs.take()) is not None:
+                if to_do and member.starting is None and load[member] == number:
+                    job = to_do.popleft()
                     running[member.actor.run.remote(job.item, *held)] = member, job
                     load[member] += 1
 
-    def _await_one(self, jobs: _Jobs, running: dict[Any, tuple[_Member, _Job]]) -> None:
-        """Wait for the end of a task, or for a worker that can work."""
+    def _await_one(self, to_do: deque[_Job], running: dict[Any, tuple[_Member, _Job]]) -> None:
+        """Wait for the end of a task, or for a worker that can work; replace one that died, and have its jobs done."""
         ray = self._connect()
         starting = {member.starting: member for member in self._members if member.starting is not None}
-        [ended], _ = ray.wait([*running, *starting], num_returns=1)
-        member = starting[ended] if ended in starting else running[ended][0]
+        [task], _ = ray.wait([*running, *starting], num_returns=1)
+        member = starting[task] if task in starting else running[task][0]
         try:
-            result = ray.get(ended)
+            result = ray.get(task)
         except ray.exceptions.RayTaskError as error:
             raise cause(error) from None
         except ray.exceptions.RayError as error:
-            for task in [task for task, (of, _) in running.items() if of is member]:
-                jobs.put_back(running.pop(task)[1], error)
-            self._replace(member, error)
+            for lost in [one for one, (of, _) in running.items() if of is member]:
+                job = running.pop(lost)[1]
+                job.deaths += 1
+                if job.deaths > TRIES:
+                    raise gave_up(error, TRIES) from error
+                to_do.appendleft(job)
+            if member.starts >= STARTS:
+                raise EngineError(
+                    f"a worker died {STARTS} times as it was started: {first_line(error)}. Is there memory for what "
+                    "each worker holds?"
+                ) from error
+            ray.kill(member.actor)
+            self._members[self._members.index(member)] = self._started(member.starts + 1)
             return
-        if ended in starting:
+        if task in starting:
             member.starting, member.starts = None, 0
-            return
-        jobs.finish(running.pop(ended)[1], result)
-
-    def _replace(self, member: _Member, error: Exception) -> None:
-        if member.starts >= STARTS:
-            raise EngineError(
-                f"a worker died {STARTS} times as it was started: {first_line(error)}. Is there memory for "
-                "what each worker holds?"
-            )
-        self._members.remove(member)
-        self._connect().kill(member.actor)
-        self._members.append(self._started(member.starts + 1))
-
-
-@dataclass
-class _Job:
-    number: int
-    item: Any
-    deaths: int = 0
-
-
-class _Jobs:
-    """Items until their results have been given, in order; at most `ahead` are taken before their turn."""
-
-    def __init__(self, items: Iterable[Any], ahead: int) -> None:
-        self._new = (_Job(number, item) for number, item in enumerate(items))
-        self._next = next(self._new, None)
-        self._again: deque[_Job] = deque()
-        self._results: dict[int, Any] = {}
-        self._ahead, self._turn, self._taken = ahead, 0, 0
-
-    @property
-    def left(self) -> bool:
-        """Whether there are items whose results have not been given."""
-        return self._next is not None or self._turn < self._taken
-
-    def take(self) -> _Job | None:
-        """The item to be done next; None if there is none, or it would be done too early."""
-        if self._again:
-            return self._again.popleft()
-        job = self._next
-        if job is None or job.number >= self._turn + self._ahead:
-            return None
-        self._next, self._taken = next(self._new, None), self._taken + 1
-        return job
-
-    def put_back(self, job: _Job, error: Exception) -> None:
-        """Have an item done again whose worker died."""
-        job.deaths += 1
-        if job.deaths > TRIES:
-            raise gave_up(error, TRIES)
-        self._again.append(job)
-
-    def finish(self, job: _Job, result: Any) -> None:
-        self._results[job.number] = result
-
-    def in_turn(self) -> Iterator[Any]:
-        """The results that are next."""
-        while self._turn in self._results:
-            yield self._results.pop(self._turn)
-            self._turn += 1
+        else:
+            job = running.pop(task)[1]
+            job.ended, job.result = True, result
 
 
 def gave_up(error: Exception, tries: int) -> EngineError:

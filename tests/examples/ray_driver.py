@@ -32,7 +32,7 @@ from embgeo.retrieval.exact import exact_search
 from embgeo.scale.engine import Engine, Local, Ray
 from embgeo.scale.reader import ShardedReader
 from embgeo.scale.store import write_sharded
-from embgeo.scale.texts import SpreadEncoder, _Recipe
+from embgeo.scale.texts import Recipe, SpreadEncoder
 
 SPEC = "pca8,int8"
 ROWS = 400
@@ -150,7 +150,7 @@ if __name__ == "__main__":
     if mode == "texts":
         encode(Path(out), cluster, float(pause))
     elif mode == "absent":
-        with cluster.holding(_Recipe.of(folder, EncoderOptions(), None), "cpu") as held:
+        with cluster.holding(Recipe(folder, EncoderOptions(), None), "cpu") as held:
             list(held.map(print, [1]))
     else:
         work(mode, Path(folder), Path(out), Slowly(cluster, Path(out), float(pause)))
