@@ -34,7 +34,7 @@ from embgeo.files.atomic import move
 from embgeo.files.cache_folder import cache_directory
 from embgeo.pipelines.built_store import STORE_FILE, STORE_FOLDER
 from embgeo.pipelines.deployable import deploy, with_stores
-from embgeo.pipelines.in_shards import shard_notes, write_in_shards
+from embgeo.pipelines.in_shards import remove_abandoned, shard_notes, write_in_shards
 from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
@@ -346,6 +346,7 @@ def _ship(
     sharded = None
     if structure is None and is_sharded(embeddings):
         sharded = write_in_shards(parsed.request.out, origin, codec, embeddings, engine, progress)
+    remove_abandoned(parsed.request.out)
     progress("side effects of the store", 0, 1)
     scan = None if (reader := reader_of(embeddings, engine)) is None else reader.scan
     searcher: Searcher

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import datetime
+import logging
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from embgeo.compression.codecs.codec import Codec
 from embgeo.embeddings import Embeddings
+from embgeo.files.cache_folder import entry_extent
 from embgeo.pipelines.built_store import STORE_FOLDER
 from embgeo.progress import Progress
 from embgeo.run import folder_name, identity
@@ -15,6 +19,9 @@ from embgeo.scale.engine import Engine
 from embgeo.scale.shards import is_sharded
 from embgeo.scale.store import ShardedStore, adopt, write_sharded
 
+logger = logging.getLogger("embgeo")
+UNFINISHED = ".store-"  # the beginning of the name of a folder in which a store is written
+KEPT_DAYS = 7  # that an unfinished store is kept for the command that goes on with it
 REPEATED = 0.01  # share of a store's bytes that the repeated constants may take without a word
 
 
@@ -27,9 +34,25 @@ def write_in_shards(
     Raises StorageError.
     """
     name = identity(origin)
-    folder = Path(out) / f".store-{name[:16]}"
+    folder = Path(out) / f"{UNFINISHED}{name[:16]}"
     adopt(folder, Path(out) / folder_name({**origin, "identity": name}) / STORE_FOLDER, name, codec)
-    return write_sharded(folder, codec, embeddings, engine, name, progress)
+    try:
+        return write_sharded(folder, codec, embeddings, engine, name, progress)
+    except BaseException:
+        logger.warning("finished shards are kept in %s for the same command, for %d days", folder, KEPT_DAYS)
+        raise
+
+
+def remove_abandoned(out: Path) -> None:
+    """Remove the unfinished stores in `out` that no command has gone on with for `KEPT_DAYS`."""
+    for folder in Path(out).glob(f"{UNFINISHED}*"):
+        try:
+            changed, size = entry_extent(folder)
+        except OSError:
+            continue  # a file was moved as it was looked at: another command is at work
+        if datetime.datetime.now(datetime.UTC) - changed > datetime.timedelta(KEPT_DAYS):
+            shutil.rmtree(folder, ignore_errors=True)
+            logger.warning("removed %s, an unfinished store of %s bytes that nobody went on with", folder, f"{size:,}")
 
 
 def shard_notes(store: ShardedStore | None, codec: Codec, embeddings: Embeddings, engine: str) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from embgeo.embeddings import Embeddings, check_embeddings
 from embgeo.errors import InputError, RunFormatError, StorageError
 from embgeo.files.digest import file_digest
 from embgeo.files.rows import StackedRows
+from embgeo.pipelines.in_shards import KEPT_DAYS
 from embgeo.reports import write_report
 from embgeo.run import Run
 from embgeo.scale import store as sharded
@@ -298,6 +301,33 @@ def test_the_same_command_mends_a_damaged_store(folder: Path, tmp_path: Path) ->
     assert hashes(run.folder / "store") == whole
     after = {path.name: path.stat().st_mtime_ns for path in run.folder.glob("store/*.safetensors")}
     assert [name for name in before if before[name] != after[name]] == ["shard-00002.safetensors"]
+
+
+def test_an_unfinished_store_is_named_and_not_kept_for_ever(
+    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("embgeo.scale.store.write_text", stop)  # the manifest
+        with pytest.raises(KeyboardInterrupt):
+            compressed(folder, "shards", tmp_path)
+    [left] = tmp_path.glob(".store-*")
+    assert len(list(left.glob("*.safetensors"))) == 4
+    assert f"finished shards are kept in {left} for the same command" in caplog.text
+
+    old = time.time() - 86_400 * (KEPT_DAYS - 0.1)
+    for path in left.iterdir():
+        os.utime(path, (old, old))
+    compressed(folder, "one.npz", tmp_path)
+    assert left.is_dir(), "another command leaves it"
+    for path in left.iterdir():
+        os.utime(path, (old - 86_400, old - 86_400))
+    caplog.clear()
+    compressed(folder, "one.npz", tmp_path)
+    assert not left.exists()
+    assert f"removed {left}, an unfinished store of" in caplog.text
 
 
 def test_an_index_is_built_over_all_shards(folder: Path, tmp_path: Path) -> None:
