@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from embgeo.files.mapped import release_pages
 
 WINDOW_ROWS = 16384
+Opening = tuple[Callable[..., "Rows"], tuple[Any, ...]]  # a function and its arguments
 
 
 class Rows(ABC):
@@ -30,6 +31,15 @@ class Rows(ABC):
     @property
     def ndim(self) -> int:
         return 2
+
+    @property
+    def pieces(self) -> Sequence[np.ndarray | Rows]:
+        """The matrices, one for each file, that it is a stack of; by default itself."""
+        return (self,)
+
+    def opening(self) -> Opening | None:
+        """What opens it in another process, from the same files; None if only its values can be sent."""
+        return None
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -101,6 +111,10 @@ class StackedRows(Rows):
         self.in_order = any(isinstance(X, Rows) and X.in_order for X in parts)
         self._read: set[int] = set()
 
+    @property
+    def pieces(self) -> Sequence[np.ndarray | Rows]:
+        return self.parts
+
     def between(self, start: int, stop: int) -> np.ndarray:
         first = int(np.searchsorted(self.ends, start, "right"))
         if stop <= start or stop <= self.ends[first]:
@@ -135,3 +149,20 @@ class StackedRows(Rows):
         self._read.add(part)
         first = self._start(part)
         return self.parts[part][start - first : stop - first]
+
+
+class RowRange(Rows):
+    """The rows from `start` on of other rows, read when they are needed."""
+
+    def __init__(self, whole: Rows, start: int, rows: int) -> None:
+        self.shape, self.dtype, self.in_order = (rows, whole.shape[1]), whole.dtype, whole.in_order
+        self._whole, self._start = whole, start
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        return self._whole.between(self._start + start, self._start + stop)
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        return self._whole.at(rows + self._start)
+
+    def release(self) -> None:
+        self._whole.release()

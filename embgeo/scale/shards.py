@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from mmap import mmap
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.errors import DataError
-from embgeo.files.rows import Rows, StackedRows
+from embgeo.files.rows import RowRange, Rows
 
 ONE_PIECE_BYTES = 4 * 2**30  # vectors as stored: a larger corpus in one piece is cut
 SHARD_BYTES = 2**30  # of vectors as stored: no shard is larger
@@ -21,7 +21,7 @@ SHARD_BYTES = 2**30  # of vectors as stored: no shard is larger
 class Shard:
     """Consecutive documents of a corpus.
 
-    Pickled, it holds the name of the mapped file that it lies in, or its vectors if they lie in none.
+    Pickled, it holds the name of the file that it lies in, or its vectors if that does not say how to open it.
 
     Attributes
     ----------
@@ -41,7 +41,10 @@ class Shard:
 
     def embeddings(self) -> Embeddings:
         """The documents as a corpus of their own, without ids."""
-        docs = self.docs[self.start : self.start + self.rows]
+        if isinstance(self.docs, Rows):
+            docs: np.ndarray | Rows = RowRange(self.docs, self.start, self.rows)
+        else:
+            docs = self.docs[self.start : self.start + self.rows]
         return Embeddings(docs, None, (), (), self.similarity, exponent=self.exponent)
 
     def blocks(self) -> Iterator[np.ndarray]:
@@ -50,27 +53,26 @@ class Shard:
 
     def __reduce__(self) -> tuple[Any, ...]:
         facts = self.number, self.first, self.rows, self.similarity, self.exponent
-        if (place := _place(self.docs)) is not None:
-            return _opened, (place, self.start, *facts)
+        opening = self.docs.opening() if isinstance(self.docs, Rows) else _opening(self.docs)
+        if opening is not None:
+            return _opened, (*opening, self.start, *facts)
         return Shard, (np.array(self.docs[self.start : self.start + self.rows]), 0, *facts)
 
 
-Place = tuple[str, np.dtype, int, tuple[int, ...]]  # of a mapped matrix: path, dtype, offset and shape
-
-
-def _place(docs: np.ndarray | Rows) -> Place | None:
-    """Where a memory map that begins with its file's data lies; None of anything else, views of maps included."""
+def _opening(docs: np.ndarray) -> tuple[Callable[..., np.ndarray], tuple[Any, ...]] | None:
+    """What opens a memory map that begins with its file's data; None of anything else, views of maps included."""
     if not isinstance(docs, np.memmap) or not isinstance(docs.base, mmap) or not docs.flags.c_contiguous:
         return None
-    return None if docs.filename is None else (str(docs.filename), docs.dtype, docs.offset, docs.shape)
+    return (
+        None if docs.filename is None else (np.memmap, (str(docs.filename), docs.dtype, "r", docs.offset, docs.shape))
+    )
 
 
-def _opened(place: Place, *facts: Any) -> Shard:
-    path, dtype, offset, shape = place
+def _opened(open_: Callable[..., np.ndarray | Rows], place: tuple[Any, ...], *facts: Any) -> Shard:
     try:
-        docs = np.memmap(path, dtype, "r", offset, shape)
+        docs = open_(*place)
     except (OSError, ValueError) as error:
-        raise DataError(f"{path} must be readable where a task runs, under the same path; {error}") from None
+        raise DataError(f"{place[0]} must be readable where a task runs, under the same path; {error}") from None
     return Shard(docs, *facts)
 
 
@@ -99,7 +101,10 @@ def shards_of(embeddings: Embeddings) -> list[Shard]:
 
 
 def _parts(docs: np.ndarray | Rows) -> list[np.ndarray | Rows]:
-    return [part for part in docs.parts if len(part)] if isinstance(docs, StackedRows) else [docs]
+    """The matrices, one for each file, that hold the documents."""
+    if not isinstance(docs, Rows) or docs.pieces[0] is docs:
+        return [docs]
+    return [part for piece in docs.pieces if len(piece) for part in _parts(piece)]
 
 
 def _row_bytes(embeddings: Embeddings) -> int:

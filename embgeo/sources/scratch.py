@@ -9,7 +9,8 @@ from typing import IO
 import numpy as np
 
 from embgeo.files.cache_folder import cache_directory, cache_errors
-from embgeo.files.rows import WINDOW_ROWS, Rows
+from embgeo.files.mapped import release_pages
+from embgeo.files.rows import WINDOW_ROWS, Opening, Rows, StackedRows
 from embgeo.progress import Progress, silent
 
 
@@ -21,8 +22,29 @@ def unnamed_file() -> IO[bytes]:
         return tempfile.TemporaryFile(dir=folder)
 
 
-def copied(X: Rows, name: str, progress: Progress = silent) -> tuple[np.ndarray | Rows, tuple[str, ...]]:
-    """The rows as a memory map of a copy, as stored; the rows themselves and a warning if the disk has no room for it.
+class CopiedRows(Rows):
+    """Rows that are read from a copy (n, d); another process opens the original."""
+
+    def __init__(self, original: Rows, copy: np.ndarray) -> None:
+        self.shape, self.dtype = original.shape, original.dtype
+        self._original, self._copy = original, copy
+
+    def between(self, start: int, stop: int) -> np.ndarray:
+        return self._copy[start:stop]
+
+    def at(self, rows: np.ndarray) -> np.ndarray:
+        return np.asarray(self._copy[rows])
+
+    def release(self) -> None:
+        release_pages(self._copy)
+
+    def opening(self) -> Opening | None:
+        return self._original.opening()
+
+
+def copied(X: Rows, name: str, progress: Progress = silent) -> tuple[Rows, tuple[str, ...]]:
+    """The rows, file by file, read from a memory map of one copy, as stored; without a copy, and with a warning, if the
+    disk has no room for it.
 
     A run passes over its vectors some twenty times, and a compressed file is decoded each time.
     """
@@ -43,4 +65,9 @@ def copied(X: Rows, name: str, progress: Progress = silent) -> tuple[np.ndarray 
             progress(stage, min(start + WINDOW_ROWS, len(X)), len(X))
         with cache_errors(folder):
             file.flush()
-        return np.memmap(file, X.dtype, "r", shape=X.shape), ()
+        whole, parts, start = np.memmap(file, X.dtype, "r", shape=X.shape), list[Rows](), 0
+    for piece in X.pieces:
+        copy = whole[start : start + len(piece)]
+        parts.append(CopiedRows(piece if isinstance(piece, Rows) else X, copy))
+        start += len(piece)
+    return parts[0] if len(parts) == 1 else StackedRows(parts), ()

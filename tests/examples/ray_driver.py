@@ -106,12 +106,16 @@ class Letters:
     def encode_batches(self, batches: Iterable[Sequence[str]], role: str) -> Iterator[np.ndarray]:
         return (self.encode_batch(batch, role) for batch in batches)
 
+    def token_lengths(self, texts: Sequence[str], role: str = "document") -> None: ...
+
+    def token_embeddings(self) -> None: ...
+
 
 def encode(out: Path, engine: Engine, pause: float) -> None:
     """OUT/vectors.npy, by the cache in OUT/cache; a shard is a batch."""
     texts = [f"{number:04}".ljust(BATCH * TEXT_BATCHES - number, ".") for number in range(BATCH * TEXT_BATCHES)]
     with engine.holding(lambda device: Letters(out, pause), "auto") as held:
-        encoder = SpreadEncoder(Letters(out, pause), held)  # type: ignore[arg-type]
+        encoder = SpreadEncoder(Letters(out, pause), held)
         np.save(out / "vectors.npy", encode_texts(encoder, texts, "document", out / "cache", shard_seconds=0))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pickle
 import socket
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,6 +30,7 @@ from embgeo.scale import engine, shards
 from embgeo.scale.engine import Local, check_engine
 from embgeo.scale.reader import ShardedReader, reader_of
 from embgeo.scale.shards import is_sharded, shards_of
+from embgeo.sources.vector_files import load_vectors
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((500, 8)).astype(np.float32)
@@ -124,6 +128,37 @@ def test_a_mapped_shard_is_sent_by_name(tmp_path: Path) -> None:
     (tmp_path / "a.npy").unlink()
     with pytest.raises(DataError, match=r"a\.npy must be readable where a task runs"):
         pickle.loads(sent)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow"])
+def test_files_of_columns_are_shards_that_are_sent_by_name(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "shards").mkdir()
+    for number, part in enumerate((X[:120], X[120:])):
+        path = str(tmp_path / "shards" / f"emb_{number}.{kind}")
+        column = pa.FixedSizeListArray.from_arrays(pa.array(part.ravel()), X.shape[1])
+        table = pa.table({"id": [f"d{row}" for row in range(len(part))], "v": column})
+        if kind == "parquet":
+            pq.write_table(table, path, row_group_size=50)
+        else:
+            with pa.OSFile(path, "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+                stream.write_table(table, 50)
+    found = load_vectors(tmp_path / "shards")
+    e = check_embeddings(found.docs, similarity="dot")
+    made = shards_of(e)
+    assert [(one.first, one.rows) for one in made] == [(0, 120), (120, 380)], "a shard for each file, not each batch"
+    for one, part in zip(made, (X[:120], X[120:]), strict=True):
+        sent = pickle.dumps(one)
+        assert len(sent) < 1000
+        for each in (one, pickle.loads(sent)):
+            np.testing.assert_array_equal(np.concatenate(list(each.blocks())), part)
+    cut = replace(made[1], start=70, rows=90)  # it begins within a row group
+    again = pickle.loads(pickle.dumps(cut)).embeddings()
+    np.testing.assert_array_equal(np.concatenate([block for _, block in again.blocks()]), X[190:280])
+    np.testing.assert_array_equal(again.rows(np.array([80, 3, 41])), X[190:280][[80, 3, 41]])
+    assert not is_sharded(check_embeddings(load_vectors(tmp_path / "shards" / f"emb_1.{kind}").docs))
+    (tmp_path / "shards" / f"emb_1.{kind}").unlink()
+    with pytest.raises(DataError, match=rf"emb_1\.{kind} must be readable where a task runs"):
+        pickle.loads(pickle.dumps(made[1]))
 
 
 def test_a_view_of_a_map_keeps_its_rows(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def test_parquet_keeps_the_dtype(tmp_path: Path, form: type) -> None:
     pq.write_table(pa.table({"v": lists(Y), "tokens": lists(X.astype(np.int64))}), tmp_path / "x.parquet")
     found = load_vectors(tmp_path / "x.parquet")
     assert found.docs.dtype == form
-    np.testing.assert_array_equal(found.docs, Y)
+    np.testing.assert_array_equal(found.docs[:], Y)
 
 
 def test_hdf5_has_documents_and_queries(tmp_path: Path) -> None:

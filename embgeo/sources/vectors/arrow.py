@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.errors import DataError
 from embgeo.files.ids import stacked_ids
 from embgeo.files.mapped import release_pages
-from embgeo.files.rows import StackedRows
+from embgeo.files.rows import Opening, Rows, StackedRows
 from embgeo.sources.columns import arrow, column_dtype, id_column, ids_of, matrix_of, vector_column
 from embgeo.sources.vector_files import vectors
 
@@ -23,6 +23,17 @@ END = b"\xff\xff\xff\xff\0\0\0\0"
 @vectors(".arrow", columns=True)
 def read_arrow(path: Path, column: str) -> Columns:
     """The column named, or the only one of lists of floats, in a file of either Arrow format, not compressed."""
+    docs, batches, ids = _opened(path, column)
+    found: dict[str, Any] = {"docs": docs}
+    if ids:
+        batches = [batch.column(ids) for batch in batches]
+        found |= {"doc_ids": ids_of(batches, f"column {ids} of {path}"), "ids_from": f"column {ids}"}
+    docs.release()
+    return found
+
+
+def _opened(path: Path, column: str) -> tuple[MappedBatches, list[Any], str]:
+    """The vectors, the record batches that hold rows, and the column of ids or ""."""
     pyarrow = arrow()
     mapped = np.memmap(path, np.uint8, "r")
     source = pyarrow.BufferReader(pyarrow.py_buffer(mapped))
@@ -46,12 +57,8 @@ def read_arrow(path: Path, column: str) -> Columns:
         parts.append(X)
         rows += len(X)
     empty = np.empty((0, 0), column_dtype(schema.field(column).type))
-    found: dict[str, Any] = {"docs": MappedBatches(mapped, parts or [empty])}
-    if ids := id_column(schema):
-        batches = [batch.column(ids) for batch in batches]
-        found |= {"doc_ids": ids_of(batches, f"column {ids} of {path}"), "ids_from": f"column {ids}"}
-    release_pages(mapped)
-    return found
+    docs = MappedBatches(mapped, parts or [empty], (path.absolute(), column))
+    return docs, batches, id_column(schema)
 
 
 @vectors("/state.json", columns=True, folder=True)
@@ -80,11 +87,23 @@ def read_dataset_dict(path: Path, column: str) -> Columns:
 
 
 class MappedBatches(StackedRows):
-    """The record batches of one mapped file, whose pages are released together."""
+    """The record batches of one mapped file, whose pages are released together; `place` is its path and column."""
 
-    def __init__(self, mapped: np.ndarray, parts: list[np.ndarray]) -> None:
+    def __init__(self, mapped: np.ndarray, parts: list[np.ndarray], place: tuple[Path, str]) -> None:
         super().__init__(parts)
-        self._mapped = mapped
+        self._mapped, self._place = mapped, place
+
+    @classmethod
+    def of(cls, path: Path, column: str) -> MappedBatches:
+        """Those of the column of this name."""
+        return _opened(path, column)[0]
+
+    @property
+    def pieces(self) -> tuple[Rows]:
+        return (self,)
+
+    def opening(self) -> Opening | None:
+        return MappedBatches.of, self._place
 
     def release(self) -> None:
         self._read.clear()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.files.ids import Ids
-from embgeo.files.rows import Rows
+from embgeo.files.rows import Opening, Rows
 from embgeo.sources.columns import (
     BATCH_ROWS,
     column_dtype,
@@ -51,6 +51,14 @@ class ParquetRows(Rows):
         self.dtype, self.shape = column_dtype(kind), (file.metadata.num_rows, 0)
         if len(self):
             self.shape = (len(self), matrix_of(self._batch(0, 1), None, str(path), 0).shape[1])
+
+    @classmethod
+    def of(cls, path: Path, column: str) -> ParquetRows:
+        """The column of this name."""
+        return cls(path, column, open_parquet(path))
+
+    def opening(self) -> Opening | None:
+        return ParquetRows.of, (self._path.absolute(), self._column)
 
     def between(self, start: int, stop: int) -> np.ndarray:
         found = np.empty((stop - start, self.shape[1]), self.dtype)
