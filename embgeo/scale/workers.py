@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any
 
@@ -67,7 +68,7 @@ class Pool:
         self._connect, self._make, self._asked = connect, make, asked
         self._members: list[_Member] = []
 
-    @property
+    @cached_property
     def device(self) -> str:
         """That of the workers, cuda or cpu; connects to see what there is. EngineError if there is no GPU to be had."""
         if self._asked == "cpu":
@@ -111,10 +112,9 @@ class Pool:
         return int(self._connect().cluster_resources().get(resource, 0))
 
     def _started(self, starts: int) -> _Member:
-        device = self.device
         # beside a GPU no processor is claimed: its node may offer fewer of them than it has GPUs
-        share = {"num_cpus": 0, "num_gpus": 1} if device == "cuda" else {"num_cpus": 1}
-        actor = self._connect().remote(Worker).options(max_restarts=0, **share).remote(self._make, device)
+        share = {"num_cpus": 0, "num_gpus": 1} if self.device == "cuda" else {"num_cpus": 1}
+        actor = self._connect().remote(Worker).options(max_restarts=0, **share).remote(self._make, self.device)
         return _Member(actor, actor.start.remote(), starts)
 
     def _hand_out(self, to_do: deque[_Job], running: dict[Any, tuple[_Member, _Job]], held: list[Any]) -> None:

@@ -23,10 +23,10 @@ def unnamed_file() -> IO[bytes]:
 
 
 class CopiedRows(Rows):
-    """Rows that are read from a copy (n, d); another process opens the original."""
+    """Rows that are read from a copy (n, d); another process opens the original, if it is a `Rows` that says how."""
 
-    def __init__(self, original: Rows, copy: np.ndarray) -> None:
-        self.shape, self.dtype = original.shape, original.dtype
+    def __init__(self, original: np.ndarray | Rows, copy: np.ndarray) -> None:
+        self.shape, self.dtype = (len(copy), copy.shape[1]), copy.dtype
         self._original, self._copy = original, copy
 
     def between(self, start: int, stop: int) -> np.ndarray:
@@ -39,7 +39,7 @@ class CopiedRows(Rows):
         release_pages(self._copy)
 
     def opening(self) -> Opening | None:
-        return self._original.opening()
+        return self._original.opening() if isinstance(self._original, Rows) else None
 
 
 def copied(X: Rows, name: str, progress: Progress = silent) -> tuple[Rows, tuple[str, ...]]:
@@ -67,7 +67,6 @@ def copied(X: Rows, name: str, progress: Progress = silent) -> tuple[Rows, tuple
             file.flush()
         whole, parts, start = np.memmap(file, X.dtype, "r", shape=X.shape), list[Rows](), 0
     for piece in X.pieces:
-        copy = whole[start : start + len(piece)]
-        parts.append(CopiedRows(piece if isinstance(piece, Rows) else X, copy))
+        parts.append(CopiedRows(piece, whole[start : start + len(piece)]))
         start += len(piece)
     return parts[0] if len(parts) == 1 else StackedRows(parts), ()

@@ -30,6 +30,7 @@ from embgeo.scale import engine, shards
 from embgeo.scale.engine import Local, check_engine
 from embgeo.scale.reader import ShardedReader, reader_of
 from embgeo.scale.shards import is_sharded, shards_of
+from embgeo.sources.scratch import copied
 from embgeo.sources.vector_files import load_vectors
 
 RNG = np.random.default_rng(0)
@@ -159,6 +160,23 @@ def test_files_of_columns_are_shards_that_are_sent_by_name(tmp_path: Path, kind:
     (tmp_path / "shards" / f"emb_1.{kind}").unlink()
     with pytest.raises(DataError, match=rf"emb_1\.{kind} must be readable where a task runs"):
         pickle.loads(pickle.dumps(made[1]))
+
+
+def test_a_copy_of_some_files_is_that_of_all() -> None:
+    """As of HDF5 files of which one is compressed: that is read in order, the other is a map."""
+
+    class InOrder(StackedRows):
+        pieces = property(lambda self: (self,))
+
+    slow = InOrder([X[:100]])
+    slow.in_order = True
+    docs, warnings = copied(StackedRows([slow, X[100:]]), "x")
+    assert not warnings
+    assert not docs.in_order
+    made = shards_of(check_embeddings(docs, similarity="dot"))
+    assert [(one.first, one.rows) for one in made] == [(0, 100), (100, 400)]
+    again = [block for one in made for block in pickle.loads(pickle.dumps(one)).blocks()]
+    np.testing.assert_array_equal(np.concatenate(again), X)
 
 
 def test_a_view_of_a_map_keeps_its_rows(tmp_path: Path) -> None:
