@@ -393,11 +393,12 @@ def _source_line(records: list[dict[str, Any]]) -> str:
     case, choices = records[0]["case"], [record["choices"] for record in records]
     counts = {name: [sum(one[name]["kind"] == kind for one in choices) for kind in KINDS] for name in case["limits"]}
     cells = [f"{name} {' / '.join(map(str, found))}" for name, found in counts.items()]
-    samples = sorted({tuple(each["samples"]) for one in choices for each in one.values()})
+    samples = sorted({size for one in choices for each in one.values() for size in each["samples"]})
+    within = f"samples of {samples[0]:,} to {samples[-1]:,}" if samples else "no samples"
     total = " / ".join(str(sum(found[kind] for found in counts.values())) for kind in range(len(KINDS)))
     return (
         f"{case['source']}, {case['documents']:,} × {case['dimension']}, {case['queries']} queries, {case['specs']} "
-        f"specs, {len(records)} seeds, samples {', '.join(map(str, samples))}; {' / '.join(KINDS)}: {total} "
+        f"specs, {len(records)} seeds, {within}; {' / '.join(KINDS)}: {total} "
         f"({', '.join(cells)})"
     )
 
