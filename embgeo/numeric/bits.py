@@ -43,6 +43,13 @@ def unpack_bits(codes: np.ndarray, bits: np.ndarray, tables: np.ndarray) -> np.n
     return out
 
 
+def unpack_levels(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The inverse of `pack_bits`: (n, r) uint8 levels."""
+    out = np.empty((len(codes), len(bits)), np.uint8)
+    _level_kernel()(np.ascontiguousarray(codes), np.ascontiguousarray(bits, np.uint8), out)
+    return out
+
+
 @cache
 def _pack_kernel() -> Any:
     import numba
@@ -82,35 +89,23 @@ def _unpack_kernel() -> Any:
     return kernel
 
 
-def bit_scores(codes: np.ndarray, bits: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """Σ_j tables[j, level(i, j)], (n,) float32, levels read straight from codes packed by `pack_bits`.
-
-    `tables` (r, 256) float32 holds query · value; reads each code byte once.
-    """
-    out = np.empty(len(codes), np.float32)
-    _bit_kernel()(codes, np.ascontiguousarray(bits, np.uint8), np.ascontiguousarray(tables, np.float32), out)
-    return out
-
-
 @cache
-def _bit_kernel() -> Any:
+def _level_kernel() -> Any:
     import numba
 
     @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(codes, bits, tables, out):  # type: ignore[no-untyped-def]
+    def kernel(codes, bits, out):  # type: ignore[no-untyped-def]
         last = codes.shape[1] - 1
         for i in numba.prange(codes.shape[0]):
             at = 0
-            total = np.float32(0)
-            for j in range(bits.shape[0]):
+            for j in range(out.shape[1]):
                 byte = at >> 3
                 window = np.uint32(0)
                 if bits[j] > 0:
                     window = np.uint32(codes[i, byte])
                     if byte < last:
                         window |= np.uint32(codes[i, byte + 1]) << np.uint32(8)
-                total += tables[j, (window >> np.uint32(at & 7)) & np.uint32((1 << bits[j]) - 1)]
+                out[i, j] = (window >> np.uint32(at & 7)) & np.uint32((1 << bits[j]) - 1)
                 at += bits[j]
-            out[i] = total
 
     return kernel

@@ -4,7 +4,7 @@ A part is a frozen dataclass with one printable name (`pca192`, `int8`, `hnsw32`
 returns a fitted part: a frozen dataclass whose array fields are its state and whose other fields are plain numbers; an
 index is built over codes instead, by `build`. To add one, write one file that derives from the base classes here and
 decorate the class; the grammar, the byte account, the store, every search backend, the sweep and the laws in tests find
-it. Whatever else a part may declare (its own compiled scorer, a FAISS index, a cost) has a default here.
+it. Whatever else a part may declare (a sum over levels, a FAISS index, a cost) has a default here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from embgeo.plugins import import_modules, load_plugins
 if TYPE_CHECKING:
     from embgeo.compression.codecs.additive_code import AdditiveCode
     from embgeo.compression.codecs.codec import Tier
+    from embgeo.compression.codecs.summed_code import SummedCode
     from embgeo.compression.codecs.table_code import TableCode
     from embgeo.compression.codecs.training import Training
     from embgeo.compression.search.searcher import EffortSearcher
@@ -81,23 +82,6 @@ class FittedReducer(FittedPart):
         return None
 
 
-@dataclass(frozen=True)
-class Scorer:
-    """A quantizer's own loop over its codes: one query against documents without decoding them.
-
-    Attributes
-    ----------
-    name : what the loop is, for the report.
-    ask : a query (r,) → a function from rows (c,) int, or None for all, to (c,) float32 inner products with the decoded
-        documents.
-    ram_bytes : what it holds beyond the codes.
-    """
-
-    name: str
-    ask: Callable[[np.ndarray], Callable[[np.ndarray | None], np.ndarray]]
-    ram_bytes: int = 0
-
-
 class FittedQuantizer(FittedPart):
     """Coordinates ↔ bytes, frozen."""
 
@@ -131,9 +115,12 @@ class FittedQuantizer(FittedPart):
         """(n, r) float32: what `score=centred` compares; the decoded values if the format has no others."""
         return self.decode(codes)
 
-    def scorer(self, codes: np.ndarray) -> Scorer | None:
-        """Its own compiled loop over `codes` (n, code_bytes), used flat and under every index, or None."""
-        return None
+    def summed_code(self) -> SummedCode | None:
+        """Its code as a sum over levels, or None: lets one compiled loop scan it, flat and under every index."""
+        table = self.table_code()
+        if table is None or table.centroids.shape[2] > 1:
+            return None
+        return table.summed_code()
 
     def table_code(self) -> TableCode | None:
         """Its code as parts that are each decoded by a table, or None: lets FAISS hold it."""

@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.compression.codecs.summed_code import LEVELS, SummedCode
+from embgeo.numeric.bits import unpack_levels
+
 
 @dataclass(frozen=True)
 class TableCode:
@@ -27,6 +30,13 @@ class TableCode:
     def of_levels(cls, bits: int, levels: np.ndarray) -> TableCode:
         """From the levels (r, 2^bits) of each coordinate."""
         return cls(bits, np.ascontiguousarray(levels, np.float32)[:, :, None])
+
+    def summed_code(self) -> SummedCode:
+        """The same as a sum over levels; of codes with one coordinate per part."""
+        parts, count, _ = self.centroids.shape
+        bits, tables = np.full(parts, self.bits, np.uint8), np.zeros((parts, LEVELS), np.float32)
+        tables[:, :count] = self.centroids[:, :, 0]
+        return SummedCode(bits, tables, lambda codes: unpack_levels(codes, bits))
 
     def faiss_index(self, metric: int) -> Any:
         """An empty trained `IndexPQ` with these tables; codes go in as they are by `add_sa_codes`."""

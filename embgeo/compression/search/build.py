@@ -1,8 +1,8 @@
 """Which searcher a store gets: the first backend that supports its codec.
 
-    the codec's own loop   fp8 (e4m3), adaptive, tqc, binary, itq: one query over the bytes; batches by block
     FAISS 4-bit fast-scan  int4 fp4 tq4 pq…x4: over our nibbles, the top 4k rescored exactly
     FAISS flat             f32 f16 int8 pq opq: our codes, ranges and codebooks passed on without re-encoding
+    by level               codes that are sums over levels: adaptive trellis rabitq eden lvq tq binary fp8 …
     by block               anything else, and everything without FAISS: decode a block, multiply
 
 On a GPU faiss-gpu takes float32 and float16; everything else is decoded and multiplied there with torch. Links or lists
@@ -19,14 +19,14 @@ from embgeo.compression.codecs.codec import Codec, Tier
 from embgeo.compression.codecs.part import Index, Structure
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.fast_scan import search_by_fast_scan
-from embgeo.compression.search.flat import BlockSearcher, search_with_scorer
+from embgeo.compression.search.flat import BlockSearcher, search_by_levels
 from embgeo.compression.search.on_faiss import search_on_faiss, search_on_gpu_faiss, structure_on_faiss
 from embgeo.compression.search.on_torch import TorchSearcher
 from embgeo.compression.search.searcher import BLOCK_ROWS, EffortSearcher, Searcher, metric_of
 from embgeo.compression.search.tiers import TieredSearcher
 
 Backend = Callable[[Tier, np.ndarray], Searcher | None]
-ON_CPU: tuple[Backend, ...] = (search_with_scorer, search_by_fast_scan, search_on_faiss, BlockSearcher)
+ON_CPU: tuple[Backend, ...] = (search_by_fast_scan, search_on_faiss, search_by_levels, BlockSearcher)
 ON_CUDA: tuple[Backend, ...] = (search_on_gpu_faiss, lambda tier, codes: TorchSearcher(tier, codes, "cuda"))
 
 

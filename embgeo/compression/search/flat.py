@@ -8,11 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.codecs.part import Scorer
-from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_norm
+from embgeo.compression.search.cells import Cells
+from embgeo.compression.search.searcher import BLOCK_ROWS, Found, any_norm
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK, tie_order
+
+LOOKED_UP = 16  # queries of a batch that are looked up one by one
+DECODED_ROWS = 2048  # at a time, which stay in the cache of a core
 
 
 @dataclass
@@ -60,35 +63,41 @@ class BlockSearcher:
         return best.scores + bias[:, None], best.rows
 
 
-class ScorerSearcher(BlockSearcher):
-    """Up to a few queries are scored by the codec's own loop; more go by block."""
+@dataclass
+class LevelSearcher:
+    """Codes that are sums over levels: few queries look up the bytes of every row, more go by decoded block."""
 
-    def __init__(self, tier: Tier, codes: np.ndarray, scorer: Scorer) -> None:
-        super().__init__(tier, codes, f"{scorer.name}, blocks in batches")
-        self.scorer = scorer
+    tier: Tier
+    cells: Cells
+    name: str = "byte tables, 32 rows at a time; decoded blocks in batches"
 
     @property
     def ram_bytes(self) -> int:
-        return super().ram_bytes + self.scorer.ram_bytes
+        return self.cells.nbytes + self.tier.state_bytes
 
     @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
-        if len(Q) > FEW_QUERIES:
-            return super().search(Q, k)
         Z, bias = self.tier.queries(Q)
         best = TopK.empty(len(Q), k)
-        best.merge(np.stack([self.scorer.ask(z)(None) for z in Z]), np.arange(len(self.codes)))
+        if len(Q) <= LOOKED_UP:
+            best.merge(self.cells.scan(Z), np.arange(self.cells.rows))
+        else:
+            asked = self.cells.code.ask(Z)
+            for first in range(0, self.cells.rows, DECODED_ROWS):
+                last = min(first + DECODED_ROWS, self.cells.rows)
+                best.merge(self.cells.products(asked, first, last), np.arange(first, last))
         return best.scores + bias[:, None], best.rows
 
 
-def own_scorer(tier: Tier, codes: np.ndarray) -> Scorer | None:
-    """The codec's own loop over these codes; None if it has none or scores are not inner products of decoded rows."""
-    if tier.similarity == "euclidean" or tier.spec.centred:
+def cells_of(tier: Tier, codes: np.ndarray) -> Cells | None:
+    """The codes as cells; None if scores are not sums over levels of decoded rows."""
+    if tier.similarity == "euclidean" or tier.spec.centred or not len(codes):
         return None
-    return tier.quantizer.scorer(codes)
+    code = tier.quantizer.summed_code()
+    return None if code is None else Cells.of(code, codes)
 
 
-def search_with_scorer(tier: Tier, codes: np.ndarray) -> ScorerSearcher | None:
-    """A searcher by the codec's own loop, if it has one."""
-    scorer = own_scorer(tier, codes)
-    return None if scorer is None else ScorerSearcher(tier, codes, scorer)
+def search_by_levels(tier: Tier, codes: np.ndarray) -> LevelSearcher | None:
+    """A searcher of codes that are sums over levels."""
+    cells = cells_of(tier, codes)
+    return None if cells is None else LevelSearcher(tier, cells)

@@ -24,8 +24,8 @@ from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.compression.judging.task import JudgingTask, SweepInput
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.flat import BlockSearcher
-from embgeo.compression.search.indices.hnsw import HNSW, BeamSearcher, Graph, connect, layers
-from embgeo.compression.search.indices.ivf import IVF, Lists, ListSearcher, coarse_centroids
+from embgeo.compression.search.indices.hnsw import HNSW, BeamSearcher, Graph, WalkSearcher, connect, layers
+from embgeo.compression.search.indices.ivf import IVF, Lists, ListScanner, ListSearcher, coarse_centroids
 from embgeo.compression.search.on_faiss import FaissStructureSearcher, faiss_available
 from embgeo.compression.search.searcher import best_of
 from embgeo.compression.search.store import load_store, predicted_file_bytes, write_store
@@ -188,7 +188,7 @@ def test_our_own_loops_and_faiss_search_alike(text: str, monkeypatch: pytest.Mon
     assert isinstance(native, FaissStructureSearcher)
     monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     own = build_searcher(codec, codes, structure=structure)
-    assert isinstance(own, BeamSearcher | ListSearcher)
+    assert isinstance(own, BeamSearcher | ListSearcher | WalkSearcher | ListScanner)
     effort = everything(text)
     same_results(own.with_effort(effort).search(Q, K), native.with_effort(effort).search(Q, K))
     if isinstance(own, ListSearcher):

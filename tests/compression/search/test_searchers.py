@@ -12,9 +12,10 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search import flat as module
 from embgeo.compression.search.build import build_searcher
-from embgeo.compression.search.flat import BlockSearcher, ScorerSearcher
+from embgeo.compression.search.flat import LOOKED_UP, BlockSearcher, LevelSearcher
 from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available, search_on_gpu_faiss
 from embgeo.embeddings import normalise
+from embgeo.threads import limited_threads
 
 load_parts()
 N, M, D, K = 700, 21, 24, 10
@@ -105,22 +106,69 @@ def test_a_memory_mapped_store_is_searched_as_one_in_memory(tmp_path) -> None:
         np.testing.assert_array_equal(one[1], two[1])
 
 
-@pytest.mark.parametrize("text", ["fp8", "fp8raw", "binary"])
-def test_one_query_at_a_time_reads_the_bytes_by_a_compiled_loop(text: str) -> None:
+SUMMED = (
+    "adaptive@9B trellis@9B rabitq1 rabitq4 rabitq8 eden3 edenc2 lvq4 lvq8 tq3 tqc2 ternary binary hamming fp8 fp8raw "
+    "fp8e5m2"
+).split()
+
+
+@pytest.mark.parametrize("text", SUMMED)
+def test_codes_that_are_sums_are_looked_up(text: str) -> None:
     codec, codes = stored(text, "cosine")
     searcher = build_searcher(codec, codes)
-    assert isinstance(searcher, ScorerSearcher)
-    assert searcher.ram_bytes == codes.nbytes + codec.state_bytes, "no second copy beside the codes"
+    assert isinstance(searcher, LevelSearcher)
+    cells = searcher.cells
+    assert searcher.ram_bytes == cells.packed.nbytes + cells.numbers.nbytes + codec.state_bytes
+    levels = cells.code.levels(codes)
+    assert levels.max() < 1 << int(cells.code.bits.max())
+    # every level lies in one cell, which no other overlaps
+    taken = np.zeros(8 * cells.packed.shape[1], int)
+    for cell, shift, bits in zip(cells.cell.tolist(), cells.shift.tolist(), cells.code.bits.tolist(), strict=True):
+        taken[8 * cell + shift : 8 * cell + shift + bits] += 1
+        assert shift + bits <= 8
+    assert taken.max() == 1
+    Q = vectors(LOOKED_UP + 1, "cosine", 1)
+    truth = oracle(codec, codes, Q)
+    agrees(searcher.search(Q, K), truth, K)  # decoded
+    agrees(searcher.search(Q[:LOOKED_UP], K), truth[:LOOKED_UP], K)  # looked up
 
 
-def test_the_e4m3_loop_reads_every_byte_as_ml_dtypes_does() -> None:
-    from embgeo.compression.codecs.quantizers.float8 import e4m3_scores
+@pytest.mark.parametrize("rows", [1, 31, 32, 33, 2049])
+@pytest.mark.parametrize("text", ["adaptive@9B", "rabitq2"])
+def test_any_number_of_rows_is_scanned(text: str, rows: int) -> None:
+    codec, codes = stored(text, "dot", rows)
+    Q = vectors(LOOKED_UP + 1, "dot", 1)
+    truth = oracle(codec, codes, Q)
+    searcher = build_searcher(codec, codes)
+    agrees(searcher.search(Q, K), truth, K)
+    agrees(searcher.search(Q[:2], K), truth[:2], K)
 
-    codes = np.arange(256, dtype=np.uint8)[:, None]
+
+def test_scores_do_not_depend_on_the_number_of_threads() -> None:
+    codec, codes = stored("trellis@9B", "cosine", 5000)
+    Q = vectors(LOOKED_UP + 1, "cosine", 1)
+    found = []
+    for threads in (1, 2):
+        with limited_threads(threads):
+            found += [build_searcher(codec, codes).search(Q[:part], K) for part in (3, len(Q))]
+    for one, two in zip(found[:2], found[2:], strict=True):
+        np.testing.assert_array_equal(one[1], two[1])
+        np.testing.assert_array_equal(one[0], two[0])
+
+
+def test_tiny_numbers_are_summed() -> None:
+    X = vectors(200, "dot", 0) * np.float32(1e-37)
+    codec = fit_codec(parse("rabitq4"), Training(X, "dot"))
+    codes = codec.encode(X)
+    Q = vectors(3, "dot", 1)
+    agrees(build_searcher(codec, codes).search(Q, K), oracle(codec, codes, Q), K)
+
+
+def test_the_table_of_e4m3_reads_every_byte_as_ml_dtypes_does() -> None:
     values = np.arange(256, dtype=np.uint8).view(FORMATS["e4m3"]).astype(np.float32)
     never_written = ~np.isfinite(values)
     assert never_written.sum() == 2
-    np.testing.assert_array_equal(e4m3_scores(codes, np.ones(1, np.float32))[~never_written], values[~never_written])
+    np.testing.assert_array_equal(levels("e4m3")[~never_written], values[~never_written])
     np.testing.assert_array_equal(levels("e4m3")[never_written], 0)
 
 

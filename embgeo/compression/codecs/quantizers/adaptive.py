@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -11,12 +10,13 @@ import numpy as np
 
 from embgeo.compression.codecs.additive_code import AdditiveCode
 from embgeo.compression.codecs.linear import Linear
-from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Reducer, Scorer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Reducer, quantizer
+from embgeo.compression.codecs.summed_code import SummedCode, with_factors
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
-from embgeo.numeric.bits import bit_scores, pack_bits, unpack_bits
+from embgeo.numeric.bits import pack_bits, unpack_bits, unpack_levels
 from embgeo.numeric.lloyd_max import MAX_BITS, allocate_bits, gaussian_levels
 
 BLOCK_ROWS = 8192
@@ -92,19 +92,9 @@ class FittedAdaptive(FittedAllocated):
         decoded = unpack_bits(codes, self.bits, self.tables)
         return normalise(decoded) if self.unit else decoded
 
-    def scorer(self, codes: np.ndarray) -> Scorer:
-        """Reads the packed levels; keeps the norm of each decoded row (4 bytes)."""
-        lengths = self._lengths(codes)
-
-        def ask(query: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
-            tables = self.tables * query[:, None]
-            return lambda rows: (
-                bit_scores(codes, self.bits, tables) / lengths
-                if rows is None
-                else bit_scores(codes[rows], self.bits, tables) / lengths[rows]
-            )
-
-        return Scorer("numba loop over packed levels", ask, lengths.nbytes)
+    def summed_code(self) -> SummedCode:
+        numbers = (lambda codes: with_factors(1 / self._lengths(codes))) if self.unit else None
+        return SummedCode(self.bits, self.tables, lambda codes: unpack_levels(codes, self.bits), numbers)
 
     def _lengths(self, codes: np.ndarray) -> np.ndarray:
         """(n,) float32 norms that decoding divides rows by."""

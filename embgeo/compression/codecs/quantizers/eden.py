@@ -11,9 +11,10 @@ import numpy as np
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.codecs.quantizers.turboquant import level_tables, nearest_level
+from embgeo.compression.codecs.summed_code import SummedCode, with_factors
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
-from embgeo.numeric.bits import pack_bits, unpack_bits
+from embgeo.numeric.bits import pack_bits, unpack_bits, unpack_levels
 from embgeo.numeric.lloyd_max import gaussian_levels
 
 SCALE_BYTES = 2
@@ -57,8 +58,17 @@ class FittedEDEN(FittedQuantizer):
     def decode(self, codes: np.ndarray) -> np.ndarray:
         tables = level_tables(self.values, self.width)
         packed = np.ascontiguousarray(codes[:, :-SCALE_BYTES])
-        scale = np.ascontiguousarray(codes[:, -SCALE_BYTES:]).view("<f2").astype(np.float32) * self.unit[0]
+        scale = _stored_scales(codes)[:, None] * self.unit[0]
         return unpack_bits(packed, np.full(self.width, self.bits), tables) * scale
+
+    def summed_code(self) -> SummedCode:
+        bits = np.full(self.width, self.bits, np.uint8)
+
+        def numbers(codes: np.ndarray) -> np.ndarray:
+            return with_factors(_stored_scales(codes) * self.unit[0])
+
+        tables = level_tables(self.values, self.width)
+        return SummedCode(bits, tables, lambda codes: unpack_levels(codes[:, :-SCALE_BYTES], bits), numbers)
 
 
 @quantizer(
@@ -118,8 +128,21 @@ class FittedCalibratedEDEN(FittedQuantizer):
         return np.concatenate([packed, stored.view(np.uint8)], axis=1)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        scale = np.ascontiguousarray(codes[:, -SCALE_BYTES:]).view("<f2").astype(np.float32) * self.unit[0]
+        scale = _stored_scales(codes)[:, None] * self.unit[0]
         return self.direction.decode(np.ascontiguousarray(codes[:, :-SCALE_BYTES])) * scale
+
+    def summed_code(self) -> SummedCode:
+        inner = self.direction.summed_code()
+
+        def numbers(codes: np.ndarray) -> np.ndarray:
+            return with_factors(_stored_scales(codes) * self.unit[0])
+
+        return SummedCode(inner.bits, inner.tables, lambda codes: inner.levels(codes[:, :-SCALE_BYTES]), numbers)
+
+
+def _stored_scales(codes: np.ndarray) -> np.ndarray:
+    """(n,) float32."""
+    return np.ascontiguousarray(codes[:, -SCALE_BYTES:]).view("<f2").astype(np.float32)[:, 0]
 
 
 def _lengths(Z: np.ndarray) -> np.ndarray:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import ml_dtypes
 import numpy as np
 
-from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, Scorer, quantizer
+from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 
@@ -62,17 +62,6 @@ class FittedFloat8(FittedQuantizer):
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return self.table[codes] / self.scale[0]
-
-    def scorer(self, codes: np.ndarray) -> Scorer | None:
-        """A byte of e4m3 becomes a float32 by a shift and a minimum, no table."""
-        if self.format != "e4m3":
-            return None
-
-        def ask(query: np.ndarray) -> Callable[[np.ndarray | None], np.ndarray]:
-            scaled = query / self.scale[0]
-            return lambda rows: e4m3_scores(codes if rows is None else codes[rows], scaled)
-
-        return Scorer("numba e4m3 loop", ask)
 
     def table_code(self) -> TableCode:
         return TableCode.of_levels(8, np.tile(self.table / self.scale[0], (self.width, 1)))
@@ -136,40 +125,3 @@ class Float8E5M2Raw(Float8Format):
     spelling: ClassVar[str] = "fp8e5m2raw"
     format: ClassVar[str] = "e5m2"
     scaled: ClassVar[bool] = False
-
-
-def e4m3_scores(codes: np.ndarray, query: np.ndarray) -> np.ndarray:
-    """Σ_j query[j] · e4m3(codes[i, j]), (n,) float32."""
-    scores = np.empty(len(codes), np.float32)
-    _e4m3_kernel()(codes, np.ascontiguousarray(query, np.float32), scores)
-    return scores
-
-
-@cache
-def _e4m3_kernel() -> Any:
-    import numba
-
-    sign, rest, shift, bias = np.uint32(0x80), np.uint32(0x7F), np.uint32(20), np.uint32(120 << 23)
-
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
-    def kernel(codes, query, out):  # type: ignore[no-untyped-def]
-        n, d = codes.shape
-        rows = 64
-        query_bits = query.view(np.uint32)
-        for block in numba.prange((n + rows - 1) // rows):
-            value_bits = np.empty(d, np.uint32)
-            signed_bits = np.empty(d, np.uint32)
-            value = value_bits.view(np.float32)
-            signed = signed_bits.view(np.float32)
-            for i in range(block * rows, min((block + 1) * rows, n)):
-                for j in range(d):
-                    code = np.uint32(codes[i, j])
-                    value_bits[j] = ((code & rest) << shift) + bias
-                    signed_bits[j] = query_bits[j] ^ ((code & sign) << np.uint32(24))
-                total = np.float32(0)
-                for j in range(d):
-                    # right for normal numbers; a subnormal m/8·2⁻⁶ arrives as (1 + m/8)·2⁻⁷ = f, and is 2f − 2⁻⁶
-                    total += signed[j] * min(value[j], np.float32(2) * value[j] - np.float32(0.015625))
-                out[i] = total
-
-    return kernel

@@ -9,6 +9,7 @@ import numpy as np
 
 from embgeo.compression.codecs.part import Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.binary import FittedSigns
+from embgeo.compression.codecs.summed_code import SummedCode
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.codecs.training import Training
 
@@ -27,6 +28,10 @@ class FittedHamming(FittedSigns):
     def table_code(self) -> TableCode | None:
         """None: a FAISS file would compare the float query."""
         return None
+
+    def summed_code(self) -> SummedCode | None:
+        table = super().table_code()
+        return None if table is None else table.summed_code()
 
 
 @quantizer(

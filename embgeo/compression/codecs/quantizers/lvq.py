@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.summed_code import LEVELS, Asked, SummedCode
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
 from embgeo.numeric.bits import pack_nibbles, unpack_nibbles
@@ -55,6 +56,23 @@ class FittedLVQ(FittedQuantizer):
         levels = packed if self.bits == 8 else unpack_nibbles(packed, len(self.mean))
         decoded: np.ndarray = self.mean + stored[:, :1] + stored[:, 1:] * levels.astype(np.float32)
         return decoded
+
+    def summed_code(self) -> SummedCode:
+        width = len(self.mean)
+        tables = np.tile(np.arange(LEVELS, dtype=np.float32), (width, 1))
+
+        def levels(codes: np.ndarray) -> np.ndarray:
+            packed = codes[:, :-FACTOR_BYTES]
+            return packed if self.bits == 8 else unpack_nibbles(packed, width)
+
+        def numbers(codes: np.ndarray) -> np.ndarray:
+            stored = np.ascontiguousarray(codes[:, -FACTOR_BYTES:]).view("<f2").astype(np.float32)
+            return stored[:, ::-1] * self.unit[0]
+
+        def queries(Z: np.ndarray) -> Asked:
+            return Z, Z.sum(axis=1), Z @ self.mean
+
+        return SummedCode(np.full(width, self.bits, np.uint8), tables, levels, numbers, queries)
 
 
 @quantizer(

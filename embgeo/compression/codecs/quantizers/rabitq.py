@@ -10,8 +10,9 @@ import numpy as np
 
 from embgeo.compression.codecs.cost import CENTROID, Cost
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.summed_code import LEVELS, Asked, SummedCode
 from embgeo.compression.codecs.training import Training
-from embgeo.numeric.bits import pack_bits, unpack_bits
+from embgeo.numeric.bits import pack_bits, unpack_bits, unpack_levels
 
 FACTOR_BYTES = 8
 EVENTS = 4096  # rescalings tried per row; if a row has more, those around the best of a grid
@@ -71,6 +72,29 @@ class FittedRaBitQ(FittedQuantizer):
             u *= unpack_bits(codes[:, self.sign_bytes : -FACTOR_BYTES], each, values)
         decoded: np.ndarray = u * factors + (along - factors * products(u, self.axis)[:, None]) * self.axis
         return decoded
+
+    def summed_code(self) -> SummedCode | None:
+        """⟨q, decoded⟩ = factor · ⟨u, q − ⟨q, axis⟩ axis⟩ + along · ⟨q, axis⟩; the level of u_j has its sign on top."""
+        if self.bits > 8:
+            return None
+        width, half = len(self.axis), 1 << (self.bits - 1)
+        magnitudes = np.arange(half, dtype=np.float32) + np.float32(0.5)
+        tables = np.zeros((width, LEVELS), np.float32)
+        tables[:, : 2 * half] = np.concatenate([-magnitudes, magnitudes])
+
+        def levels(codes: np.ndarray) -> np.ndarray:
+            signs = np.unpackbits(codes[:, : self.sign_bytes], axis=1, count=width, bitorder="little")
+            each = np.full(width, self.bits - 1, np.uint8)
+            return unpack_levels(codes[:, self.sign_bytes : -FACTOR_BYTES], each) | signs << np.uint8(self.bits - 1)
+
+        def numbers(codes: np.ndarray) -> np.ndarray:
+            return np.ascontiguousarray(codes[:, -FACTOR_BYTES:]).view("<f4").astype(np.float32)
+
+        def queries(Z: np.ndarray) -> Asked:
+            along = products(Z, self.axis)
+            return Z - along[:, None] * self.axis, along, np.zeros_like(along)
+
+        return SummedCode(np.full(width, self.bits, np.uint8), tables, levels, numbers, queries)
 
 
 def products(Z: np.ndarray, axis: np.ndarray) -> np.ndarray:

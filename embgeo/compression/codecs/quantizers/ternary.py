@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.summed_code import LEVELS, SummedCode
 from embgeo.compression.codecs.training import Training
 
 PER_BYTE = 5
@@ -55,6 +56,16 @@ class FittedTernary(FittedQuantizer):
     def decode(self, codes: np.ndarray) -> np.ndarray:
         values = trits()[codes].reshape(len(codes), PER_BYTE * codes.shape[1])[:, : len(self.mean)]
         return self.mean + values * (np.float32(LEVEL) * self.scale)
+
+    def summed_code(self) -> SummedCode:
+        width = len(self.mean)
+        tables = np.zeros((width, LEVELS), np.float32)
+        tables[:, :3] = self.mean[:, None] + np.float32([-1, 0, 1]) * (np.float32(LEVEL) * self.scale)[:, None]
+
+        def levels(codes: np.ndarray) -> np.ndarray:
+            return np.asarray(trits()[codes].reshape(len(codes), -1)[:, :width] + 1, np.uint8)
+
+        return SummedCode(np.full(width, 2, np.uint8), tables, levels)
 
 
 @quantizer(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from embgeo.compression.codecs.part import quantizer
 from embgeo.compression.codecs.quantizers.adaptive import Allocated, FittedAllocated
+from embgeo.compression.codecs.summed_code import LEVELS, SummedCode, with_factors
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
@@ -56,6 +57,50 @@ class FittedTrellis(FittedAllocated):
         out = np.empty((len(codes), len(self.bits)), np.float32)
         _decoder()(np.ascontiguousarray(codes), self.mean, self.scale, self.bits, trellis_levels(), BRANCHES, out)
         return normalise(out) if self.unit else out
+
+    def summed_code(self) -> SummedCode:
+        """Of twice the levels, one bit more a coordinate: the path is followed once, when the codes are read."""
+        bits = np.where(self.bits > 0, self.bits + 1, 0).astype(np.uint8)
+        tables = np.zeros((len(bits), LEVELS), np.float32)
+        levels = trellis_levels()
+        tables[:, : levels.shape[1]] = self.mean[:, None] + self.scale[:, None] * levels[self.bits]
+        tables[bits == 0, 0] = self.mean[bits == 0]
+
+        def walked(codes: np.ndarray) -> np.ndarray:
+            out = np.zeros((len(codes), len(bits)), np.uint8)
+            _walker()(np.ascontiguousarray(codes), self.bits, BRANCHES, out)
+            return out
+
+        numbers = (lambda codes: with_factors(1 / self._lengths(codes))) if self.unit else None
+        return SummedCode(bits, tables, walked, numbers)
+
+    def _lengths(self, codes: np.ndarray) -> np.ndarray:
+        """(n,) float32 norms that decoding divides rows by."""
+        plain = replace(self, unit=False).decode(codes)
+        lengths = np.sqrt(np.einsum("ij,ij->i", plain, plain, dtype=np.float64)).astype(np.float32)
+        return np.where(lengths > 0, lengths, np.float32(1))
+
+
+@cache
+def _walker() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(codes, bits, branches, out):  # type: ignore[no-untyped-def]
+        for i in numba.prange(len(codes)):
+            state, at = 0, 0
+            for j in range(len(bits)):
+                if bits[j] == 0:
+                    continue
+                code = 0
+                for b in range(bits[j]):
+                    code |= ((codes[i, at >> 3] >> (at & 7)) & 1) << b
+                    at += 1
+                u = code & 1
+                out[i, j] = ((code >> 1) << 2) | branches[state, u]
+                state = (2 * state + u) & 7
+
+    return kernel
 
 
 @cache

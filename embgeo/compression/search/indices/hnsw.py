@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.codecs.part import Index, Scorer, Structure, index
-from embgeo.compression.search.flat import own_scorer
+from embgeo.compression.codecs.part import Index, Structure, index
+from embgeo.compression.search.cells import Cells, keep, row_score
+from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
-from embgeo.compression.search.searcher import FEW_QUERIES, Found, any_norm, best_of, metric_of, pair_scores
+from embgeo.compression.search.searcher import EffortSearcher, Found, any_norm, best_of, metric_of, pair_scores
 from embgeo.errors import InputError, MissingExtraError
 from embgeo.retrieval.exact import score
 from embgeo.threads import limited_threads, one_numba_thread
@@ -26,6 +27,7 @@ BUILD_EFFORT = 40  # 100 and 200 took 1.7 and 3.8 times as long on SciFact × Mi
 MAX_LINKS = 256
 EXPANDED = 4  # documents of a beam whose links are followed at a time: fewer, larger steps
 SEEN_BYTES = 64 * 2**20
+TABLES = 64  # queries whose tables are made at a time
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,10 @@ class Graph(Structure):
         if (self.tops[np.maximum(self.upper, 0)] < layer[:, None])[self.upper >= 0].any():
             raise ValueError("a link of the graph leads to a document that is not on its layer")
 
-    def searcher(self, tier: Tier, codes: np.ndarray) -> BeamSearcher:
-        return BeamSearcher(tier, self, codes, self.effort, own_scorer(tier, codes))
+    def searcher(self, tier: Tier, codes: np.ndarray) -> EffortSearcher:
+        if (cells := cells_of(tier, codes)) is not None:
+            return WalkSearcher(tier, self, cells, self.effort)
+        return BeamSearcher(tier, self, codes, self.effort)
 
     def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
         import faiss
@@ -260,26 +264,114 @@ def _mark(ground: np.ndarray, start: int, reached: np.ndarray) -> None:
 
 
 @dataclass(frozen=True)
+class WalkSearcher:
+    """A compiled walk along the links for codes that are sums over levels: a document is scored by its bytes."""
+
+    tier: Tier
+    graph: Graph
+    cells: Cells
+    effort: int
+    name: str = "compiled walk over stored links, byte tables"
+
+    @property
+    def ram_bytes(self) -> int:
+        graph = self.graph
+        arrays = (graph.ground, graph.upper, graph.tops, self.firsts)
+        return sum(array.nbytes for array in arrays) + self.cells.nbytes + self.tier.state_bytes
+
+    @cached_property
+    def firsts(self) -> np.ndarray:
+        return self.graph.firsts
+
+    def with_effort(self, effort: int) -> WalkSearcher:
+        return replace(self, effort=effort)
+
+    @any_norm
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
+        cells, graph = self.cells, self.graph
+        weights, along, constant = cells.code.ask(Z)
+        beam = min(max(self.effort, k), cells.rows)
+        scores = np.full((len(Z), beam), -np.inf, np.float32)
+        rows = np.full((len(Z), beam), -1, np.int64)
+        links = (graph.ground, graph.upper, self.firsts, graph.tops, graph.entry)
+        for at in range(0, len(Z), TABLES):
+            here = slice(at, at + TABLES)
+            tables = np.stack([cells.tables(one) for one in weights[here]])
+            asked = (tables, along[here], constant[here])
+            _walk_kernel()(cells.packed, cells.numbers, *asked, *links, scores[here], rows[here])
+        return best_of(scores + bias[:, None], rows, k)
+
+
+@cache
+def _walk_kernel() -> Any:
+    import numba
+
+    score_of, take = row_score(), keep()
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(packed, numbers, tables, along, constant, ground, upper, firsts, tops, entry, scores, rows):  # type: ignore[no-untyped-def]
+        for q in numba.prange(len(tables)):
+            table, a, c = tables[q], along[q], constant[q]
+            at = entry
+            reached = score_of(packed, table, numbers, a, c, at)
+            for layer in range(tops[entry], 0, -1):  # step to the best while one is better
+                moving = True
+                while moving:
+                    moving = False
+                    links = upper[firsts[at] + layer - 1]
+                    for link in links:
+                        if link < 0:
+                            continue
+                        score = score_of(packed, table, numbers, a, c, link)
+                        if score > reached:
+                            at, reached, moving = link, score, True
+            seen = np.zeros((len(ground) + 63) // 64, np.uint64)
+            spent = np.zeros(scores.shape[1], np.bool_)
+            seen[at >> 6] |= np.uint64(1) << np.uint64(at & 63)
+            _, count = take(scores[q], rows[q], 0, reached, at)
+            first = 0
+            while first < count:
+                if spent[first]:
+                    first += 1
+                    continue
+                spent[first] = True
+                for link in ground[rows[q, first]]:
+                    if link < 0:
+                        continue
+                    word, bit = link >> 6, np.uint64(1) << np.uint64(link & 63)
+                    if seen[word] & bit:
+                        continue
+                    seen[word] |= bit
+                    score = score_of(packed, table, numbers, a, c, link)
+                    place, count = take(scores[q], rows[q], count, score, link)
+                    if place >= 0:
+                        for other in range(count - 1, place, -1):
+                            spent[other] = spent[other - 1]
+                        spent[place] = False
+                        first = min(first, place)
+
+    return kernel
+
+
+@dataclass(frozen=True)
 class BeamSearcher:
     """Beam search for every other codec: all queries of a batch step together, and each step decodes a document once.
 
-    A few queries are scored by the codec's own loop, if it has one. Works for any codec, without a float32 copy; slow
-    for one query (some milliseconds of small steps).
+    Works for any codec, without a float32 copy; slow for one query (some milliseconds of small steps).
     """
 
     tier: Tier
     graph: Graph
     codes: np.ndarray
     effort: int
-    scorer: Scorer | None = None
     name: str = "beam search over stored links, decoding what it visits"
 
     @property
     def ram_bytes(self) -> int:
         graph = self.graph
         arrays = (self.codes, graph.ground, graph.upper, graph.tops, self.firsts)
-        held = sum(array.nbytes for array in arrays) + self.tier.state_bytes
-        return held + (0 if self.scorer is None else self.scorer.ram_bytes)
+        return sum(array.nbytes for array in arrays) + self.tier.state_bytes
 
     @cached_property
     def firsts(self) -> np.ndarray:
@@ -299,7 +391,7 @@ class BeamSearcher:
 
     def _walk(self, Z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         queries = np.arange(len(Z))
-        score = self._scoring(Z)
+        score: Score = lambda queries, rows: self._decoded_scores(Z[queries], rows)  # noqa: E731
         rows = self._descend(len(Z), score)[:, None]
         scores = score(queries, rows)
         seen = np.zeros((len(Z), len(self.codes)), bool)
@@ -343,21 +435,6 @@ class BeamSearcher:
                 reached[moving[better]] = top[better]
                 moving = moving[better]
         return at
-
-    def _scoring(self, Z: np.ndarray) -> Score:
-        """(queries (m,), rows (m, c)) → (m, c) scores of each query with its own rows, −inf for row −1."""
-        if self.scorer is None or len(Z) > FEW_QUERIES:
-            return lambda queries, rows: self._decoded_scores(Z[queries], rows)
-        loops = [self.scorer.ask(z) for z in Z]
-
-        def score(queries: np.ndarray, rows: np.ndarray) -> np.ndarray:
-            scores = np.full(rows.shape, -np.inf, np.float32)
-            for place, query in enumerate(queries.tolist()):
-                there = rows[place] >= 0
-                scores[place, there] = loops[query](rows[place, there])
-            return scores
-
-        return score
 
     def _decoded_scores(self, Z: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Each row is decoded once, however many queries need it."""

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
 
 from embgeo.compression.codecs.codebooks import training_rows
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.codecs.part import Index, Scorer, Structure, index
-from embgeo.compression.search.flat import own_scorer
+from embgeo.compression.codecs.part import Index, Structure, index
+from embgeo.compression.codecs.summed_code import Asked
+from embgeo.compression.search.cells import LANES, Cells, keep
+from embgeo.compression.search.flat import LOOKED_UP, cells_of
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
-from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, Found, any_norm, metric_of
+from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, EffortSearcher, Found, any_norm, metric_of
 from embgeo.errors import InputError
 from embgeo.numeric.kmeans import fill_empty, kmeans
 from embgeo.retrieval.exact import score
@@ -67,8 +70,10 @@ class Lists(Structure):
     def growing_bytes(self) -> int:
         return self.rows.nbytes
 
-    def searcher(self, tier: Tier, codes: np.ndarray) -> ListSearcher:
-        return ListSearcher(tier, self, codes, self.effort, own_scorer(tier, codes))
+    def searcher(self, tier: Tier, codes: np.ndarray) -> EffortSearcher:
+        if (cells := cells_of(tier, codes[self.rows])) is not None:
+            return ListScanner(tier, self, cells, self.effort)
+        return ListSearcher(tier, self, codes, self.effort)
 
     def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
         import faiss
@@ -245,23 +250,99 @@ def _normalised(centroids: np.ndarray, metric: str) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class ListScanner:
+    """A compiled scan of the probed lists for codes that are sums over levels; `cells` has the rows list after list."""
+
+    tier: Tier
+    lists: Lists
+    cells: Cells
+    effort: int
+    name: str = "compiled scan of inverted lists, byte tables"
+
+    @property
+    def ram_bytes(self) -> int:
+        lists = self.lists
+        held = lists.rows.nbytes + lists.ends.nbytes + lists.centroids.nbytes
+        return held + self.cells.nbytes + self.tier.state_bytes
+
+    def with_effort(self, effort: int) -> ListScanner:
+        return replace(self, effort=effort)
+
+    @any_norm
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        Z, bias = self.tier.queries(Q)
+        cells, lists = self.cells, self.lists
+        probed = np.argsort(-list_scores(Z, lists.centroids, lists.metric), axis=1, kind="stable")[:, : self.effort]
+        best = TopK.empty(len(Z), k)
+        read = self._look_up if len(Z) <= LOOKED_UP else self._decode
+        read(cells.code.ask(Z), probed, best)
+        return best.scores + bias[:, None], best.rows
+
+    def _look_up(self, asked: Asked, probed: np.ndarray, best: TopK) -> None:
+        """Scan the lists of one query after another, by its byte tables."""
+        weights, along, constant = asked
+        cells, lists = self.cells, self.lists
+        tables = np.stack([cells.tables(one) for one in weights])
+        places = (lists.bounds, lists.rows)
+        _scan_kernel()(cells.packed, cells.numbers, tables, along, constant, probed, *places, best.scores, best.rows)
+
+    def _decode(self, asked: Asked, probed: np.ndarray, best: TopK) -> None:
+        """Decode each list that is probed once, for all its queries."""
+        bounds = self.lists.bounds
+        for number in np.unique(probed):
+            first, last = int(bounds[number]), int(bounds[number + 1])
+            if first == last:
+                continue
+            asking = np.flatnonzero((probed == number).any(axis=1))
+            mine = TopK(best.scores[asking], best.rows[asking])
+            weights, along, constant = (one[asking] for one in asked)
+            mine.merge(self.cells.products((weights, along, constant), first, last), self.lists.rows[first:last])
+            best.scores[asking], best.rows[asking] = mine.scores, mine.rows
+
+
+@cache
+def _scan_kernel() -> Any:
+    import numba
+
+    take = keep()
+
+    @numba.njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    def kernel(packed, numbers, tables, along, constant, probed, bounds, places, scores, rows):  # type: ignore[no-untyped-def]
+        cells = packed.shape[1]
+        for q in numba.prange(len(tables)):
+            total = np.empty(LANES, np.float32)
+            count = 0
+            for number in probed[q]:
+                begin, end = bounds[number], bounds[number + 1]
+                for block in range(begin // LANES, (end + LANES - 1) // LANES):
+                    total[:] = 0
+                    for c in range(cells):
+                        for lane in range(LANES):
+                            total[lane] += tables[q, c, packed[block, c, lane]]
+                    for at in range(max(begin, block * LANES), min(end, (block + 1) * LANES)):
+                        score = total[at - block * LANES]
+                        if len(numbers) > 0:
+                            score = score * numbers[at, 0] + along[q] * numbers[at, 1]
+                        _, count = take(scores[q], rows[q], count, score + constant[q], places[at])
+
+    return kernel
+
+
+@dataclass(frozen=True)
 class ListSearcher:
-    """Each list that a batch probes is decoded once for all its queries; a few queries read all of theirs at once, by
-    the codec's own loop if it has one."""
+    """Each list that a batch probes is decoded once for all its queries; a few queries read all of theirs at once."""
 
     tier: Tier
     lists: Lists
     codes: np.ndarray
     effort: int
-    scorer: Scorer | None = None
     name: str = "inverted lists, decoded list by list"
 
     @property
     def ram_bytes(self) -> int:
         lists = self.lists
         arrays = (self.codes, lists.rows, lists.ends, lists.centroids)
-        held = sum(array.nbytes for array in arrays) + self.tier.state_bytes
-        return held + (0 if self.scorer is None else self.scorer.ram_bytes)
+        return sum(array.nbytes for array in arrays) + self.tier.state_bytes
 
     def with_effort(self, effort: int) -> ListSearcher:
         return replace(self, effort=effort)
@@ -283,9 +364,6 @@ class ListSearcher:
         for query, numbers in enumerate(probed):
             rows = np.concatenate([held.rows[bounds[number] : bounds[number + 1]] for number in numbers])
             mine = TopK(best.scores[query : query + 1], best.rows[query : query + 1])
-            if self.scorer is not None:
-                mine.merge(self.scorer.ask(Z[query])(rows)[None], rows)
-                continue
             for start in range(0, len(rows), BLOCK_ROWS):
                 part = rows[start : start + BLOCK_ROWS]
                 block = self.tier.decode(self.codes[part])

@@ -1,0 +1,258 @@
+"""Levels regrouped for scanning: bytes that each hold whole levels, those of 32 rows side by side.
+
+A query becomes a table of 256 sums for every such byte. A row is then scored by looking up its bytes, which 32 rows do
+together in the registers of the processor; of the bytes that are read nothing is decoded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.codecs.summed_code import Asked, SummedCode
+
+LANES = 32
+PACKED_ROWS = 8192  # unpacked at a time
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The codes of n rows as cells of a byte.
+
+    Attributes
+    ----------
+    code : what the levels stand for.
+    rows : n.
+    cell, shift : (r,) int16, the cell that a level lies in and its lowest bit there; cell −1: a level of no bits.
+    packed : (⌈n / 32⌉, cells, 32) uint8.
+    numbers : (n, 2) float32, factor and offset of each row; (0, 2) if all are 1 and 0.
+    """
+
+    code: SummedCode
+    rows: int
+    cell: np.ndarray
+    shift: np.ndarray
+    packed: np.ndarray
+    numbers: np.ndarray
+
+    @classmethod
+    def of(cls, code: SummedCode, codes: np.ndarray) -> Cells:
+        """From codes (n, b); a block of them is unpacked at a time."""
+        cell, shift, count = _fitted(code.bits)
+        packed = np.zeros((-(-len(codes) // LANES), count, LANES), np.uint8)
+        numbers = np.empty((0 if code.numbers is None else len(codes), 2), np.float32)
+        for start in range(0, len(codes), PACKED_ROWS):
+            block = np.ascontiguousarray(codes[start : start + PACKED_ROWS])
+            _pack_kernel()(code.levels(block), cell, shift, packed[start // LANES :])
+            if code.numbers is not None:
+                numbers[start : start + len(block)] = code.numbers(block)
+        return cls(code, len(codes), cell, shift, packed, numbers)
+
+    @property
+    def nbytes(self) -> int:
+        return int(self.packed.nbytes + self.numbers.nbytes)
+
+    def tables(self, weights: np.ndarray) -> np.ndarray:
+        """(cells, 256) float32: what each byte adds to the sum of a query with these weights (r,)."""
+        out = np.zeros((self.packed.shape[1], 256), np.float32)
+        _table_kernel()(weights, self.code.tables, self.code.bits, self.cell, self.shift, self._widest_first, out)
+        return out
+
+    def scan(self, Z: np.ndarray) -> np.ndarray:
+        """(m, n) float32 products of the queries Z (m, r) with all decoded rows, a query at a time."""
+        weights, along, constant = self.code.ask(Z)
+        out = np.empty((len(Z), self.rows), np.float32)
+        for query, scores in enumerate(out):
+            tables = self.tables(weights[query])
+            _scan_kernel()(self.packed, tables, self.numbers, along[query], constant[query], scores)
+        return out
+
+    @cached_property
+    def _widest_first(self) -> np.ndarray:
+        return _widest_first(self.code.bits)
+
+    @cached_property
+    def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Coordinates by cell; where each cell's columns and values begin; and its values for each byte, one after
+        another."""
+        count = self.packed.shape[1]
+        used = np.flatnonzero(self.cell >= 0)
+        order = used[np.argsort(self.cell[used], kind="stable")]
+        columns = np.searchsorted(self.cell[order], np.arange(count + 1))
+        every = np.arange(256)
+        values = [np.zeros(0, np.float32)]
+        for one in range(count):
+            mine = order[columns[one] : columns[one + 1]]
+            levels = (every[:, None] >> self.shift[mine]) & ((1 << self.code.bits[mine].astype(np.int64)) - 1)
+            values.append(self.code.tables[mine[None], levels].ravel())
+        return order, columns, 256 * columns, np.concatenate(values).astype(np.float32)
+
+    def products(self, asked: Asked, first: int, last: int) -> np.ndarray:
+        """(m, last − first) float32 products with the decoded rows from `first` to before `last`, for many queries:
+        rows are decoded by cell and multiplied. `asked` is what `code.ask` returns."""
+        order, columns, starts, values = self._columns
+        weights, along, constant = asked
+        begin, end = first // LANES, -(-last // LANES)
+        decoded = np.empty(((end - begin) * LANES, len(order)), np.float32)
+        _decode_kernel()(self.packed[begin:end], columns, starts, values, decoded)
+        rows = slice(first - begin * LANES, last - begin * LANES)
+        scores: np.ndarray = weights[:, order] @ decoded[rows].T
+        fixed = np.flatnonzero(self.cell < 0)
+        scores += (weights[:, fixed] @ self.code.tables[fixed, 0])[:, None]
+        if len(self.numbers):
+            mine = self.numbers[first:last]
+            scores *= mine[:, 0]
+            scores += along[:, None] * mine[:, 1]
+        scores += constant[:, None]
+        return scores
+
+
+def _widest_first(bits: np.ndarray) -> np.ndarray:
+    """The order in which levels are given their cells, so that those of a cell come by rising shift."""
+    return np.argsort(-bits.astype(np.int64), kind="stable")
+
+
+def _fitted(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cell and shift (r,) of each level, widest first into the first cell with room, and how many cells that takes."""
+    cell, shift, left = np.full(len(bits), -1, np.int16), np.zeros(len(bits), np.int16), list[int]()
+    for j in _widest_first(bits).tolist():
+        need = int(bits[j])
+        if not need:
+            break
+        place = next((at for at, room in enumerate(left) if room >= need), len(left))
+        if place == len(left):
+            left.append(8)
+        cell[j], shift[j] = place, 8 - left[place]
+        left[place] -= need
+    return cell, shift, max(1, len(left))
+
+
+@cache
+def row_score() -> Any:
+    """Compiled: the product of a query, by its tables, with the decoded row `row`."""
+    import numba
+
+    @numba.njit(cache=True, nogil=True, fastmath=True)
+    def kernel(packed, tables, numbers, along, constant, row):  # type: ignore[no-untyped-def]
+        block, lane = row // LANES, row % LANES
+        total = np.float32(0)
+        for c in range(packed.shape[1]):
+            total += tables[c, packed[block, c, lane]]
+        if len(numbers) > 0:
+            total = total * numbers[row, 0] + along * numbers[row, 1]
+        return total + constant
+
+    return kernel
+
+
+@cache
+def keep() -> Any:
+    """Compiled: take a row into the `count` best so far, in falling order of scores, equal ones by row; its place, or
+    −1 if it is not among them, and how many they are then."""
+    import numba
+
+    @numba.njit(cache=True, nogil=True)
+    def kernel(scores, rows, count, score, row):  # type: ignore[no-untyped-def]
+        size = len(scores)
+        if score != score or (count == size and score < scores[size - 1]):
+            return -1, count
+        at = count
+        while at > 0 and (scores[at - 1] < score or (scores[at - 1] == score and rows[at - 1] > row)):
+            at -= 1
+        if at == size:
+            return -1, count
+        count = min(count + 1, size)
+        for place in range(count - 1, at, -1):
+            scores[place], rows[place] = scores[place - 1], rows[place - 1]
+        scores[at], rows[at] = score, row
+        return at, count
+
+    return kernel
+
+
+@cache
+def _pack_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(levels, cell, shift, packed):  # type: ignore[no-untyped-def]
+        n, r = levels.shape
+        for block in numba.prange((n + LANES - 1) // LANES):
+            for i in range(block * LANES, min(n, (block + 1) * LANES)):
+                for j in range(r):
+                    if cell[j] >= 0:
+                        packed[block, cell[j], i % LANES] |= np.uint8(levels[i, j] << shift[j])
+
+    return kernel
+
+
+@cache
+def _table_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, nogil=True)
+    def kernel(weights, values, bits, cell, shift, order, out):  # type: ignore[no-untyped-def]
+        out[:] = 0
+        for j in order:
+            w = weights[j]
+            if cell[j] < 0:
+                for v in range(256):
+                    out[0, v] += w * values[j, 0]
+                continue
+            # the sums of the levels below are there already: they are repeated for each level of this one
+            table, low = out[cell[j]], 1 << shift[j]
+            for level in range((1 << bits[j]) - 1, -1, -1):
+                add = w * values[j, level]
+                for v in range(low):
+                    table[level * low + v] = table[v] + add
+
+    return kernel
+
+
+@cache
+def _scan_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
+    def kernel(packed, tables, numbers, along, constant, out):  # type: ignore[no-untyped-def]
+        blocks, cells, _ = packed.shape
+        parts = min(blocks, 64)
+        for part in numba.prange(parts):
+            total = np.empty(LANES, np.float32)
+            for block in range(blocks * part // parts, blocks * (part + 1) // parts):
+                total[:] = 0
+                for c in range(cells):
+                    table = tables[c]
+                    for lane in range(LANES):
+                        total[lane] += table[packed[block, c, lane]]
+                first = block * LANES
+                for lane in range(min(LANES, len(out) - first)):
+                    row = first + lane
+                    score = total[lane]
+                    if len(numbers) > 0:
+                        score = score * numbers[row, 0] + along * numbers[row, 1]
+                    out[row] = score + constant
+
+    return kernel
+
+
+@cache
+def _decode_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(packed, columns, starts, values, out):  # type: ignore[no-untyped-def]
+        cells = packed.shape[1]
+        for block in numba.prange(len(out) // LANES):
+            first = block * LANES
+            for c in range(cells):
+                width, column, start = columns[c + 1] - columns[c], columns[c], starts[c]
+                for lane in range(LANES):
+                    at = start + width * np.int64(packed[block, c, lane])
+                    for k in range(width):
+                        out[first + lane, column + k] = values[at + k]
+
+    return kernel
