@@ -106,10 +106,10 @@ def test_a_memory_mapped_store_is_searched_as_one_in_memory(tmp_path) -> None:
         np.testing.assert_array_equal(one[1], two[1])
 
 
-SUMMED = (
-    "adaptive@9B trellis@9B rabitq1 rabitq4 rabitq8 eden3 edenc2 lvq4 lvq8 tq3 tqc2 ternary binary hamming fp8 fp8raw "
-    "fp8e5m2"
-).split()
+SUMMED = [
+    *("adaptive@9B", "trellis@9B", "rabitq1", "rabitq4", "rabitq8", "eden3", "edenc2", "lvq4", "lvq8", "tq3", "tqc2"),
+    *("ternary", "binary", "hamming", "fp8", "fp8raw", "fp8e5m2"),
+]
 
 
 @pytest.mark.parametrize("text", SUMMED)
