@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from embgeo.run import Run
 
 Dtype = Literal["float32", "float16", "bfloat16"]
+TIMINGS = ("short", "full")
 STORAGE_PAPER = "storage-paper"
 POSITIONAL = ("model", "dataset", "runs", "run", "query", "target")  # fields that may be passed by position
 T = TypeVar("T")
@@ -193,6 +194,9 @@ class CompressRequest(SubjectRequest):
     time: str | None = option(
         "Limit the sweep to about this time (90s, 10m, 2h): fewer specs, smaller samples. Not reproducible elsewhere.",
         metavar="TIME",
+    )
+    timing: str = option(
+        "How long speeds are measured: a tenth of the sweep's time, or in full.", "short", choices=TIMINGS
     )
     exhaustive: bool = option("Evaluate a longer list of specs, including those slow to train.", False)
     grid: str | None = option("Evaluate a published grid, with its arithmetic and embgeo's.", choices=(STORAGE_PAPER,))

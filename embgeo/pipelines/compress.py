@@ -39,7 +39,7 @@ from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
 from embgeo.progress import Progress, silent
-from embgeo.requests import STORAGE_PAPER, CompressRequest
+from embgeo.requests import STORAGE_PAPER, TIMINGS, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget
 from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Forecast, Price, Protocol, StoreEffects
 from embgeo.results.rows import Row
@@ -81,7 +81,7 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
         corpus = _load(parsed, engine, progress)
         judged_by = corpus.embeddings, corpus.evaluator, corpus.drop_own
         reader = reader_of(corpus.embeddings, engine)
-        given = SweepInput(*judged_by, request.seed, parsed.device, SIZES.fit_rows, reader)
+        given = SweepInput(*judged_by, request.seed, parsed.device, SIZES.fit_rows, reader, request.timing == "full")
         whole = bool(parsed.specs or request.exhaustive or request.grid)
         announced = announce(given, _listed(parsed, corpus).specs, progress, whole=whole, limit=parsed.time_limit)
         plan = _plan(parsed, corpus, progress)
@@ -135,6 +135,8 @@ class _Parsed:
         time_limit = parse_time(request.time) if request.time is not None else None
         specs = [parse(text) for text in dict.fromkeys(request.specs or [])]
         targets = named_targets(request.targets)
+        if request.timing not in TIMINGS:
+            raise InputError(f"timing must be {' or '.join(TIMINGS)}; got {request.timing!r}")
         if request.grid not in (None, STORAGE_PAPER):
             raise InputError(f"grid must be {STORAGE_PAPER}; got {request.grid!r}")
         if sum([bool(specs), request.exhaustive, request.grid is not None]) > 1:

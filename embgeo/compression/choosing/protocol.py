@@ -94,9 +94,9 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
             "the 32 best"
         ),
         "speed": (
-            f"top 10, {threads} threads, one warm-up round, {timing.repeats} repeats"
+            f"top 10, after a warm-up, {_rounds(result)}"
             f"{', interleaved across specs' if result.interleaved else ''}; median; qps in batches of "
-            f"{timing.batch}, single_query_ms one query at a time{_timed(result)}"
+            f"{timing.batch} on {threads} threads, single_query_ms one query at a time on one{_timed(result)}"
         ),
         "seed": seed,
         "threads": threads,
@@ -104,6 +104,13 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
         "queries": len(result.query_ids),
         "resumed": result.resumed,
     }
+
+
+def _rounds(result: Sweep) -> str:
+    """How often each row was timed."""
+    repeats = [one.timing.repeats for one in result.all if one.timing is not None]
+    least, most = min(repeats), max(repeats)
+    return f"{most} rounds" if least == most else f"{least} to {most} rounds, fewer where they agree"
 
 
 def _timed(result: Sweep) -> str:

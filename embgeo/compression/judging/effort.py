@@ -61,7 +61,7 @@ def effort_curve(searcher: Any, flat: Searcher, index: Index, Q: np.ndarray, doc
         tried.append(candidate)
         if recall >= 0.999 and effort >= index.effort:
             break
-    timings = time_searchers([flat, *tried], Q, repeats=CURVE_REPEATS, seconds=CURVE_SECONDS)
+    timings = time_searchers([flat, *tried], Q, repeats=CURVE_REPEATS, seconds=CURVE_SECONDS * (1 + len(tried)))
     for point, timing in zip(points, timings[1:], strict=True):
         point |= {"qps": timing.qps, "single_query_ms": timing.single_query_ms}
     reached = {

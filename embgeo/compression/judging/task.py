@@ -48,6 +48,7 @@ class SweepInput:
     drop_own : a query does not find the document that has its id.
     fit_rows : documents that codecs are fitted on, at most.
     reader : what reads the corpus; None: it is read here, block by block.
+    full_timing : speeds are measured however long it takes.
     """
 
     embeddings: Embeddings
@@ -57,6 +58,7 @@ class SweepInput:
     device: str = "cpu"
     fit_rows: int = FIT_ROWS
     reader: Reader | None = None
+    full_timing: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,21 +1,23 @@
-"""Search speed: warm-up, interleaved repeats, median and spread."""
+"""Search speed: warm-up, interleaved rounds, median and spread."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from embgeo.compression.search.searcher import Searcher
 from embgeo.progress import Progress, silent
+from embgeo.threads import limited_threads
 
 BATCH = 128
 SINGLES = 10
 REPEATS = 3
 SINGLES_SECONDS = 0.1  # of single queries in a round
-SINGLES_LEAST = 3
+WARM_UP = 32  # queries of a batch
+AGREEMENT = 1.1  # slowest / fastest round
 SECONDS_PER_SEARCHER = 1.0
 K = 10
 
@@ -62,50 +64,61 @@ def time_searchers(
     repeats: int | None = None,
     seconds: float | None = None,
 ) -> list[Timing]:
-    """Time top-10 searches; each searcher warms up once, then repeats are interleaved so that slow moments affect all.
+    """Time top-10 searches: in batches, and one query at a time on one thread.
 
-    A searcher that takes over `seconds` in total is repeated fewer times, at least once; one whose first search takes
-    longer is warm by then, and is asked one single query a round.
+    Each searcher warms up once; then rounds of all searchers follow, so that slow moments affect all: one at least, and
+    up to `repeats`, while less than `seconds` have been spent in total. A searcher whose rounds agree within
+    `AGREEMENT` is left out of further ones.
     """
     repeats = REPEATS if repeats is None else repeats
-    seconds = SECONDS_PER_SEARCHER if seconds is None else seconds
+    seconds = SECONDS_PER_SEARCHER * len(searchers) if seconds is None else seconds
     batch = Q[:BATCH]
     singles = [Q[i : i + 1] for i in range(min(SINGLES, len(Q)))]
-    batch_seconds: list[list[float]] = [[] for _ in searchers]
-    single_seconds: list[list[float]] = [[] for _ in searchers]
-    spent = [0.0 for _ in searchers]
-    slow = []
+    taken = [_Taken() for _ in searchers]
     for searcher in searchers:
-        started = time.perf_counter()
+        searcher.search(batch[:WARM_UP], K)
         searcher.search(singles[0], K)
-        slow.append(time.perf_counter() - started > max(seconds, SINGLES_SECONDS))
-    for repeat in range(repeats + 1):  # the first round is the warm-up
-        for place, searcher in enumerate(searchers):
-            if (repeat > 1 and spent[place] > seconds) or (not repeat and slow[place]):
-                continue
-            started = time.perf_counter()
-            searcher.search(batch, K)
-            middle = time.perf_counter()
-            asked = 0
-            for query in singles:
-                searcher.search(query, K)
-                asked += 1
-                if asked >= (1 if slow[place] else SINGLES_LEAST) and time.perf_counter() - middle > SINGLES_SECONDS:
-                    break
-            ended = time.perf_counter()
-            spent[place] += ended - started
-            if repeat:
-                batch_seconds[place].append(middle - started)
-                single_seconds[place].append((ended - middle) / asked)
-        progress("timing", repeat + 1, repeats + 1)
+    started = time.perf_counter()
+    for repeat in range(repeats):
+        left = [place for place, one in enumerate(taken) if not one.is_settled]
+        if repeat and (not left or time.perf_counter() - started > seconds):
+            break
+        for place in left:
+            taken[place].batch.append(_seconds(searchers[place], [batch]))
+        with limited_threads(1):
+            for place in left:
+                taken[place].single.append(_seconds(searchers[place], singles))
+        progress("timing", repeat + 1, repeats)
+    progress("timing", repeats, repeats)
     return [
         Timing(
-            qps=len(batch) / float(np.median(whole)),
-            qps_range=(len(batch) / max(whole), len(batch) / min(whole)),
-            single_query_ms=1e3 * float(np.median(one)),
-            single_query_ms_range=(1e3 * min(one), 1e3 * max(one)),
+            qps=len(batch) / float(np.median(one.batch)),
+            qps_range=(len(batch) / max(one.batch), len(batch) / min(one.batch)),
+            single_query_ms=1e3 * float(np.median(one.single)),
+            single_query_ms_range=(1e3 * min(one.single), 1e3 * max(one.single)),
             batch=len(batch),
-            repeats=len(whole),
+            repeats=len(one.batch),
         )
-        for whole, one in zip(batch_seconds, single_seconds, strict=True)
+        for one in taken
     ]
+
+
+@dataclass
+class _Taken:
+    """Seconds of each round of one searcher: of a batch, and of a query on its own."""
+
+    batch: list[float] = field(default_factory=list)
+    single: list[float] = field(default_factory=list)
+
+    @property
+    def is_settled(self) -> bool:
+        return len(self.batch) > 1 and all(max(one) <= AGREEMENT * min(one) for one in (self.batch, self.single))
+
+
+def _seconds(searcher: Searcher, asked: Sequence[np.ndarray]) -> float:
+    """Mean seconds of a search, over those of `asked` for which there is time."""
+    started, count, spent = time.perf_counter(), 0, 0.0
+    while count < len(asked) and spent <= SINGLES_SECONDS:
+        searcher.search(asked[count], K)
+        count, spent = count + 1, time.perf_counter() - started
+    return spent / count

@@ -270,18 +270,18 @@ def test_out_of_sample_numbers_of_scifact(scifact: tuple[Embeddings, Evaluator])
 def test_a_store_of_large_codes_is_timed_on_its_first_documents_and_found_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    e, evaluator = corpus()
+    e, evaluator = corpus(n=600)
     given = SweepInput(e, evaluator)
     specs = [parse(text) for text in ("int8", "pca8,int4", "binary+int8@3", "pcac8,fp8")]
     whole = sweep(given, specs)
     assert all(one.timing is not None and one.timing.timed is None for one in whole.all)
     monkeypatch.setattr("embgeo.compression.judging.sweep.KEEP_SEARCHERS_BYTES", 1000)
-    monkeypatch.setattr("embgeo.compression.judging.sweep.TIMED_BYTES", 300)
+    monkeypatch.setattr("embgeo.compression.judging.sweep.TIMED_BYTES", 2000)
     parts = sweep(given, specs)
     speed = protocol(parts, 0, 1, "cpu")["speed"]
     for one, part in zip(whole.all[1:], parts.all[1:], strict=True):
         assert part.timing is not None
-        assert part.timing.timed == 300 // part.code_bytes < len(e)
+        assert part.timing.timed == 2000 // part.code_bytes < len(e)
         assert f"{part.spec} on {part.timing.timed}" in speed
         assert one.ram_bytes == pytest.approx(part.ram_bytes, rel=0.2)  # padded to whole blocks
         np.testing.assert_allclose(part.in_sample, one.in_sample, atol=1e-6)

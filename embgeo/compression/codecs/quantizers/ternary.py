@@ -60,7 +60,9 @@ class FittedTernary(FittedQuantizer):
     def summed_code(self) -> SummedCode:
         width = len(self.mean)
         tables = np.zeros((width, LEVELS), np.float32)
-        tables[:, :3] = self.mean[:, None] + np.float32([-1, 0, 1]) * (np.float32(LEVEL) * self.scale)[:, None]
+        tables[:, :3] = (
+            self.mean[:, None] + np.array([-1, 0, 1], np.float32) * (np.float32(LEVEL) * self.scale)[:, None]
+        )
 
         def levels(codes: np.ndarray) -> np.ndarray:
             return np.asarray(trits()[codes].reshape(len(codes), -1)[:, :width] + 1, np.uint8)
