@@ -12,10 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.summed_code import Asked, SummedCode
 
 LANES = 32
 PACKED_ROWS = 8192  # unpacked at a time
+
+
+def sums_of(tier: Tier) -> SummedCode | None:
+    """How scores are sums over levels; None if they are not."""
+    if tier.similarity == "euclidean" or tier.spec.centred:
+        return None
+    return tier.quantizer.summed_code()
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,7 @@ class Cells:
     @classmethod
     def of(cls, code: SummedCode, codes: np.ndarray) -> Cells:
         """From codes (n, b); a block of them is unpacked at a time."""
-        cell, shift, count = _fitted(code.bits)
+        cell, shift, count = fitted_cells(code.bits)
         packed = np.zeros((-(-len(codes) // LANES), count, LANES), np.uint8)
         numbers = np.empty((0 if code.numbers is None else len(codes), 2), np.float32)
         for start in range(0, len(codes), PACKED_ROWS):
@@ -115,17 +123,18 @@ def _widest_first(bits: np.ndarray) -> np.ndarray:
     return np.argsort(-bits.astype(np.int64), kind="stable")
 
 
-def _fitted(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Cell and shift (r,) of each level, widest first into the first cell with room, and how many cells that takes."""
+def fitted_cells(bits: np.ndarray, room: int = 8) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cell and shift (r,) of each level, widest first into the first cell of `room` bits that has as many left, and how
+    many cells that takes."""
     cell, shift, left = np.full(len(bits), -1, np.int16), np.zeros(len(bits), np.int16), list[int]()
     for j in _widest_first(bits).tolist():
         need = int(bits[j])
         if not need:
             break
-        place = next((at for at, room in enumerate(left) if room >= need), len(left))
+        place = next((at for at, free in enumerate(left) if free >= need), len(left))
         if place == len(left):
-            left.append(8)
-        cell[j], shift[j] = place, 8 - left[place]
+            left.append(room)
+        cell[j], shift[j] = place, room - left[place]
         left[place] -= need
     return cell, shift, max(1, len(left))
 

@@ -1,18 +1,22 @@
-"""Search in half-byte codes by FAISS's 4-bit fast-scan: product codes and any alphabet of 16 levels per coordinate.
+"""Search in half-byte codes by FAISS's 4-bit fast-scan: product codes and all sums over levels of at most 4 bits.
 
 A scalar code of 16 levels per coordinate is a product code with one coordinate per part and given centroids, so `int4`,
-`fp4` and `tq4` go through the SIMD loops made for `pq…x4` as well.
+`fp4` and `tq4` go through the SIMD loops made for `pq…x4` as well. Levels of fewer bits share a part; a factor of each
+row (`rabitq`, `eden`, `lvq4`, the norms of `tqc`) is applied to the candidates.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
+from embgeo.compression.codecs.summed_code import SummedCode
 from embgeo.compression.codecs.table_code import TableCode
+from embgeo.compression.search.cells import fitted_cells, sums_of
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
 from embgeo.compression.search.searcher import Found, any_norm, best_of, metric_of
 
@@ -20,84 +24,198 @@ OVERSAMPLING = 4
 SURE = 6.0  # deviations
 QUERY_BLOCK = 256
 LANES = 32  # rows per block of the packed layout
+LEVELS = 16
+ROWS = 8192  # packed at a time
 
 
 def search_by_fast_scan(tier: Tier, codes: np.ndarray) -> FastScanSearcher | None:
     """A 4-bit fast-scan searcher for this codec; None if its codes are not nibbles or FAISS packs them differently."""
-    table = tier.quantizer.table_code() if len(codes) and faiss_available() else None
-    if table is None or table.bits != 4:
+    if not len(codes) or not faiss_available():
         return None
-    searcher = FastScanSearcher(tier, codes, table.centroids)
-    return searcher if searcher.reads_back(codes) else None
+    table = tier.quantizer.table_code()
+    if table is not None and table.bits == 4:
+        nibbles: Nibbles | None = Nibbles(codes, table.centroids)
+    else:
+        nibbles = None if (code := sums_of(tier)) is None else Nibbles.of_sums(code, codes)
+    if nibbles is None:
+        return None
+    searcher = FastScanSearcher(tier, nibbles)
+    return searcher if searcher.reads_back(nibbles.codes) else None
+
+
+@dataclass(frozen=True)
+class Nibbles:
+    """Codes as parts of half a byte, each decoded by a table of 16 entries, with a factor and an offset of each row.
+
+    Attributes
+    ----------
+    codes : (n, ⌈parts / 2⌉) uint8; the first of two parts in the low half.
+    centroids : (parts, 16, w) float32.
+    sums : what the parts were made from, None if their sum is the score.
+    columns : (parts · w,) coordinate of each column of a query, −1 for none.
+    numbers : (n, 2) float32, factor and offset.
+    offset_step : offset ÷ factor is held in two parts of their own, the last ones, rounded to this step; 0: in none.
+    """
+
+    codes: np.ndarray
+    centroids: np.ndarray
+    sums: SummedCode | None = None
+    columns: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    numbers: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.float32))
+    offset_step: float = 0.0
+
+    @classmethod
+    def of_sums(cls, code: SummedCode, codes: np.ndarray) -> Nibbles | None:
+        """None if a level has more than 4 bits, or a row has no positive factor."""
+        if code.bits.max(initial=0) > 4:
+            return None
+        numbers = np.empty((0, 2), np.float32)
+        if code.numbers is not None:
+            numbers = np.concatenate([code.numbers(codes[at : at + ROWS]) for at in range(0, len(codes), ROWS)])
+            if not (numbers[:, 0] > 0).all():
+                return None
+        cell, shift, parts = fitted_cells(code.bits, 4)
+        members = [np.flatnonzero(cell == part) for part in range(parts)]
+        width = max(len(mine) for mine in members)
+        columns, tables = np.full((parts, width), -1), np.zeros((parts, LEVELS, width), np.float32)
+        for part, mine in enumerate(members):
+            columns[part, : len(mine)] = mine
+            levels = (np.arange(LEVELS)[:, None] >> shift[mine]) & ((1 << code.bits[mine].astype(np.int64)) - 1)
+            tables[part, :, : len(mine)] = code.tables[mine[None], levels]
+        ratio = numbers[:, 1] / numbers[:, 0] if len(numbers) and numbers[:, 1].any() else None
+        packed = np.zeros((len(codes), (parts + (2 if ratio is not None else 0) + 1) // 2), np.uint8)
+        for at in range(0, len(codes), ROWS):
+            block = np.ascontiguousarray(codes[at : at + ROWS])
+            pack_kernel()(code.levels(block), cell, shift, packed[at : at + ROWS])
+        if ratio is None:
+            return cls(packed, tables, code, columns.ravel(), numbers)
+        low = float(ratio.min())
+        step = (float(ratio.max()) - low) / 255 or 1.0
+        levels = np.clip(np.rint((ratio - low) / step), 0, 255).astype(np.uint8)
+        for place, half in ((parts, levels & 15), (parts + 1, levels >> 4)):
+            packed[:, place // 2] |= half << (4 * (place % 2))
+        extra = np.zeros((2, LEVELS, width), np.float32)
+        extra[0, :, 0], extra[1, :, 0] = low + step * np.arange(LEVELS), step * LEVELS * np.arange(LEVELS)
+        return cls(packed, np.concatenate([tables, extra]), code, columns.ravel(), numbers, step)
+
+    @property
+    def parts(self) -> int:
+        return len(self.centroids)
+
+    def ask(self, Z: np.ndarray) -> _Question:
+        """The queries Z (m, r) as FAISS is asked them, and what turns its sums into scores."""
+        nothing = np.zeros(len(Z), np.float32)
+        if self.sums is None:
+            return _Question(np.ascontiguousarray(Z, np.float32), nothing, nothing, nothing)
+        weights, along, constant = self.sums.ask(Z)
+        fixed = np.flatnonzero(self.sums.bits == 0)
+        base = weights[:, fixed] @ self.sums.tables[fixed, 0]
+        columns = np.where(self.columns >= 0, weights[:, np.maximum(self.columns, 0)], np.float32(0))
+        if self.offset_step:
+            extra = np.zeros((len(Z), 2, self.centroids.shape[2]), np.float32)
+            extra[:, :, 0] = along[:, None]
+            columns = np.concatenate([columns, extra.reshape(len(Z), -1)], axis=1)
+        return _Question(np.ascontiguousarray(columns), base, along, constant)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Queries (m, parts · w), and by query the constant of the sum, the weight of the offset and the constant."""
+
+    columns: np.ndarray
+    base: np.ndarray
+    along: np.ndarray
+    constant: np.ndarray
+
+    def of(self, queries: slice | np.ndarray) -> _Question:
+        return _Question(self.columns[queries], self.base[queries], self.along[queries], self.constant[queries])
 
 
 class FastScanSearcher:
     """SIMD search in half-byte codes, with the best rows rescored from the same bytes.
 
-    Fast-scan rounds each query's table of 16 products per part to 8 bits, so its scores are approximate. The best
-    `OVERSAMPLING`·k rows, or more where rows lie so close that these may not hold the best k, are scored again with the
-    float32 tables; the scores returned are those of decoded rows.
+    Fast-scan rounds each query's table of 16 products per part to 8 bits, so its scores are approximate; it knows no
+    factors of rows, which are within a range. The best `OVERSAMPLING`·k rows, or more where rows lie so close that
+    these may not hold the best k, are scored again with the float32 tables and their factors; the scores returned are
+    those of decoded rows.
     The codes are held once, in the order FAISS packs them (32 rows per block), and rescoring reads them there.
     """
 
-    def __init__(self, tier: Tier, codes: np.ndarray, levels: np.ndarray) -> None:
+    def __init__(self, tier: Tier, nibbles: Nibbles) -> None:
         import faiss
 
         metric = metric_of(tier.similarity)
+        levels = nibbles.centroids
         # differences do not depend on the origin, but FAISS's tables cancel far from it
         centre = levels.mean(axis=1, keepdims=True) if metric == "l2" else np.zeros((1, 1, 1), np.float32)
         levels = levels - centre
         plain = TableCode(4, levels).faiss_index(faiss_metric(metric))
-        add_codes(plain, codes)
+        add_codes(plain, nibbles.codes)
         index = faiss.IndexPQFastScan(plain)
         assert_metric(index, metric)
         self.tier = tier
         self.index = index
         self.levels = levels
         self.centre = centre.ravel()
+        self.nibbles = replace(nibbles, codes=nibbles.codes[:0])
+        factors = nibbles.numbers[:, 0] if len(nibbles.numbers) else np.ones(1, np.float32)
+        self.factors = float(factors.min()), float(factors.max())
         self.packed = faiss.rev_swig_ptr(index.codes.get(), index.codes.size())
         self.name = f"faiss IndexPQFastScan, {OVERSAMPLING}k rescored"
-        self.ram_bytes = int(self.packed.nbytes) + tier.state_bytes
+        self.ram_bytes = int(self.packed.nbytes + nibbles.numbers.nbytes) + tier.state_bytes
 
     @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
-        Z = np.ascontiguousarray(Z - self.centre, np.float32)
+        asked = self.nibbles.ask(np.ascontiguousarray(Z - self.centre, np.float32))
         scores = np.full((len(Q), k), -np.inf, np.float32)
         rows = np.full((len(Q), k), -1, np.int64)
         kept = min(k, self.index.ntotal)
         for start in range(0, len(Q), QUERY_BLOCK):
             here = slice(start, start + QUERY_BLOCK)
-            scores[here, :kept], rows[here, :kept] = self.best(Z[here], kept)
+            scores[here, :kept], rows[here, :kept] = self.best(asked.of(here), kept)
         return scores + bias[:, None], rows
 
-    def best(self, Z: np.ndarray, k: int) -> Found:
+    def best(self, asked: _Question, k: int) -> Found:
         """Exact scores (m, k), falling, and rows: of candidates that are widened until no other row can belong here.
 
         FAISS rounds the tables of a query to steps of at least 1/255 of the widest and 1/65,535 of all, so that a score
         errs by a sum of uniform errors; `SURE` of its deviations are allowed for.
         """
-        scores, rows = np.empty((len(Z), k), np.float32), np.empty((len(Z), k), np.int64)
-        tables = self.tables(Z)
+        queries = len(asked.columns)
+        scores, rows = np.empty((queries, k), np.float32), np.empty((queries, k), np.int64)
+        tables = self.tables(asked.columns)
         widest, total = _span_kernel()(tables)
         allowed = SURE * np.maximum(widest / 255, total / 65_535) * np.sqrt(tables.shape[1] / 12)
-        left, count = np.arange(len(Z)), OVERSAMPLING * k
+        allowed += asked.base + np.abs(asked.along) * self.nibbles.offset_step / 2
+        left, count = np.arange(queries), OVERSAMPLING * k
         while len(left) and OVERSAMPLING * count < self.index.ntotal:
-            rough, places = self.index.search(Z[left], count)
+            rough, places = self.index.search(asked.columns[left], count)
             rough = -rough if self.tier.similarity == "euclidean" else rough
-            scores[left], rows[left] = best_of(self.exact(tables[left], places), places, k)
-            left = left[scores[left, -1] < rough.min(axis=1) + allowed[left]]
+            exact = self.exact(tables[left], places, asked.of(left))
+            scores[left], rows[left] = best_of(exact, places, k)
+            others = rough.min(axis=1) + allowed[left]  # no other row has a larger sum
+            others *= np.where(others > 0, self.factors[1], self.factors[0])
+            left = left[scores[left, -1] < others + asked.constant[left]]
             count *= OVERSAMPLING
         every = np.arange(self.index.ntotal)[None]
         for query in left:
-            scores[query], rows[query] = best_of(self.exact(tables[[query]], every), every, k)
+            one = np.array([query])
+            scores[query], rows[query] = best_of(self.exact(tables[one], every, asked.of(one)), every, k)
         return scores, rows
 
-    def exact(self, tables: np.ndarray, places: np.ndarray) -> np.ndarray:
+    def exact(self, tables: np.ndarray, places: np.ndarray, asked: _Question) -> np.ndarray:
         """(m, c) float32: the scores of the rows `places` (m, c), read from the packed bytes."""
         found = np.empty(places.shape, np.float32)
+        if self.nibbles.offset_step:  # the offset is added as it is
+            tables = tables.copy()
+            tables[:, -2:] = 0
         _rescore_kernel()(self.packed, tables, places, found)
-        return found
+        found += asked.base[:, None]
+        if len(self.nibbles.numbers):
+            mine = self.nibbles.numbers[np.maximum(places, 0)]
+            found = found * mine[..., 0] + asked.along[:, None] * mine[..., 1]
+        return found + asked.constant[:, None]
 
     def tables(self, Z: np.ndarray) -> np.ndarray:
         """(m, parts, 16) float32: what each level of each part adds to the score."""
@@ -118,6 +236,21 @@ class FastScanSearcher:
         nibbles = np.stack([codes[ends] & 15, codes[ends] >> 4], axis=2).reshape(len(ends), -1)[:, :parts]
         expected = tables[0, np.arange(parts), nibbles].sum(axis=1, dtype=np.float64)
         return bool(np.allclose(found[0], expected, atol=1e-3))
+
+
+@cache
+def pack_kernel() -> Any:
+    """Compiled: put levels (n, r) into their halves of bytes."""
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(levels, cell, shift, packed):  # type: ignore[no-untyped-def]
+        for i in numba.prange(len(levels)):
+            for j in range(levels.shape[1]):
+                if cell[j] >= 0:
+                    packed[i, cell[j] >> 1] |= np.uint8(levels[i, j] << (shift[j] + 4 * (cell[j] & 1)))
+
+    return kernel
 
 
 @cache

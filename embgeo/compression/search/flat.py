@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.search.cells import Cells
+from embgeo.compression.search.cells import Cells, sums_of
 from embgeo.compression.search.searcher import BLOCK_ROWS, Found, any_norm
 from embgeo.embeddings import Embeddings
 from embgeo.retrieval.exact import score
@@ -91,9 +91,7 @@ class LevelSearcher:
 
 def cells_of(tier: Tier, codes: np.ndarray) -> Cells | None:
     """The codes as cells; None if scores are not sums over levels of decoded rows."""
-    if tier.similarity == "euclidean" or tier.spec.centred or not len(codes):
-        return None
-    code = tier.quantizer.summed_code()
+    code = sums_of(tier) if len(codes) else None
     return None if code is None else Cells.of(code, codes)
 
 

@@ -59,7 +59,8 @@ class FittedLVQ(FittedQuantizer):
 
     def summed_code(self) -> SummedCode:
         width = len(self.mean)
-        tables = np.tile(np.arange(LEVELS, dtype=np.float32), (width, 1))
+        middle = np.float32((2**self.bits - 1) / 2)  # levels about 0, so that sums do not cancel
+        tables = np.tile(np.arange(LEVELS, dtype=np.float32) - middle, (width, 1))
 
         def levels(codes: np.ndarray) -> np.ndarray:
             packed = codes[:, :-FACTOR_BYTES]
@@ -67,7 +68,8 @@ class FittedLVQ(FittedQuantizer):
 
         def numbers(codes: np.ndarray) -> np.ndarray:
             stored = np.ascontiguousarray(codes[:, -FACTOR_BYTES:]).view("<f2").astype(np.float32)
-            return stored[:, ::-1] * self.unit[0]
+            low, step = stored.T * self.unit[0]
+            return np.stack([step, low + middle * step], axis=1)
 
         def queries(Z: np.ndarray) -> Asked:
             return Z, Z.sum(axis=1), Z @ self.mean
