@@ -12,11 +12,13 @@ from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search import flat as module
 from embgeo.compression.search.build import build_searcher
+from embgeo.compression.search.fast_scan import FastScanSearcher
 from embgeo.compression.search.flat import LOOKED_UP, BlockSearcher, LevelSearcher
 from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available, search_on_gpu_faiss
 from embgeo.embeddings import normalise
 from embgeo.threads import limited_threads
 
+needs_faiss = pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
 load_parts()
 N, M, D, K = 700, 21, 24, 10
 SIMILARITIES = ("cosine", "dot", "euclidean")
@@ -113,7 +115,8 @@ SUMMED = [
 
 
 @pytest.mark.parametrize("text", SUMMED)
-def test_codes_that_are_sums_are_looked_up(text: str) -> None:
+def test_codes_that_are_sums_are_looked_up(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     codec, codes = stored(text, "cosine")
     searcher = build_searcher(codec, codes)
     assert isinstance(searcher, LevelSearcher)
@@ -133,9 +136,11 @@ def test_codes_that_are_sums_are_looked_up(text: str) -> None:
     agrees(searcher.search(Q[:LOOKED_UP], K), truth[:LOOKED_UP], K)  # looked up
 
 
+@pytest.mark.parametrize("faiss", [pytest.param("", marks=needs_faiss), "1"])
 @pytest.mark.parametrize("rows", [1, 31, 32, 33, 2049])
 @pytest.mark.parametrize("text", ["adaptive@9B", "rabitq2"])
-def test_any_number_of_rows_is_scanned(text: str, rows: int) -> None:
+def test_any_number_of_rows_is_scanned(text: str, rows: int, faiss: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EMBGEO_NO_FAISS", faiss)
     codec, codes = stored(text, "dot", rows)
     Q = vectors(LOOKED_UP + 1, "dot", 1)
     truth = oracle(codec, codes, Q)
@@ -164,6 +169,20 @@ def test_tiny_numbers_are_summed() -> None:
     agrees(build_searcher(codec, codes).search(Q, K), oracle(codec, codes, Q), K)
 
 
+@needs_faiss
+@pytest.mark.parametrize("text", ["rabitq1", "rabitq4", "lvq4", "tqc3", "eden2"])
+def test_fast_scan_finds_rows_whose_own_numbers_lift_them(text: str) -> None:
+    rng = np.random.default_rng(0)
+    lengths = np.exp(rng.standard_normal((9000, 1)))  # factors from a tenth to ten times the middle one
+    X = (normalise(rng.standard_normal((9000, D)).astype(np.float32) + np.float32(0.5)) * lengths).astype(np.float32)
+    codec = fit_codec(parse(text), Training(X, "dot"))
+    codes = codec.encode(X)
+    searcher = build_searcher(codec, codes)
+    assert isinstance(searcher, FastScanSearcher)
+    Q = np.concatenate([vectors(M, "cosine", 1), -vectors(M, "cosine", 1)])  # of the negated ones all scores are low
+    agrees(searcher.search(Q, K), oracle(codec, codes, Q), K)
+
+
 def test_the_table_of_e4m3_reads_every_byte_as_ml_dtypes_does() -> None:
     values = np.arange(256, dtype=np.uint8).view(FORMATS["e4m3"]).astype(np.float32)
     never_written = ~np.isfinite(values)
@@ -172,7 +191,7 @@ def test_the_table_of_e4m3_reads_every_byte_as_ml_dtypes_does() -> None:
     np.testing.assert_array_equal(levels("e4m3")[never_written], 0)
 
 
-@pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
+@needs_faiss
 @pytest.mark.parametrize("text", ["int4", "tq4", "pq8x4"])
 def test_fast_scan_misses_nothing_where_rows_are_closer_than_its_rounding(text: str) -> None:
     rng = np.random.default_rng(0)
@@ -200,7 +219,7 @@ def test_equal_scores_come_in_row_order_whichever_path() -> None:
                     assert (np.diff(r[s == value]) > 0).all(), f"{text} through {searcher.name}"
 
 
-@pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
+@needs_faiss
 @pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("text", ["f32", "f16", "int8", "pca13,int8"])
 def test_faiss_holds_our_bytes_under_our_metric(text: str, similarity: str) -> None:
@@ -218,7 +237,7 @@ def test_faiss_holds_our_bytes_under_our_metric(text: str, similarity: str) -> N
     np.testing.assert_allclose(back, codec.decode(codes[:20]), atol=1e-5)
 
 
-@pytest.mark.skipif(not faiss_available(), reason="no FAISS here")
+@needs_faiss
 def test_a_faiss_index_of_the_wrong_metric_is_not_served() -> None:
     """Trap 12: the planted index is right in all but the metric."""
     import faiss
