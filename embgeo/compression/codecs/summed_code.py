@@ -12,10 +12,27 @@ LEVELS = 256
 
 
 @dataclass(frozen=True)
+class Blocks:
+    """Scales of blocks of consecutive coordinates, which have the same bits.
+
+    Attributes
+    ----------
+    size : coordinates of a block, a multiple of 8; the last block may have fewer.
+    values : (256,) float32, the scale of each byte.
+    codes : codes (n, b) → (n, ⌈r / size⌉) uint8.
+    """
+
+    size: int
+    values: np.ndarray
+    codes: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
 class SummedCode:
     """⟨z, decoded⟩ = constant(z) + along(z) · offset + factor · Σ_j weight_j(z) · tables[j, level_j].
 
-    Factor and offset are a row's own numbers, the rest depends on the query.
+    Factor and offset are a row's own numbers, the rest depends on the query. In a code of blocks each level's value is
+    multiplied by the scale of the row's block.
 
     Attributes
     ----------
@@ -24,6 +41,7 @@ class SummedCode:
     levels : codes (n, b) → (n, r) uint8.
     numbers : codes (n, b) → (n, 2) float32, factor and offset; None: 1 and 0.
     queries : Z (m, r) → weights (m, r), along (m,) and constant (m,), float32; None: Z, 0 and 0.
+    blocks : the scales of blocks of coordinates; None: there are none.
     """
 
     bits: np.ndarray
@@ -31,6 +49,7 @@ class SummedCode:
     levels: Callable[[np.ndarray], np.ndarray]
     numbers: Callable[[np.ndarray], np.ndarray] | None = None
     queries: Callable[[np.ndarray], Asked] | None = None
+    blocks: Blocks | None = None
 
     def ask(self, Z: np.ndarray) -> Asked:
         """Weights (m, r), along (m,) and constant (m,) of the queries Z (m, r)."""

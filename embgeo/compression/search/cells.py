@@ -35,7 +35,7 @@ class Cells:
     code : what the levels stand for.
     rows : n.
     cell, shift : (r,) int16, the cell that a level lies in and its lowest bit there; cell −1: a level of no bits.
-    packed : (⌈n / 32⌉, cells, 32) uint8.
+    packed : (⌈n / 32⌉, cells, 32) uint8; in a code of blocks the bytes of their scales follow the cells of levels.
     numbers : (n, 2) float32, factor and offset of each row; (0, 2) if all are 1 and 0.
     """
 
@@ -50,11 +50,16 @@ class Cells:
     def of(cls, code: SummedCode, codes: np.ndarray) -> Cells:
         """From codes (n, b); a block of them is unpacked at a time."""
         cell, shift, count = fitted_cells(code.bits)
-        packed = np.zeros((-(-len(codes) // LANES), count, LANES), np.uint8)
+        scales = 0 if code.blocks is None else -(-len(code.bits) // code.blocks.size)
+        packed = np.zeros((-(-len(codes) // LANES), count + scales, LANES), np.uint8)
         numbers = np.empty((0 if code.numbers is None else len(codes), 2), np.float32)
         for start in range(0, len(codes), PACKED_ROWS):
             block = np.ascontiguousarray(codes[start : start + PACKED_ROWS])
-            _pack_kernel()(code.levels(block), cell, shift, packed[start // LANES :])
+            here = packed[start // LANES :]
+            _pack_kernel()(code.levels(block), cell, shift, here)
+            if code.blocks is not None:
+                each, whole = np.full(scales, 8), np.arange(count, count + scales)
+                _pack_kernel()(code.blocks.codes(block), whole, np.zeros_like(each), here)
             if code.numbers is not None:
                 numbers[start : start + len(block)] = code.numbers(block)
         return cls(code, len(codes), cell, shift, packed, numbers)
@@ -65,7 +70,7 @@ class Cells:
 
     def tables(self, weights: np.ndarray) -> np.ndarray:
         """(cells, 256) float32: what each byte adds to the sum of a query with these weights (r,)."""
-        out = np.zeros((self.packed.shape[1], 256), np.float32)
+        out = np.zeros((self.count, 256), np.float32)
         _table_kernel()(weights, self.code.tables, self.code.bits, self.cell, self.shift, self._widest_first, out)
         return out
 
@@ -75,8 +80,21 @@ class Cells:
         out = np.empty((len(Z), self.rows), np.float32)
         for query, scores in enumerate(out):
             tables = self.tables(weights[query])
-            _scan_kernel()(self.packed, tables, self.numbers, along[query], constant[query], scores)
+            _scan_kernel()(*self.held, tables, along[query], constant[query], scores)
         return out
+
+    @cached_property
+    def count(self) -> int:
+        """Cells of levels."""
+        return max(1, int(self.cell.max(initial=0)) + 1)
+
+    @cached_property
+    def held(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """What the compiled loops read of it: bytes, numbers, the value of each scale, and the cells of a block."""
+        blocks = self.code.blocks
+        if blocks is None:
+            return self.packed, self.numbers, np.empty(0, np.float32), self.count
+        return self.packed, self.numbers, blocks.values, blocks.size * int(self.code.bits[0]) // 8
 
     @cached_property
     def _widest_first(self) -> np.ndarray:
@@ -86,7 +104,7 @@ class Cells:
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Coordinates by cell; where each cell's columns and values begin; and its values for each byte, one after
         another."""
-        count = self.packed.shape[1]
+        count = self.count
         used = np.flatnonzero(self.cell >= 0)
         order = used[np.argsort(self.cell[used], kind="stable")]
         columns = np.searchsorted(self.cell[order], np.arange(count + 1))
@@ -105,7 +123,8 @@ class Cells:
         weights, along, constant = asked
         begin, end = first // LANES, -(-last // LANES)
         decoded = np.empty(((end - begin) * LANES, len(order)), np.float32)
-        _decode_kernel()(self.packed[begin:end], columns, starts, values, decoded)
+        packed, _, scales, step = self.held
+        _decode_kernel()(packed[begin:end], columns, starts, values, scales, step, decoded)
         rows = slice(first - begin * LANES, last - begin * LANES)
         scores: np.ndarray = weights[:, order] @ decoded[rows].T
         fixed = np.flatnonzero(self.cell < 0)
@@ -145,11 +164,17 @@ def row_score() -> Any:
     import numba
 
     @numba.njit(cache=True, nogil=True, fastmath=True)
-    def kernel(packed, tables, numbers, along, constant, row):  # type: ignore[no-untyped-def]
+    def kernel(packed, numbers, scales, step, tables, along, constant, row):  # type: ignore[no-untyped-def]
         block, lane = row // LANES, row % LANES
         total = np.float32(0)
-        for c in range(packed.shape[1]):
-            total += tables[c, packed[block, c, lane]]
+        cells = len(tables)
+        for first in range(0, cells, step):
+            part = np.float32(0)
+            for c in range(first, min(first + step, cells)):
+                part += tables[c, packed[block, c, lane]]
+            if len(scales) > 0:
+                part *= scales[packed[block, cells + first // step, lane]]
+            total += part
         if len(numbers) > 0:
             total = total * numbers[row, 0] + along * numbers[row, 1]
         return total + constant
@@ -222,28 +247,49 @@ def _table_kernel() -> Any:
 
 
 @cache
+def block_sums() -> Any:
+    """Compiled: the sums of a query, by its tables, for the 32 rows of a block, into `total`; `part` is scratch."""
+    import numba
+
+    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    def kernel(packed, scales, step, tables, block, part, total):  # type: ignore[no-untyped-def]
+        cells = len(tables)
+        total[:] = 0
+        for first in range(0, cells, step):
+            part[:] = 0
+            for c in range(first, min(first + step, cells)):
+                for lane in range(LANES):
+                    part[lane] += tables[c, packed[block, c, lane]]
+            if len(scales) > 0:
+                for lane in range(LANES):
+                    total[lane] += part[lane] * scales[packed[block, cells + first // step, lane]]
+            else:
+                for lane in range(LANES):
+                    total[lane] += part[lane]
+
+    return kernel
+
+
+@cache
 def _scan_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
-    def kernel(packed, tables, numbers, along, constant, out):  # type: ignore[no-untyped-def]
-        blocks, cells, _ = packed.shape
+    sums = block_sums()
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(packed, numbers, scales, step, tables, along, constant, out):  # type: ignore[no-untyped-def]
+        blocks = len(packed)
         parts = min(blocks, 64)
         for part in numba.prange(parts):
-            total = np.empty(LANES, np.float32)
+            total, scratch = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
             for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-                total[:] = 0
-                for c in range(cells):
-                    table = tables[c]
-                    for lane in range(LANES):
-                        total[lane] += table[packed[block, c, lane]]
+                sums(packed, scales, step, tables, block, scratch, total)
                 first = block * LANES
                 for lane in range(min(LANES, len(out) - first)):
-                    row = first + lane
                     score = total[lane]
                     if len(numbers) > 0:
-                        score = score * numbers[row, 0] + along * numbers[row, 1]
-                    out[row] = score + constant
+                        score = score * numbers[first + lane, 0] + along * numbers[first + lane, 1]
+                    out[first + lane] = score + constant
 
     return kernel
 
@@ -253,15 +299,18 @@ def _decode_kernel() -> Any:
     import numba
 
     @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(packed, columns, starts, values, out):  # type: ignore[no-untyped-def]
-        cells = packed.shape[1]
+    def kernel(packed, columns, starts, values, scales, step, out):  # type: ignore[no-untyped-def]
+        cells = len(columns) - 1
         for block in numba.prange(len(out) // LANES):
             first = block * LANES
             for c in range(cells):
                 width, column, start = columns[c + 1] - columns[c], columns[c], starts[c]
                 for lane in range(LANES):
                     at = start + width * np.int64(packed[block, c, lane])
+                    scale = np.float32(1)
+                    if len(scales) > 0:
+                        scale = scales[packed[block, cells + c // step, lane]]
                     for k in range(width):
-                        out[first + lane, column + k] = values[at + k]
+                        out[first + lane, column + k] = values[at + k] * scale
 
     return kernel

@@ -66,8 +66,8 @@ class Nibbles:
 
     @classmethod
     def of_sums(cls, code: SummedCode, codes: np.ndarray) -> Nibbles | None:
-        """None if a level has more than 4 bits, or a row has no positive factor."""
-        if code.bits.max(initial=0) > 4:
+        """None if a level has more than 4 bits, blocks have scales, or a row has no positive factor."""
+        if code.blocks is not None or code.bits.max(initial=0) > 4:
             return None
         numbers = np.empty((0, 2), np.float32)
         if code.numbers is not None:

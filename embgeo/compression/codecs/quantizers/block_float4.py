@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import ml_dtypes
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
-from embgeo.compression.codecs.quantizers.float4 import E2M1, nearest_nibble, nibble_values
+from embgeo.compression.codecs.quantizers.float4 import E2M1, nearest_nibble, nibble_values, signed_levels
+from embgeo.compression.codecs.summed_code import LEVELS, Blocks, SummedCode
 from embgeo.compression.codecs.training import Training
-from embgeo.numeric.bits import pack_nibbles
+from embgeo.numeric.bits import pack_nibbles, unpack_nibbles
 
 E4M3 = np.dtype(ml_dtypes.float8_e4m3fn)
 E4M3_LARGEST = 448.0
@@ -25,6 +26,18 @@ def blocks_of(Z: np.ndarray, size: int) -> np.ndarray:
     if count * size != width:
         Z = np.pad(Z, ((0, 0), (0, count * size - width)))
     return Z.reshape(n, count, size)
+
+
+def nibbles_in_blocks(width: int, levels: tuple[float, ...], blocks: Blocks) -> SummedCode:
+    """A code of `width` signed levels of half a byte, then the scales of their blocks."""
+    tables = np.zeros((width, LEVELS), np.float32)
+    tables[:, :16] = signed_levels(levels)
+    # the bytes that no scale is written as may mean NaN
+    blocks = replace(blocks, values=np.nan_to_num(blocks.values, posinf=0.0, neginf=0.0))
+    half = (width + 1) // 2
+    return SummedCode(
+        np.full(width, 4, np.uint8), tables, lambda codes: unpack_nibbles(codes[:, :half], width), blocks=blocks
+    )
 
 
 @dataclass(frozen=True)
@@ -60,6 +73,10 @@ class FittedBlockFloat4(FittedQuantizer):
         values = nibble_values(codes[:, : (self.width + 1) // 2], self.width, E2M1)
         scales = self._scales(codes[:, (self.width + 1) // 2 :])
         return values * np.repeat(scales, self.block, axis=1)[:, : self.width]
+
+    def summed_code(self) -> SummedCode:
+        half, values = (self.width + 1) // 2, np.append(self._scales(np.arange(255, dtype=np.uint8)), np.float32(0))
+        return nibbles_in_blocks(self.width, E2M1, Blocks(self.block, values, lambda codes: codes[:, half:]))
 
     def _scale_codes(self, peak: np.ndarray) -> np.ndarray:
         if self.block == 16:

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
-from embgeo.compression.codecs.quantizers.block_float4 import E4M3, E4M3_LARGEST, blocks_of
+from embgeo.compression.codecs.quantizers.block_float4 import E4M3, E4M3_LARGEST, blocks_of, nibbles_in_blocks
 from embgeo.compression.codecs.quantizers.float4 import nibble_values
+from embgeo.compression.codecs.summed_code import Blocks, SummedCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_nibbles
 
@@ -55,6 +56,11 @@ class FittedDirection4(FittedQuantizer):
         values = nibble_values(codes[:, :half], self.width, LEVELS)
         scales = np.ascontiguousarray(codes[:, half:]).view(E4M3).astype(np.float32) * self.unit[0]
         return values * np.repeat(scales, BLOCK, axis=1)[:, : self.width]
+
+    def summed_code(self) -> SummedCode:
+        half = (self.width + 1) // 2
+        every = np.arange(256, dtype=np.uint8).view(E4M3).astype(np.float32) * self.unit[0]
+        return nibbles_in_blocks(self.width, LEVELS, Blocks(BLOCK, every, lambda codes: codes[:, half:]))
 
 
 @cache

@@ -299,7 +299,7 @@ class WalkSearcher:
             here = slice(at, at + TABLES)
             tables = np.stack([cells.tables(one) for one in weights[here]])
             asked = (tables, along[here], constant[here])
-            _walk_kernel()(cells.packed, cells.numbers, *asked, *links, scores[here], rows[here])
+            _walk_kernel()(*cells.held, *asked, *links, scores[here], rows[here])
         return best_of(scores + bias[:, None], rows, k)
 
 
@@ -310,11 +310,13 @@ def _walk_kernel() -> Any:
     score_of, take = row_score(), keep()
 
     @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(packed, numbers, tables, along, constant, ground, upper, firsts, tops, entry, scores, rows):  # type: ignore[no-untyped-def]
+    def kernel(  # type: ignore[no-untyped-def]
+        packed, numbers, scales, step, tables, along, constant, ground, upper, firsts, tops, entry, scores, rows
+    ):
         for q in numba.prange(len(tables)):
             table, a, c = tables[q], along[q], constant[q]
             at = entry
-            reached = score_of(packed, table, numbers, a, c, at)
+            reached = score_of(packed, numbers, scales, step, table, a, c, at)
             for layer in range(tops[entry], 0, -1):  # step to the best while one is better
                 moving = True
                 while moving:
@@ -323,7 +325,7 @@ def _walk_kernel() -> Any:
                     for link in links:
                         if link < 0:
                             continue
-                        score = score_of(packed, table, numbers, a, c, link)
+                        score = score_of(packed, numbers, scales, step, table, a, c, link)
                         if score > reached:
                             at, reached, moving = link, score, True
             seen = np.zeros((len(ground) + 63) // 64, np.uint64)
@@ -343,7 +345,7 @@ def _walk_kernel() -> Any:
                     if seen[word] & bit:
                         continue
                     seen[word] |= bit
-                    score = score_of(packed, table, numbers, a, c, link)
+                    score = score_of(packed, numbers, scales, step, table, a, c, link)
                     place, count = take(scores[q], rows[q], count, score, link)
                     if place >= 0:
                         for other in range(count - 1, place, -1):

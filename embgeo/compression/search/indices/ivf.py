@@ -13,7 +13,7 @@ from embgeo.compression.codecs.codebooks import training_rows
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Index, Structure, index
 from embgeo.compression.codecs.summed_code import Asked
-from embgeo.compression.search.cells import LANES, Cells, keep
+from embgeo.compression.search.cells import LANES, Cells, block_sums, keep
 from embgeo.compression.search.flat import LOOKED_UP, cells_of
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
 from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, EffortSearcher, Found, any_norm, metric_of
@@ -284,7 +284,7 @@ class ListScanner:
         cells, lists = self.cells, self.lists
         tables = np.stack([cells.tables(one) for one in weights])
         places = (lists.bounds, lists.rows)
-        _scan_kernel()(cells.packed, cells.numbers, tables, along, constant, probed, *places, best.scores, best.rows)
+        _scan_kernel()(*cells.held, tables, along, constant, probed, *places, best.scores, best.rows)
 
     def _decode(self, asked: Asked, probed: np.ndarray, best: TopK) -> None:
         """Decode each list that is probed once, for all its queries."""
@@ -304,21 +304,19 @@ class ListScanner:
 def _scan_kernel() -> Any:
     import numba
 
-    take = keep()
+    take, sums = keep(), block_sums()
 
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-    def kernel(packed, numbers, tables, along, constant, probed, bounds, places, scores, rows):  # type: ignore[no-untyped-def]
-        cells = packed.shape[1]
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(  # type: ignore[no-untyped-def]
+        packed, numbers, scales, step, tables, along, constant, probed, bounds, places, scores, rows
+    ):
         for q in numba.prange(len(tables)):
-            total = np.empty(LANES, np.float32)
+            total, scratch = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
             count = 0
             for number in probed[q]:
                 begin, end = bounds[number], bounds[number + 1]
                 for block in range(begin // LANES, (end + LANES - 1) // LANES):
-                    total[:] = 0
-                    for c in range(cells):
-                        for lane in range(LANES):
-                            total[lane] += tables[q, c, packed[block, c, lane]]
+                    sums(packed, scales, step, tables[q], block, scratch, total)
                     for at in range(max(begin, block * LANES), min(end, (block + 1) * LANES)):
                         score = total[at - block * LANES]
                         if len(numbers) > 0:
