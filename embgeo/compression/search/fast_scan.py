@@ -25,6 +25,7 @@ SURE = 6.0  # deviations
 QUERY_BLOCK = 256
 LANES = 32  # rows per block of the packed layout
 LEVELS = 16
+SPREAD = 8  # parts that hold a number of a row
 ROWS = 8192  # packed at a time
 
 
@@ -52,9 +53,11 @@ class Nibbles:
     codes : (n, ⌈parts / 2⌉) uint8; the first of two parts in the low half.
     centroids : (parts, 16, w) float32.
     sums : what the parts were made from, None if their sum is the score.
-    columns : (parts · w,) coordinate of each column of a query, −1 for none.
-    numbers : (n, 2) float32, factor and offset.
-    offset_step : offset ÷ factor is held in two parts of their own, the last ones, rounded to this step; 0: in none.
+    columns : (parts of levels · w,) coordinate of each column of a query, −1 for none.
+    numbers : (n, 2) float32, factor and offset; (0, 2) if all are 1 and 0.
+    middle : a factor in the middle.
+    extras : the numbers of rows that have `SPREAD` parts of their own each, after those of levels: offset ÷ factor, and
+        factor ÷ `middle` − 1.
     """
 
     codes: np.ndarray
@@ -62,7 +65,8 @@ class Nibbles:
     sums: SummedCode | None = None
     columns: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     numbers: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.float32))
-    offset_step: float = 0.0
+    middle: float = 1.0
+    extras: tuple[_Extra, ...] = ()
 
     @classmethod
     def of_sums(cls, code: SummedCode, codes: np.ndarray) -> Nibbles | None:
@@ -82,25 +86,19 @@ class Nibbles:
             columns[part, : len(mine)] = mine
             levels = (np.arange(LEVELS)[:, None] >> shift[mine]) & ((1 << code.bits[mine].astype(np.int64)) - 1)
             tables[part, :, : len(mine)] = code.tables[mine[None], levels]
-        ratio = numbers[:, 1] / numbers[:, 0] if len(numbers) and numbers[:, 1].any() else None
-        packed = np.zeros((len(codes), (parts + (2 if ratio is not None else 0) + 1) // 2), np.uint8)
+        middle, extras = 1.0, list[tuple[_Extra, np.ndarray]]()
+        if len(numbers):
+            middle = float(np.median(numbers[:, 0]))
+            extras = [_Extra.of(numbers[:, 1] / numbers[:, 0]), _Extra.of(numbers[:, 0] / np.float32(middle) - 1)]
+        packed = np.zeros((len(codes), (parts + SPREAD * len(extras) + 1) // 2), np.uint8)
         for at in range(0, len(codes), ROWS):
             block = np.ascontiguousarray(codes[at : at + ROWS])
             pack_kernel()(code.levels(block), cell, shift, packed[at : at + ROWS])
-        if ratio is None:
-            return cls(packed, tables, code, columns.ravel(), numbers)
-        low = float(ratio.min())
-        step = (float(ratio.max()) - low) / 255 or 1.0
-        levels = np.clip(np.rint((ratio - low) / step), 0, 255).astype(np.uint8)
-        for place, half in ((parts, levels & 15), (parts + 1, levels >> 4)):
-            packed[:, place // 2] |= half << (4 * (place % 2))
-        extra = np.zeros((2, LEVELS, width), np.float32)
-        extra[0, :, 0], extra[1, :, 0] = low + step * np.arange(LEVELS), step * LEVELS * np.arange(LEVELS)
-        return cls(packed, np.concatenate([tables, extra]), code, columns.ravel(), numbers, step)
-
-    @property
-    def parts(self) -> int:
-        return len(self.centroids)
+        for part, half in enumerate((half for _, halves in extras for half in halves.T), start=parts):
+            packed[:, part // 2] |= half << (4 * (part % 2))
+        held = tuple(extra for extra, _ in extras)
+        tables = np.concatenate([tables, *(extra.tables(width) for extra in held)])
+        return cls(packed, tables, code, columns.ravel(), numbers, middle, held)
 
     def ask(self, Z: np.ndarray) -> _Question:
         """The queries Z (m, r) as FAISS is asked them, and what turns its sums into scores."""
@@ -111,11 +109,35 @@ class Nibbles:
         fixed = np.flatnonzero(self.sums.bits == 0)
         base = weights[:, fixed] @ self.sums.tables[fixed, 0]
         columns = np.where(self.columns >= 0, weights[:, np.maximum(self.columns, 0)], np.float32(0))
-        if self.offset_step:
-            extra = np.zeros((len(Z), 2, self.centroids.shape[2]), np.float32)
-            extra[:, :, 0] = along[:, None]
-            columns = np.concatenate([columns, extra.reshape(len(Z), -1)], axis=1)
-        return _Question(np.ascontiguousarray(columns), base, along, constant)
+        extra = np.zeros((len(Z), SPREAD * len(self.extras), self.centroids.shape[2]), np.float32)
+        if self.extras:
+            extra[:, :SPREAD, 0] = along[:, None]
+        return _Question(np.hstack([columns, extra.reshape(len(Z), -1)]), base, along, constant)
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """A number of each row, low + step · level, with its level spread over `SPREAD` parts: in fewer, their tables would
+    be wider than all others, and FAISS would round these to steps as wide."""
+
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def of(cls, values: np.ndarray) -> tuple[_Extra, np.ndarray]:
+        """With the half bytes (n, SPREAD) uint8 of the rows, whose sum is the level."""
+        low, high = float(values.min()), float(values.max())
+        most = (LEVELS - 1) * SPREAD
+        step = (high - low) / most or 1.0
+        level = np.clip(np.rint((values - low) / step), 0, most).astype(np.int64)
+        return cls(low, high, step), ((level[:, None] + np.arange(SPREAD)) // SPREAD).astype(np.uint8)
+
+    def tables(self, width: int) -> np.ndarray:
+        """(SPREAD, 16, width) float32."""
+        found = np.zeros((SPREAD, LEVELS, width), np.float32)
+        found[:, :, 0] = self.low / SPREAD + self.step * np.arange(LEVELS)
+        return found
 
 
 @dataclass(frozen=True)
@@ -134,10 +156,10 @@ class _Question:
 class FastScanSearcher:
     """SIMD search in half-byte codes, with the best rows rescored from the same bytes.
 
-    Fast-scan rounds each query's table of 16 products per part to 8 bits, so its scores are approximate; it knows no
-    factors of rows, which are within a range. The best `OVERSAMPLING`·k rows, or more where rows lie so close that
-    these may not hold the best k, are scored again with the float32 tables and their factors; the scores returned are
-    those of decoded rows.
+    Fast-scan rounds each query's table of 16 products per part to 8 bits, so its scores are approximate, and it adds
+    but does not multiply: a row's factor enters by what it adds to a sum as large as the best. The best
+    `OVERSAMPLING`·k rows, or more where rows lie so close that these may not hold the best k, are scored again with the
+    float32 tables and their factors; the scores returned are those of decoded rows.
     The codes are held once, in the order FAISS packs them (32 rows per block), and rescoring reads them there.
     """
 
@@ -158,8 +180,6 @@ class FastScanSearcher:
         self.levels = levels
         self.centre = centre.ravel()
         self.nibbles = replace(nibbles, codes=nibbles.codes[:0])
-        factors = nibbles.numbers[:, 0] if len(nibbles.numbers) else np.ones(1, np.float32)
-        self.factors = float(factors.min()), float(factors.max())
         self.packed = faiss.rev_swig_ptr(index.codes.get(), index.codes.size())
         self.name = f"faiss IndexPQFastScan, {OVERSAMPLING}k rescored"
         self.ram_bytes = int(self.packed.nbytes + nibbles.numbers.nbytes) + tier.state_bytes
@@ -177,39 +197,63 @@ class FastScanSearcher:
         return scores + bias[:, None], rows
 
     def best(self, asked: _Question, k: int) -> Found:
-        """Exact scores (m, k), falling, and rows: of candidates that are widened until no other row can belong here.
-
-        FAISS rounds the tables of a query to steps of at least 1/255 of the widest and 1/65,535 of all, so that a score
-        errs by a sum of uniform errors; `SURE` of its deviations are allowed for.
-        """
+        """Exact scores (m, k), falling, and rows: of candidates that are widened until no other row can belong here."""
         queries = len(asked.columns)
         scores, rows = np.empty((queries, k), np.float32), np.empty((queries, k), np.int64)
-        tables = self.tables(asked.columns)
-        widest, total = _span_kernel()(tables)
-        allowed = SURE * np.maximum(widest / 255, total / 65_535) * np.sqrt(tables.shape[1] / 12)
-        allowed += asked.base + np.abs(asked.along) * self.nibbles.offset_step / 2
+        lift = np.zeros(queries, np.float32)
         left, count = np.arange(queries), OVERSAMPLING * k
         while len(left) and OVERSAMPLING * count < self.index.ntotal:
-            rough, places = self.index.search(asked.columns[left], count)
+            mine = asked.of(left)
+            columns = self.lifted(mine.columns, lift[left])
+            rough, places = self.index.search(columns, count)
             rough = -rough if self.tier.similarity == "euclidean" else rough
-            exact = self.exact(tables[left], places, asked.of(left))
-            scores[left], rows[left] = best_of(exact, places, k)
-            others = rough.min(axis=1) + allowed[left]  # no other row has a larger sum
-            others *= np.where(others > 0, self.factors[1], self.factors[0])
-            left = left[scores[left, -1] < others + asked.constant[left]]
+            tables = self.tables(columns)
+            scores[left], rows[left] = best_of(self.exact(tables, places, mine), places, k)
+            worst = (scores[left, -1] - mine.constant) / self.nibbles.middle
+            others = rough.min(axis=1) + self.allowed(tables, mine.along, lift[left]) + mine.base
+            short = worst < self.most(others, lift[left])
+            lift[left], left = worst, left[short]
             count *= OVERSAMPLING
         every = np.arange(self.index.ntotal)[None]
         for query in left:
-            one = np.array([query])
-            scores[query], rows[query] = best_of(self.exact(tables[one], every, asked.of(one)), every, k)
+            one = asked.of(np.array([query]))
+            scores[query], rows[query] = best_of(self.exact(self.tables(one.columns), every, one), every, k)
         return scores, rows
+
+    def lifted(self, columns: np.ndarray, lift: np.ndarray) -> np.ndarray:
+        """The queries with what a row's factor adds to a sum of `lift` (m,), the last of the extra numbers."""
+        if self.nibbles.extras:
+            columns = columns.copy()
+            columns.reshape(len(columns), len(self.levels), -1)[:, -SPREAD:, 0] = lift[:, None]
+        return columns
+
+    def allowed(self, tables: np.ndarray, along: np.ndarray, lift: np.ndarray) -> np.ndarray:
+        """(m,) by how much a sum may err.
+
+        FAISS rounds the tables of a query to steps of at least 1/255 of the widest and 1/65,535 of all, so that a sum
+        errs by many uniform errors; `SURE` of its deviations are allowed for. The extra numbers are rounded too.
+        """
+        widest, total = _span_kernel()(tables)
+        allowed = SURE * np.maximum(widest / 255, total / 65_535) * np.sqrt(tables.shape[1] / 12)
+        for extra, weight in zip(self.nibbles.extras, (along, lift), strict=False):
+            allowed = allowed + np.abs(weight) * extra.step / 2
+        return np.asarray(allowed, np.float64)
+
+    def most(self, others: np.ndarray, lift: np.ndarray) -> np.ndarray:
+        """(m,) the largest sum · factor ÷ `middle` of a row whose sum, lifted by its factor, is at most `others` (m,):
+        of (others − lift · x) · (1 + x) over the range of x = factor ÷ `middle` − 1."""
+        if not self.nibbles.extras:
+            return others
+        spread = self.nibbles.extras[-1]
+        top = np.clip((others - lift) / np.where(lift > 0, 2 * lift, 1), spread.low, spread.high)
+        return np.max([(others - lift * x) * (1 + x) for x in (top, spread.low, spread.high)], axis=0)
 
     def exact(self, tables: np.ndarray, places: np.ndarray, asked: _Question) -> np.ndarray:
         """(m, c) float32: the scores of the rows `places` (m, c), read from the packed bytes."""
         found = np.empty(places.shape, np.float32)
-        if self.nibbles.offset_step:  # the offset is added as it is
+        if self.nibbles.extras:  # rows have these numbers unrounded too
             tables = tables.copy()
-            tables[:, -2:] = 0
+            tables[:, -SPREAD * len(self.nibbles.extras) :] = 0
         _rescore_kernel()(self.packed, tables, places, found)
         found += asked.base[:, None]
         if len(self.nibbles.numbers):
