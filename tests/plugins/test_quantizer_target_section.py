@@ -27,11 +27,11 @@ docs, queries = (rng.standard_normal((n, {DIMENSION})).astype(np.float32) for n 
 told = {{}}
 for spec in {SPECS!r}:
     run = embgeo.compress(docs=docs, queries=queries, specs=[spec], out=Path(spec), threads=1)
-    loop = sys.modules["planted_quantizer"].asked
-    loop[0] = 0
+    count = sys.modules["planted_quantizer"].asked
+    count[0] = 0
     hits = embgeo.search(run.folder, vector=docs[7], k=3)
     row = run.result["recommendation"]
-    told[spec] = {{"folder": str(run.folder), "asked": loop[0], "first": str(hits[0].id), **row}}
+    told[spec] = {{"folder": str(run.folder), "asked": count[0], "first": str(hits[0].id), **row}}
     wrote = embgeo.export(run.folder, to="planted")
     told[spec] |= {{"format": wrote.format, "read": np.loadtxt(wrote.path).shape}}
 Path("told.json").write_text(json.dumps(told))
@@ -63,13 +63,13 @@ def told(folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_a_planted_quantizer_is_judged_stored_and_searched_by_its_own_loop(told: dict[str, Any], spec: str) -> None:
+def test_a_planted_quantizer_is_judged_stored_and_searched_by_its_levels(told: dict[str, Any], spec: str) -> None:
     row = told[spec]
     assert row["spec"] == spec
     assert row["bytes_per_vector"] >= DIMENSION
     assert row["recall@10_exact"] > 0.6
     assert row["first"] == "7"
-    assert row["asked"] == 1
+    assert row["asked"] >= 1
 
 
 def test_a_planted_section_is_on_the_page_and_its_table_among_the_files(folder: Path, told: dict[str, Any]) -> None:

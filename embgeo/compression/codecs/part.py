@@ -253,7 +253,7 @@ class Structure(FittedPart):
         return self.state_bytes
 
     def searcher(self, tier: Tier, codes: np.ndarray) -> EffortSearcher:
-        """Our own search with it, scored by the codec's scorer or by decoding."""
+        """Our own search with it, scored by looking bytes up or by decoding."""
         raise NotImplementedError
 
     def on_faiss(self, flat: Any, codes: np.ndarray) -> Any:
