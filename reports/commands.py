@@ -16,7 +16,7 @@ _LEFT_OUT = ("command", "model", "dataset", "spec", "specs", "targets", "encoder
 _WHERE = ("out", "json", "html", "quiet", "verbose", "debug")
 # options that choose among specs, and would refuse a single spec that they would not have chosen
 _CHOOSING = ("budget", "keep", "exhaustive", "grid")
-_DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0}
+_DEFAULTS = {"similarity": "auto", "device": "auto", "split": "test", "batch_size": 32, "seed": 0, "timing": "short"}
 
 
 def repeat_command(run: Run, specs: list[str] | None = None, command: str = "", without: Collection[str] = ()) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from examples import slow_measure
 
 from embgeo.cli.failures import run
 from embgeo.cli.grid_file import Study
@@ -367,7 +366,7 @@ def test_the_command_dies_and_the_same_again_makes_the_rest(here: Path) -> None:
     study('command = "analyze"\nmodels = ["vectors:60.npy", "vectors:61.npy", "vectors:62.npy"]\nmeasures = "slow"')
     Path("wait-61").touch()
     environment = {
-        **os.environ, "EMBGEO_PLUGINS": "slow_measure", "PYTHONPATH": str(Path(slow_measure.__file__).parent)
+        **os.environ, "EMBGEO_PLUGINS": "slow_measure", "PYTHONPATH": str(Path(__file__).parents[1] / "examples")
     }  # fmt: skip
     words = [sys.executable, "-m", "embgeo.cli", "grid", "study.toml", "--no-html"]
 

@@ -322,7 +322,7 @@ def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleTyp
         "--target qdrant "
         "--similarity dot --split dev --drop-own-document --seed 7 --device cpu --threads 1 --batch-size 8 "
         "--truncate-dim 128 --max-length 64 --revision main --query-prompt q: --document-prompt= --trust-remote-code "
-        "--queries-vectors q.npy --text body --out there --no-html --quiet --price-per-gb 0.25 --time 10m "
+        "--queries-vectors q.npy --text body --out there --no-html --quiet --price-per-gb 0.25 --time 10m --timing full "
         "--engine ray --address head:6379"
     )
     assert run(words.split()) == 0
@@ -332,7 +332,7 @@ def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleTyp
     assert seen == {
         "model": "minilm", "dataset": "corpus", "budget": "25%", "keep": "99%", "specs": ["int8", "pca192,rot,int4"],
         "targets": ["qdrant"], "engine": "ray", "address": "head:6379",
-        "vectors": "100M", "price_per_gb": 0.25, "exhaustive": True, "grid": None, "time": "10m",
+        "vectors": "100M", "price_per_gb": 0.25, "exhaustive": True, "grid": None, "time": "10m", "timing": "full",
         "similarity": "dot", "split": "dev",
         "drop_own_document": True, "seed": 7, "device": "cpu", "threads": 1,
         "queries_vectors": "q.npy", "text": "body", "out": Path("there"),

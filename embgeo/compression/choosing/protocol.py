@@ -8,6 +8,7 @@ from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.grid import SpecList
 from embgeo.compression.judging.folds import FIT_ROWS, FOLDS
 from embgeo.compression.judging.sweep import TIMED_BYTES, Sweep
+from embgeo.compression.judging.timing import REPEATS
 from embgeo.retrieval.significance import LEVEL, RESAMPLES
 
 
@@ -94,7 +95,8 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
             "the 32 best"
         ),
         "speed": (
-            f"top 10, after a warm-up, {_rounds(result)}"
+            f"top 10, after a warm-up, in up to {REPEATS} rounds: fewer where they agree"
+            f"{'' if result.full_timing else ', or after a tenth of the time of the sweep'}"
             f"{', interleaved across specs' if result.interleaved else ''}; median; qps in batches of "
             f"{timing.batch} on {threads} threads, single_query_ms one query at a time on one{_timed(result)}"
         ),
@@ -104,13 +106,6 @@ def protocol(result: Sweep, seed: int, threads: int, device: str) -> dict[str, A
         "queries": len(result.query_ids),
         "resumed": result.resumed,
     }
-
-
-def _rounds(result: Sweep) -> str:
-    """How often each row was timed."""
-    repeats = [one.timing.repeats for one in result.all if one.timing is not None]
-    least, most = min(repeats), max(repeats)
-    return f"{most} rounds" if least == most else f"{least} to {most} rounds, fewer where they agree"
 
 
 def _timed(result: Sweep) -> str:

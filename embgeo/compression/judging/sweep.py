@@ -60,6 +60,7 @@ class Sweep:
     unjudged : specs for which the time did not suffice.
     codes : by spec, (n, code_bytes) codes that were kept, since they are small.
     timing_seconds : spent on measuring speeds.
+    full_timing : however long that took.
     """
 
     documents: int
@@ -77,6 +78,7 @@ class Sweep:
     unjudged: list[Spec] = field(default_factory=list)
     codes: Mapping[Spec, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     timing_seconds: float = 0.0
+    full_timing: bool = False
 
     @property
     def measure(self) -> str:
@@ -167,6 +169,7 @@ def sweep(
         unjudged=unjudged,
         codes=work.codes,
         timing_seconds=work.timing_seconds,
+        full_timing=given.full_timing,
     )
 
 
