@@ -322,8 +322,8 @@ def test_options_reach_the_library_under_its_own_names(fake_api: types.ModuleTyp
         "--target qdrant "
         "--similarity dot --split dev --drop-own-document --seed 7 --device cpu --threads 1 --batch-size 8 "
         "--truncate-dim 128 --max-length 64 --revision main --query-prompt q: --document-prompt= --trust-remote-code "
-        "--queries-vectors q.npy --text body --out there --no-html --quiet --price-per-gb 0.25 --time 10m --timing full "
-        "--engine ray --address head:6379"
+        "--queries-vectors q.npy --text body --out there --no-html --quiet --price-per-gb 0.25 --time 10m "
+        "--timing full --engine ray --address head:6379"
     )
     assert run(words.split()) == 0
     encoder = seen.pop("encoder")
