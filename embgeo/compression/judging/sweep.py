@@ -396,7 +396,7 @@ class _Work:
             whole = documents == len(embeddings)
             codes = self._codes(spec, codec) if whole else encode_all(codec, embeddings, documents)
         encoded = time.perf_counter()
-        searcher = MatrixSearcher(embeddings) if codes is None else build_searcher(codec, codes, self.device)
+        searcher = MatrixSearcher(embeddings, documents) if codes is None else build_searcher(codec, codes, self.device)
         structure = facts = flat = None
         if spec.index is not None and codes is not None:
             structure = build_structure(spec.index, codec, codes, self.folds.shipped)
@@ -409,7 +409,7 @@ class _Work:
     def _timed(self, spec: Spec, codec: Codec) -> int:
         """How many documents the searcher holds that is timed: all, unless their codes are large and not indexed."""
         n = len(self.task.embeddings)
-        if spec.index is not None or self.interleaved or is_memory_mapped(codec, self.task.embeddings):
+        if spec.index is not None or self.interleaved:
             return n
         return min(n, max(1, TIMED_BYTES // codec.code_bytes))
 

@@ -20,9 +20,11 @@ DECODED_ROWS = 2048  # at a time, which stay in the cache of a core
 
 @dataclass
 class MatrixSearcher:
-    """Exact float32 search over the matrix itself, by block: for a corpus too large to be copied into an index."""
+    """Exact float32 search over the matrix itself, or its first `rows`, by block: for a corpus too large to be copied
+    into an index."""
 
     embeddings: Embeddings
+    rows: int | None = None
     name: str = "float32 matrix by block"
 
     @cached_property
@@ -32,11 +34,18 @@ class MatrixSearcher:
     @property
     def ram_bytes(self) -> int:
         """What an index of float32 would hold; a memory map may hold less at a time."""
-        return 4 * len(self.embeddings) * self.embeddings.dimension
+        return 4 * self.searched * self.embeddings.dimension
+
+    @property
+    def searched(self) -> int:
+        return len(self.embeddings) if self.rows is None else self.rows
 
     def search(self, Q: np.ndarray, k: int) -> Found:
         best = TopK.empty(len(Q), k, self.precedence)
         for start, block in self.embeddings.blocks():
+            if start >= self.searched:
+                break
+            block = block[: self.searched - start]
             best.merge(score(Q, block, self.embeddings.similarity), np.arange(start, start + len(block)))
         return best.scores, best.rows
 
