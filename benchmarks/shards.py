@@ -1,9 +1,10 @@
 """What does an engine cost and save? Decides that tasks of Ray are one a shard, and where a corpus is cut.
 
 Writes rows × dimension float32 as .npy shards to a temporary folder, runs `embgeo compress vectors:FOLDER --spec int8`
-by `--engine local` and by `--engine ray`, and prints seconds, processor seconds of the command (Ray's own processes and
-workers not counted), the peak resident memory of the command and of the largest worker, mapped pages included, and
-whether the stores are equal. Then the passes by themselves, per row. Linux only (reads /proc); needs embgeo[ray].
+by `--engine local --threads 1` and by `--engine ray` with a task a processor, and prints seconds, processor seconds of
+the command (Ray's own processes and workers not counted), the peak resident memory of the command and of the largest
+worker, mapped pages included, and whether the stores are equal. Then the passes by themselves, per row. Linux only
+(reads /proc); needs embgeo[ray].
 
     python benchmarks/shards.py [--rows 200000] [--dimension 384] [--shards 20 200]
 """
@@ -71,13 +72,26 @@ def peak(process: int) -> tuple[bool, int]:
         return False, 0
 
 
-def measure(folder: Path, engine: str, out: Path) -> dict[str, str]:
-    """Run the command, print what it took, and return the checksums of its store."""
+def measure(folder: Path, engine: str, threads: int, out: Path) -> tuple[float, dict[str, str]]:
+    """Run the command, print what it took, and return its seconds and the checksums of its store."""
     words = ["compress", f"vectors:{folder}", "--queries-vectors", str(folder.parent / "queries.npy"), "--spec", "int8"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     running = subprocess.Popen(
-        [sys.executable, "-m", "embgeo.cli", *words, "--no-html", "--quiet", "--out", str(out), "--engine", engine],
+        [
+            sys.executable,
+            "-m",
+            "embgeo.cli",
+            *words,
+            "--no-html",
+            "--quiet",
+            "--out",
+            str(out),
+            "--engine",
+            engine,
+            "--threads",
+            str(threads),
+        ],
         env={**os.environ, "EMBGEO_CACHE_DIR": str(out / "cache")},
     )
     command = worker = 0
@@ -92,7 +106,7 @@ def measure(folder: Path, engine: str, out: Path) -> dict[str, str]:
     print(
         f"  {engine:5} {seconds:6.1f} s, processor {processor:6.1f} s, peak {command / 1e6:,.0f} MB{beside}", flush=True
     )
-    return {path.name: file_digest(path) for path in out.glob("compress-*/store/*")}
+    return seconds, {path.name: file_digest(path) for path in out.glob("compress-*/store/*")}
 
 
 def passes(folder: Path, out: Path) -> None:
@@ -123,7 +137,6 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--dimension", type=int, default=384)
-    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--shards", type=int, nargs="+", default=[20, 200])
     asked = parser.parse_args()
     for count in asked.shards:
@@ -131,8 +144,9 @@ def main() -> None:
             folder = Path(place) / "vectors"
             write(folder, asked.rows, asked.dimension, count)
             print(f"{asked.rows:,} × {asked.dimension} in {count} shards, {QUERIES} queries", flush=True)
-            stores = [measure(folder, engine, Path(place) / engine) for engine in ("local", "ray")]
-            print("  equal stores" if stores[0] == stores[1] else "  DIFFERENT STORES")
+            ways = [("local", 1), ("ray", os.cpu_count() or 1)]
+            (one, first), (many, second) = [measure(folder, *way, Path(place) / way[0]) for way in ways]
+            print(f"  {'equal' if first == second else 'DIFFERENT'} stores, {one / many:.2f} times as fast")
             with limited_threads(1):
                 passes(folder, Path(place) / "passes")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import cache
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -17,6 +18,7 @@ Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 BLOCK_ROWS = 16384
 SCATTERED_ROWS = 4096  # each brings in some 64 KB of a mapped file around it
+COMPILED_SIZE = 2**18  # components from which normalising is worth a compiled loop
 BALANCED = 20  # float32 covers 2^±126: enough for documents of any size that occurs, and for sums
 
 
@@ -103,8 +105,26 @@ def normalise(X: np.ndarray) -> np.ndarray:
     """Rows divided by their Euclidean norms (in float64); a new float32 array. Zero rows stay zero."""
     norms = np.sqrt(np.einsum("ij,ij->i", X, X, dtype=np.float64))
     norms[norms == 0] = 1.0
-    # norms of rows near 3e38 do not fit float32; the division runs in float64, through NumPy's small buffer
-    return np.divide(X, norms[:, None], out=np.empty(X.shape, np.float32), casting="same_kind")
+    # norms of rows near 3e38 do not fit float32: the division runs in float64
+    plain = X.dtype == np.float32 and X.flags.c_contiguous and X.flags.writeable  # what the loop is compiled for
+    if not plain or X.size < COMPILED_SIZE:
+        return np.divide(X, norms[:, None], out=np.empty(X.shape, np.float32), casting="same_kind")
+    out = np.empty(X.shape, np.float32)
+    _divide_kernel()(X, norms, out)
+    return out
+
+
+@cache
+def _divide_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(X, norms, out):  # type: ignore[no-untyped-def]
+        for i in numba.prange(len(X)):
+            for j in range(X.shape[1]):
+                out[i, j] = np.float64(X[i, j]) / norms[i]
+
+    return kernel
 
 
 def balanced(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

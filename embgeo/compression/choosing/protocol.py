@@ -114,7 +114,7 @@ def _timed(result: Sweep) -> str:
     if not parts:
         return ""
     listed = ", ".join(f"{spec} on {count:,}" for spec, count in parts.items())
-    return f"; codes of over {TIMED_BYTES / 2**30:g} GiB are timed on the first documents and scaled to all: {listed}"
+    return f"; codes of over {TIMED_BYTES / 2**20:g} MiB are timed on the first documents and scaled to all: {listed}"
 
 
 def fit_budget(grid: SpecList) -> dict[str, Any]:

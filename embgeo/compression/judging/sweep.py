@@ -36,7 +36,7 @@ KEEP_SEARCHERS_BYTES = 512 * 2**20
 KEEP_CODES_BYTES = 512 * 2**20
 TIMING_SHARE = 0.1  # of the time of a sweep so far, after which no further rounds are timed
 TIMING_LEAST = 1.0  # seconds
-TIMED_BYTES = 2**30  # of codes: a flat store of more is timed on its first documents
+TIMED_BYTES = 128 * 2**20  # of codes, more than caches hold: a flat store of more is timed on its first documents
 STEPS = 2  # of progress per spec: evaluated out of sample, built
 IN_SAMPLE = {
     "name": "in sample",
