@@ -25,6 +25,7 @@ SURE = 6.0  # deviations
 QUERY_BLOCK = 256
 LANES = 32  # rows per block of the packed layout
 LEVELS = 16
+SAMPLED = 256  # rows of which the best sum is guessed
 SPREAD = 8  # parts that hold a number of a row
 ROWS = 8192  # packed at a time
 
@@ -200,7 +201,7 @@ class FastScanSearcher:
         """Exact scores (m, k), falling, and rows: of candidates that are widened until no other row can belong here."""
         queries = len(asked.columns)
         scores, rows = np.empty((queries, k), np.float32), np.empty((queries, k), np.int64)
-        lift = np.zeros(queries, np.float32)
+        lift = self.expected(asked, k) if self.nibbles.extras else np.zeros(queries, np.float32)
         left, count = np.arange(queries), OVERSAMPLING * k
         while len(left) and OVERSAMPLING * count < self.index.ntotal:
             mine = asked.of(left)
@@ -219,6 +220,16 @@ class FastScanSearcher:
             one = asked.of(np.array([query]))
             scores[query], rows[query] = best_of(self.exact(self.tables(one.columns), every, one), every, k)
         return scores, rows
+
+    def expected(self, asked: _Question, k: int) -> np.ndarray:
+        """(m,) about how large the k-th largest sum · factor ÷ `middle` is, were those of a few rows normal."""
+        from scipy.special import ndtri
+
+        n = self.index.ntotal
+        rows = np.linspace(0, n - 1, min(n, SAMPLED)).astype(np.int64)
+        scores = self.exact(self.tables(asked.columns), np.broadcast_to(rows, (len(asked.columns), len(rows))), asked)
+        sums = (scores - asked.constant[:, None]) / self.nibbles.middle
+        return np.asarray(sums.mean(axis=1) - ndtri(k / n) * sums.std(axis=1), np.float32)
 
     def lifted(self, columns: np.ndarray, lift: np.ndarray) -> np.ndarray:
         """The queries with what a row's factor adds to a sum of `lift` (m,), the last of the extra numbers."""

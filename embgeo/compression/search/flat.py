@@ -91,10 +91,11 @@ class LevelSearcher:
         if len(Q) <= LOOKED_UP:
             best.merge(self.cells.scan(Z), np.arange(self.cells.rows))
         else:
-            asked = self.cells.code.ask(Z)
+            asked = self.cells.question(Z)
             for first in range(0, self.cells.rows, DECODED_ROWS):
                 last = min(first + DECODED_ROWS, self.cells.rows)
                 best.merge(self.cells.products(asked, first, last), np.arange(first, last))
+            bias = bias + asked[1]
         return best.scores + bias[:, None], best.rows
 
 

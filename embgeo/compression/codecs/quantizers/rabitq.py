@@ -74,18 +74,18 @@ class FittedRaBitQ(FittedQuantizer):
         return decoded
 
     def summed_code(self) -> SummedCode | None:
-        """⟨q, decoded⟩ = factor · ⟨u, q − ⟨q, axis⟩ axis⟩ + along · ⟨q, axis⟩; the level of u_j has its sign on top."""
+        """⟨q, decoded⟩ = factor · ⟨u, q − ⟨q, axis⟩ axis⟩ + along · ⟨q, axis⟩, with the levels of u ascending."""
         if self.bits > 8:
             return None
         width, half = len(self.axis), 1 << (self.bits - 1)
-        magnitudes = np.arange(half, dtype=np.float32) + np.float32(0.5)
         tables = np.zeros((width, LEVELS), np.float32)
-        tables[:, : 2 * half] = np.concatenate([-magnitudes, magnitudes])
+        tables[:, : 2 * half] = np.arange(2 * half, dtype=np.float32) - half + np.float32(0.5)
 
         def levels(codes: np.ndarray) -> np.ndarray:
             signs = np.unpackbits(codes[:, : self.sign_bytes], axis=1, count=width, bitorder="little")
             each = np.full(width, self.bits - 1, np.uint8)
-            return unpack_levels(codes[:, self.sign_bytes : -FACTOR_BYTES], each) | signs << np.uint8(self.bits - 1)
+            magnitudes = unpack_levels(codes[:, self.sign_bytes : -FACTOR_BYTES], each)
+            return np.where(signs, magnitudes + np.uint8(half), np.uint8(half - 1) - magnitudes)
 
         def numbers(codes: np.ndarray) -> np.ndarray:
             return np.ascontiguousarray(codes[:, -FACTOR_BYTES:]).view("<f4").astype(np.float32)

@@ -12,7 +12,6 @@ import numpy as np
 from embgeo.compression.codecs.codebooks import training_rows
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Index, Structure, index
-from embgeo.compression.codecs.summed_code import Asked
 from embgeo.compression.search.cells import LANES, Cells, block_sums, keep
 from embgeo.compression.search.flat import LOOKED_UP, cells_of
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
@@ -271,33 +270,33 @@ class ListScanner:
     @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
-        cells, lists = self.cells, self.lists
+        lists = self.lists
         probed = np.argsort(-list_scores(Z, lists.centroids, lists.metric), axis=1, kind="stable")[:, : self.effort]
         best = TopK.empty(len(Z), k)
-        read = self._look_up if len(Z) <= LOOKED_UP else self._decode
-        read(cells.code.ask(Z), probed, best)
+        (self._look_up if len(Z) <= LOOKED_UP else self._decode)(Z, probed, best)
         return best.scores + bias[:, None], best.rows
 
-    def _look_up(self, asked: Asked, probed: np.ndarray, best: TopK) -> None:
+    def _look_up(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
         """Scan the lists of one query after another, by its byte tables."""
-        weights, along, constant = asked
         cells, lists = self.cells, self.lists
+        weights, along, constant = cells.code.ask(Z)
         tables = np.stack([cells.tables(one) for one in weights])
         places = (lists.bounds, lists.rows)
         _scan_kernel()(*cells.held, tables, along, constant, probed, *places, best.scores, best.rows)
 
-    def _decode(self, asked: Asked, probed: np.ndarray, best: TopK) -> None:
+    def _decode(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
         """Decode each list that is probed once, for all its queries."""
-        bounds = self.lists.bounds
+        bounds, (columns, constant) = self.lists.bounds, self.cells.question(Z)
         for number in np.unique(probed):
             first, last = int(bounds[number]), int(bounds[number + 1])
             if first == last:
                 continue
             asking = np.flatnonzero((probed == number).any(axis=1))
             mine = TopK(best.scores[asking], best.rows[asking])
-            weights, along, constant = (one[asking] for one in asked)
-            mine.merge(self.cells.products((weights, along, constant), first, last), self.lists.rows[first:last])
+            asked = columns[asking], constant[asking]
+            mine.merge(self.cells.products(asked, first, last), self.lists.rows[first:last])
             best.scores[asking], best.rows[asking] = mine.scores, mine.rows
+        best.scores += constant[:, None]
 
 
 @cache
