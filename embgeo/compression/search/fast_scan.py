@@ -229,7 +229,7 @@ class FastScanSearcher:
         rows = np.linspace(0, n - 1, min(n, SAMPLED)).astype(np.int64)
         scores = self.exact(self.tables(asked.columns), np.broadcast_to(rows, (len(asked.columns), len(rows))), asked)
         sums = (scores - asked.constant[:, None]) / self.nibbles.middle
-        return np.asarray(sums.mean(axis=1) - ndtri(k / n) * sums.std(axis=1), np.float32)
+        return np.asarray(sums.mean(axis=1) - ndtri(min(k / n, 0.5)) * sums.std(axis=1), np.float32)
 
     def lifted(self, columns: np.ndarray, lift: np.ndarray) -> np.ndarray:
         """The queries with what a row's factor adds to a sum of `lift` (m,), the last of the extra numbers."""
