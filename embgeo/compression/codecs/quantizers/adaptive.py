@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import ClassVar
+from functools import cache, cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -78,11 +78,9 @@ class FittedAdaptive(FittedAllocated):
 
     def levels(self, Z: np.ndarray) -> np.ndarray:
         """(n, r) uint8: the nearest level of every coordinate."""
-        levels = np.zeros(Z.shape, np.uint8)
-        for j, bits in enumerate(self.bits.tolist()):
-            if bits:
-                values = self.tables[j, : 2**bits]
-                levels[:, j] = np.searchsorted((values[1:] + values[:-1]) / 2, Z[:, j])
+        levels = np.empty(Z.shape, np.uint8)
+        middles = (self.tables[:, 1:] + self.tables[:, :-1]) / 2
+        _level_kernel()(np.ascontiguousarray(Z, np.float32), middles, self.bits, levels)
         return levels
 
     def encode(self, Z: np.ndarray) -> np.ndarray:
@@ -115,6 +113,23 @@ class FittedAdaptive(FittedAllocated):
         if self.unit or bits == 0 or (self.bits != bits).any():
             return None
         return TableCode.of_levels(bits, self.tables[:, : 2**bits])
+
+
+@cache
+def _level_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(Z, middles, bits, levels):  # type: ignore[no-untyped-def]
+        for i in numba.prange(len(Z)):
+            for j in range(Z.shape[1]):
+                level = 0  # how many of the middles between two values are below z
+                for bit in range(bits[j] - 1, -1, -1):
+                    if Z[i, j] > middles[j, level + (1 << bit) - 1]:
+                        level += 1 << bit
+                levels[i, j] = level
+
+    return kernel
 
 
 @dataclass(frozen=True)
