@@ -25,6 +25,7 @@ SURE = 6.0  # deviations
 QUERY_BLOCK = 256
 LANES = 32  # rows per block of the packed layout
 LEVELS = 16
+WIDEST = 8.0
 SAMPLED = 256  # rows of which the best sum is guessed
 SPREAD = 8  # parts that hold a number of a row
 ROWS = 8192  # packed at a time
@@ -71,13 +72,15 @@ class Nibbles:
 
     @classmethod
     def of_sums(cls, code: SummedCode, codes: np.ndarray) -> Nibbles | None:
-        """None if a level has more than 4 bits, blocks have scales, or a row has no positive factor."""
+        """None if a level has more than 4 bits, blocks have scales, or a row has a factor that is not positive or over
+        `WIDEST` times the middle one: it would widen the candidates of every query to all rows."""
         if code.blocks is not None or code.bits.max(initial=0) > 4:
             return None
-        numbers = np.empty((0, 2), np.float32)
+        numbers, middle = np.empty((0, 2), np.float32), 1.0
         if code.numbers is not None:
             numbers = np.concatenate([code.numbers(codes[at : at + ROWS]) for at in range(0, len(codes), ROWS)])
-            if not (numbers[:, 0] > 0).all():
+            middle = float(np.median(numbers[:, 0]))
+            if not (numbers[:, 0] > 0).all() or numbers[:, 0].max() > WIDEST * middle:
                 return None
         cell, shift, parts = fitted_cells(code.bits, 4)
         members = [np.flatnonzero(cell == part) for part in range(parts)]
@@ -87,9 +90,8 @@ class Nibbles:
             columns[part, : len(mine)] = mine
             levels = (np.arange(LEVELS)[:, None] >> shift[mine]) & ((1 << code.bits[mine].astype(np.int64)) - 1)
             tables[part, :, : len(mine)] = code.tables[mine[None], levels]
-        middle, extras = 1.0, list[tuple[_Extra, np.ndarray]]()
+        extras = list[tuple[_Extra, np.ndarray]]()
         if len(numbers):
-            middle = float(np.median(numbers[:, 0]))
             extras = [_Extra.of(numbers[:, 1] / numbers[:, 0]), _Extra.of(numbers[:, 0] / np.float32(middle) - 1)]
         packed = np.zeros((len(codes), (parts + SPREAD * len(extras) + 1) // 2), np.uint8)
         for at in range(0, len(codes), ROWS):
@@ -212,8 +214,10 @@ class FastScanSearcher:
             scores[left], rows[left] = best_of(self.exact(tables, places, mine), places, k)
             worst = (scores[left, -1] - mine.constant) / self.nibbles.middle
             others = rough.min(axis=1) + self.allowed(tables, mine.along, lift[left]) + mine.base
-            short = worst < self.most(others, lift[left])
-            lift[left], left = worst, left[short]
+            # FAISS leaves out rows whose rounded sum is 0; equal scores may lie beyond the candidates
+            lacking = (places < 0).any(axis=1)
+            short = lacking | (worst <= self.most(others, lift[left]))
+            lift[left], left = np.where(lacking, lift[left], worst), left[short]
             count *= OVERSAMPLING
         every = np.arange(self.index.ntotal)[None]
         for query in left:
@@ -242,7 +246,9 @@ class FastScanSearcher:
         """(m,) by how much a sum may err.
 
         FAISS rounds the tables of a query to steps of at least 1/255 of the widest and 1/65,535 of all, so that a sum
-        errs by many uniform errors; `SURE` of its deviations are allowed for. The extra numbers are rounded too.
+        errs by many uniform errors; `SURE` of its deviations are allowed for, as if they were independent. Those of a
+        query whose coordinates are all equal are not: it may miss a row that is that much nearer than one it found.
+        The extra numbers are rounded too.
         """
         widest, total = _span_kernel()(tables)
         allowed = SURE * np.maximum(widest / 255, total / 65_535) * np.sqrt(tables.shape[1] / 12)

@@ -173,7 +173,7 @@ def test_tiny_numbers_are_summed() -> None:
 @pytest.mark.parametrize("text", ["rabitq1", "rabitq4", "lvq4", "tqc3", "eden2"])
 def test_fast_scan_finds_rows_whose_own_numbers_lift_them(text: str) -> None:
     rng = np.random.default_rng(0)
-    lengths = np.exp(rng.standard_normal((9000, 1)))  # factors from a tenth to ten times the middle one
+    lengths = np.exp(0.5 * rng.standard_normal((9000, 1)))  # factors of a seventh to seven times the middle one
     X = (normalise(rng.standard_normal((9000, D)).astype(np.float32) + np.float32(0.5)) * lengths).astype(np.float32)
     codec = fit_codec(parse(text), Training(X, "dot"))
     codes = codec.encode(X)
@@ -181,6 +181,25 @@ def test_fast_scan_finds_rows_whose_own_numbers_lift_them(text: str) -> None:
     assert isinstance(searcher, FastScanSearcher)
     Q = np.concatenate([vectors(M, "cosine", 1), -vectors(M, "cosine", 1)])  # of the negated ones all scores are low
     agrees(searcher.search(Q, K), oracle(codec, codes, Q), K)
+
+
+FAST = ["int4", "tq4", "pq8x4", "rabitq1", "rabitq4", "eden2", "edenc4", "lvq4", "tqc3", "adaptive@9B"]
+
+
+@needs_faiss
+@pytest.mark.parametrize("text", FAST)
+def test_fast_scan_finds_rows_that_faiss_leaves_out(text: str) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((3000, D)).astype(np.float32)
+    X[1000:] = X[0]  # equal rows, whose rounded sums may all be 0
+    X[77] *= np.float32(50)
+    codec = fit_codec(parse(text), Training(X, "dot"))
+    codes = codec.encode(X)
+    Q = np.concatenate([vectors(3, "cosine", 1), np.zeros((1, D), np.float32), X[:1], -X[:1]])
+    agrees(build_searcher(codec, codes).search(Q, K), oracle(codec, codes, Q), K)
+    alike = np.repeat(codes[:1], 3000, axis=0)
+    for row in build_searcher(codec, alike).search(Q, K)[1]:
+        np.testing.assert_array_equal(row, np.arange(K))
 
 
 def test_the_table_of_e4m3_reads_every_byte_as_ml_dtypes_does() -> None:
