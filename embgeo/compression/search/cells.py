@@ -17,6 +17,8 @@ from embgeo.compression.codecs.summed_code import SummedCode
 
 LANES = 32
 Asked = tuple[np.ndarray, np.ndarray]
+sums: Any = None
+even_sums: Any = None
 PACKED_ROWS = 8192  # unpacked at a time
 
 
@@ -285,11 +287,11 @@ def block_sums() -> Any:
 
 
 @cache
-def _even_kernel() -> Any:
+def _even_sums() -> Any:
     import numba
 
     @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
-    def sums(packed, weights, block, total):  # type: ignore[no-untyped-def]
+    def kernel(packed, weights, block, total):  # type: ignore[no-untyped-def]
         cells = len(weights)
         fours = cells - cells % 4  # four cells at a time: the sums of 32 rows are written a fourth as often
         total[:] = 0
@@ -306,6 +308,15 @@ def _even_kernel() -> Any:
             for lane in range(LANES):
                 total[lane] += weights[c] * np.float32(packed[block, c, lane])
 
+    return kernel
+
+
+@cache
+def _even_kernel() -> Any:
+    import numba
+
+    globals()["even_sums"] = _even_sums()
+
     @numba.njit(cache=True, parallel=True, nogil=True)
     def kernel(packed, numbers, low, step, weights, along, constant, out):  # type: ignore[no-untyped-def]
         blocks = len(packed)
@@ -316,7 +327,7 @@ def _even_kernel() -> Any:
         for part in numba.prange(parts):
             total = np.empty(LANES, np.float32)
             for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-                sums(packed, weights, block, total)
+                even_sums(packed, weights, block, total)
                 first = block * LANES
                 for lane in range(min(LANES, len(out) - first)):
                     score = low * whole + step * total[lane]
@@ -331,7 +342,7 @@ def _even_kernel() -> Any:
 def _scan_kernel() -> Any:
     import numba
 
-    sums = block_sums()
+    globals()["sums"] = block_sums()  # a closure would be compiled anew by every process
 
     @numba.njit(cache=True, parallel=True, nogil=True)
     def kernel(packed, numbers, scales, step, tables, along, constant, out):  # type: ignore[no-untyped-def]

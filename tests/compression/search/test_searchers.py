@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -307,3 +312,37 @@ def test_faiss_gpu_gets_our_codes_where_it_has_the_index(similarity: str, monkey
 def on_gpu(text: str, similarity: str) -> object:
     codec, codes = stored(text, similarity)
     return search_on_gpu_faiss(codec.tiers[0], codes)
+
+
+KERNELS = """
+import numpy as np
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search import cells
+from embgeo.compression.search.build import build_searcher, build_structure
+from embgeo.compression.search.indices import hnsw, ivf
+X = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
+training = Training(X, "dot")
+for spec in ("trellis@13B", "lvq8", "hnsw4,trellis@13B", "ivf4,trellis@13B"):
+    codec = fit_codec(parse(spec), training)
+    codes = codec.encode(X)
+    index = codec.spec.index
+    structure = None if index is None else build_structure(index, codec, codes, training)
+    build_searcher(codec, codes, structure=structure).search(X[:2], 3)
+kernels = (cells._scan_kernel(), cells._even_kernel(), hnsw._walk_kernel(), ivf._scan_kernel())
+print(sum(sum(one.stats.cache_misses.values()) for one in kernels))
+"""
+
+
+@needs_faiss
+def test_compiled_loops_are_kept_for_the_next_process(tmp_path: Path) -> None:
+    """A loop that captures another is not: it would be compiled anew by every process, in seconds."""
+    misses = []
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-c", KERNELS],
+            capture_output=True, text=True, check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+        )  # fmt: skip
+        misses.append(int(done.stdout))
+    assert misses == [4, 0]

@@ -28,6 +28,8 @@ MAX_LINKS = 256
 EXPANDED = 4  # documents of a beam whose links are followed at a time: fewer, larger steps
 SEEN_BYTES = 64 * 2**20
 TABLES = 64  # queries whose tables are made at a time
+score_of: Any = None
+take: Any = None
 
 
 @dataclass(frozen=True)
@@ -307,7 +309,8 @@ class WalkSearcher:
 def _walk_kernel() -> Any:
     import numba
 
-    score_of, take = row_score(), keep()
+    # closures would be compiled anew by every process
+    globals().update(score_of=row_score(), take=keep())
 
     @numba.njit(cache=True, parallel=True, nogil=True)
     def kernel(  # type: ignore[no-untyped-def]

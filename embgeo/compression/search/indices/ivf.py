@@ -28,6 +28,8 @@ PASSES = 12
 ASSIGNED_ROWS = 65_536
 SMALL_LIST = 4096  # average rows per list, below which one thread reads it
 POOL = 200
+take: Any = None
+sums: Any = None
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,8 @@ class ListScanner:
 def _scan_kernel() -> Any:
     import numba
 
-    take, sums = keep(), block_sums()
+    # closures would be compiled anew by every process
+    globals().update(take=keep(), sums=block_sums())
 
     @numba.njit(cache=True, parallel=True, nogil=True)
     def kernel(  # type: ignore[no-untyped-def]
