@@ -55,7 +55,7 @@ MAX_LINES, MAX_COMPLEXITY, MAX_PARAMETERS, MAX_FILES = 60, 12, 6, 15
 CHAINS = (
     ("files", "encoders", "sources", "retrieval", "space", "limits", "metrics", "pipelines"),
     ("files", "datasets", "sources"),
-    ("search", "scale", "pipelines"),
+    ("judging", "scale", "pipelines"),
     ("retrieval", "codecs", "search", "judging", "choosing", "racing", "targets", "pipelines", "cli"),
     ("choosing", "comparison", "pipelines", "reports"),
     ("pipelines", "integrations"),

@@ -82,11 +82,13 @@ class Cells:
         weights, along, constant = self.code.ask(Z)
         out = np.empty((len(Z), self.rows), np.float32)
         for query, scores in enumerate(out):
-            its = along[query], constant[query], scores
-            if self.steps is not None:
-                _even_kernel()(self.packed, self.numbers, *self.steps, weights[query], *its)
+            if self.steps is None:
+                tables, low, rise = self.tables(weights[query]), np.float32(0), np.float32(0)
             else:
-                _scan_kernel()(*self.held, self.tables(weights[query]), *its)
+                tables, (least, rise) = np.empty((0, 256), np.float32), self.steps
+                low = least * weights[query].sum()
+            its = weights[query], low, rise, along[query], constant[query], scores
+            _scan_kernel()(*self.held, tables, *its)
         return out
 
     @cached_property
@@ -312,46 +314,25 @@ def _even_sums() -> Any:
 
 
 @cache
-def _even_kernel() -> Any:
-    import numba
-
-    globals()["even_sums"] = _even_sums()
-
-    @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(packed, numbers, low, step, weights, along, constant, out):  # type: ignore[no-untyped-def]
-        blocks = len(packed)
-        parts = min(blocks, 64)
-        whole = np.float32(0)
-        for c in range(len(weights)):
-            whole += weights[c]
-        for part in numba.prange(parts):
-            total = np.empty(LANES, np.float32)
-            for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-                even_sums(packed, weights, block, total)
-                first = block * LANES
-                for lane in range(min(LANES, len(out) - first)):
-                    score = low * whole + step * total[lane]
-                    if len(numbers) > 0:
-                        score = score * numbers[first + lane, 0] + along * numbers[first + lane, 1]
-                    out[first + lane] = score + constant
-
-    return kernel
-
-
-@cache
 def _scan_kernel() -> Any:
     import numba
 
-    globals()["sums"] = block_sums()  # a closure would be compiled anew by every process
+    # closures would be compiled anew by every process
+    globals().update(sums=block_sums(), even_sums=_even_sums())
 
     @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(packed, numbers, scales, step, tables, along, constant, out):  # type: ignore[no-untyped-def]
+    def kernel(packed, numbers, scales, step, tables, weights, low, rise, along, constant, out):  # type: ignore[no-untyped-def]
         blocks = len(packed)
         parts = min(blocks, 64)
         for part in numba.prange(parts):
             total, scratch = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
             for block in range(blocks * part // parts, blocks * (part + 1) // parts):
-                sums(packed, scales, step, tables, block, scratch, total)
+                if len(tables) > 0:
+                    sums(packed, scales, step, tables, block, scratch, total)
+                else:
+                    even_sums(packed, weights, block, total)
+                    for lane in range(LANES):
+                        total[lane] = low + rise * total[lane]
                 first = block * LANES
                 for lane in range(min(LANES, len(out) - first)):
                     score = total[lane]

@@ -137,7 +137,7 @@ class FaissSearcher:
     """A flat FAISS index that holds our codes byte for byte.
 
     FAISS scans them once for every query of a batch; a larger batch goes by block, which decodes them once for all
-    (100,000 × 384, 200 queries, one thread: int8 9 times, float32 12 times as fast, `benchmarks/code_search.py`).
+    (100,000 × 384, 200 queries, one thread: int8 4 times, float32 14 times as fast, `benchmarks/code_search.py`).
     """
 
     few_queries = LOOKED_UP

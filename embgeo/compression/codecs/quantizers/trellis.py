@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from embgeo.compression.codecs.summed_code import LEVELS, SummedCode, with_facto
 from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
+from embgeo.numeric.bits import unpack_bits
 from embgeo.numeric.lloyd_max import MAX_BITS, gaussian_levels
 
 # which quarter of the levels (level mod 4) the branches 0 and 1 of each state take; they lead to states 2s and 2s + 1
@@ -53,26 +54,30 @@ class FittedTrellis(FittedAllocated):
         _encoder()(np.ascontiguousarray(Z, np.float32), self.mean, safe, self.bits, trellis_levels(), BRANCHES, codes)
         return codes
 
+    @cached_property
+    def tables(self) -> np.ndarray:
+        """(r, 256) float32: the value of every level of every coordinate, unused entries of no meaning."""
+        levels = trellis_levels()
+        tables = np.zeros((len(self.bits), LEVELS), np.float32)
+        tables[:, : levels.shape[1]] = self.mean[:, None] + self.scale[:, None] * levels[self.bits]
+        tables[self.bits == 0, 0] = self.mean[self.bits == 0]
+        return tables
+
+    def levels(self, codes: np.ndarray) -> np.ndarray:
+        """(n, r) uint8: the level of every coordinate, of twice as many as its bits can name, along the path."""
+        levels = np.zeros((len(codes), len(self.bits)), np.uint8)
+        _walker()(np.ascontiguousarray(codes), self.bits, BRANCHES, levels)
+        return levels
+
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        out = np.empty((len(codes), len(self.bits)), np.float32)
-        _decoder()(np.ascontiguousarray(codes), self.mean, self.scale, self.bits, trellis_levels(), BRANCHES, out)
-        return normalise(out) if self.unit else out
+        decoded = unpack_bits(self.levels(codes), np.full(len(self.bits), 8), self.tables)
+        return normalise(decoded) if self.unit else decoded
 
     def summed_code(self) -> SummedCode:
-        """Of twice the levels, one bit more a coordinate: the path is followed once, when the codes are read."""
+        """One bit more a coordinate than are stored: the path is followed once, when the codes are read."""
         bits = np.where(self.bits > 0, self.bits + 1, 0).astype(np.uint8)
-        tables = np.zeros((len(bits), LEVELS), np.float32)
-        levels = trellis_levels()
-        tables[:, : levels.shape[1]] = self.mean[:, None] + self.scale[:, None] * levels[self.bits]
-        tables[bits == 0, 0] = self.mean[bits == 0]
-
-        def walked(codes: np.ndarray) -> np.ndarray:
-            out = np.zeros((len(codes), len(bits)), np.uint8)
-            _walker()(np.ascontiguousarray(codes), self.bits, BRANCHES, out)
-            return out
-
         numbers = (lambda codes: with_factors(1 / self._lengths(codes))) if self.unit else None
-        return SummedCode(bits, tables, walked, numbers)
+        return SummedCode(bits, self.tables, self.levels, numbers)
 
     def _lengths(self, codes: np.ndarray) -> np.ndarray:
         """(n,) float32 norms that decoding divides rows by."""
@@ -164,30 +169,6 @@ def _encoder() -> Any:
                 for b in range(bits[j]):
                     codes[i, (at + b) >> 3] |= ((code >> b) & 1) << ((at + b) & 7)
                 state = came[j, state]
-
-    return kernel
-
-
-@cache
-def _decoder() -> Any:
-    import numba
-
-    @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(codes, mean, scale, bits, levels, branches, out):  # type: ignore[no-untyped-def]
-        for i in numba.prange(len(codes)):
-            state, at = 0, 0
-            for j in range(len(bits)):
-                if bits[j] == 0:
-                    out[i, j] = mean[j]
-                    continue
-                code = 0
-                for b in range(bits[j]):
-                    code |= ((codes[i, at >> 3] >> (at & 7)) & 1) << b
-                    at += 1
-                u = code & 1
-                level = ((code >> 1) << 2) | branches[state, u]
-                out[i, j] = mean[j] + scale[j] * levels[bits[j], level]
-                state = (2 * state + u) & 7
 
     return kernel
 
