@@ -14,11 +14,14 @@ import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.summed_code import SummedCode
+from embgeo.compression.search.half_floats import HalfFloats, widened
 
 LANES = 32
 Asked = tuple[np.ndarray, np.ndarray]
 sums: Any = None
 even_sums: Any = None
+halves: Any = None
+widen: Any = None
 PACKED_ROWS = 8192  # unpacked at a time
 
 
@@ -82,12 +85,16 @@ class Cells:
         weights, along, constant = self.code.ask(Z)
         out = np.empty((len(Z), self.rows), np.float32)
         for query, scores in enumerate(out):
-            if self.steps is None:
-                tables, low, rise = self.tables(weights[query]), np.float32(0), np.float32(0)
-            else:
-                tables, (least, rise) = np.empty((0, 256), np.float32), self.steps
+            tables, (low, rise) = np.empty((0, 256), np.float32), (np.float32(0), np.float32(0))
+            half = np.uint16(0), np.uint16(0)
+            if self.halves is not None:
+                half, rise = (self.halves.move, self.halves.mask), self.halves.factor
+            elif self.steps is not None:
+                least, rise = self.steps
                 low = least * weights[query].sum()
-            its = weights[query], low, rise, along[query], constant[query], scores
+            else:
+                tables = self.tables(weights[query])
+            its = weights[query], low, rise, *half, along[query], constant[query], scores
             _scan_kernel()(*self.held, tables, *its)
         return out
 
@@ -95,11 +102,24 @@ class Cells:
     def steps(self) -> tuple[np.float32, np.float32] | None:
         """The lowest value and the step between values, if each level is a whole byte and all coordinates have the same
         evenly spaced values, which are then computed; None otherwise."""
+        if (values := self._values) is None:
+            return None
+        low, step = values[0], (values[-1] - values[0]) / np.float32(255)
+        return (low, step) if np.allclose(values, low + step * np.arange(256), atol=1e-6 * abs(step)) else None
+
+    @cached_property
+    def halves(self) -> HalfFloats | None:
+        """How bytes become halves, if each level is a whole byte and all coordinates have the values of the same 8-bit
+        float; None otherwise."""
+        return None if self._values is None else HalfFloats.of(self._values)
+
+    @cached_property
+    def _values(self) -> np.ndarray | None:
+        """(256,) the value of each byte, if each level is a whole byte and all coordinates have the same values."""
         tables = self.code.tables
         if self.code.blocks is not None or (self.code.bits != 8).any() or (tables != tables[0]).any():
             return None
-        low, step = tables[0, 0], (tables[0, -1] - tables[0, 0]) / np.float32(255)
-        return (low, step) if np.allclose(tables[0], low + step * np.arange(256), atol=1e-6 * abs(step)) else None
+        return np.asarray(tables[0])
 
     @cached_property
     def count(self) -> int:
@@ -314,14 +334,41 @@ def _even_sums() -> Any:
 
 
 @cache
+def _half_sums() -> Any:
+    import numba
+
+    globals().update(widen=widened())
+
+    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    def kernel(packed, weights, move, mask, block, total):  # type: ignore[no-untyped-def]
+        cells = len(weights)
+        fours = cells - cells % 4
+        total[:] = 0
+        for c in range(0, fours, 4):
+            w, x, y, z = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
+            for lane in range(LANES):
+                total[lane] += (
+                    w * widen(np.uint16(np.uint16(np.int8(packed[block, c, lane])) * move & mask))
+                    + x * widen(np.uint16(np.uint16(np.int8(packed[block, c + 1, lane])) * move & mask))
+                    + y * widen(np.uint16(np.uint16(np.int8(packed[block, c + 2, lane])) * move & mask))
+                    + z * widen(np.uint16(np.uint16(np.int8(packed[block, c + 3, lane])) * move & mask))
+                )
+        for c in range(fours, cells):
+            for lane in range(LANES):
+                total[lane] += weights[c] * widen(np.uint16(np.uint16(np.int8(packed[block, c, lane])) * move & mask))
+
+    return kernel
+
+
+@cache
 def _scan_kernel() -> Any:
     import numba
 
     # closures would be compiled anew by every process
-    globals().update(sums=block_sums(), even_sums=_even_sums())
+    globals().update(sums=block_sums(), even_sums=_even_sums(), halves=_half_sums())
 
     @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(packed, numbers, scales, step, tables, weights, low, rise, along, constant, out):  # type: ignore[no-untyped-def]
+    def kernel(packed, numbers, scales, step, tables, weights, low, rise, move, mask, along, constant, out):  # type: ignore[no-untyped-def]
         blocks = len(packed)
         parts = min(blocks, 64)
         for part in numba.prange(parts):
@@ -330,7 +377,10 @@ def _scan_kernel() -> Any:
                 if len(tables) > 0:
                     sums(packed, scales, step, tables, block, scratch, total)
                 else:
-                    even_sums(packed, weights, block, total)
+                    if mask > 0:
+                        halves(packed, weights, move, mask, block, total)
+                    else:
+                        even_sums(packed, weights, block, total)
                     for lane in range(LANES):
                         total[lane] = low + rise * total[lane]
                 first = block * LANES

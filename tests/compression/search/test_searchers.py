@@ -215,6 +215,32 @@ def test_the_table_of_e4m3_reads_every_byte_as_ml_dtypes_does() -> None:
     np.testing.assert_array_equal(levels("e4m3")[never_written], 0)
 
 
+BYTES = """
+import numpy as np
+from embgeo.compression.codecs.codec import fit_codec
+from embgeo.compression.codecs.quantizers.float8 import FORMATS
+from embgeo.compression.codecs.spec import parse
+from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.flat import cells_of
+X = np.random.default_rng(0).standard_normal((300, 6)).astype(np.float32)
+for spec, format in (("fp8", "e4m3"), ("fp8raw", "e4m3"), ("fp8e5m2", "e5m2"), ("fp8e5m2raw", "e5m2")):
+    every = np.arange(256, dtype=np.uint8)
+    finite = every[np.isfinite(every.view(FORMATS[format]).astype(np.float32))]
+    codes = np.repeat(finite[:, None], 6, axis=1)
+    codec = fit_codec(parse(spec), Training(X, "dot"))
+    cells = cells_of(codec.tiers[0], codes)
+    assert cells.halves is not None
+    np.testing.assert_allclose(cells.scan(np.eye(6, dtype=np.float32)).T, codec.decode(codes), rtol=1e-6)
+"""
+
+
+@pytest.mark.parametrize("processor", ["this", "generic"])
+def test_every_byte_of_an_8_bit_float_is_widened_to_its_value(processor: str, tmp_path: Path) -> None:
+    """Also by a processor that cannot widen halves, as which numba treats every one of a given name."""
+    asked = {} if processor == "this" else {"NUMBA_CPU_NAME": processor, "NUMBA_CACHE_DIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", BYTES], check=True, env={**os.environ, **asked})
+
+
 @needs_faiss
 @pytest.mark.parametrize("text", ["int4", "tq4", "pq8x4"])
 def test_fast_scan_misses_nothing_where_rows_are_closer_than_its_rounding(text: str) -> None:
