@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,6 +18,7 @@ Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
 BLOCK_ROWS = 16384
 SCATTERED_ROWS = 4096  # each brings in some 64 KB of a mapped file around it
+HELD_BYTES = 64 * 2**20  # of float32 rows that are held as the accessors return them
 COMPILED_SIZE = 2**18  # components from which normalising is worth a compiled loop
 BALANCED = 20  # float32 covers 2^±126: enough for documents of any size that occurs, and for sums
 
@@ -58,12 +59,22 @@ class Embeddings:
 
     def rows(self, indices: np.ndarray | slice) -> np.ndarray:
         """Documents at `indices` as a new (k, d) float32 array, unit rows under cosine."""
+        if self._held is not None:
+            return np.array(self._held[indices])
         if isinstance(indices, np.ndarray) and len(indices) > SCATTERED_ROWS:
             return self._many_rows(np.asarray(indices))
+        return self._prepared(indices)
+
+    def _prepared(self, indices: np.ndarray | slice) -> np.ndarray:
         block = np.array(self.docs[indices], dtype=np.float32)
         if self.similarity == "cosine":
             return normalise(block)
         return np.ldexp(block, -self.exponent) if self.exponent else block
+
+    @cached_property
+    def _held(self) -> np.ndarray | None:
+        """All documents, ready for use, if they are few: a sweep asks for them hundreds of times."""
+        return self._prepared(slice(None)) if 0 < 4 * len(self) * self.dimension <= HELD_BYTES else None
 
     def _many_rows(self, indices: np.ndarray) -> np.ndarray:
         """A sample of a mapped corpus touches most of its pages: it is read in their order and released by block."""
@@ -78,9 +89,10 @@ class Embeddings:
         return rows
 
     def blocks(self, size: int = BLOCK_ROWS) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (first row, block) over all documents; memory stays at one block."""
+        """Yield (first row, block) over all documents, for reading only; memory stays at one block."""
         for start in range(0, len(self), size):
-            yield start, self.rows(slice(start, start + size))
+            part = slice(start, start + size)
+            yield start, self._prepared(part) if self._held is None else self._held[part]
             release_pages(self.docs)
 
     def matrix(self) -> np.ndarray:

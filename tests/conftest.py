@@ -17,12 +17,12 @@ from typing import Any
 
 import pytest
 
+import embgeo  # noqa: F401  first: it asks waiting threads to sleep, which is read when BLAS and OpenMP are loaded
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1", "0.0.0.0", ""}
 
 # read by BLAS, OpenMP and torch when they are loaded: nothing above imports them
-# a thread that waits for work spins by default, and takes the processor from the tests beside it
-os.environ.update(OMP_WAIT_POLICY="PASSIVE", KMP_BLOCKTIME="0", OPENBLAS_THREAD_TIMEOUT="4")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 

@@ -113,3 +113,13 @@ def test_every_dependency_is_pinned(repository: Path) -> None:
     for need in [*project["dependencies"], *extras]:
         name = need.partition(">")[0].partition("=")[0].partition("[")[0].lower().replace("_", "-")
         assert f"\n{name}==" in f"\n{pins}", need
+
+
+@pytest.mark.parametrize("mine", [None, "ACTIVE"])
+def test_waiting_threads_sleep_unless_the_user_says_otherwise(mine: str | None) -> None:
+    """Read when FAISS and torch are loaded, so that importing embgeo must not load them first."""
+    asked = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    code = "import embgeo, os, sys; print(os.environ['OMP_WAIT_POLICY'], 'numpy' in sys.modules)"
+    env = asked if mine is None else {**asked, "OMP_WAIT_POLICY": mine}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert said.split() == [mine or "PASSIVE", "False"]

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,11 +30,12 @@ from embgeo.results.compress import Prediction as Account
 from embgeo.results.compress import WorstPrediction
 from embgeo.retrieval.exact import score
 
-FIT_ROWS = 3000
+FIT_ROWS = 2000
 HELD_OUT = 900
 QUERIES = 150
 TURNS = 3
-MAX_FIT_SECONDS = 2.0  # codecs slower to train, estimated for a sweep of the simulated size, are not predicted
+MAX_FIT_SECONDS = 2.0  # estimated of a sweep: codecs slower to train are not added to one
+SLOW_SECONDS = 1.0  # estimated of a sweep of the simulated size: codecs slower to train are not predicted
 
 HIGH_RECALL = 0.7
 
@@ -74,31 +76,32 @@ def predict_recall(
     """{spec: predicted recall@k against exact neighbours}, in [0, 1].
 
     Left out: specs that cannot be fitted, are slow to train (codebooks, networks) or learn from queries. An index is
-    predicted as the flat search of its codes. Time: a fit on 3,000 rows and 150 × 750 scores each. Deterministic for
+    predicted as the flat search of its codes. Time: a fit on 2,000 rows and 150 × 750 scores each. Deterministic for
     a given seed.
     """
     X, Q = _simulated(summary, seed)
-    training = Training(X[:FIT_ROWS], summary.similarity, seed)
-    held_out = X[FIT_ROWS:]
-    exact = score(Q, held_out, summary.similarity)
-    found: dict[str, float] = {}
-    for done, spec in enumerate(specs, start=1):
+    training, simulated = Training(X[:FIT_ROWS], summary.similarity, seed), _Scores(X[FIT_ROWS:], Q, summary.similarity)
+    found, correlations = dict[str, float](), dict[str, float]()
+    share = min(k, summary.documents) / summary.documents
+    # one after another, codecs of equal reducers share their fit and the reduced rows
+    ordered = sorted(specs, key=lambda spec: str([str(part) for part in (*spec.reducers, *spec.quantizer.before)]))
+    for done, spec in enumerate(ordered, start=1):
         try:
-            if predicted_seconds(spec, FIT_ROWS, len(summary.spectrum)) > MAX_FIT_SECONDS:
+            if predicted_seconds(spec, FIT_ROWS, len(summary.spectrum)) > SLOW_SECONDS:
                 continue
-            codec = fit_codec(spec, training)
+            for tier in spec.tiers:
+                if str(tier) not in correlations:
+                    correlations[str(tier)] = simulated.correlation(fit_codec(tier, training).tiers[0])
         except InputError:
             continue
-        share = min(k, summary.documents) / summary.documents
         # each tier must return what the next one chooses from
-        returned = [min(spec.factor * share, 1.0), share][-len(codec.tiers) :]
+        returned = [min(spec.factor * share, 1.0), share][-len(spec.tiers) :]
         shares = [
-            found_share(_correlation(tier, Q, held_out, exact), share, kept)
-            for tier, kept in zip(codec.tiers, returned, strict=True)
+            found_share(correlations[str(tier)], share, kept) for tier, kept in zip(spec.tiers, returned, strict=True)
         ]
         found[str(spec)] = math.prod(shares)
         progress("prediction from the spectrum", done, len(specs))
-    return found
+    return {str(spec): found[str(spec)] for spec in specs if str(spec) in found}
 
 
 def found_share(correlation: float, wanted: float, returned: float) -> float:
@@ -238,12 +241,28 @@ def _simulated(summary: SpectrumSummary, seed: int) -> tuple[np.ndarray, np.ndar
     return X[:-QUERIES], X[-QUERIES:]
 
 
-def _correlation(codec: Tier, Q: np.ndarray, X: np.ndarray, exact: np.ndarray) -> float:
-    """Mean over queries of the correlation, over documents, of approximate and exact scores."""
-    Z, _ = codec.queries(Q)  # a query's bias is the same for all documents
-    approximate = score(Z, codec.decode(codec.encode(X)), "cosine" if codec.spec.centred else codec.similarity)
-    a = approximate - approximate.mean(axis=1, keepdims=True)
-    e = exact - exact.mean(axis=1, keepdims=True)
-    lengths = np.sqrt((a * a).sum(axis=1, dtype=np.float64) * (e * e).sum(axis=1, dtype=np.float64))
-    products = (a * e).sum(axis=1, dtype=np.float64)
-    return float(np.mean(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)))
+class _Scores:
+    """Exact scores of simulated queries and documents, and how those of a codec correlate with them."""
+
+    def __init__(self, X: np.ndarray, Q: np.ndarray, similarity: str) -> None:
+        self.X, self.Q = X, Q
+        exact = score(Q, X, similarity)
+        self.exact = exact - exact.mean(axis=1, keepdims=True)
+        self.length = np.sqrt((self.exact * self.exact).sum(axis=1, dtype=np.float64))
+        self.last: tuple[Any, np.ndarray, np.ndarray] | None = None
+
+    def correlation(self, codec: Tier) -> float:
+        """Mean over queries of the correlation, over documents, of approximate and exact scores."""
+        if codec.spec.centred:
+            Z, decoded = codec.queries(self.Q)[0], codec.decode(codec.encode(self.X))
+        else:
+            if self.last is None or self.last[0] is not codec.reducers:
+                # a query's bias is the same for all documents
+                self.last = codec.reducers, codec.reduce(self.X), codec.reduced_queries(self.Q)[0]
+            _, X, Z = self.last
+            Z, decoded = codec.quantizer.query_side(Z), codec.decode(codec.quantizer.encode(X))
+        approximate = score(Z, decoded, "cosine" if codec.spec.centred else codec.similarity)
+        approximate -= approximate.mean(axis=1, keepdims=True)
+        lengths = self.length * np.sqrt(np.einsum("ij,ij->i", approximate, approximate, dtype=np.float64))
+        products = np.einsum("ij,ij->i", approximate, self.exact, dtype=np.float64)
+        return float(np.mean(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0)))

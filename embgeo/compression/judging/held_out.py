@@ -163,7 +163,7 @@ def out_of_sample(
     judged = []
     for spec, top in zip(specs, _rankings(task, specs, built, tiers, progress), strict=True):
         used = [tiers[str(tier)] for tier in spec.tiers]
-        as_shipped = spec.index is None and all(tier.unseen is not None for tier in used)
+        as_shipped = spec.index is None and all(tier.of is None and tier.shared is None for tier in used)
         judged.append(Judged(top, _estimator(used), as_shipped))
     return judged
 
@@ -206,11 +206,11 @@ def _rankings(
 def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds, codes: np.ndarray | None) -> _Tier:
     """The shipped codec with the growth of its errors, or one codec per fold if it overfits."""
     if folds.direct:
-        growth, unseen = _growth_outside_fit(task, codec, folds)
+        growth, unseen = _growth_outside_fit(task, codec, codes, folds)
         if (1 - unseen) * (growth.ratio - 1) <= NO_GROWTH - 1:
             return _Tier([codec], None, growth, codes=codes, unseen=unseen)
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
-    growth = _error_growth(task, codec, held_out, folds.of)
+    growth = _error_growth(task, codec, codes, held_out, folds.of)
     if growth.ratio <= OVERFITTED:
         if growth.applied == 1:
             return _Tier([codec], None, growth, codes=codes)
@@ -221,23 +221,27 @@ def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds, code
     return _Tier([*held_out, *others], folds.of, replace(growth, applied=1.0))
 
 
-def _error_growth(task: JudgingTask, codec: Tier, held_out: Sequence[Tier], of: np.ndarray) -> ErrorGrowth:
+def _error_growth(
+    task: JudgingTask, codec: Tier, codes: np.ndarray | None, held_out: Sequence[Tier], of: np.ndarray
+) -> ErrorGrowth:
     """Score errors on the nearest documents of queries: of codecs that never saw them, and of the shipped one."""
     Q, rows, exact = _measured_pairs(task)
     group = np.where((rows >= 0) & (of[rows] < len(held_out)), of[rows], -1)
     rows = np.where(group >= 0, rows, -1)
     outside = _candidate_scores(task.embeddings, Q, rows, _Tier(held_out, of, UNSCALED))
-    inside = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED))
+    inside = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED, codes=codes))
     return ErrorGrowth.between(inside, outside, exact, group)
 
 
-def _growth_outside_fit(task: JudgingTask, codec: Tier, folds: Folds) -> tuple[ErrorGrowth, float]:
+def _growth_outside_fit(
+    task: JudgingTask, codec: Tier, codes: np.ndarray | None, folds: Folds
+) -> tuple[ErrorGrowth, float]:
     """Errors of the shipped codec on unseen documents over those on seen ones, and the share of unseen ones, among the
     nearest documents of queries."""
     Q, rows, exact = _measured_pairs(task)
     held = np.unique(rows[rows >= 0])
     seen = np.isin(rows, held[folds.seen(held)])
-    scores = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED))
+    scores = _candidate_scores(task.embeddings, Q, rows, _Tier([codec], None, UNSCALED, codes=codes))
     unseen = 1 - float(seen[rows >= 0].mean()) if len(held) else 1.0
     return ErrorGrowth.outside_fit(scores, exact, seen, rows >= 0), unseen
 
@@ -387,12 +391,12 @@ def _candidate_scores(embeddings: Embeddings, Q: np.ndarray, rows: np.ndarray, t
             place_of[mine] = np.arange(len(mine))
             here = np.flatnonzero(place_of[at] >= 0)
             of_query = start + query[here]
-            decoded = codec.decode(codec.encode(X[mine]))[place_of[at[here]]]
-            pairs = pair_scores(Z[of_query], decoded[:, None], embeddings.similarity)[:, 0] + bias[of_query]
+            codes = codec.encode(X[mine]) if tier.codes is None else tier.codes[wanted[mine]]
+            pairs = pair_scores(Z, of_query, codec.decode(codes), place_of[at[here]], embeddings.similarity)
+            pairs += bias[of_query]
             if tier.shared is not None:
                 level, offset = tier.shared.level(X, wanted, embeddings.similarity)
-                exact = pair_scores(Q[of_query], level[at[here]][:, None], embeddings.similarity)[:, 0]
-                exact += offset[at[here]]
+                exact = pair_scores(Q, of_query, level, at[here], embeddings.similarity) + offset[at[here]]
                 pairs = tier.error.scale(pairs, exact)
             scores[of_query, place[here]] = pairs
     return scores

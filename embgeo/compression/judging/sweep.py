@@ -265,7 +265,7 @@ class _Work:
     def judge(self, group: Sequence[Spec]) -> None:
         """Finish a few specs: out of sample with one pass over the corpus, then each as it would be shipped."""
         fits = {spec: self._fit(spec) for spec in group}
-        if self.folds.direct and not self.setting.is_sample:
+        if not self.setting.is_sample:
             self._encode({spec: codec for spec, (codec, _) in fits.items()})
         built = {spec: Built(fits[spec][0], codes=self.codes.get(spec)) for spec in group}
         indexed = {}

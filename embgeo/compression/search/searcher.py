@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -52,12 +52,35 @@ def best_of(scores: np.ndarray, rows: np.ndarray, k: int) -> Found:
     return scores, rows
 
 
-def pair_scores(Z: np.ndarray, documents: np.ndarray, similarity: str) -> np.ndarray:
-    """(m, c) scores of each query (m, r) with its own candidates (m, c, r)."""
-    if similarity == "euclidean":
-        gaps = documents - Z[:, None, :]
-        return -np.einsum("mcr,mcr->mc", gaps, gaps)
-    return np.einsum("mcr,mr->mc", documents, Z)
+def pair_scores(
+    Z: np.ndarray, of_query: np.ndarray, documents: np.ndarray, of_document: np.ndarray, similarity: str
+) -> np.ndarray:
+    """(p,) float32 scores of the pairs of query `of_query` (p,) of Z (m, r) and `of_document` (p,) of documents (n, r);
+    that of a pair does not depend on the others."""
+    out = np.empty(len(of_query), np.float32)
+    Z, documents = (np.ascontiguousarray(values, np.float32) for values in (Z, documents))
+    _pair_kernel()(Z, of_query, documents, of_document, similarity == "euclidean", out)
+    return out
+
+
+@cache
+def _pair_kernel() -> Any:
+    import numba
+
+    @numba.njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract"})
+    def kernel(Z, of_query, documents, of_document, euclidean, out):  # type: ignore[no-untyped-def]
+        for pair in numba.prange(len(out)):
+            i, j, total = of_query[pair], of_document[pair], np.float32(0)
+            if euclidean:
+                for c in range(Z.shape[1]):
+                    gap = documents[j, c] - Z[i, c]
+                    total -= gap * gap
+            else:
+                for c in range(Z.shape[1]):
+                    total += documents[j, c] * Z[i, c]
+            out[pair] = total
+
+    return kernel
 
 
 def any_norm(search: Search) -> Search:

@@ -42,9 +42,10 @@ class TieredSearcher:
     def search(self, Q: np.ndarray, k: int) -> Found:
         _, rows = self.first.search(Q, min(k * self.factor, len(self.codes)))
         Z, bias = self.tier.queries(Q)
-        candidates = np.maximum(rows, 0)
-        decoded = self.tier.decode(self.codes[candidates.ravel()])
-        scores = pair_scores(Z, decoded.reshape(*rows.shape, -1), self.tier.similarity) + bias[:, None]
+        wanted, at = np.unique(np.maximum(rows, 0).ravel(), return_inverse=True)
+        of_query = np.repeat(np.arange(len(rows)), rows.shape[1])
+        scores = pair_scores(Z, of_query, self.tier.decode(self.codes[wanted]), at, self.tier.similarity)
+        scores = scores.reshape(rows.shape) + bias[:, None]
         return best_of(np.where(rows >= 0, scores, -np.inf).astype(np.float32), rows, k)
 
 

@@ -449,5 +449,5 @@ class BeamSearcher:
             which, place = np.unique(rows[there], return_inverse=True)
             decoded = self.tier.decode(self.codes[which])
             query = np.nonzero(there)[0]
-            scores[there] = pair_scores(Z[query], decoded[place][:, None, :], self.tier.similarity)[:, 0]
+            scores[there] = pair_scores(Z, query, decoded, place, self.tier.similarity)
         return scores
