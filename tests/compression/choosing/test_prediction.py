@@ -29,8 +29,8 @@ def gaussian(n: int, d: int, decay: float, mean: float, seed: int = 0) -> np.nda
 
 @pytest.mark.parametrize(("decay", "mean"), [(0.1, 0.0), (0.3, 0.0), (0.2, 0.5)])
 def test_recall_of_a_gaussian_space_matches_its_prediction(decay: float, mean: float) -> None:
-    """Unit rows of few effective dimensions have a shorter tail than a normal: measured is below predicted, by up to .09;
-    seeds add .02."""
+    """Unit rows of few effective dimensions have a shorter tail than a normal: measured is below predicted, by up to
+    .09, to which seeds add .02."""
     X = gaussian(5200, 256, decay, mean)
     X, Q = X[:5000], X[5000:]
     training = Training(X, "cosine")
