@@ -24,6 +24,7 @@ from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.compression.judging.task import JudgingTask, SweepInput
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.flat import BlockSearcher
+from embgeo.compression.search.indices import ivf as ivf_module
 from embgeo.compression.search.indices.hnsw import HNSW, BeamSearcher, Graph, WalkSearcher, connect, layers
 from embgeo.compression.search.indices.ivf import IVF, Lists, ListScanner, ListSearcher, coarse_centroids
 from embgeo.compression.search.on_faiss import FaissStructureSearcher, faiss_available
@@ -35,6 +36,7 @@ from embgeo.judgements import Judgements
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.run_warnings import list_warnings
+from embgeo.threads import limited_threads
 
 load_parts()
 N, D, M, K = 300, 32, 12, 10
@@ -167,6 +169,28 @@ def test_full_effort_returns_the_flat_results_for_every_codec(index: str, text: 
     searcher = build_searcher(codec, codes, structure=structure).with_effort(everything(f"{index},{text}"))
     same_results(searcher.search(Q, K), BlockSearcher(codec.tiers[0], codes).search(Q, K))
     same_results(searcher.search(Q[:1], K), BlockSearcher(codec.tiers[0], codes).search(Q[:1], K))
+
+
+@pytest.mark.parametrize("way", ["looked up", "decoded"])
+@pytest.mark.parametrize(
+    "text", ["adaptive@8B", "trellis@8B", "rabitq1", "rabitq4", "lvq8", "tqc3", "fp4b16", "hamming"]
+)
+def test_lists_are_looked_up_or_decoded_alike(text: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ivf_module, "LOOKED_UP", 10**9 if way == "looked up" else 0)
+    codec, codes, structure = built(f"ivf12,{text}")
+    searcher = structure.searcher(codec.tiers[0], codes)
+    assert isinstance(searcher, ListScanner)
+    for queries in (1, 5, M):
+        Q = vectors(queries, seed=1)
+        same_results(searcher.with_effort(12).search(Q, K), BlockSearcher(codec.tiers[0], codes).search(Q, K))
+        few = searcher.with_effort(3)
+        found = few.search(Q, K)
+        same_results(found, ListSearcher(codec.tiers[0], structure, codes, 3).search(Q, K))
+        for threads in (1, 2):
+            with limited_threads(threads):
+                again = few.search(Q, K)
+            np.testing.assert_array_equal(again[1], found[1])
+            np.testing.assert_array_equal(again[0], found[0])
 
 
 @needs_faiss

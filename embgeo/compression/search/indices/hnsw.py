@@ -334,14 +334,15 @@ def _walk_kernel() -> Any:
             seen = np.zeros((len(ground) + 63) // 64, np.uint64)
             spent = np.zeros(scores.shape[1], np.bool_)
             seen[at >> 6] |= np.uint64(1) << np.uint64(at & 63)
-            _, count = take(scores[q], rows[q], 0, reached, at)
+            best, found = scores[q], rows[q]
+            _, count = take(best, found, 0, reached, at)
             first = 0
             while first < count:
                 if spent[first]:
                     first += 1
                     continue
                 spent[first] = True
-                for link in ground[rows[q, first]]:
+                for link in ground[found[first]]:
                     if link < 0:
                         continue
                     word, bit = link >> 6, np.uint64(1) << np.uint64(link & 63)
@@ -349,7 +350,9 @@ def _walk_kernel() -> Any:
                         continue
                     seen[word] |= bit
                     score = score_of(packed, numbers, scales, step, table, a, c, link)
-                    place, count = take(scores[q], rows[q], count, score, link)
+                    if score < best[-1]:
+                        continue
+                    place, count = take(best, found, count, score, link)
                     if place >= 0:
                         for other in range(count - 1, place, -1):
                             spent[other] = spent[other - 1]

@@ -13,7 +13,7 @@ from embgeo.compression.codecs.codebooks import training_rows
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Index, Structure, index
 from embgeo.compression.search.cells import LANES, Cells, block_sums, keep
-from embgeo.compression.search.flat import LOOKED_UP, cells_of
+from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
 from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, EffortSearcher, Found, any_norm, metric_of
 from embgeo.errors import InputError
@@ -28,6 +28,7 @@ PASSES = 12
 ASSIGNED_ROWS = 65_536
 SMALL_LIST = 4096  # average rows per list, below which one thread reads it
 POOL = 200
+LOOKED_UP = 10_000  # cells of all queries of a batch; more are slower than decoding once
 take: Any = None
 sums: Any = None
 
@@ -275,7 +276,7 @@ class ListScanner:
         lists = self.lists
         probed = np.argsort(-list_scores(Z, lists.centroids, lists.metric), axis=1, kind="stable")[:, : self.effort]
         best = TopK.empty(len(Z), k)
-        (self._look_up if len(Z) <= LOOKED_UP else self._decode)(Z, probed, best)
+        (self._look_up if len(Z) * self.cells.count <= LOOKED_UP else self._decode)(Z, probed, best)
         return best.scores + bias[:, None], best.rows
 
     def _look_up(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
@@ -314,7 +315,7 @@ def _scan_kernel() -> Any:
     ):
         for q in numba.prange(len(tables)):
             total, scratch = np.empty(LANES, np.float32), np.empty(LANES, np.float32)
-            count = 0
+            count, best, mine = 0, scores[q], rows[q]
             for number in probed[q]:
                 begin, end = bounds[number], bounds[number + 1]
                 for block in range(begin // LANES, (end + LANES - 1) // LANES):
@@ -323,7 +324,9 @@ def _scan_kernel() -> Any:
                         score = total[at - block * LANES]
                         if len(numbers) > 0:
                             score = score * numbers[at, 0] + along[q] * numbers[at, 1]
-                        _, count = take(scores[q], rows[q], count, score + constant[q], places[at])
+                        score += constant[q]
+                        if score >= best[-1]:
+                            _, count = take(best, mine, count, score, places[at])
 
     return kernel
 
