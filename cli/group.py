@@ -13,6 +13,7 @@ from embgeo import __version__
 COMMANDS = (
     "analyze",
     "compress",
+    "limits",
     "grid",
     "compare",
     "search",

@@ -23,6 +23,7 @@ __all__ = [
     "export",
     "fit_codec",
     "load_run",
+    "measure_limits",
     "search",
 ]
 
@@ -37,11 +38,12 @@ _HOMES = {
     "export": "embgeo.pipelines.built_store",
     "fit_codec": "embgeo.pipelines.codec",
     "load_run": "embgeo.run",
+    "measure_limits": "embgeo.api",
     "search": "embgeo.api",
 }
 
 if TYPE_CHECKING:
-    from embgeo.api import analyze, compare, compress, deploy, search
+    from embgeo.api import analyze, compare, compress, deploy, measure_limits, search
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.pipelines.built_store import export
     from embgeo.pipelines.codec import VectorCodec, fit_codec

@@ -9,13 +9,14 @@ from embgeo.requests import (
     CompareRequest,
     CompressRequest,
     DeployRequest,
+    LimitsRequest,
     SearchRequest,
     by_keywords,
 )
 from embgeo.results.deployment import Deployment
 from embgeo.run import Run
 
-__all__ = ["STORE_FILE", "Hit", "analyze", "compare", "compress", "deploy", "export", "search"]
+__all__ = ["STORE_FILE", "Hit", "analyze", "compare", "compress", "deploy", "export", "measure_limits", "search"]
 
 
 @by_keywords(AnalyzeRequest)
@@ -46,6 +47,18 @@ def compress(request: CompressRequest, progress: Progress) -> Run:
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     from embgeo.pipelines.compress import compress as run
+
+    return run(request, progress)
+
+
+@by_keywords(LimitsRequest)
+def measure_limits(request: LimitsRequest, progress: Progress) -> Run:
+    """What limits the search of `dataset` in the space of `model`: which documents no query reaches, and why.
+
+    Parameters follow `analyze`. What needs judgements is left out without them. Returns the stored run.
+    Raises the errors of `embgeo.errors`.
+    """
+    from embgeo.pipelines.limits import limits as run
 
     return run(request, progress)
 

@@ -170,6 +170,13 @@ class AnalyzeRequest(SubjectRequest):
 
 
 @dataclass(frozen=True, eq=False)
+class LimitsRequest(SubjectRequest):
+    """What `embgeo limits` takes."""
+
+    command: ClassVar[str] = "limits"
+
+
+@dataclass(frozen=True, eq=False)
 class CompressRequest(SubjectRequest):
     """What `embgeo compress` takes."""
 

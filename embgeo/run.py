@@ -32,7 +32,7 @@ from embgeo.errors import InputError, RunFormatError, StorageError, UnknownNameE
 from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
-from embgeo.results import AnyResult, Named, read_result
+from embgeo.results import KINDS, AnyResult, Named, read_result
 from embgeo.results.deployment import Deployment
 from embgeo.run_frames import run_frame
 
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 SNIPPET_CHARACTERS = 200
-COMMANDS = ("analyze", "compress", "compare")
+COMMANDS = tuple(KINDS)
 RUNS_FOLDER = Path("embgeo-runs")
 DEPLOYMENTS, DEPLOYMENT = "deploy", "deployment.json"  # a folder for each collection, and what was measured of it
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,17 +9,14 @@ import numpy as np
 from embgeo.encoders.encoder import choose_device
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
+from embgeo.pipelines.retrieved import retrieved
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import AnalyzeRequest
-from embgeo.retrieval.evaluate import QUALITY_MEASURES, Evaluator
-from embgeo.retrieval.exact import exact_search
 from embgeo.retrieval.retrievability import retrievability_summary
-from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import subject_warnings
-from embgeo.scale.engine import Engine, check_engine, open_engine
-from embgeo.scale.reader import reader_of
+from embgeo.scale.engine import check_engine, open_engine
 from embgeo.sources.subject import Source, Subject, load_subject
 from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space.space_map import require_umap, space_map
@@ -43,7 +39,7 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
         chosen = select(request.measures, request.quick)
         tokens = any("tokens" in m.needs for m in chosen)
         subject = load_subject(source, request, progress, tokens=tokens, load=loader(engine))
-        found = _search(subject, request.seed, engine, progress)
+        found = retrieved(subject, DEPTH, request.seed, engine, progress)
         asked = SignatureRequest(names=request.measures, quick=request.quick, seed=request.seed, device=device)
         signature = compute_signature(
             subject.embeddings, asked, judgements=subject.judgements, retrieved=found.rows, progress=progress
@@ -73,47 +69,6 @@ def check(request: AnalyzeRequest) -> tuple[Source, str]:
         require_umap()
     select(request.measures, request.quick)
     return source, device
-
-
-@dataclass(frozen=True)
-class _Retrieved:
-    """What exact search finds.
-
-    Attributes
-    ----------
-    quality : the measures with intervals, or None without judgements.
-    rows : (m, ≤ DEPTH) rows found, −1 where empty; None without queries.
-    arrays : what the run stores of it.
-    """
-
-    quality: dict[str, Any] | None
-    rows: np.ndarray | None
-    arrays: dict[str, np.ndarray]
-
-
-def _search(subject: Subject, seed: int, engine: Engine, progress: Progress) -> _Retrieved:
-    """Exact retrieval, evaluated if there are judgements."""
-    embeddings, judgements = subject.embeddings, subject.judgements
-    if not len(embeddings.query_ids):
-        return _Retrieved(None, None, {})
-    drop = judgements is not None and judgements.drop_own_document
-    scan = None if (reader := reader_of(embeddings, engine)) is None else reader.scan
-    scores, rows = exact_search(
-        embeddings, min(DEPTH, len(embeddings)), drop_own_document=drop, progress=progress, scan=scan
-    )
-    arrays = {"retrieved/rows": rows.astype(np.int32), "retrieved/scores": scores}
-    if judgements is None:
-        return _Retrieved(None, rows, arrays)
-    evaluator = Evaluator(judgements, embeddings.doc_ids, embeddings.query_ids)
-    values = evaluator(scores, rows, QUALITY_MEASURES)
-    bootstrap = QueryBootstrap.draw(len(evaluator.query_ids), seed, groups=evaluator.query_groups)
-    quality = {
-        name: {"value": float(per_query.mean()), "ci": bootstrap.mean_interval(per_query)}
-        for name, per_query in values.items()
-    }
-    arrays["query_rows"], arrays["query_groups"] = evaluator.query_rows, evaluator.query_groups
-    arrays |= {f"quality/{name}": per_query.astype(np.float32) for name, per_query in values.items()}
-    return _Retrieved(quality, rows, arrays)
 
 
 def _signature(signature: Signature, subject: Subject, seed: int) -> dict[str, Any]:

@@ -33,11 +33,11 @@ from embgeo.errors import InputError
 from embgeo.files.atomic import move
 from embgeo.files.cache_folder import cache_directory
 from embgeo.pipelines.built_store import STORE_FILE, STORE_FOLDER
-from embgeo.pipelines.deployable import deploy, with_stores
 from embgeo.pipelines.in_shards import remove_abandoned, shard_notes, write_in_shards
 from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
+from embgeo.pipelines.stores.deployable import deploy, with_stores
+from embgeo.pipelines.stores.targeted import Targeted, named_targets, picked, targeted, with_holdings
 from embgeo.pipelines.subject_run import facts, loader, texts
-from embgeo.pipelines.targeted import Targeted, named_targets, picked, targeted, with_holdings
 from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, TIMINGS, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget

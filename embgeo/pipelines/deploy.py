@@ -15,9 +15,9 @@ from typing import Any, cast
 from embgeo.errors import DeployError, EmbgeoError, InputError, MissingExtraError
 from embgeo.files.addresses import redacted
 from embgeo.files.atomic import storage_errors
-from embgeo.pipelines.deploy_measured import Loaded, measure
-from embgeo.pipelines.deploy_prepared import Corpus, Ready, prepare
-from embgeo.pipelines.deploy_request import Asked
+from embgeo.pipelines.stores.asked import Asked
+from embgeo.pipelines.stores.measured import Loaded, measure
+from embgeo.pipelines.stores.prepared import Corpus, Ready, prepare
 from embgeo.progress import Progress, silent
 from embgeo.requests import DeployRequest
 from embgeo.results.deployment import Deployment

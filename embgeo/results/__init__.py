@@ -8,11 +8,13 @@ from typing import Any
 from embgeo.results.analyze import AnalyzeResult, Curve, MeasuredValue
 from embgeo.results.compare import CompareResult
 from embgeo.results.compress import CompressResult, Recommendation
+from embgeo.results.limits import LimitsResult
 from embgeo.results.rows import Row
 from embgeo.results.shared import NDCG, RECALL, Corpus, Estimate, Named, Result
 from embgeo.results.stored import Interval, Shown, Stored
 
 __all__ = [
+    "KINDS",
     "NDCG",
     "RECALL",
     "AnalyzeResult",
@@ -23,6 +25,7 @@ __all__ = [
     "Curve",
     "Estimate",
     "Interval",
+    "LimitsResult",
     "MeasuredValue",
     "Named",
     "Recommendation",
@@ -33,8 +36,13 @@ __all__ = [
     "read_result",
 ]
 
-AnyResult = AnalyzeResult | CompressResult | CompareResult
-KINDS: dict[str, type[AnyResult]] = {"analyze": AnalyzeResult, "compress": CompressResult, "compare": CompareResult}
+AnyResult = AnalyzeResult | CompressResult | CompareResult | LimitsResult
+KINDS: dict[str, type[AnyResult]] = {
+    "analyze": AnalyzeResult,
+    "compress": CompressResult,
+    "compare": CompareResult,
+    "limits": LimitsResult,
+}
 
 
 def read_result(result: Mapping[str, Any]) -> AnyResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from embgeo.results.limits import Limits
 from embgeo.results.shared import Estimate, Result
 from embgeo.results.stored import Stored, mapping, stored
 
@@ -100,6 +101,7 @@ class AnalyzeResult(Result):
     map: MapFacts | None = stored(read=lambda value: MapFacts.from_json(value) if isinstance(value, Mapping) else None)
     retrieval: dict[str, Estimate] | None = None
     retrievability: Retrievability | None = None
+    limits: Limits | None = stored(optional=True)
     warnings: list[str] = stored()
 
     def detail(self, measure: str, name: str) -> Any:

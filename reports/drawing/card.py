@@ -13,7 +13,7 @@ from urllib.parse import quote
 from embgeo.reports.heading import title_of
 from embgeo.reports.numbers import byte_size, counted, estimate, percent
 from embgeo.reports.plaintext import visible
-from embgeo.results import NDCG, AnalyzeResult, CompareResult, CompressResult
+from embgeo.results import NDCG, AnalyzeResult, CompareResult, CompressResult, LimitsResult
 from embgeo.run import Run
 
 MEASURES = ("twonn_dim", "effective_rank", "iso_score", "avg_pair_sim_cosine", "hubness")
@@ -49,6 +49,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield from _compress(found)
     elif isinstance(found, CompareResult):
         yield from _compare(run, found)
+    elif isinstance(found, LimitsResult):
+        yield from _limits(found)
     else:
         yield from _analyze(found)
     if found.warnings:
@@ -76,6 +78,15 @@ def _analyze(result: AnalyzeResult) -> Iterator[tuple[str, str]]:
     for name in [name for name in MEASURES if name in signature] or list(signature)[: len(MEASURES)]:
         if signature[name].value is not None:
             yield name, estimate(signature[name].value, signature[name].ci)
+
+
+def _limits(result: LimitsResult) -> Iterator[tuple[str, str]]:
+    from embgeo.reports.sections.limits import verdicts
+
+    quality = (result.retrieval or {}).get(NDCG)
+    if quality and quality.value is not None:
+        yield NDCG, estimate(quality.value, quality.ci, 4)
+    yield "Limits", " ".join(verdicts(result))
 
 
 def _compare(run: Run, result: CompareResult) -> Iterator[tuple[str, str]]:

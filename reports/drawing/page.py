@@ -26,7 +26,7 @@ from embgeo.reports.sections.signature import side_by_side, signature_of
 from embgeo.run import Run
 
 MAX_BESIDE = 4  # other runs in a signature table
-KICKERS = {"compress": "Compression", "compare": "Comparison"}
+KICKERS = {"compress": "Compression", "compare": "Comparison", "limits": "Limits"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from embgeo.reports.blocks import Block, Column, Data, Paragraph, RowGroup, Table, TableRow, Tiles
 from embgeo.reports.numbers import dotted, estimate, number
 from embgeo.reports.section import Shown, section
-from embgeo.results import AnalyzeResult, Estimate
+from embgeo.results import AnalyzeResult, Estimate, LimitsResult
 
 NAMES = {
     "ndcg@10": "nDCG@10",
@@ -19,7 +19,8 @@ NAMES = {
 
 
 @section("retrieval", "Retrieval baseline", of=AnalyzeResult, order=100, label="Retrieval")
-def retrieval(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
+@section("retrieval", "Retrieval baseline", of=LimitsResult, order=100, label="Retrieval")
+def retrieval(shown: Shown[AnalyzeResult | LimitsResult]) -> Iterator[Block]:
     """Each measure with its value and interval, the usual ones first."""
     found = shown.result.retrieval or {}
     order = [*(name for name in NAMES if name in found), *(name for name in found if name not in NAMES)]
@@ -36,7 +37,7 @@ def retrieval(shown: Shown[AnalyzeResult]) -> Iterator[Block]:
         )
 
 
-def retrieval_table(result: AnalyzeResult) -> Table | None:
+def retrieval_table(result: AnalyzeResult | LimitsResult) -> Table | None:
     """The same for the terminal, in the stored order; None without judgements."""
     if not result.retrieval:
         return None

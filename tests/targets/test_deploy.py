@@ -22,7 +22,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import DeployError, InputError, StorageError
 from embgeo.pipelines import deploy as pipeline
-from embgeo.pipelines.deploy_prepared import client_of
+from embgeo.pipelines.stores.prepared import client_of
 from embgeo.reports import write_report
 from embgeo.results.deployment import Deployment
 from embgeo.run import Run, load_run

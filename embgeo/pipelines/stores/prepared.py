@@ -22,7 +22,7 @@ from embgeo.embeddings import Embeddings
 from embgeo.errors import InputError
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json
-from embgeo.pipelines.deploy_request import Asked
+from embgeo.pipelines.stores.asked import Asked
 from embgeo.progress import Progress
 from embgeo.requests import CompressRequest, EncoderOptions
 from embgeo.retrieval.evaluate import Evaluator

@@ -15,8 +15,8 @@ from embgeo.compression.judging.task import JudgingTask
 from embgeo.files.atomic import storage_errors, write_text
 from embgeo.files.ids import as_ids
 from embgeo.files.jsontext import to_json_text
-from embgeo.pipelines.deploy_prepared import Corpus, Ready
-from embgeo.pipelines.deploy_request import Asked
+from embgeo.pipelines.stores.asked import Asked
+from embgeo.pipelines.stores.prepared import Corpus, Ready
 from embgeo.progress import Progress
 from embgeo.results import NDCG
 from embgeo.results.deployment import DeployedMode, Deployment

@@ -1,0 +1,44 @@
+"""limits: what a space cannot hold, which queries will fail, and where quality is lost."""
+
+from __future__ import annotations
+
+from embgeo.encoders.encoder import choose_device
+from embgeo.limits.unreachable import unreachable
+from embgeo.pipelines.retrieved import retrieved
+from embgeo.pipelines.subject_run import facts, loader, texts
+from embgeo.progress import Progress, silent
+from embgeo.requests import LimitsRequest
+from embgeo.results.limits import Limits
+from embgeo.run import Run, save_run
+from embgeo.run_warnings import subject_warnings
+from embgeo.scale.engine import check_engine, open_engine
+from embgeo.sources.subject import Source, load_subject
+from embgeo.threads import limited_threads
+from embgeo.writable import check_writable_folder
+
+DEPTH = 1000  # results per query of exact search: as many as a reranker may be given
+
+
+def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
+    """Load the subject, search it exactly, measure what limits the search, and store the run.
+
+    Raises the errors of `embgeo.errors`, before anything is encoded whenever that is possible.
+    """
+    check_writable_folder(request.out, "--out")
+    check_engine(request.engine, request.address)
+    choose_device(request.device)
+    source = Source.of(request)
+    with (
+        limited_threads(request.threads) as threads,
+        open_engine(request.engine, request.address, threads) as engine,
+    ):
+        subject = load_subject(source, request, progress, load=loader(engine))
+        found = retrieved(subject, DEPTH, request.seed, engine, progress)
+        measured = Limits(unreachable=unreachable(subject.embeddings, found.rows, request.seed, progress))
+        result = {
+            **facts("limits", request, source.model, subject, threads),
+            "limits": measured.to_json(),
+            "retrieval": found.quality,
+            "warnings": subject_warnings(subject),
+        }
+    return save_run(request.out, result, found.arrays, *texts(subject, found.listed))

@@ -1,0 +1,1 @@
+"""What `deploy` and `compress --target` do with the plans of stores."""

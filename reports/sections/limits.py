@@ -1,0 +1,44 @@
+"""What limits the search, in sentences that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from embgeo.reports.blocks import Block, Paragraph
+from embgeo.reports.numbers import count, percent
+from embgeo.reports.section import Shown, section
+from embgeo.results import AnalyzeResult, LimitsResult
+from embgeo.results.limits import Limits
+
+TELLING = 0.7  # AUC from which the k-occurrence is worth sorting documents by
+
+
+@section("verdict", "What limits this search", of=LimitsResult, order=0, style="lead")
+def lead(shown: Shown[LimitsResult]) -> Iterator[Block]:
+    for sentence in verdicts(shown.result):
+        yield Paragraph(sentence)
+
+
+def verdicts(result: AnalyzeResult | LimitsResult) -> list[str]:
+    """A sentence for each finding that was made: what it is, and what to do."""
+    found = result.limits
+    if found is None:
+        return []
+    return [sentence for say in (_unreachable,) if (sentence := say(found))]
+
+
+def _unreachable(found: Limits) -> str:
+    missed = found.unreachable
+    if missed is None or missed.share is None:
+        return ""
+    beside = "" if missed.random_share is None else f" (random retrieval: {percent(missed.random_share, places=2)})"
+    said = (
+        f"{percent(missed.share, places=2)} of the documents are in the top {missed.k} of none of the "
+        f"{count(missed.queries)} queries{beside}."
+    )
+    if missed.auc is not None and missed.auc >= TELLING:
+        said += (
+            f" How rarely other documents have one among their own neighbours tells which (AUC {missed.auc:.3f}): "
+            "split these texts or give them a title, or let a lexical search find them."
+        )
+    return said
