@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from embgeo.errors import Undefined
 from embgeo.metrics.registry import CurveFacts, Reading, measure_of_distances
-from embgeo.space.blocks import in_threads
-from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
 from embgeo.space.space import Metric, Space
 
 REPEATS = 5
 FRACTIONS = 10  # sizes m/10, 2m/10, …, 9m/10: 500, 1000, …, 4500 at the published 5,000 points
 MIN_ROWS = 100
-
-
-def total_lengths(D: np.ndarray, members: Sequence[np.ndarray]) -> np.ndarray:
-    """(len(members),) float64 total spanning tree length of each subsample."""
-    minimum_spanning_tree(D[:2, :2])  # compiled before the threads start
-    blocks = [slice(i, i + 1) for i in range(len(members))][::-1]  # the largest trees first
-    sums = in_threads(lambda one: minimum_spanning_tree(D, members[one.start]).lengths.sum(dtype=np.float64), blocks)
-    return np.array(sums[::-1])
 
 
 @measure_of_distances(
@@ -59,10 +47,11 @@ def ph_dim(space: Space, metric: Metric) -> Reading:
     >>> round(ph_dim(Space(np.c_[np.cos(angles), np.sin(angles)].astype("f4")), "cosine").value, 1)
     0.5
     """
-    D = space.distinct_distances(metric, at_least=MIN_ROWS)
-    sizes = [len(D) * part // FRACTIONS for part in range(1, FRACTIONS)]
-    members = [space.rng.choice(len(D), size, replace=False) for _ in range(REPEATS) for size in sizes]
-    sums = total_lengths(D, members).reshape(REPEATS, len(sizes))
+    points = space.distinct_under(metric, at_least=MIN_ROWS)
+    sizes = [points.n * part // FRACTIONS for part in range(1, FRACTIONS)]
+    members = [space.rng.choice(points.n, size, replace=False) for _ in range(REPEATS) for size in sizes]
+    lengths = points.subsample_lengths(metric, members)
+    sums = np.array([one.sum(dtype=np.float64) for one in lengths]).reshape(REPEATS, len(sizes))
     x, y = np.log10(sizes), np.log10(sums)
     slopes = np.array([np.polyfit(x, row, 1)[0] for row in y])
     slope, intercept = np.polyfit(x, y.mean(axis=0), 1)

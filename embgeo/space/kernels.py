@@ -45,8 +45,8 @@ class Kernels(Protocol):
         """D² / 2 as a new matrix."""
         ...
 
-    def row_sums(self, handle: Any, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
-        """(n,) float64 sums over each row of f(scale · D), the diagonal included."""
+    def row_sums(self, handle: Any, reduction: Reduction, scale: float = 1.0, half_square: bool = False) -> np.ndarray:
+        """(n,) float64 sums over each row of f(scale · D), or of f(scale · D²/2), the diagonal included."""
         ...
 
     def nearest(self, handle: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -126,11 +126,16 @@ class NumpyKernels:
         in_threads(square, row_blocks(*handle.shape))
         return out
 
-    def row_sums(self, handle: np.ndarray, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
-        apply, factor = _ROW_FUNCTIONS[reduction], np.float32(scale)
+    def row_sums(
+        self, handle: np.ndarray, reduction: Reduction, scale: float = 1.0, half_square: bool = False
+    ) -> np.ndarray:
+        apply, factor = _ROW_FUNCTIONS[reduction], np.float32(scale / 2 if half_square else scale)
 
         def add(block: slice) -> np.ndarray:
-            return apply(handle[block] * factor).sum(axis=1, dtype=np.float64)
+            rows = handle[block] * factor
+            return apply(np.multiply(rows, handle[block], out=rows) if half_square else rows).sum(
+                axis=1, dtype=np.float64
+            )
 
         return np.concatenate(in_threads(add, row_blocks(*handle.shape)))
 

@@ -84,6 +84,7 @@ def _lunes() -> Callable[..., Any]:
     ) -> tuple[int, int]:
         n = D.shape[0]
         alive = np.empty(n, np.int64)
+        lowest = np.empty(n, np.float32)
         near = np.empty(nearest, np.int64)
         reach = np.empty(nearest, np.float32)
         edges = 0
@@ -102,46 +103,41 @@ def _lunes() -> Callable[..., Any]:
                     reach[place] = d
                     near[place] = j
                     found = min(found + 1, nearest)
+            later = lowest[i + 1 :]  # slices, since indices that may be negative keep a loop from being vectorised
+            later[:] = np.inf
+            for witness in range(len(hubs) + found):
+                k = hubs[witness] if witness < len(hubs) else near[witness - len(hubs)]
+                from_k = D[k, i + 1 :]
+                dk = Di[k]
+                for j in range(len(later)):
+                    later[j] = min(later[j], max(dk, from_k[j]))
             left = 0
             for j in range(i + 1, n):
                 alive[left] = j
-                left += 1
-            for witness in range(len(hubs) + found):
-                # the nearest neighbour first: it alone decides about half of the edges
-                if witness == 0:
-                    k = near[0]
-                elif witness <= len(hubs):
-                    k = hubs[witness - 1]
-                else:
-                    k = near[witness - len(hubs)]
-                Dk = D[k]
-                dk = Di[k]
-                kept = 0
-                for a in range(left):
-                    j = alive[a]
-                    alive[kept] = j
-                    kept += not (max(dk, Dk[j]) < Di[j])
-                left = kept
+                left += not (lowest[j] < Di[j])
             for a in range(left):
                 j = alive[a]
                 Dj = D[j]
                 d = Di[j]
-                lowest = d
+                inside = 0
+                within = 0
                 for start in range(0, n, 256):
-                    for k in range(start, min(start + 256, n)):
-                        lowest = min(lowest, max(Di[k], Dj[k]))
-                    if lowest < d:
+                    one = Di[start : start + 256]
+                    other = Dj[start : start + 256]
+                    for k in range(len(one)):
+                        farther = max(one[k], other[k])
+                        inside += farther < d
+                        within += farther <= d
+                    if inside > 0:
                         break
-                if lowest < d:
+                if inside > 0:
                     continue
                 edges += 1
-                for k in range(n):
-                    if max(Di[k], Dj[k]) == d and k != i and k != j:
-                        if ties < len(tied):
-                            tied[ties, 0] = i
-                            tied[ties, 1] = j
-                        ties += 1
-                        break
+                if within > 2:  # i and j themselves, and a point on the boundary
+                    if ties < len(tied):
+                        tied[ties, 0] = i
+                        tied[ties, 1] = j
+                    ties += 1
         return edges, ties
 
     return lunes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
@@ -26,6 +26,7 @@ _SUMMED_TOGETHER: dict[Metric, tuple[tuple[Reduction, float], ...]] = {
     "euclidean": (("exp_minus", 1.0), ("inverse_one_plus", 1.0)),
     "cosine": (("exp_minus", 1.0), ("exp_minus", 4.0)),
 }
+TREES_BY_NEIGHBOURS = 150  # rows above which spanning trees are built from lists of neighbours
 NEIGHBOUR_TIERS = (32, 128)  # neighbours are computed for the next of these, so that measures share one search
 
 
@@ -227,9 +228,17 @@ class Space:
     @property
     def distinct(self) -> Space:
         """The space without repeated rows (the first of each group stays); this one when no row repeats."""
-        if self.duplicates.copies == 0:
+        return self.distinct_under("euclidean", at_least=1)
+
+    def distinct_under(self, metric: Metric, at_least: int = 2) -> Space:
+        """The same for rows that `metric` cannot distinguish. Raises `Undefined` for fewer than `at_least` of them."""
+        copies = self.duplicates_under(metric)
+        if len(copies.first) < at_least:
+            raise Undefined(f"needs at least {at_least} distinct documents; got {len(copies.first)}")
+        if copies.copies == 0:
             return self
-        return self.shared("distinct_rows", lambda: self.subset(self.duplicates.first))
+        held: Metric = "euclidean" if self.has_unit_rows else metric
+        return self.shared(("distinct_rows", held), lambda: self.subset(copies.first))
 
     @property
     def neighbour_metric(self) -> Metric:
@@ -251,13 +260,10 @@ class Space:
 
         A metric space has no duplicates, a corpus may. Raises `Undefined` for fewer than `at_least` distinct rows.
         """
-        first = self.duplicates_under(metric).first
-        if len(first) < at_least:
-            raise Undefined(f"needs at least {at_least} distinct documents; got {len(first)}")
-        D = self.distances(metric)
-        if len(first) == self.n:
-            return D
-        return self.shared(("distinct_distances", metric), lambda: D[np.ix_(first, first)])
+        distinct = self.distinct_under(metric, at_least)
+        if distinct is not self:
+            self.distance_handle("euclidean" if self.has_unit_rows else metric)  # first, so that it is cut from here
+        return distinct.distances(metric)
 
     def distance_handle(self, metric: Metric) -> Any:
         """The distance matrix where the kernels keep it; pass it to `self.kernels`."""
@@ -308,6 +314,8 @@ class Space:
     def row_sums(self, metric: Metric, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
         """(n,) float64 sums of f(scale · distance) over each row, itself included; streamed when n is large."""
         if self.n <= DENSE_ROWS:
+            if metric == "cosine" and self.has_unit_rows:  # ‖u − v‖² = 2 (1 − cos)
+                return self.kernels.row_sums(self.distance_handle("euclidean"), reduction, scale, half_square=True)
             return self.kernels.row_sums(self.distance_handle(metric), reduction, scale)
         if (reduction, scale) not in _SUMMED_TOGETHER[metric]:
             return self._streamed_sums({metric: ((reduction, scale),)})[metric, reduction, scale]
@@ -351,7 +359,7 @@ class Space:
 
         if metric == "cosine" and self.has_unit_rows:  # the same neighbours
             D, indices = self.neighbours(k, "euclidean")
-            return np.square(D) * np.float32(0.5), indices
+            return _half_square(D), indices
         if self.n <= DENSE_ROWS:
             self.distance_handle(metric)  # first, so that its seconds count under its own name
         D, indices = self.shared(("neighbours", metric, tier), compute)
@@ -359,9 +367,23 @@ class Space:
 
     def minimum_spanning_tree(self, metric: Metric = "euclidean") -> SpanningTree:
         """The minimum spanning tree of the distances, from `embgeo.space.minimum_spanning_tree`."""
+        if metric == "cosine" and self.has_unit_rows:  # d²/2 leaves the order of distances, and so the tree
+            tree = self.minimum_spanning_tree("euclidean")
+            return SpanningTree(tree.edges, _half_square(tree.lengths))
+        D, lists = self.distances(metric), self._neighbour_lists(metric)
+        return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D, neighbours=lists))
 
-        D = self.distances(metric)
-        return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D))
+    def subsample_lengths(self, metric: Metric, members: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Ascending float32 lengths of the minimum spanning tree of each of some sets of rows."""
+        if metric == "cosine" and self.has_unit_rows:
+            return [_half_square(lengths) for lengths in self.subsample_lengths("euclidean", members)]
+        D, lists = self.distances(metric), self._neighbour_lists(metric)
+        minimum_spanning_tree(D, np.arange(2), lists)  # compiled before the threads start
+        blocks = [slice(i, i + 1) for i in range(len(members))][::-1]  # the largest trees first
+        return in_threads(lambda one: minimum_spanning_tree(D, members[one.start], lists).lengths, blocks)[::-1]
+
+    def _neighbour_lists(self, metric: Metric) -> tuple[np.ndarray, np.ndarray] | None:
+        return self.neighbours(NEIGHBOUR_TIERS[0], metric) if self.n > TREES_BY_NEIGHBOURS else None
 
     def positive_deaths(self, metric: Metric = "euclidean") -> np.ndarray:
         """Ascending float64 deaths of the finite H0 bars of positive length; bars between duplicates have none.
@@ -386,6 +408,10 @@ def _wide_spectrum(X: np.ndarray, divisor: int = 1) -> np.ndarray:
     """The spectrum of XᵀX / divisor by way of the smaller XXᵀ."""
     wide = X.astype(np.float64)
     return _spectrum(wide @ wide.T / divisor)
+
+
+def _half_square(lengths: np.ndarray) -> np.ndarray:
+    return np.square(lengths) * np.float32(0.5)
 
 
 def _cut(D: np.ndarray, rows: np.ndarray | None) -> np.ndarray:

@@ -77,12 +77,17 @@ class TorchKernels:
     def half_square(self, handle: torch.Tensor) -> torch.Tensor:
         return handle.square().mul_(0.5)
 
-    def row_sums(self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0) -> np.ndarray:
+    def row_sums(
+        self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0, half_square: bool = False
+    ) -> np.ndarray:
         apply = {
             "exp_minus": lambda D: torch.exp(-D),
             "inverse_one_plus": lambda D: 1 / (1 + D),
         }[reduction]
-        parts = [apply(handle[rows] * scale).sum(1, dtype=torch.float64) for rows in self._blocks(len(handle))]
+        parts = []
+        for rows in self._blocks(len(handle)):
+            D = handle[rows].square() / 2 if half_square else handle[rows]
+            parts.append(apply(D * scale).sum(1, dtype=torch.float64))
         return torch.cat(parts).cpu().numpy()
 
     def nearest(self, handle: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:

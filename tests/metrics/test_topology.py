@@ -59,6 +59,34 @@ def test_a_subsample_gets_the_tree_of_its_submatrix() -> None:
     )
 
 
+@pytest.mark.parametrize("cloud", ["gaussian", "two far clusters", "copies", "grid"])
+@pytest.mark.parametrize("k", [1, 4, 32])
+def test_neighbour_lists_give_the_lengths_of_prim(cloud: str, k: int) -> None:
+    X = gaussian(200, 5)
+    if cloud == "two far clusters":  # every list ends inside its cluster
+        X[:80] += 50
+    elif cloud == "copies":
+        X = np.repeat(X[:40], 5, axis=0)
+    elif cloud == "grid":
+        X = np.round(X)
+    D, lists = Space(X).distances(), Space(X).neighbours(k)
+    for rows in (None, np.random.default_rng(1).choice(200, 70, replace=False), np.array([3, 150])):
+        tree = minimum_spanning_tree(D, rows, lists)
+        assert np.array_equal(tree.lengths, minimum_spanning_tree(D, rows).lengths)
+        assert np.array_equal(tree.lengths, D[tree.edges[:, 0], tree.edges[:, 1]])
+        assert len(np.unique(tree.edges)) == (200 if rows is None else len(rows))
+
+
+def test_under_cosine_unit_rows_have_the_tree_of_the_cosine_matrix() -> None:
+    X = gaussian(300, 6)
+    space = Space((X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32))
+    members = [np.arange(0, 300, 2), np.arange(100)]
+    D = space.distances("cosine")
+    for lengths, rows in zip(space.subsample_lengths("cosine", members), members, strict=True):
+        assert np.array_equal(lengths, minimum_spanning_tree(D, rows).lengths)
+    assert np.array_equal(space.minimum_spanning_tree("cosine").lengths, minimum_spanning_tree(D).lengths)
+
+
 def test_tree_of_fewer_than_two_points_is_empty_and_bad_matrices_are_refused() -> None:
     assert len(minimum_spanning_tree(np.zeros((1, 1), np.float32)).lengths) == 0
     with pytest.raises(InputError, match="square"):
