@@ -2,12 +2,12 @@
 
 At scale t the weights w solve Z w = 1 with Z = exp(−t D); the magnitude is M(t) = Σ w. It grows from 1 (all points
 look like one, t → 0) to n (all stand apart). Euclidean Z is positive definite for distinct points, so conjugate
-gradients apply; neighbouring scales have similar weights, so each scale starts from an extrapolation of the last ones.
+gradients apply; neighbouring scales have similar weights, so each scale starts from the combination of the last ones
+that leaves the least residual. That takes one pass over Z, while its blocks are in cache anyway, and often suffices.
 """
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,8 +23,7 @@ CONVERGED = 0.95  # share of n that the magnitude reaches at the largest scale
 TOLERANCE = 1e-4  # relative residual ‖1 − Zw‖ / ‖1‖; the magnitude's own error is of the order of its square
 ROUNDS = 3  # restarts from the true residual
 ITERATIONS = 300
-THREADED_ROWS = 1500  # below this a product is shorter than the wait for a second BLAS thread
-EXTRAPOLATION = {1: (1.0,), 2: (2.0, -1.0), 3: (3.0, -3.0, 1.0)}  # newest first, equally spaced scales
+COMBINED = 8  # last solutions that a scale starts from: 5 need a third more iterations, 30 as many
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,9 @@ class Similarity(Protocol):
 
     n: int
 
-    def set_scale(self, t: float) -> None: ...
+    def set_scale(self, t: float, basis: np.ndarray) -> np.ndarray:
+        """Z @ basis, (n, k) float32, at the new scale."""
+        ...
 
     def product(self, v: np.ndarray) -> np.ndarray:
         """Z @ v, (n,) float32."""
@@ -80,27 +81,36 @@ class HostSimilarity:
     """NumPy and BLAS. Only the upper triangle of Z is ever computed: half the exponentials, half the memory traffic."""
 
     def __init__(self, D: np.ndarray) -> None:
-        from scipy.linalg.blas import ssymv
-
         self.n = len(D)
-        self._ssymv = ssymv
         self._D = D
         self._Z = np.zeros_like(D)
         self._blocks = row_blocks(self.n, self.n)
 
-    def set_scale(self, t: float) -> None:
+    def set_scale(self, t: float, basis: np.ndarray) -> np.ndarray:
         factor = np.float32(-t)
 
-        def fill(block: slice) -> None:
+        def fill(block: slice) -> tuple[slice, np.ndarray, np.ndarray]:
             Z = self._Z[block, block.start :]
             np.multiply(self._D[block, block.start :], factor, out=Z)
             np.exp(Z, out=Z)
+            return self._multiply(block, basis)
 
-        in_threads(fill, self._blocks)
+        return self._total(in_threads(fill, self._blocks), basis)
 
     def product(self, v: np.ndarray) -> np.ndarray:
-        # the upper triangle in rows is the lower one in columns, so that BLAS reads it without a copy
-        return self._ssymv(1.0, self._Z.T, v, lower=1)
+        return self._total(in_threads(lambda block: self._multiply(block, v), self._blocks), v)
+
+    def _multiply(self, block: slice, v: np.ndarray) -> tuple[slice, np.ndarray, np.ndarray]:
+        """What the rows of a block add to their own products, and to those of later rows by symmetry."""
+        Z = self._Z[block, block.start :]
+        return block, Z @ v[block.start :], Z[:, len(Z) :].T @ v[block]
+
+    def _total(self, parts: list[tuple[slice, np.ndarray, np.ndarray]], v: np.ndarray) -> np.ndarray:
+        total = np.zeros_like(v)
+        for block, across, down in parts:
+            total[block] += across
+            total[block.stop :] += down
+        return total
 
     def residual(self, w: np.ndarray) -> np.ndarray:
         wide = w.astype(np.float64)
@@ -134,9 +144,10 @@ class TorchSimilarity:
         self._D = D
         self._Z = torch.empty_like(D)
 
-    def set_scale(self, t: float) -> None:
+    def set_scale(self, t: float, basis: np.ndarray) -> np.ndarray:
         self._torch.mul(self._D, -t, out=self._Z)
         self._Z.exp_()
+        return self.product(basis)
 
     def product(self, v: np.ndarray) -> np.ndarray:
         return (self._Z @ self._torch.from_numpy(v).to(self._D.device)).cpu().numpy()
@@ -151,28 +162,40 @@ class TorchSimilarity:
 
 
 class _Solver:
-    """Solves Z w = 1 at one scale after the other."""
+    """Solves Z w = 1 at one scale after the other, and remembers the last solutions."""
 
     def __init__(self, similarity: Similarity) -> None:
         self.similarity = similarity
         self.iterations = 0
         self.direct = 0
+        self._known = [np.ones(similarity.n, np.float32)]
 
-    def solve(self, t: float, start: np.ndarray) -> tuple[np.ndarray, float, float]:
+    def solve(self, t: float) -> tuple[np.ndarray, float, float]:
         """(weights, magnitude, relative residual) at scale t; raises `Undefined` when the system is singular."""
-        self.similarity.set_scale(t)
+        found = self._iterate(t) or self._solve_directly(t)
+        self._known = [*self._known[-COMBINED + 1 :], found[0]]
+        return found
+
+    def _iterate(self, t: float) -> tuple[np.ndarray, float, float] | None:
         goal = TOLERANCE * np.sqrt(self.similarity.n)
-        w = start.astype(np.float32)
-        r = 1 - self.similarity.product(w)
-        for _ in range(ROUNDS):
-            self._descend(w, r, goal / 2)
-            r = 1 - self.similarity.product(w)  # recomputed, because the float32 recurrence drifts
+        w, r = self._combine(t)
+        for rounds in range(ROUNDS + 1):
             size = float(np.linalg.norm(r.astype(np.float64)))
             if size <= goal:
                 # Σw + rᵀw: its error is rᵀZ⁻¹r, of second order in the residual
                 value = float(w.sum(dtype=np.float64) + r.astype(np.float64) @ w)
                 return w, value, size / np.sqrt(self.similarity.n)
-        return self._solve_directly(t)
+            if rounds < ROUNDS:
+                self._descend(w, r, goal / 2)
+                r = 1 - self.similarity.product(w)  # recomputed, because the float32 recurrence drifts
+        return None
+
+    def _combine(self, t: float) -> tuple[np.ndarray, np.ndarray]:
+        """The combination of the last solutions with the least residual at scale t, and that residual."""
+        basis = np.linalg.qr(np.stack(self._known, axis=1).astype(np.float64))[0].astype(np.float32)
+        products = self.similarity.set_scale(t, basis).astype(np.float64)
+        factors = np.linalg.lstsq(products, np.ones(len(basis)))[0]
+        return (basis @ factors).astype(np.float32), (1 - products @ factors).astype(np.float32)
 
     def _solve_directly(self, t: float) -> tuple[np.ndarray, float, float]:
         """A float64 Cholesky, for the ill-conditioned systems of nearly one-dimensional data."""
@@ -209,8 +232,8 @@ class _Solver:
 def magnitude_function(similarity: Similarity, nearest: float, scales: int = SCALES) -> MagnitudeFunction:
     """Magnitude at `scales` equally spaced scales from 0 to where it reaches 95 % of n.
 
-    `nearest` is a typical nearest-neighbour distance, only used for the first guess of that scale. Cost: about 5
-    products with an (n, n) float32 matrix a scale (n = 5,000, 30 scales: about a second on two cores).
+    `nearest` is a typical nearest-neighbour distance, only used for the first guess of that scale. Cost: an exponential
+    an entry and about 3 products with an (n, n) float32 matrix a scale, half of it (n = 5,000: COST).
     """
     solver = _Solver(similarity)
     top, weights, value, residual = _convergence_scale(solver, nearest)
@@ -219,9 +242,7 @@ def magnitude_function(similarity: Similarity, nearest: float, scales: int = SCA
     W = np.full((scales, similarity.n), 1 / similarity.n, np.float32)
     W[-1], values[-1], residuals[-1] = weights, value, residual
     for s in range(scales - 2, 0, -1):
-        known = W[s + 1 : min(s + 4, scales)]
-        start = sum(c * row for c, row in zip(EXTRAPOLATION[len(known)], known, strict=True))
-        W[s], values[s], residuals[s] = solver.solve(ts[s], np.asarray(start))
+        W[s], values[s], residuals[s] = solver.solve(ts[s])
     residuals[1] = np.linalg.norm(similarity.residual(W[1])) / np.sqrt(similarity.n)
     if residuals[1] > 2 * TOLERANCE:
         raise Undefined(f"the magnitude weights at scale {ts[1]:.4g} have a relative residual of {residuals[1]:.1e}")
@@ -231,11 +252,11 @@ def magnitude_function(similarity: Similarity, nearest: float, scales: int = SCA
 def _convergence_scale(solver: _Solver, nearest: float) -> tuple[float, np.ndarray, float, float]:
     """The scale at which M = 0.95 n, and its solution: secant steps on log(1 − M/n), which is nearly linear in t."""
     n = solver.similarity.n
-    t, w = 7 / nearest, np.ones(n, np.float32)
+    t = 7 / nearest
     low, high = 0.0, np.inf
     before: tuple[float, float] | None = None
     while True:
-        w, value, residual = solver.solve(t, w)
+        w, value, residual = solver.solve(t)
         gap = float(np.log(max(1 - value / n, 1e-12) / (1 - CONVERGED)))  # positive: t is too small
         low, high = (t, high) if gap > 0 else (low, t)
         if abs(gap) < 1e-6 or high - low < 1e-7 * t:
@@ -252,18 +273,12 @@ def magnitude_of(space: Space) -> MagnitudeFunction:
     D = space.distinct_distances("euclidean")
 
     def compute() -> MagnitudeFunction:
-        similarity: Similarity = HostSimilarity(D) if space.device == "cpu" else _on_device(space, D)
-        with one_blas_thread() if len(D) < THREADED_ROWS else nullcontext():
+        on_host = space.device == "cpu"
+        similarity = HostSimilarity(D) if on_host else TorchSimilarity(space.distinct.distance_handle("euclidean"))
+        with one_blas_thread():  # the blocks of rows are shared by threads
             return magnitude_function(similarity, _typical_gap(D))
 
     return space.shared("magnitude", compute)
-
-
-def _on_device(space: Space, D: np.ndarray) -> Similarity:
-    import torch
-
-    handle = space.distance_handle("euclidean")
-    return TorchSimilarity(handle if len(D) == space.n else torch.from_numpy(D).to(handle.device))
 
 
 def _typical_gap(D: np.ndarray) -> float:

@@ -99,7 +99,7 @@ def test_near_duplicates_are_solved_or_refused_but_never_wrong() -> None:
 
 def test_the_direct_route_gives_what_the_iteration_gives() -> None:
     solver = _Solver(HostSimilarity(np.array(Space(gaussian(90, 2)).distances())))
-    iterated = solver.solve(1.5, np.ones(90, np.float32))
+    iterated = solver.solve(1.5)
     direct = solver._solve_directly(1.5)
     assert direct[1] == pytest.approx(iterated[1], rel=1e-6)
     assert solver.direct == 1
