@@ -9,6 +9,7 @@ distance and within about 1e-5 on sums; duplicates have distance exactly 0, and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -72,24 +73,22 @@ class NumpyKernels:
         return total
 
     def squared_distances(self, V: np.ndarray, groups: np.ndarray) -> np.ndarray:
+        from scipy.linalg.blas import ssyrk
+
         n = V.shape[0]
         norms = np.einsum("ij,ij->i", V, V, dtype=np.float64).astype(np.float32)
-        D = V @ V.T  # the same array twice: BLAS computes one half and mirrors it, exactly symmetric
-        blocks = row_blocks(n, n)
+        D = ssyrk(1.0, V.T, trans=1, lower=1).T  # the upper half in rows; the other is its mirror, exactly symmetric
+        finish = _finish()
 
-        def finish(block: slice) -> tuple[np.ndarray, np.ndarray]:
-            rows, both = D[block], norms[block, None] + norms[None, :]
-            rows *= -2
-            rows += both
-            np.maximum(rows, 0, out=rows)
-            both *= CANCELLED
-            low, high = np.nonzero(rows < both)
-            low = low + block.start
-            upper = low < high
-            return low[upper], high[upper]
+        def pairs_of(block: slice) -> tuple[np.ndarray, np.ndarray]:
+            cancelled = finish(D, norms, np.float32(CANCELLED), block.start, block.stop)
+            if cancelled == 0:
+                return np.empty(0, np.int64), np.empty(0, np.int64)
+            both = norms[block, None] + norms[None, block.start :]
+            low, high = np.nonzero(np.triu(D[block, block.start :] < both * np.float32(CANCELLED), 1))
+            return low + block.start, high + block.start
 
-        pairs = in_threads(finish, blocks)
-        D.flat[:: n + 1] = 0
+        pairs = in_threads(pairs_of, row_blocks(n, n))
         low, high = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
         same = groups[low] == groups[high]
         D[low[same], high[same]] = D[high[same], low[same]] = 0
@@ -158,6 +157,43 @@ class NumpyKernels:
 
     def product(self, handle: np.ndarray, M: np.ndarray) -> np.ndarray:
         return (handle @ M.astype(np.float32)).astype(np.float64)
+
+
+@cache
+def _finish() -> Callable[..., int]:
+    from numba import njit
+
+    @njit(cache=True, nogil=True)
+    def finish(D: np.ndarray, norms: np.ndarray, cancelled: np.float32, first: int, stop: int) -> int:
+        """Products in the upper half of rows first … stop become squared distances, there and in the mirror.
+
+        Returns how many pairs lost their digits. Tile by tile, so that rows and columns stay in cache.
+        """
+        n = len(D)
+        lost = 0
+        for top in range(first, stop, 32):
+            bottom = min(top + 32, stop)
+            for left in range(top, n, 64):
+                right = min(left + 64, n)
+                others = norms[left:right]
+                for i in range(top, bottom):
+                    row = D[i, left:right]
+                    norm = norms[i]
+                    for j in range(len(row)):
+                        both = norm + others[j]
+                        row[j] = max(both - np.float32(2) * row[j], np.float32(0))
+                        lost += row[j] < both * cancelled
+                    if left == top:  # a row and itself are no pair
+                        lost -= row[i - left] < (norm + norm) * cancelled
+                for j in range(left, right):
+                    column = D[j, top : min(bottom, j)]
+                    for i in range(len(column)):
+                        column[i] = D[top + i, j]
+        for i in range(first, stop):
+            D[i, i] = 0
+        return lost
+
+    return finish
 
 
 def _exp_minus(rows: np.ndarray) -> np.ndarray:
