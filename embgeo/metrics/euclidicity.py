@@ -14,7 +14,7 @@ import numpy as np
 from embgeo.errors import Undefined
 from embgeo.metrics.registry import DocumentFacts, Reading, measure
 from embgeo.space.blocks import in_threads
-from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.space.minimum_spanning_tree import tree_lengths
 from embgeo.space.space import Space
 
 NEIGHBOURS = 60  # the outer rim of the annulus
@@ -36,7 +36,7 @@ def local_dimensions(nearest: np.ndarray) -> np.ndarray:
 
 def annulus_deaths(D: np.ndarray, rows: np.ndarray, radius: float) -> np.ndarray:
     """Ascending H0 deaths of the points `rows`, in units of the outer radius."""
-    return minimum_spanning_tree(D, rows).lengths.astype(np.float64) / radius
+    return tree_lengths(D, rows).astype(np.float64) / radius
 
 
 @cache
@@ -51,7 +51,7 @@ def flat_deaths(dimension: int, points: int, inner: float) -> np.ndarray:
         X = (directions * radii[:, None]).astype(np.float32)
         difference = X[:, None] - X[None]
         D = np.sqrt(np.einsum("ijk,ijk->ij", difference, difference))
-        curves.append(minimum_spanning_tree(D).lengths)
+        curves.append(tree_lengths(D))
     return np.asarray(np.mean(curves, axis=0, dtype=np.float64))
 
 
@@ -94,7 +94,7 @@ def euclidicity(space: Space) -> Reading:
     D = points.distances()
     dimensions = local_dimensions(distances.astype(np.float64))
     scores = np.empty(points.n)
-    minimum_spanning_tree(D, np.arange(2))  # compiled before the threads start
+    tree_lengths(D, np.arange(2))  # compiled before the threads start
 
     def score(block: slice) -> None:
         for i in range(block.start, block.stop):

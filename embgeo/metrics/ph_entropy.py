@@ -46,7 +46,7 @@ def ph_entropy(space: Space, metric: Metric) -> Reading:
     >>> ph_entropy(Space(np.eye(3, dtype=np.float32)), "cosine").value  # two bars of length 1
     1.0
     """
-    deaths = space.minimum_spanning_tree(metric).lengths
+    deaths = space.tree_lengths(metric)
     value = persistent_entropy(deaths)
     bars = int((deaths > 0).sum())
     return Reading(value, details={"bars": bars, "largest_possible": float(np.log2(bars))})

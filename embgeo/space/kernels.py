@@ -42,10 +42,6 @@ class Kernels(Protocol):
         """D / 2, in place."""
         ...
 
-    def half_square(self, handle: Any) -> Any:
-        """D² / 2 as a new matrix."""
-        ...
-
     def row_sums(self, handle: Any, reduction: Reduction, scale: float = 1.0, half_square: bool = False) -> np.ndarray:
         """(n,) float64 sums over each row of f(scale · D), or of f(scale · D²/2), the diagonal included."""
         ...
@@ -114,16 +110,6 @@ class NumpyKernels:
     def halved(self, handle: np.ndarray) -> np.ndarray:
         handle *= np.float32(0.5)
         return handle
-
-    def half_square(self, handle: np.ndarray) -> np.ndarray:
-        out = np.empty_like(handle)
-
-        def square(block: slice) -> None:
-            np.square(handle[block], out=out[block])
-            out[block] *= np.float32(0.5)
-
-        in_threads(square, row_blocks(*handle.shape))
-        return out
 
     def row_sums(
         self, handle: np.ndarray, reduction: Reduction, scale: float = 1.0, half_square: bool = False

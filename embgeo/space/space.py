@@ -16,7 +16,7 @@ from embgeo.errors import InputError, Undefined
 from embgeo.space.blocks import in_threads, row_blocks
 from embgeo.space.device import kernels
 from embgeo.space.kernels import Kernels, NumpyKernels, Reduction
-from embgeo.space.minimum_spanning_tree import SpanningTree, minimum_spanning_tree
+from embgeo.space.minimum_spanning_tree import tree_lengths
 from embgeo.space.neighbours import nearest_by_blocks
 from embgeo.threads import one_blas_thread
 
@@ -256,10 +256,7 @@ class Space:
         return self.shared(("distances", metric, "to_host"), lambda: _read_only(self.kernels.get(handle)))
 
     def distinct_distances(self, metric: Metric = "euclidean", at_least: int = 2) -> np.ndarray:
-        """(m, m) float32 distances between the first rows of each group of rows that `metric` cannot distinguish.
-
-        A metric space has no duplicates, a corpus may. Raises `Undefined` for fewer than `at_least` distinct rows.
-        """
+        """(m, m) float32 distances of `distinct_under`: a metric space has no duplicates, a corpus may."""
         distinct = self.distinct_under(metric, at_least)
         if distinct is not self:
             self.distance_handle("euclidean" if self.has_unit_rows else metric)  # first, so that it is cut from here
@@ -275,8 +272,6 @@ class Space:
         return self.shared(("distances", metric), lambda: self._compute_distances(metric))
 
     def _compute_distances(self, metric: Metric) -> Any:
-        if metric == "cosine" and self.has_unit_rows:  # ‖u − v‖² = 2 (1 − cos)
-            return self.kernels.half_square(self.distance_handle("euclidean"))
         V, factor = self.rows_for(metric)
         D = self.kernels.squared_distances(V, self.duplicates_under(metric).group)
         return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
@@ -365,22 +360,21 @@ class Space:
         D, indices = self.shared(("neighbours", metric, tier), compute)
         return D[:, :k], indices[:, :k]
 
-    def minimum_spanning_tree(self, metric: Metric = "euclidean") -> SpanningTree:
-        """The minimum spanning tree of the distances, from `embgeo.space.minimum_spanning_tree`."""
+    def tree_lengths(self, metric: Metric = "euclidean") -> np.ndarray:
+        """(n − 1,) float32 ascending lengths of the minimum spanning tree of the distances."""
         if metric == "cosine" and self.has_unit_rows:  # d²/2 leaves the order of distances, and so the tree
-            tree = self.minimum_spanning_tree("euclidean")
-            return SpanningTree(tree.edges, _half_square(tree.lengths))
+            return _half_square(self.tree_lengths("euclidean"))
         D, lists = self.distances(metric), self._neighbour_lists(metric)
-        return self.shared(("minimum_spanning_tree", metric), lambda: minimum_spanning_tree(D, neighbours=lists))
+        return self.shared(("minimum_spanning_tree", metric), lambda: tree_lengths(D, neighbours=lists))
 
     def subsample_lengths(self, metric: Metric, members: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Ascending float32 lengths of the minimum spanning tree of each of some sets of rows."""
+        """The same for each of some sets of rows."""
         if metric == "cosine" and self.has_unit_rows:
             return [_half_square(lengths) for lengths in self.subsample_lengths("euclidean", members)]
         D, lists = self.distances(metric), self._neighbour_lists(metric)
-        minimum_spanning_tree(D, np.arange(2), lists)  # compiled before the threads start
+        tree_lengths(D, np.arange(2), lists)  # compiled before the threads start
         blocks = [slice(i, i + 1) for i in range(len(members))][::-1]  # the largest trees first
-        return in_threads(lambda one: minimum_spanning_tree(D, members[one.start], lists).lengths, blocks)[::-1]
+        return in_threads(lambda one: tree_lengths(D, members[one.start], lists), blocks)[::-1]
 
     def _neighbour_lists(self, metric: Metric) -> tuple[np.ndarray, np.ndarray] | None:
         return self.neighbours(NEIGHBOUR_TIERS[0], metric) if self.n > TREES_BY_NEIGHBOURS else None
@@ -390,7 +384,7 @@ class Space:
 
         Raises `Undefined` when all rows are equal.
         """
-        deaths = self.minimum_spanning_tree(metric).lengths.astype(np.float64)
+        deaths = self.tree_lengths(metric).astype(np.float64)
         deaths = deaths[deaths > 0]
         if not len(deaths):
             raise Undefined("H0 bars need two distinct documents; all are equal")

@@ -74,9 +74,6 @@ class TorchKernels:
     def halved(self, handle: torch.Tensor) -> torch.Tensor:
         return handle.mul_(0.5)
 
-    def half_square(self, handle: torch.Tensor) -> torch.Tensor:
-        return handle.square().mul_(0.5)
-
     def row_sums(
         self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0, half_square: bool = False
     ) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from embgeo.space.minimum_spanning_tree import minimum_spanning_tree
+from embgeo.space.minimum_spanning_tree import tree_lengths
 
 
 def published_ph_dimension(D: np.ndarray, cap: int = 5000, seed: int = 24) -> float:
@@ -15,6 +15,6 @@ def published_ph_dimension(D: np.ndarray, cap: int = 5000, seed: int = 24) -> fl
     draw = np.random.RandomState(seed)
     sizes = range(500, cap, 500)
     members = [draw.choice(len(D), size, replace=False) for size in sizes]
-    sums = [minimum_spanning_tree(D, rows).lengths.sum(dtype=np.float64) for rows in members]
+    sums = [tree_lengths(D, rows).sum(dtype=np.float64) for rows in members]
     slope = float(np.polyfit(np.log10(list(sizes)), np.log10(sums), 1)[0])
     return 1 / (1 - slope)
