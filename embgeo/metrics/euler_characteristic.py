@@ -11,19 +11,18 @@ from embgeo.space.relative_neighbourhood import count_relative_neighbours
 from embgeo.space.space import Space
 from embgeo.space.tied_lunes import tied_relations_rank
 
-NEAREST = 16  # neighbours of a row tried as witnesses in its lunes
 LUNES, TIED_LUNES, RIPS = "relative neighbourhood graph", "relative neighbourhood graph, ties resolved", "gudhi"
 
 
-def count_bars(D: np.ndarray, near: np.ndarray | None = None) -> tuple[int, int, dict[str, object]]:
+def count_bars(D: np.ndarray, lists: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[int, int, dict[str, object]]:
     """(H0 bars, H1 bars, details) of an (n, n) float32 distance matrix; the infinite H0 bar counts.
 
     H1 through the relative neighbourhood graph; where lune tests are tied, less the rank of the ties' relations;
     through gudhi where there are too many of them. `details["route"]` says which. Exact for this matrix on every route;
-    only bars of positive length count. `near` (n, k), a few neighbours of each row, saves time.
+    only bars of positive length count. `lists`, the neighbours of each row, save time.
     """
-    components = 1 + int((tree_lengths(D) > 0).sum())
-    lunes = count_relative_neighbours(D, near)
+    components = 1 + int((tree_lengths(D, neighbours=lists) > 0).sum())
+    lunes = count_relative_neighbours(D, lists[1] if lists else None)
     loops = lunes.edges - (len(D) - 1)
     if lunes.ties == 0:
         return components, loops, {"route": LUNES, "ties": 0}
@@ -57,5 +56,5 @@ def euler_characteristic(space: Space) -> Reading:
     3.0
     """
     D = space.distinct_distances("euclidean", at_least=1)
-    components, loops, details = count_bars(D, space.distinct.neighbours(NEAREST)[1] if len(D) > NEAREST else None)
+    components, loops, details = count_bars(D, space.distinct.neighbour_lists())
     return Reading(float(components - loops), details={**details, "h0_bars": components, "h1_bars": loops})

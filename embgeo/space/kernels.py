@@ -38,10 +38,6 @@ class Kernels(Protocol):
         """factor · √D, in place."""
         ...
 
-    def halved(self, handle: Any) -> Any:
-        """D / 2, in place."""
-        ...
-
     def row_sums(self, handle: Any, reduction: Reduction, scale: float = 1.0, half_square: bool = False) -> np.ndarray:
         """(n,) float64 sums over each row of f(scale · D), or of f(scale · D²/2), the diagonal included."""
         ...
@@ -107,10 +103,6 @@ class NumpyKernels:
         in_threads(root, row_blocks(*handle.shape))
         return handle
 
-    def halved(self, handle: np.ndarray) -> np.ndarray:
-        handle *= np.float32(0.5)
-        return handle
-
     def row_sums(
         self, handle: np.ndarray, reduction: Reduction, scale: float = 1.0, half_square: bool = False
     ) -> np.ndarray:
@@ -118,9 +110,9 @@ class NumpyKernels:
 
         def add(block: slice) -> np.ndarray:
             rows = handle[block] * factor
-            return apply(np.multiply(rows, handle[block], out=rows) if half_square else rows).sum(
-                axis=1, dtype=np.float64
-            )
+            if half_square:
+                rows *= handle[block]
+            return apply(rows).sum(axis=1, dtype=np.float64)
 
         return np.concatenate(in_threads(add, row_blocks(*handle.shape)))
 
@@ -130,10 +122,7 @@ class NumpyKernels:
         def select(block: slice) -> tuple[np.ndarray, np.ndarray]:
             rows = handle[block].copy()
             rows[np.arange(len(rows)), np.arange(block.start, block.stop)] = np.inf
-            if k < n - 1:
-                chosen = np.argpartition(rows, k - 1, axis=1)[:, :k]
-            else:
-                chosen = np.argsort(rows, axis=1, kind="stable")[:, :k]
+            chosen = np.argpartition(rows, k - 1, axis=1)[:, :k]
             distances = np.take_along_axis(rows, chosen, axis=1)
             order = np.lexsort((chosen, distances), axis=1)
             return np.take_along_axis(distances, order, axis=1), np.take_along_axis(chosen, order, axis=1)
@@ -151,10 +140,7 @@ def _finish() -> Callable[..., int]:
 
     @njit(cache=True, nogil=True)
     def finish(D: np.ndarray, norms: np.ndarray, cancelled: np.float32, first: int, stop: int) -> int:
-        """Products in the upper half of rows first … stop become squared distances, there and in the mirror.
-
-        Returns how many pairs lost their digits. Tile by tile, so that rows and columns stay in cache.
-        """
+        """Products in the upper half become squared distances, mirrored by tiles; how many pairs lost their digits."""
         n = len(D)
         lost = 0
         for top in range(first, stop, 32):

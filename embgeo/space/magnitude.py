@@ -99,15 +99,13 @@ class HostSimilarity:
         return _total(in_threads(fill, self._blocks), basis)
 
     def product(self, v: np.ndarray) -> np.ndarray:
-        return _total(in_threads(lambda block: _multiply(self._Z[block, block.start :], block, v), self._blocks), v)
+        def multiply(block: slice) -> Part:
+            return _multiply(self._Z[block, block.start :].astype(v.dtype, copy=False), block, v)
+
+        return _total(in_threads(multiply, self._blocks), v)
 
     def residual(self, w: np.ndarray) -> np.ndarray:
-        wide = w.astype(np.float64)
-
-        def multiply(block: slice) -> Part:
-            return _multiply(self._Z[block, block.start :].astype(np.float64), block, wide)
-
-        return 1 - _total(in_threads(multiply, self._blocks), wide)
+        return 1 - self.product(w.astype(np.float64))
 
     def distances(self) -> np.ndarray:
         return self._D

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from typing import Any, Literal
 
@@ -26,7 +25,6 @@ _SUMMED_TOGETHER: dict[Metric, tuple[tuple[Reduction, float], ...]] = {
     "euclidean": (("exp_minus", 1.0), ("inverse_one_plus", 1.0)),
     "cosine": (("exp_minus", 1.0), ("exp_minus", 4.0)),
 }
-TREES_BY_NEIGHBOURS = 150  # rows above which spanning trees are built from lists of neighbours
 NEIGHBOUR_TIERS = (32, 128)  # neighbours are computed for the next of these, so that measures share one search
 
 
@@ -97,22 +95,16 @@ class Space:
         """`compute()` once per key; its seconds go into the ledger under the key (the strings in it, for a tuple)."""
         if key not in self._shared:
             name = key if isinstance(key, str) else "_".join(part for part in key if isinstance(part, str))
-            with self._timed(name):
+            start = time.perf_counter()
+            self._timers.append(0.0)
+            try:
                 self._shared[key] = compute()
+            finally:
+                elapsed = time.perf_counter() - start
+                self.ledger[name] = self.ledger.get(name, 0.0) + elapsed - self._timers.pop()
+                if self._timers:
+                    self._timers[-1] += elapsed
         return self._shared[key]
-
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        start = time.perf_counter()
-        self._timers.append(0.0)
-        try:
-            yield
-        finally:
-            elapsed = time.perf_counter() - start
-            own = elapsed - self._timers.pop()
-            self.ledger[name] = self.ledger.get(name, 0.0) + own
-            if self._timers:
-                self._timers[-1] += elapsed
 
     def subset(self, rows: np.ndarray) -> Space:
         """The space of some rows; distances that this one has are sliced from it instead of computed again."""
@@ -274,7 +266,10 @@ class Space:
     def _compute_distances(self, metric: Metric) -> Any:
         V, factor = self.rows_for(metric)
         D = self.kernels.squared_distances(V, self.duplicates_under(metric).group)
-        return self.kernels.halved(D) if metric == "cosine" else self.kernels.scaled_root(D, factor)
+        if metric == "euclidean":
+            return self.kernels.scaled_root(D, factor)
+        D *= 0.5  # ‖u − v‖² = 2 (1 − cos)
+        return D
 
     def rows_for(self, metric: Metric) -> tuple[np.ndarray, float]:
         """Rows whose squared distances do not overflow or cancel, and the factor that restores distances."""
@@ -362,22 +357,21 @@ class Space:
 
     def tree_lengths(self, metric: Metric = "euclidean") -> np.ndarray:
         """(n − 1,) float32 ascending lengths of the minimum spanning tree of the distances."""
-        if metric == "cosine" and self.has_unit_rows:  # d²/2 leaves the order of distances, and so the tree
-            return _half_square(self.tree_lengths("euclidean"))
-        D, lists = self.distances(metric), self._neighbour_lists(metric)
-        return self.shared(("minimum_spanning_tree", metric), lambda: tree_lengths(D, neighbours=lists))
+        rows = [np.arange(self.n)]
+        return self.shared(("minimum_spanning_tree", metric), lambda: self.subsample_lengths(metric, rows)[0])
 
     def subsample_lengths(self, metric: Metric, members: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The same for each of some sets of rows."""
-        if metric == "cosine" and self.has_unit_rows:
+        if metric == "cosine" and self.has_unit_rows:  # d²/2 leaves the order of distances, and so the trees
             return [_half_square(lengths) for lengths in self.subsample_lengths("euclidean", members)]
-        D, lists = self.distances(metric), self._neighbour_lists(metric)
-        tree_lengths(D, np.arange(2), lists)  # compiled before the threads start
+        D, lists = self.distances(metric), self.neighbour_lists(metric)
+        tree_lengths(D, np.arange(min(2, self.n)), lists)  # compiled before the threads start
         blocks = [slice(i, i + 1) for i in range(len(members))][::-1]  # the largest trees first
         return in_threads(lambda one: tree_lengths(D, members[one.start], lists), blocks)[::-1]
 
-    def _neighbour_lists(self, metric: Metric) -> tuple[np.ndarray, np.ndarray] | None:
-        return self.neighbours(NEIGHBOUR_TIERS[0], metric) if self.n > TREES_BY_NEIGHBOURS else None
+    def neighbour_lists(self, metric: Metric = "euclidean") -> tuple[np.ndarray, np.ndarray] | None:
+        """`neighbours` for algorithms that are faster with them; None for spaces too small to gain."""
+        return self.neighbours(NEIGHBOUR_TIERS[0], metric) if self.n > 150 else None
 
     def positive_deaths(self, metric: Metric = "euclidean") -> np.ndarray:
         """Ascending float64 deaths of the finite H0 bars of positive length; bars between duplicates have none.

@@ -71,9 +71,6 @@ class TorchKernels:
     def scaled_root(self, handle: torch.Tensor, factor: float) -> torch.Tensor:
         return handle.sqrt_().mul_(factor)
 
-    def halved(self, handle: torch.Tensor) -> torch.Tensor:
-        return handle.mul_(0.5)
-
     def row_sums(
         self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0, half_square: bool = False
     ) -> np.ndarray:
@@ -81,10 +78,8 @@ class TorchKernels:
             "exp_minus": lambda D: torch.exp(-D),
             "inverse_one_plus": lambda D: 1 / (1 + D),
         }[reduction]
-        parts = []
-        for rows in self._blocks(len(handle)):
-            D = handle[rows].square() / 2 if half_square else handle[rows]
-            parts.append(apply(D * scale).sum(1, dtype=torch.float64))
+        blocks = (handle[rows] for rows in self._blocks(len(handle)))
+        parts = [apply((D.square() / 2 if half_square else D) * scale).sum(1, dtype=torch.float64) for D in blocks]
         return torch.cat(parts).cpu().numpy()
 
     def nearest(self, handle: torch.Tensor, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -55,7 +55,7 @@ def test_a_subsample_gets_the_tree_of_its_submatrix() -> None:
 
 @pytest.mark.parametrize("cloud", ["gaussian", "two far clusters", "copies", "grid"])
 @pytest.mark.parametrize("k", [1, 4, 32])
-def test_neighbour_lists_give_the_lengths_of_prim(cloud: str, k: int) -> None:
+def test_neighbour_lists_give_the_same_lengths(cloud: str, k: int) -> None:
     X = gaussian(200, 5)
     if cloud == "two far clusters":  # every list ends inside its cluster
         X[:80] += 50
@@ -65,7 +65,10 @@ def test_neighbour_lists_give_the_lengths_of_prim(cloud: str, k: int) -> None:
         X = np.round(X)
     D, lists = Space(X).distances(), Space(X).neighbours(k)
     for rows in (None, np.random.default_rng(1).choice(200, 70, replace=False), np.array([3, 150])):
-        assert np.array_equal(tree_lengths(D, rows, lists), tree_lengths(D, rows))
+        lengths = tree_lengths(D, rows, lists)
+        assert np.array_equal(lengths, tree_lengths(D, rows))
+        part = D if rows is None else D[np.ix_(rows, rows)]
+        assert lengths + 1 == pytest.approx(slow.spanning_lengths(part + 1), abs=1e-5)  # SciPy skips zeros
 
 
 def test_under_cosine_unit_rows_have_the_tree_of_the_cosine_matrix() -> None:
