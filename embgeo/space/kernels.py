@@ -82,7 +82,6 @@ class NumpyKernels:
 
         pairs = in_threads(pairs_of, row_blocks(n, n))
         low, high = (np.concatenate([pair[side] for pair in pairs]) for side in (0, 1))
-        D.flat[:: n + 1] = 0
         same = groups[low] == groups[high]
         D[low[same], high[same]] = D[high[same], low[same]] = 0
         low, high = low[~same], high[~same]
@@ -162,6 +161,8 @@ def _finish() -> Callable[..., int]:
                     column = D[j, top : min(bottom, j)]
                     for i in range(len(column)):
                         column[i] = D[top + i, j]
+        for i in range(first, stop):
+            D[i, i] = 0
         return lost
 
     return finish

@@ -17,7 +17,8 @@ def tree_lengths(
     """(n − 1,) float32 ascending edge lengths of the minimum spanning tree: deaths of the H0 bars, all born at 0.
 
     Borůvka's algorithm: each component but the largest is joined along its shortest edge outwards. The rows' lists give
-    that edge, unless one ends inside; then the row is read (n = 5,000: 0.002 s, without lists 0.05 s). O(n) memory.
+    that edge, unless one lies inside and ends before; then the row is read (n = 5,000: 0.002 s, 4 rows read; 0.1 s or
+    more without lists, O(n² log n)). O(n) memory besides the matrix.
 
     Parameters
     ----------

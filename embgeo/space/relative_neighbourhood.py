@@ -84,6 +84,7 @@ def _lunes() -> Callable[..., Any]:
         D: np.ndarray, hubs: np.ndarray, near: np.ndarray, first: int, stop: int, tied: np.ndarray
     ) -> tuple[int, int]:
         n = D.shape[0]
+        alive = np.empty(n, np.int64)
         lowest = np.empty(n, np.float32)
         edges = 0
         ties = 0
@@ -97,11 +98,14 @@ def _lunes() -> Callable[..., Any]:
                 dk = Di[k]
                 for j in range(len(later)):
                     later[j] = min(later[j], max(dk, from_k[j]))
+            left = 0
             for j in range(i + 1, n):
+                alive[left] = j
+                left += not (lowest[j] < Di[j])
+            for a in range(left):
+                j = alive[a]
                 Dj = D[j]
                 d = Di[j]
-                if lowest[j] < d:
-                    continue
                 inside = 0
                 within = 0
                 for start in range(0, n, 256):
