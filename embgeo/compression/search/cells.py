@@ -19,10 +19,12 @@ from embgeo.compression.search.half_floats import HalfFloats, widened
 LANES = 32
 Asked = tuple[np.ndarray, np.ndarray]
 sums: Any = None
+decode: Any = None
 even_sums: Any = None
 halves: Any = None
 widen: Any = None
 PACKED_ROWS = 8192  # unpacked at a time
+TILED = 16  # columns of decoded rows: whole registers
 
 
 def sums_of(tier: Tier) -> SummedCode | None:
@@ -134,6 +136,12 @@ class Cells:
             return self.packed, self.numbers, np.empty(0, np.float32), self.count
         return self.packed, self.numbers, blocks.values, blocks.size * int(self.code.bits[0]) // 8
 
+    @property
+    def decodable(self) -> tuple[Any, ...]:
+        """What the compiled loops read to decode blocks: rows of coordinates, then factor and offset."""
+        packed, numbers, scales, step = self.held
+        return packed, *self._columns[1:], scales, step, numbers
+
     @cached_property
     def _widest_first(self) -> np.ndarray:
         return _widest_first(self.code.bits)
@@ -152,27 +160,33 @@ class Cells:
             mine = order[columns[one] : columns[one + 1]]
             levels = (every[:, None] >> self.shift[mine]) & ((1 << self.code.bits[mine].astype(np.int64)) - 1)
             values.append(self.code.tables[mine[None], levels].ravel())
-        return order, columns, 256 * columns, np.concatenate(values).astype(np.float32)
+        return order, columns, 256 * columns, np.concatenate([*values, np.zeros(8)]).astype(np.float32)
 
     def products(self, asked: Asked, first: int, last: int) -> np.ndarray:
         """(m, last − first) float32 products with the decoded rows from `first` to before `last`, less the constants of
         the queries: rows are decoded by cell and multiplied. `asked` is what `question` returns."""
-        order, columns, starts, values = self._columns
         begin, end = first // LANES, -(-last // LANES)
-        packed, _, scales, step = self.held
-        # after the coordinates two columns that complete the sum: factor and offset
-        decoded = np.empty(((end - begin) * LANES, len(order) + 2), np.float32)
-        numbers = self.numbers[begin * LANES : end * LANES]
-        _decode_kernel()(packed[begin:end], columns, starts, values, scales, step, numbers, decoded)
-        product: np.ndarray = asked[0] @ decoded[first - begin * LANES : last - begin * LANES].T
+        packed, *values, numbers = self.decodable
+        decoded = np.empty(((end - begin) * LANES, asked[0].shape[1]), np.float32)
+        _decode_kernel()(packed[begin:end], *values, numbers[begin * LANES : end * LANES], decoded)
+        used = len(self._columns[0]) + 2
+        rows = decoded[first - begin * LANES : last - begin * LANES, :used]
+        product: np.ndarray = asked[0][:, :used] @ rows.T
         return product
 
     def question(self, Z: np.ndarray) -> Asked:
-        """The queries Z (m, r) as `products` takes them, (m, columns), and their constants (m,)."""
+        """The queries Z (m, r) as `products` takes them, (m, columns), and their constants (m,).
+
+        Columns are a multiple of `TILED` and 3 or more beyond the coordinates: for the sum of levels of no bits, for
+        the offset and, always 0, for what is copied too much."""
         weights, along, constant = self.code.ask(Z)
         fixed = np.flatnonzero(self.cell < 0)
         base = weights[:, fixed] @ self.code.tables[fixed, 0]
-        return np.column_stack([weights[:, self._columns[0]], base, along]), constant
+        order = self._columns[0]
+        columns = np.zeros((len(Z), -(-(len(order) + 3) // TILED) * TILED), np.float32)
+        columns[:, : len(order)] = weights[:, order]
+        columns[:, len(order)], columns[:, len(order) + 1] = base, along
+        return columns, constant
 
 
 def _widest_first(bits: np.ndarray) -> np.ndarray:
@@ -394,29 +408,55 @@ def _scan_kernel() -> Any:
 
 
 @cache
+def block_rows() -> Any:
+    """Compiled: decode the 32 rows of a block into `out` (32, columns of a question)."""
+    import numba
+
+    @numba.njit(cache=True, nogil=True)
+    def kernel(packed, columns, starts, values, scales, step, numbers, block, out):  # type: ignore[no-untyped-def]
+        cells, first = len(columns) - 1, block * LANES
+        end = columns[cells]
+        factor, offset = np.ones(LANES, np.float32), np.zeros(LANES, np.float32)
+        for lane in range(min(LANES, len(numbers) - first)):
+            factor[lane], offset[lane] = numbers[first + lane, 0], numbers[first + lane, 1]
+        for c in range(cells):
+            width, column, start = columns[c + 1] - columns[c], columns[c], starts[c]
+            # 1, 2, 4 or 8 values are copied at a time; those too many are overwritten by the next
+            for lane in range(LANES):
+                at, scale = start + width * np.int64(packed[block, c, lane]), factor[lane]
+                if width == 1:
+                    out[lane, column] = values[at] * scale
+                elif width == 2:
+                    out[lane, column], out[lane, column + 1] = values[at] * scale, values[at + 1] * scale
+                else:
+                    w, x, y, z = values[at], values[at + 1], values[at + 2], values[at + 3]
+                    out[lane, column], out[lane, column + 1] = w * scale, x * scale
+                    out[lane, column + 2], out[lane, column + 3] = y * scale, z * scale
+                    if width > 4:
+                        i, j, k, m = values[at + 4], values[at + 5], values[at + 6], values[at + 7]
+                        out[lane, column + 4], out[lane, column + 5] = i * scale, j * scale
+                        out[lane, column + 6], out[lane, column + 7] = k * scale, m * scale
+            if len(scales) > 0 and ((c + 1) % step == 0 or c + 1 == cells):
+                for lane in range(LANES):
+                    scale = scales[packed[block, cells + c // step, lane]]
+                    for k in range(columns[c - c % step], columns[c + 1]):
+                        out[lane, k] *= scale
+        out[:, end], out[:, end + 1] = factor, offset
+        out[:, end + 2 :] = 0
+
+    return kernel
+
+
+@cache
 def _decode_kernel() -> Any:
     import numba
 
+    globals().update(decode=block_rows())
+
     @numba.njit(cache=True, parallel=True, nogil=True)
     def kernel(packed, columns, starts, values, scales, step, numbers, out):  # type: ignore[no-untyped-def]
-        cells = len(columns) - 1
-        all_columns = columns[cells]
         for block in numba.prange(len(out) // LANES):
-            first = block * LANES
-            factor = np.ones(LANES, np.float32)
-            for lane in range(LANES):
-                offset = np.float32(0)
-                if first + lane < len(numbers):
-                    factor[lane], offset = numbers[first + lane, 0], numbers[first + lane, 1]
-                out[first + lane, all_columns], out[first + lane, all_columns + 1] = factor[lane], offset
-            for c in range(cells):
-                width, column, start = columns[c + 1] - columns[c], columns[c], starts[c]
-                for lane in range(LANES):
-                    at = start + width * np.int64(packed[block, c, lane])
-                    scale = factor[lane]
-                    if len(scales) > 0:
-                        scale *= scales[packed[block, cells + c // step, lane]]
-                    for k in range(width):
-                        out[first + lane, column + k] = values[at + k] * scale
+            rows = out[block * LANES : (block + 1) * LANES]
+            decode(packed, columns, starts, values, scales, step, numbers, block, rows)
 
     return kernel

@@ -171,12 +171,13 @@ def test_full_effort_returns_the_flat_results_for_every_codec(index: str, text: 
     same_results(searcher.search(Q[:1], K), BlockSearcher(codec.tiers[0], codes).search(Q[:1], K))
 
 
-@pytest.mark.parametrize("way", ["looked up", "decoded"])
+@pytest.mark.parametrize("way", ["looked up", "decoded", "decoded in parts"])
 @pytest.mark.parametrize(
     "text", ["adaptive@8B", "trellis@8B", "rabitq1", "rabitq4", "lvq8", "tqc3", "fp4b16", "hamming"]
 )
 def test_lists_are_looked_up_or_decoded_alike(text: str, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ivf_module, "LOOKED_UP", 10**9 if way == "looked up" else 0)
+    monkeypatch.setattr(ListScanner, "looks_up", lambda scanner, probed: way == "looked up")
+    monkeypatch.setattr(ivf_module, "SCORES", 2 * N if way == "decoded in parts" else ivf_module.SCORES)
     codec, codes, structure = built(f"ivf12,{text}")
     searcher = structure.searcher(codec.tiers[0], codes)
     assert isinstance(searcher, ListScanner)
@@ -191,6 +192,14 @@ def test_lists_are_looked_up_or_decoded_alike(text: str, way: str, monkeypatch: 
                 again = few.search(Q, K)
             np.testing.assert_array_equal(again[1], found[1])
             np.testing.assert_array_equal(again[0], found[0])
+
+
+def test_lists_are_looked_up_for_few_queries_and_decoded_for_many() -> None:
+    codec, codes, structure = built("ivf12,adaptive@8B", rows=3000)
+    searcher = structure.searcher(codec.tiers[0], codes)
+    assert isinstance(searcher, ListScanner)
+    assert searcher.looks_up(np.arange(12)[None])
+    assert not searcher.looks_up(np.tile(np.arange(12), (400, 1)))
 
 
 @needs_faiss

@@ -355,8 +355,11 @@ for spec in ("trellis@13B", "lvq8", "hnsw4,trellis@13B", "ivf4,trellis@13B"):
     codes = codec.encode(X)
     index = codec.spec.index
     structure = None if index is None else build_structure(index, codec, codes, training)
-    build_searcher(codec, codes, structure=structure).search(X[:2], 3)
-kernels = (cells._scan_kernel(), hnsw._walk_kernel(), ivf._scan_kernel())
+    for number in (2, 20):
+        ivf.ListScanner.looks_up = lambda scanner, probed: number == 2
+        build_searcher(codec, codes, structure=structure).search(X[:number], 3)
+kernels = (cells._scan_kernel(), cells._decode_kernel(), hnsw._walk_kernel(), ivf._scan_kernel())
+kernels += (ivf._product_kernel(), ivf._best_kernel())
 print(sum(sum(one.stats.cache_misses.values()) for one in kernels))
 """
 
@@ -371,4 +374,4 @@ def test_compiled_loops_are_kept_for_the_next_process(tmp_path: Path) -> None:
             capture_output=True, text=True, check=True, env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
         )  # fmt: skip
         misses.append(int(done.stdout))
-    assert misses == [3, 0]
+    assert misses == [6, 0]

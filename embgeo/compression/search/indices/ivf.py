@@ -12,7 +12,7 @@ import numpy as np
 from embgeo.compression.codecs.codebooks import training_rows
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.part import Index, Structure, index
-from embgeo.compression.search.cells import LANES, Cells, block_sums, keep
+from embgeo.compression.search.cells import LANES, Cells, block_rows, block_sums, keep
 from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
 from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, EffortSearcher, Found, any_norm, metric_of
@@ -28,8 +28,13 @@ PASSES = 12
 ASSIGNED_ROWS = 65_536
 SMALL_LIST = 4096  # average rows per list, below which one thread reads it
 POOL = 200
-LOOKED_UP = 10_000  # cells of all queries of a batch; more are slower than decoding once
+# nanoseconds with one thread; only their ratios matter
+LOOKUP, TABLE = 0.5, 500.0  # a byte of a row, the table of a cell
+DECODED, PRODUCT = 0.8, 0.02  # a coordinate of a row, also with a query
+SCORES = 2**23  # of queries with the rows that they read, held at a time
 take: Any = None
+decode: Any = None
+tile: Any = None
 sums: Any = None
 
 
@@ -276,8 +281,15 @@ class ListScanner:
         lists = self.lists
         probed = np.argsort(-list_scores(Z, lists.centroids, lists.metric), axis=1, kind="stable")[:, : self.effort]
         best = TopK.empty(len(Z), k)
-        (self._look_up if len(Z) * self.cells.count <= LOOKED_UP else self._decode)(Z, probed, best)
+        (self._look_up if self.looks_up(probed) else self._decode)(Z, probed, best)
         return best.scores + bias[:, None], best.rows
+
+    def looks_up(self, probed: np.ndarray) -> bool:
+        """Whether looking up every byte of every pair of query and row takes less than decoding each row once."""
+        sizes, cells = np.diff(self.lists.bounds), self.cells
+        pairs, rows = sizes[probed].sum(), sizes[np.unique(probed)].sum()
+        looked_up = cells.count * (LOOKUP * pairs + TABLE * len(probed))
+        return bool(looked_up <= len(cells.cell) * (DECODED * rows + PRODUCT * pairs))
 
     def _look_up(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
         """Scan the lists of one query after another, by its byte tables."""
@@ -288,18 +300,105 @@ class ListScanner:
         _scan_kernel()(*cells.held, tables, along, constant, probed, *places, best.scores, best.rows)
 
     def _decode(self, Z: np.ndarray, probed: np.ndarray, best: TopK) -> None:
-        """Decode each list that is probed once, for all its queries."""
+        """Decode each list that is probed once for all its queries, then keep the best of each query."""
         bounds, (columns, constant) = self.lists.bounds, self.cells.question(Z)
-        for number in np.unique(probed):
-            first, last = int(bounds[number]), int(bounds[number + 1])
-            if first == last:
-                continue
-            asking = np.flatnonzero((probed == number).any(axis=1))
-            mine = TopK(best.scores[asking], best.rows[asking])
-            asked = columns[asking], constant[asking]
-            mine.merge(self.cells.products(asked, first, last), self.lists.rows[first:last])
-            best.scores[asking], best.rows[asking] = mine.scores, mine.rows
-        best.scores += constant[:, None]
+        read = np.diff(bounds)[probed]
+        step = max(1, SCORES // max(1, int(read.sum(axis=1).max())))
+        for at in range(0, len(Z), step):
+            here = slice(at, at + step)
+            lists, rows = probed[here].ravel(), read[here].ravel()
+            by_list = np.argsort(lists, kind="stable")
+            pairs = np.searchsorted(lists[by_list], np.arange(len(bounds)))
+            spots = np.cumsum(rows) - rows  # where the scores of a query with a list begin
+            scores = np.empty(int(rows.sum()), np.float32)
+            asking = by_list // probed.shape[1]
+            pairs_of = (columns[here], asking, pairs, bounds, spots[by_list])
+            _product_kernel()(*self.cells.decodable, *pairs_of, scores)
+            kept = (best.scores[here], best.rows[here])
+            _best_kernel()(
+                scores, spots[:: probed.shape[1]], constant[here], probed[here], bounds, self.lists.rows, *kept
+            )
+
+
+@cache
+def _tile() -> Any:
+    import numba
+
+    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    def kernel(rows, columns, p, q, r, s, first, last, out):  # type: ignore[no-untyped-def]
+        width = columns.shape[1]
+        for i in range(first // 4 * 4, last, 4):
+            p0 = p1 = p2 = p3 = q0 = q1 = q2 = q3 = np.float32(0)
+            r0 = r1 = r2 = r3 = s0 = s1 = s2 = s3 = np.float32(0)
+            for c in range(width):
+                x0, x1, x2, x3 = rows[i, c], rows[i + 1, c], rows[i + 2, c], rows[i + 3, c]
+                a, b, d, e = columns[p, c], columns[q, c], columns[r, c], columns[s, c]
+                p0, p1, p2, p3 = p0 + a * x0, p1 + a * x1, p2 + a * x2, p3 + a * x3
+                q0, q1, q2, q3 = q0 + b * x0, q1 + b * x1, q2 + b * x2, q3 + b * x3
+                r0, r1, r2, r3 = r0 + d * x0, r1 + d * x1, r2 + d * x2, r3 + d * x3
+                s0, s1, s2, s3 = s0 + e * x0, s1 + e * x1, s2 + e * x2, s3 + e * x3
+            out[0, i], out[0, i + 1], out[0, i + 2], out[0, i + 3] = p0, p1, p2, p3
+            out[1, i], out[1, i + 1], out[1, i + 2], out[1, i + 3] = q0, q1, q2, q3
+            out[2, i], out[2, i + 1], out[2, i + 2], out[2, i + 3] = r0, r1, r2, r3
+            out[3, i], out[3, i + 1], out[3, i + 2], out[3, i + 3] = s0, s1, s2, s3
+
+    return kernel
+
+
+@cache
+def _product_kernel() -> Any:
+    import numba
+
+    # closures would be compiled anew by every process
+    globals().update(decode=block_rows(), tile=_tile())
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(  # type: ignore[no-untyped-def]
+        packed, starts, places, values, scales, step, numbers, columns, asking, pairs, bounds, spots, out
+    ):
+        lists = len(bounds) - 1
+        parts = min(lists, 64)
+        for part in numba.prange(parts):
+            rows, sums = np.empty((LANES, columns.shape[1]), np.float32), np.empty((4, LANES), np.float32)
+            decoded = -1
+            for number in range(lists * part // parts, lists * (part + 1) // parts):
+                begin, end, first, last = bounds[number], bounds[number + 1], pairs[number], pairs[number + 1]
+                if begin == end or first == last:
+                    continue
+                for block in range(begin // LANES, (end + LANES - 1) // LANES):
+                    if block != decoded:
+                        decode(packed, starts, places, values, scales, step, numbers, block, rows)
+                        decoded = block
+                    low, high = max(begin - block * LANES, 0), min(end - block * LANES, LANES)
+                    for at in range(first, last, 4):
+                        q, r, s = min(at + 1, last - 1), min(at + 2, last - 1), min(at + 3, last - 1)
+                        tile(rows, columns, asking[at], asking[q], asking[r], asking[s], low, high, sums)
+                        for pair in range(at, min(at + 4, last)):
+                            spot = spots[pair] + block * LANES - begin
+                            for row in range(low, high):
+                                out[spot + row] = sums[pair - at, row]
+
+    return kernel
+
+
+@cache
+def _best_kernel() -> Any:
+    import numba
+
+    globals().update(take=keep())
+
+    @numba.njit(cache=True, parallel=True, nogil=True)
+    def kernel(found, spots, constant, probed, bounds, places, scores, rows):  # type: ignore[no-untyped-def]
+        for q in numba.prange(len(probed)):
+            count, at, best, mine = 0, spots[q], scores[q], rows[q]
+            for number in probed[q]:
+                for row in range(bounds[number], bounds[number + 1]):
+                    score = found[at] + constant[q]
+                    at += 1
+                    if score >= best[-1]:
+                        _, count = take(best, mine, count, score, places[row])
+
+    return kernel
 
 
 @cache
