@@ -37,8 +37,46 @@ def tree_lengths(
     if rows.min() < 0 or rows.max() >= len(D):
         raise InputError(f"members must be rows of the matrix, 0 to {len(D) - 1}; got {rows.min()} to {rows.max()}")
     D = np.ascontiguousarray(D, dtype=np.float32)
-    reach, near = neighbours or (np.empty((0, 1), np.float32), np.empty((0, 0), np.int64))
+    if neighbours is None:
+        return np.sort(_prim()(D, rows))
+    reach, near = neighbours
     return np.sort(_join()(D, rows, np.ascontiguousarray(near), np.ascontiguousarray(reach[:, -1])))
+
+
+@cache
+def _prim() -> Callable[..., Any]:
+    from numba import njit
+
+    @njit(cache=True, nogil=True)
+    def prim(D: np.ndarray, members: np.ndarray) -> np.ndarray:
+        n = len(members)
+        outside = members.copy()  # points not yet in the tree fill the first `left` places
+        nearest = np.full(n, np.inf, np.float32)  # their distance to the tree
+        lengths = np.empty(n - 1, np.float32)
+        newest = outside[0]
+        left = n - 1
+        outside[0] = outside[left]
+        for step in range(n - 1):
+            row = D[newest]
+            best = np.float32(np.inf)
+            place = 0
+            for j in range(left):
+                distance = row[outside[j]]
+                if distance < nearest[j]:
+                    nearest[j] = distance
+                else:
+                    distance = nearest[j]
+                if distance < best:
+                    best = distance
+                    place = j
+            lengths[step] = nearest[place]
+            newest = outside[place]
+            left -= 1
+            outside[place] = outside[left]
+            nearest[place] = nearest[left]
+        return lengths
+
+    return prim
 
 
 @cache
@@ -50,10 +88,8 @@ def _join() -> Callable[..., Any]:
         """Points are named by their place among the members; `reach` bounds what a row's list leaves out from below."""
         n, listed = len(members), near.shape[1]
         where = np.full(len(near), -1, np.int64)
-        bound = np.full(n, -np.inf, np.float32)
-        if listed:
-            where[members] = np.arange(n)
-            bound[:] = reach[members]
+        where[members] = np.arange(n)
+        bound = reach[members]
         label = np.arange(n)  # the component, named after one of its points
         size = np.ones(n, np.int64)
         following = np.arange(n)  # the points of a component in a circle
