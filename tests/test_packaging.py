@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
 from fnmatch import fnmatch
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 ROOTS = ("embgeo", "cli", "reports", "datasets/loaders", "datasets/tiny")
 # left by tools, or notes for people
@@ -124,3 +127,42 @@ def test_waiting_threads_sleep_unless_the_user_says_otherwise(mine: str | None) 
     env = asked if mine is None else {**asked, "OMP_WAIT_POLICY": mine}
     said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
     assert said.split() == [mine or "PASSIVE", "False"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is here")
+def test_the_gpu_extra_works_on_a_machine_without_a_gpu(repository: Path, tmp_path: Path) -> None:
+    """Installs faiss-gpu with its CUDA libraries, 1.6 GB, into an environment that is removed afterwards."""
+    source, venv, work = (tmp_path / name for name in ("source", "venv", "work"))
+    work.mkdir()
+    X = np.random.default_rng(0).standard_normal((500, 32)).astype(np.float32)
+    for name, array in (("docs", X), ("queries", X[:40]), ("one", X[3])):
+        np.save(work / f"{name}.npy", array)
+
+    def call(*words: str, folder: Path = work, exit_code: int = 0) -> str:
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == exit_code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    try:
+        call("git", "checkout-index", "-a", f"--prefix={source}/", folder=repository)
+        call(sys.executable, "-m", "venv", str(venv))
+        for wanted in ("torch", ".[gpu]"):
+            call(
+                f"{venv}/bin/python",
+                *["-m", "pip", "install", "-q", "--no-compile", "-c", "constraints.txt"],
+                wanted,
+                folder=source,
+            )
+        embgeo = f"{venv}/bin/embgeo"
+        assert "Usage" in call(embgeo, "--help")
+        assert "faiss-gpu" in call(embgeo, "doctor")
+        call(embgeo, "analyze", "vectors:docs.npy", "--measures", "twonn_dim", "--quiet")
+        named = [word for spec in ("f32", "int8", "binary") for word in ("--spec", spec)]
+        call(embgeo, "compress", "vectors:docs.npy", "--queries-vectors", "queries.npy", *named, "--quiet")
+        [run] = map(str, (work / "embgeo-runs").glob("compress-*"))
+        asked = (embgeo, "search", run, "--vector", "one.npy", "-k", "3")
+        assert call(*asked).split("\n")[1].split()[-1] == "3"
+        assert "Use --device cpu" in call(*asked, "--device", "cuda", exit_code=2)
+    finally:
+        shutil.rmtree(venv, ignore_errors=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from embgeo.compression.codecs.additive_code import AdditiveCode
     from embgeo.compression.codecs.codec import Tier
     from embgeo.compression.codecs.summed_code import SummedCode
-    from embgeo.compression.codecs.table_code import TableCode
+    from embgeo.compression.codecs.table_code import PlainCode, TableCode
     from embgeo.compression.codecs.training import Training
     from embgeo.compression.search.searcher import EffortSearcher
 
@@ -86,11 +86,6 @@ class FittedQuantizer(FittedPart):
     """Coordinates ↔ bytes, frozen."""
 
     @property
-    def gpu_faiss(self) -> bool:
-        """Whether faiss-gpu has a flat index of this format too."""
-        return False
-
-    @property
     def faiss_rounds_queries(self) -> bool:
         """Whether FAISS scores a rounded query on some processors: it may hold the codes, but does not search here."""
         return False
@@ -134,8 +129,8 @@ class FittedQuantizer(FittedPart):
         """An empty trained flat FAISS index that takes the codes as they are and searches fast, or None."""
         return None
 
-    def torch_decoder(self, device: str) -> Callable[[Any], Any] | None:
-        """A function (n, code_bytes) uint8 tensor → (n, r) float32 tensor on the device, or None."""
+    def plain_code(self) -> PlainCode | None:
+        """Its code as a number for each coordinate, or None: lets a GPU multiply it as it is."""
         return None
 
 

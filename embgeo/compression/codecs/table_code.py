@@ -1,8 +1,8 @@
-"""Codes whose score is a sum over parts: each part is decoded by its own table."""
+"""Codes whose score is a sum over parts, each decoded by its own table, or a number for each coordinate."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -47,3 +47,14 @@ class TableCode:
         faiss.copy_array_to_vector(np.ascontiguousarray(self.centroids).ravel(), index.pq.centroids)
         index.is_trained = True
         return index
+
+
+@dataclass(frozen=True)
+class PlainCode:
+    """A row decodes to low + step · value / scale, where its bytes are values of `type`, named as torch does: `uint8`,
+    `float16`, `float8_e4m3fn` …; low and step are (r,) or (1,) float32."""
+
+    type: str
+    low: np.ndarray = field(default_factory=lambda: np.zeros(1, np.float32))
+    step: np.ndarray = field(default_factory=lambda: np.ones(1, np.float32))
+    scale: float = 1.0

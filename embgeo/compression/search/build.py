@@ -5,7 +5,9 @@
     by level               codes that are sums over levels: adaptive trellis rabitq eden lvq tq binary fp8 …
     by block               anything else, and everything without FAISS: decode a block, multiply
 
-On a GPU faiss-gpu takes float32 and float16; everything else is decoded and multiplied there with torch. Links or lists
+On a GPU torch multiplies bytes, signs and 8-bit floats as they are and decodes all other codes there; codes that do
+not fit go there block by block. faiss-gpu, if it is installed, takes float32, and lists of the formats that it has: its
+flat float16 rounds queries, and one list of all rows would occupy one block of threads for each query. Links or lists
 are searched by FAISS if it can hold the codes, otherwise by our own code.
 """
 
@@ -20,14 +22,12 @@ from embgeo.compression.codecs.part import Index, Structure
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.fast_scan import search_by_fast_scan
 from embgeo.compression.search.flat import BlockSearcher, search_by_levels
-from embgeo.compression.search.on_faiss import search_on_faiss, search_on_gpu_faiss, structure_on_faiss
-from embgeo.compression.search.on_torch import TorchSearcher
+from embgeo.compression.search.on_faiss import faiss_on_gpu, on_gpu, search_on_faiss, structure_on_faiss
 from embgeo.compression.search.searcher import BLOCK_ROWS, EffortSearcher, Searcher, metric_of
 from embgeo.compression.search.tiers import TieredSearcher
 
 Backend = Callable[[Tier, np.ndarray], Searcher | None]
 ON_CPU: tuple[Backend, ...] = (search_by_fast_scan, search_on_faiss, search_by_levels, BlockSearcher)
-ON_CUDA: tuple[Backend, ...] = (search_on_gpu_faiss, lambda tier, codes: TorchSearcher(tier, codes, "cuda"))
 
 
 def build_searcher(
@@ -35,26 +35,39 @@ def build_searcher(
 ) -> Searcher:
     """The fastest searcher for this codec on this machine, over its codes (n, code_bytes).
 
-    With a `structure` (links, lists) the search uses it, on the CPU. AssertionError if it was built under another
-    metric than the codec's.
+    `device` is "cpu", "cuda" or "cuda:N"; with "torch", torch's CPU device does what a GPU would (for tests). With a
+    `structure` (links, lists) the search uses it, on the CPU if faiss-gpu has no such index. AssertionError if it was
+    built under another metric than the codec's.
     """
     first, *second = codec.by_tier(codes)
     tier = codec.tiers[0]
-    searcher = _flat(tier, first, device) if structure is None else _with_structure(tier, first, structure)
+    searcher = _flat(tier, first, device) if structure is None else _with_structure(tier, first, structure, device)
     return TieredSearcher(searcher, codec.tiers[1], second[0], codec.spec.factor) if second else searcher
 
 
 def _flat(tier: Tier, codes: np.ndarray, device: str) -> Searcher:
-    backends = ON_CUDA if device == "cuda" else ON_CPU
-    if tier.spec.centred:
-        backends = (BlockSearcher,)
+    if device == "torch" or device.startswith("cuda"):
+        return _on_device(tier, codes, device)
+    backends = (BlockSearcher,) if tier.spec.centred else ON_CPU
     return next(found for backend in backends if (found := backend(tier, codes)) is not None)
 
 
-def _with_structure(tier: Tier, codes: np.ndarray, structure: Structure) -> EffortSearcher:
+def _on_device(tier: Tier, codes: np.ndarray, device: str) -> Searcher:
+    from embgeo.compression.search.on_torch import TorchSearcher  # torch takes seconds to import
+
+    plain = None if tier.spec.centred else tier.quantizer.plain_code()
+    if plain is not None and plain.type == "float32" and faiss_on_gpu(tier, device):
+        found = on_gpu(search_on_faiss(tier, codes), device)
+        if found is not None:
+            return found
+    return TorchSearcher(tier, codes, "cpu" if device == "torch" else device)
+
+
+def _with_structure(tier: Tier, codes: np.ndarray, structure: Structure, device: str) -> EffortSearcher:
     if structure.metric != metric_of(tier.similarity):
         raise AssertionError(f"the index was built under {structure.metric}, the codec compares by {tier.similarity}")
-    return structure_on_faiss(tier, codes, structure) or structure.searcher(tier, codes)
+    found = structure_on_faiss(tier, codes, structure)
+    return on_gpu(found, device) or found or structure.searcher(tier, codes)
 
 
 def build_structure(index: Index, codec: Codec, codes: np.ndarray, training: Training) -> Structure:

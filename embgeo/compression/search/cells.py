@@ -72,6 +72,10 @@ class Cells:
                 numbers[start : start + len(block)] = code.numbers(block)
         return cls(code, len(codes), cell, shift, packed, numbers)
 
+    def by_row(self) -> np.ndarray:
+        """(n, cells) uint8: the bytes of each row, one after another."""
+        return self.packed.transpose(0, 2, 1).reshape(-1, self.packed.shape[1])[: self.rows]
+
     @property
     def nbytes(self) -> int:
         return int(self.packed.nbytes + self.numbers.nbytes)

@@ -7,7 +7,6 @@ given tables (`table_code`), which can represent a scalar code of any alphabet t
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,6 +19,7 @@ from embgeo.compression.search.flat import LOOKED_UP, BlockSearcher
 from embgeo.compression.search.searcher import Found, any_norm, best_of, metric_of
 
 ADD_ROWS = 65_536
+MAX_SELECTED = 2048  # by FAISS on a GPU
 
 
 def faiss_available() -> bool:
@@ -140,7 +140,8 @@ class FaissSearcher:
     (100,000 × 384, 200 queries, one thread: int8 4 times, float32 14 times as fast, `benchmarks/code_search.py`).
     """
 
-    few_queries = LOOKED_UP
+    effort = 0
+    parameters = None
 
     def __init__(self, tier: Tier, codes: np.ndarray, index: Any) -> None:
         import faiss
@@ -156,26 +157,11 @@ class FaissSearcher:
 
     @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
-        if len(Q) > self.few_queries:
+        if len(Q) > LOOKED_UP:
             return self.blocks.search(Q, k)
         Z, bias = self.tier.queries(Q)
         scores, rows = search_index(self.index, Z - self.centre, k)
         return scores + bias[:, None], rows
-
-
-class GpuFaissSearcher(FaissSearcher):
-    """The same on the first CUDA device, by faiss-gpu, in batches too."""
-
-    few_queries = sys.maxsize
-
-    def __init__(self, tier: Tier, codes: np.ndarray, index: Any) -> None:
-        import faiss
-
-        super().__init__(tier, codes, index)
-        self._resources = faiss.StandardGpuResources()  # owns the memory of the index: it must live as long
-        self.index = faiss.index_cpu_to_gpu(self._resources, 0, self.index)
-        assert_metric(self.index, metric_of(tier.similarity))
-        self.name = f"faiss {type(self.index).__name__} on the GPU"
 
 
 @dataclass(frozen=True)
@@ -201,13 +187,56 @@ class FaissStructureSearcher:
     def ram_bytes(self) -> int:
         return self.code_ram_bytes + self.structure.faiss_ram_bytes
 
+    @property
+    def parameters(self) -> Any:
+        """FAISS search parameters for the effort."""
+        return self.structure.faiss_parameters(self.effort)
+
     def with_effort(self, effort: int) -> FaissStructureSearcher:
         return replace(self, effort=effort)
 
     @any_norm
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
-        scores, rows = search_index(self.index, Z, k, self.structure.faiss_parameters(self.effort))
+        scores, rows = search_index(self.index, Z, k, self.parameters)
+        return scores + bias[:, None], rows
+
+
+@dataclass(frozen=True)
+class GpuFaissSearcher:
+    """The index of `host` on a CUDA device, where FAISS selects at most 2,048 rows or lists; larger searches are
+    done by `host`.
+
+    Attributes
+    ----------
+    index, resources : what lies on the device, and what owns its memory there.
+    """
+
+    host: Any
+    index: Any
+    resources: Any
+
+    @property
+    def tier(self) -> Tier:
+        return self.host.tier
+
+    @property
+    def name(self) -> str:
+        return f"faiss {type(self.index).__name__} on the GPU"
+
+    @property
+    def ram_bytes(self) -> int:
+        return self.host.ram_bytes
+
+    def with_effort(self, effort: int) -> GpuFaissSearcher:
+        return replace(self, host=self.host.with_effort(effort))
+
+    @any_norm
+    def search(self, Q: np.ndarray, k: int) -> Found:
+        if max(min(k, self.index.ntotal), self.host.effort) > MAX_SELECTED:
+            return self.host.search(Q, k)
+        Z, bias = self.tier.queries(Q)
+        scores, rows = search_index(self.index, Z, k, self.host.parameters)
         return scores + bias[:, None], rows
 
 
@@ -221,18 +250,31 @@ def search_on_faiss(tier: Tier, codes: np.ndarray) -> FaissSearcher | None:
     return None if index is None else FaissSearcher(tier, codes, index)
 
 
-def search_on_gpu_faiss(tier: Tier, codes: np.ndarray) -> GpuFaissSearcher | None:
-    """The same on a GPU, if faiss-gpu is installed, finds a device and has the format.
+def faiss_on_gpu(tier: Tier, device: str) -> bool:
+    """Whether `device` is a CUDA device and faiss-gpu is installed and finds one.
 
     Not under euclidean similarity: there it uses norms and products, which cancel far from the origin.
     """
-    if tier.similarity == "euclidean" or not tier.quantizer.gpu_faiss or not faiss_available():
+    if not device.startswith("cuda") or tier.similarity == "euclidean" or not faiss_available():
+        return False
+    import faiss
+
+    return hasattr(faiss, "StandardGpuResources") and faiss.get_num_gpus() > 0
+
+
+def on_gpu(host: FaissSearcher | FaissStructureSearcher | None, device: str) -> GpuFaissSearcher | None:
+    """The same on a CUDA device, `cuda` or `cuda:1`, if FAISS has such an index there and room for it."""
+    if host is None or not faiss_on_gpu(host.tier, device):
         return None
     import faiss
 
-    if not hasattr(faiss, "StandardGpuResources") or faiss.get_num_gpus() == 0:
+    resources = faiss.StandardGpuResources()
+    try:
+        index = faiss.index_cpu_to_gpu(resources, int(device.partition(":")[2] or 0), host.index)
+    except RuntimeError:
         return None
-    return GpuFaissSearcher(tier, codes, native_index(tier))
+    assert_metric(index, metric_of(host.tier.similarity))
+    return GpuFaissSearcher(host, index, resources)
 
 
 def structure_on_faiss(tier: Tier, codes: np.ndarray, structure: Structure) -> FaissStructureSearcher | None:

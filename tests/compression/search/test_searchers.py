@@ -19,7 +19,7 @@ from embgeo.compression.search import flat as module
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.fast_scan import FastScanSearcher
 from embgeo.compression.search.flat import LOOKED_UP, BlockSearcher, LevelSearcher
-from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available, search_on_gpu_faiss
+from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available
 from embgeo.embeddings import normalise
 from embgeo.threads import limited_threads
 
@@ -302,42 +302,6 @@ def test_a_faiss_index_of_the_wrong_metric_is_not_served() -> None:
 def test_faiss_is_hidden_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     assert not faiss_available()
-
-
-@pytest.mark.skipif(not faiss_available(), reason="needs FAISS")
-@pytest.mark.parametrize("similarity", ["cosine", "dot"])
-def test_faiss_gpu_gets_our_codes_where_it_has_the_index(similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a device, the CPU build stands in: which codes and queries it gets, and what goes to torch."""
-    import faiss
-
-    handed = []
-
-    def to_gpu(resources: object, device: int, index: faiss.Index) -> faiss.Index:
-        assert resources == "resources"
-        assert device == 0
-        handed.append(index.ntotal)
-        return index
-
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 1)
-    monkeypatch.setattr(faiss, "StandardGpuResources", lambda: "resources", raising=False)
-    monkeypatch.setattr(faiss, "index_cpu_to_gpu", to_gpu, raising=False)
-    Q = vectors(M, similarity, 1)
-    for text in ("f32", "f16", "pca16,f16"):
-        codec, codes = stored(text, similarity)
-        searcher = build_searcher(codec, codes, "cuda")
-        assert searcher.name.endswith("on the GPU")
-        agrees(searcher.search(Q, K), oracle(codec, codes, Q), K)
-    assert handed == [N, N, N]
-    for text in ("int8", "fp8", "rot,binary", "bf16"):
-        assert on_gpu(text, similarity) is None, "torch searches it"
-    assert on_gpu("f32", "euclidean") is None, "its norms and products cancel far from the origin"
-    monkeypatch.setattr(faiss, "get_num_gpus", lambda: 0)
-    assert on_gpu("f32", similarity) is None
-
-
-def on_gpu(text: str, similarity: str) -> object:
-    codec, codes = stored(text, similarity)
-    return search_on_gpu_faiss(codec.tiers[0], codes)
 
 
 KERNELS = """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,13 +42,6 @@ class FittedSigns(FittedQuantizer):
     def table_code(self) -> TableCode | None:
         size = self.magnitude[0]
         return TableCode.of_levels(1, np.tile([-size, size], (self.width, 1)))
-
-    def torch_decoder(self, device: str) -> Callable[[Any], Any]:
-        import torch
-
-        shifts = torch.arange(8, dtype=torch.uint8, device=device)
-        size, width = float(self.magnitude[0]), self.width
-        return lambda codes: ((codes[:, :, None] >> shifts) & 1).flatten(1)[:, :width].float() * (2 * size) - size
 
 
 @quantizer(r"binary", example="binary", summary="one sign bit per coordinate, float query × ±1", fitted=FittedSigns)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +9,7 @@ import ml_dtypes
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.table_code import PlainCode
 from embgeo.compression.codecs.training import Training
 
 FORMATS: dict[str, np.dtype] = {
@@ -42,10 +42,6 @@ class FittedCast(FittedQuantizer):
         return values.astype(np.float32)
 
     @property
-    def gpu_faiss(self) -> bool:
-        return self.format in ("f32", "f16")
-
-    @property
     def faiss_rounds_queries(self) -> bool:
         return self.format == "bf16"
 
@@ -59,11 +55,8 @@ class FittedCast(FittedQuantizer):
         index.is_trained = True
         return index
 
-    def torch_decoder(self, device: str) -> Callable[[Any], Any]:
-        import torch
-
-        kind = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}[self.format]
-        return lambda codes: codes.view(kind).float()
+    def plain_code(self) -> PlainCode:
+        return PlainCode(FORMATS[self.format].name)
 
 
 class Cast(Quantizer):

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import ml_dtypes
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
-from embgeo.compression.codecs.table_code import TableCode
+from embgeo.compression.codecs.table_code import PlainCode, TableCode
 from embgeo.compression.codecs.training import Training
 
 FORMATS: dict[str, np.dtype] = {
@@ -66,11 +65,8 @@ class FittedFloat8(FittedQuantizer):
     def table_code(self) -> TableCode:
         return TableCode.of_levels(8, np.tile(self.table / self.scale[0], (self.width, 1)))
 
-    def torch_decoder(self, device: str) -> Callable[[Any], Any]:
-        import torch
-
-        table = torch.as_tensor(self.table / self.scale[0], device=device)
-        return lambda codes: table[codes.int()]
+    def plain_code(self) -> PlainCode:
+        return PlainCode(FORMATS[self.format].name, scale=float(self.scale[0]))
 
 
 class Float8Format(Quantizer):

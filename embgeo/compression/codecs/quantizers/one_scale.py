@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.table_code import PlainCode
 from embgeo.compression.codecs.training import Training
 
 
@@ -44,6 +45,9 @@ class FittedOneScale(FittedQuantizer):
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         return np.asarray(self.low + self.step * codes.astype(np.float32), np.float32)
+
+    def plain_code(self) -> PlainCode:
+        return PlainCode("uint8", self.low, self.step)
 
     def query_side(self, Z: np.ndarray) -> np.ndarray:
         lengths = np.linalg.norm(Z, axis=1, keepdims=True).astype(np.float32)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
-from embgeo.compression.codecs.table_code import TableCode
+from embgeo.compression.codecs.table_code import PlainCode, TableCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_nibbles, unpack_nibbles
 
@@ -68,14 +67,8 @@ class FittedUniform(FittedQuantizer):
         index.is_trained = True
         return index
 
-    def torch_decoder(self, device: str) -> Callable[[Any], Any]:
-        import torch
-
-        low, step = (torch.as_tensor(array, device=device) for array in (self.low, self.step))
-        width = len(self.low)
-        if self.bits == 8:
-            return lambda codes: low + step * codes.float()
-        return lambda codes: low + step * torch.stack([codes & 15, codes >> 4], 2).flatten(1)[:, :width].float()
+    def plain_code(self) -> PlainCode | None:
+        return PlainCode("uint8", self.low, self.step) if self.bits == 8 else None
 
     def saturation(self, Z: np.ndarray) -> float:
         """Share of the values of Z (n, r) that are clipped: beyond the range by more than half a step."""
