@@ -44,4 +44,6 @@ def command(output: Output, **asked: Any) -> None:
 
     hits = search(request)
     output.show(hits_table(hits))
+    if hits.doubt:
+        output.sentence(hits.doubt)
     output.json([asdict(hit) for hit in hits])

@@ -9,6 +9,7 @@ import numpy as np
 from embgeo.encoders.encoder import choose_device
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
+from embgeo.pipelines.limits import from_results
 from embgeo.pipelines.retrieved import retrieved
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.progress import Progress, silent
@@ -55,6 +56,8 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
             ),
             "warnings": subject_warnings(subject, ranks=True),
         }
+        if request.measures is None and not request.quick:
+            result["limits"] = from_results(subject.embeddings, found, progress).to_json()
         arrays = found.arrays | _per_document(signature) | laid_out.arrays()
     return save_run(request.out, result, arrays, *texts(subject, laid_out.rows))
 

@@ -14,6 +14,7 @@ from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import choose_device
 from embgeo.encoders.resolve import resolve_encoder
 from embgeo.errors import InputError, RunFormatError
+from embgeo.limits.query_performance import DEPTH, top_spread
 from embgeo.requests import EncoderOptions, SearchRequest
 from embgeo.results import CompressResult
 from embgeo.run import Run, find_run
@@ -38,7 +39,18 @@ class Hit:
     text: str | None
 
 
-def search(request: SearchRequest) -> list[Hit]:
+class Hits(list[Hit]):
+    """The hits of a query, best first.
+
+    Attributes
+    ----------
+    doubt : why the scores make the query uncertain, in a sentence; "" if they do not, or if the run does not tell.
+    """
+
+    doubt: str = ""
+
+
+def search(request: SearchRequest) -> Hits:
     """Search the store of a run with a text or a vector; see `embgeo.search`."""
     query, vector, k = request.query, request.vector, request.k
     if (query is None) == (vector is None):
@@ -56,14 +68,31 @@ def search(request: SearchRequest) -> list[Hit]:
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
         check_embeddings(as_stored, Q, similarity=codec.similarity)
         asked = normalise(Q) if codec.similarity == "cosine" else np.asarray(Q, np.float32)
-        scores, rows = _searcher(store, choose_device(request.device)).search(asked, min(k, len(store)))
-        found = rows[0][rows[0] >= 0]
+        scores, rows = _searcher(store, choose_device(request.device)).search(asked, min(max(k, DEPTH), len(store)))
+        found = rows[0][rows[0] >= 0][:k]
         ids = store.ids(found)
     texts = run.documents
-    return [
+    hits = Hits(
         Hit(rank, name, float(value), texts.get(name))
         for rank, (value, name) in enumerate(zip(scores[0], ids, strict=False), start=1)
-    ]
+    )
+    hits.doubt = _doubt(run, scores)
+    return hits
+
+
+def _doubt(run: Run, scores: np.ndarray) -> str:
+    """Why the `scores` (1, c) of a query make it uncertain, by what compress measured on the queries of the run."""
+    found = run.findings
+    told = found.confidence if isinstance(found, CompressResult) else None
+    if told is None or told.threshold is None or scores.shape[1] < DEPTH or top_spread(scores)[0] > told.threshold:
+        return ""
+    said = f"low confidence: the best scores lie closer together than for {1 - (told.flagged or 0):.0%} of the queries"
+    if told.precision is None or told.failing is None:
+        return said
+    return (
+        f"{said} that the store was measured with; of such queries {told.precision:.0%} found nothing relevant in the "
+        f"top 10, of all {told.failing:.0%}"
+    )
 
 
 def export(run: Path | Run, target: Path | None = None, *, to: str = "faiss", out: Path | None = None) -> Exported:

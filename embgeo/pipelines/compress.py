@@ -32,6 +32,7 @@ from embgeo.encoders.encoder import choose_device
 from embgeo.errors import InputError
 from embgeo.files.atomic import move
 from embgeo.files.cache_folder import cache_directory
+from embgeo.limits.query_performance import DEPTH, JudgedQueries, uncertain_queries
 from embgeo.pipelines.built_store import STORE_FILE, STORE_FOLDER
 from embgeo.pipelines.in_shards import remove_abandoned, shard_notes, write_in_shards
 from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
@@ -42,8 +43,10 @@ from embgeo.progress import Progress, silent
 from embgeo.requests import STORAGE_PAPER, TIMINGS, CompressRequest
 from embgeo.results.compress import Budget as StoredBudget
 from embgeo.results.compress import CompressResult, Deploy, Float8OrInt8, Forecast, Price, Protocol, StoreEffects
+from embgeo.results.limits import Confidence
 from embgeo.results.rows import Row
 from embgeo.retrieval.evaluate import Evaluator
+from embgeo.retrieval.exact import own_rows, without_own
 from embgeo.retrieval.significance import QueryBootstrap
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import (
@@ -359,6 +362,7 @@ def _ship(
     found = store_effects(embeddings, searcher, parsed.request.seed, drop_own, exact[1], scan)
     effects = StoreEffects.from_json(found)
     delivered = delivered_recall(embeddings, searcher, drop_own, exact)
+    confidence = _confidence(corpus, searcher, outcome, parsed.request.seed)
     progress("side effects of the store", 1, 1)
     result = replace(
         CompressResult.from_json(origin),
@@ -374,6 +378,7 @@ def _ship(
             | choice.announced.protocol(choice.sweep)
             | ({} if plan.targeted is None else {"bytes": bytes_rule(plan.targeted.names)})
         ),
+        confidence=confidence,
     )
 
     def build(folder: Path) -> None:
@@ -389,6 +394,20 @@ def _ship(
     shown = np.concatenate([one.ranked[:, :NEIGHBOURS] for one in (choice.sweep.baseline, outcome)], axis=None)
     kept = _arrays(corpus, choice.sweep, outcome)
     return save_run(parsed.request.out, result.to_json(), kept, *texts(corpus.subject, shown), write=build)
+
+
+def _confidence(corpus: _Corpus, searcher: Searcher, outcome: Outcome, seed: int) -> Confidence | None:
+    """Which queries the scores of the built store make uncertain; None where documents stand in for queries."""
+    if corpus.embeddings is not corpus.subject.embeddings:
+        return None
+    asked, drop = corpus.embeddings, int(corpus.drop_own)
+    scores, rows = searcher.search(asked.query_matrix(), min(DEPTH + drop, len(asked)))
+    if drop:
+        scores, _ = without_own(scores, rows, own_rows(asked), DEPTH)
+    judged = None
+    if (evaluator := corpus.evaluator) is not None:
+        judged = JudgedQueries(outcome.quality, evaluator.query_rows, evaluator.query_groups)
+    return uncertain_queries(scores, asked.query_ids, judged, seed)
 
 
 def _found(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
+from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
 from embgeo.limits.unreachable import unreachable
-from embgeo.pipelines.retrieved import retrieved
+from embgeo.pipelines.retrieved import Retrieved, retrieved
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import LimitsRequest
 from embgeo.results.limits import Limits
+from embgeo.results.shared import NDCG
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import subject_warnings
 from embgeo.scale.engine import check_engine, open_engine
@@ -34,7 +37,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
     ):
         subject = load_subject(source, request, progress, load=loader(engine))
         found = retrieved(subject, DEPTH, request.seed, engine, progress)
-        measured = Limits(unreachable=unreachable(subject.embeddings, found.rows, request.seed, progress))
+        measured = from_results(subject.embeddings, found, progress)
         result = {
             **facts("limits", request, source.model, subject, threads),
             "limits": measured.to_json(),
@@ -42,3 +45,13 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
             "warnings": subject_warnings(subject),
         }
     return save_run(request.out, result, found.arrays, *texts(subject, found.listed))
+
+
+def from_results(embeddings: Embeddings, found: Retrieved, progress: Progress = silent) -> Limits:
+    """What the results of exact search tell at once: uncertain queries and unreachable documents."""
+    confidence = judged = None
+    if (evaluator := found.evaluator) is not None:
+        judged = JudgedQueries(found.per_query[NDCG], evaluator.query_rows, evaluator.query_groups)
+    if found.scores is not None:
+        confidence = uncertain_queries(found.scores, embeddings.query_ids, judged, found.seed)
+    return Limits(confidence=confidence, unreachable=unreachable(embeddings, found.rows, found.seed, progress))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from embgeo.results.limits import Confidence
 from embgeo.results.rows import Holding, Row
 from embgeo.results.shared import NDCG, RECALL, Estimate, Result
 from embgeo.results.stored import Interval, Stored, objects, stored
@@ -273,6 +274,7 @@ class CompressResult(Result):
     deploy: Deploy | None = stored(optional=True)
     forecast: Forecast | None = stored(optional=True)
     race: Race | None = stored(optional=True)
+    confidence: Confidence | None = stored(optional=True)
 
     @property
     def measure(self) -> str:

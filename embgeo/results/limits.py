@@ -23,10 +23,47 @@ class Unreachable(Stored):
     documents: list[str] = stored()
 
 
+class Predictor(Estimate):
+    """How well a predictor orders the judged queries: Spearman's ρ with their nDCG@10."""
+
+    name: str = ""
+
+
+class Uncertain(Stored):
+    """A query that the scores of its results make uncertain; `ndcg` if it is judged."""
+
+    id: str = ""
+    value: float | None = None
+    ndcg: float | None = None
+
+
+class Confidence(Stored):
+    """Which queries will fail, by the scores of their results: below `threshold` the `predictor` calls one uncertain.
+
+    `flagged` is the share of queries below it. With judgements: `failing` is the share that finds nothing relevant in
+    the top 10, `precision` the share of flagged queries that fail, `recall` the share of failing ones that are flagged,
+    `ndcg_flagged` and `ndcg_rest` the mean nDCG@10 of both kinds; all cross-validated over groups of queries.
+    """
+
+    queries: int | None = None
+    judged: int | None = None
+    predictor: str = ""
+    threshold: float | None = None
+    flagged: float | None = None
+    failing: float | None = None
+    precision: float | None = None
+    recall: float | None = None
+    ndcg_flagged: float | None = None
+    ndcg_rest: float | None = None
+    predictors: list[Predictor] = stored()
+    least: list[Uncertain] = stored()
+
+
 class Limits(Stored):
     """What a space cannot hold; each finding is None where what it needs is missing."""
 
     unreachable: Unreachable | None = None
+    confidence: Confidence | None = None
 
 
 class LimitsResult(Result):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from embgeo.reports.blocks import Block, Paragraph
-from embgeo.reports.numbers import count, percent
+from embgeo.reports.numbers import count, estimate, number, percent
 from embgeo.reports.section import Shown, section
 from embgeo.results import AnalyzeResult, LimitsResult
 from embgeo.results.limits import Limits
@@ -24,7 +24,22 @@ def verdicts(result: AnalyzeResult | LimitsResult) -> list[str]:
     found = result.limits
     if found is None:
         return []
-    return [sentence for say in (_unreachable,) if (sentence := say(found))]
+    return [sentence for say in (_uncertain, _unreachable) if (sentence := say(found))]
+
+
+def _uncertain(found: Limits) -> str:
+    told = found.confidence
+    if told is None or told.precision is None or not told.predictors or (ci := told.predictors[0].ci) is None:
+        return ""
+    if ci[0] <= 0:
+        return "The scores of its results do not tell whether a query will fail here."
+    flagged, rest = (number(value, places=2) for value in (told.ndcg_flagged, told.ndcg_rest))
+    return (
+        f"The {told.predictor} scores tells which queries will fail (rank correlation with nDCG@10 "
+        f"{estimate(told.predictors[0].value, ci, 2)}): the least certain {percent(told.flagged, places=0)} reach "
+        f"{flagged}, the rest {rest}, and {percent(told.precision, places=0)} of them find nothing relevant in the top "
+        f"10. Send queries below {number(told.threshold)} to a reranker, or say that there is no good answer."
+    )
 
 
 def _unreachable(found: Limits) -> str:

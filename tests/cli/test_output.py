@@ -362,17 +362,10 @@ def test_defaults_are_left_to_the_library(fake_api: types.ModuleType) -> None:
 def test_search_shows_ranks_scores_and_harmless_text(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from dataclasses import dataclass
-
-    @dataclass
-    class Hit:
-        rank: int
-        id: str
-        score: float
-        text: str
+    from embgeo.pipelines.built_store import Hit, Hits
 
     hits = [Hit(1, "os.read", 0.71234, "Read\nat most\x1b[2J n bytes " + "x" * 90), Hit(2, "[b]", -0.5, "")]
-    monkeypatch.setattr("embgeo.pipelines.built_store.search", lambda request: hits[: request.k])
+    monkeypatch.setattr("embgeo.pipelines.built_store.search", lambda request: Hits(hits[: request.k]))
     assert run(["search", "a-run", "read a file"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["rank", "score", "document"]

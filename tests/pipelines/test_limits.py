@@ -10,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from embgeo import measure_limits
+from embgeo import compress, measure_limits, search
 from embgeo.reports.section import parts_of
 from embgeo.results import LimitsResult
 
@@ -32,3 +32,15 @@ def test_a_run_of_limits_holds_what_its_data_allow(given: dict, tmp_path: Path) 
 
 def schema() -> dict:
     return json.loads(resources.files("embgeo").joinpath("result.schema.json").read_text())
+
+
+def test_search_says_when_the_scores_of_a_query_are_no_clear_answer(tmp_path: Path) -> None:
+    run = compress(docs=X, queries=Q, qrels=QRELS, specs=["int8"], out=tmp_path)
+    told = run.findings.confidence
+    assert told.queries == 20
+    assert told.failing == pytest.approx((run.arrays["quality/int8"] == 0).mean())
+    clear = search(run, vector=X[3])  # a document's own vector: one hit stands out
+    assert [hit.id for hit in clear][0] == "3"
+    assert clear.doubt == ""
+    assert search(run, vector=Q[int(told.least[0].id)]).doubt.startswith("low confidence")
+    assert len(search(run, vector=X[3], k=1)) == 1
