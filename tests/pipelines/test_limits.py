@@ -40,7 +40,7 @@ def test_search_says_when_the_scores_of_a_query_are_no_clear_answer(tmp_path: Pa
     assert told.queries == 20
     assert told.failing == pytest.approx((run.arrays["quality/int8"] == 0).mean())
     clear = search(run, vector=X[3])  # a document's own vector: one hit stands out
-    assert [hit.id for hit in clear][0] == "3"
+    assert clear[0].id == "3"
     assert clear.doubt == ""
     assert search(run, vector=Q[int(told.least[0].id)]).doubt.startswith("low confidence")
     assert len(search(run, vector=X[3], k=1)) == 1
