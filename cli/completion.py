@@ -18,7 +18,7 @@ import embgeo
 
 VECTORS = "vectors:"
 RUNS_FOLDER = "embgeo-runs"
-REGISTRIES = ("metrics", "compression", "sources", "targets")
+REGISTRIES = ("metrics", "compression", "reproductions", "sources", "targets")
 _PACKAGE = Path(embgeo.__file__).parent
 
 
@@ -84,6 +84,13 @@ def targets(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[Com
     return _beginning(offered, incomplete)
 
 
+def reproductions(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Published results that can be computed again."""
+    taken = set(ctx.params.get("names") or ())
+    known = _registered()["reproduction"]
+    return _beginning((CompletionItem(name, help=title) for name, title in known if name not in taken), incomplete)
+
+
 def runs(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Stored runs, newest first; for search and export only those of compress."""
     out = Path(ctx.params.get("out") or os.environ.get("EMBGEO_OUT") or RUNS_FOLDER)
@@ -122,6 +129,7 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
             return dict(cached["names"])
     from embgeo.compression.codecs.part import INDICES, QUANTIZERS, REDUCERS, load_parts
     from embgeo.metrics.registry import measures
+    from embgeo.reproductions.registry import reproductions as known
     from embgeo.sources.vector_files import file_suffixes
     from embgeo.sources.vector_stores import vector_stores
     from embgeo.targets import planning_targets
@@ -135,6 +143,7 @@ def _registered() -> dict[str, list[tuple[str, str]]]:
         ],
         "suffix": [(suffix, "vectors") for suffix in file_suffixes()],
         "target": [(each.name, each.summary) for each in planning_targets()],
+        "reproduction": [(name, entry.title) for name, entry in known().items()],
         "store": [(name, store.form) for name, store in vector_stores().items()],
     }
     for kind, registry in (("index", INDICES), ("reducer", REDUCERS), ("quantizer", QUANTIZERS)):

@@ -30,7 +30,7 @@ from embgeo.files.addresses import without_secrets
 if TYPE_CHECKING:
     from embgeo.sources.vector_stores import VectorStore
 
-COMMANDS = ("analyze", "compress", "limits", "compare", "search", "export", "report")
+COMMANDS = ("analyze", "compress", "limits", "reproduce", "compare", "search", "export", "report")
 ARGUMENTS = ("model", "dataset")  # the positional arguments that a file may set
 VECTORS = "vectors:"
 _META = "embgeo.config"

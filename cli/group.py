@@ -14,6 +14,7 @@ COMMANDS = (
     "analyze",
     "compress",
     "limits",
+    "reproduce",
     "grid",
     "compare",
     "search",
@@ -99,6 +100,6 @@ def embgeo() -> None:
       0    done
       1    internal error, a bug in embgeo
       2    user error: a bad name, option, file or budget, or a missing package
-      3    condition not met (compress --strict, compare --fail-if)
+      3    condition not met (compress --strict, compare --fail-if, reproduce)
       130  interrupted by Ctrl-C; the same command resumes from there
     """

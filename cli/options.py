@@ -12,7 +12,7 @@ import click
 
 from embgeo.cli import completion
 from embgeo.cli.configuration import Names, config_option, drop_overridden, used
-from embgeo.requests import CompareRequest, EncoderOptions, SubjectRequest, options_of
+from embgeo.requests import CompareRequest, EncoderOptions, ReproduceRequest, SubjectRequest, options_of
 from embgeo.writable import check_writable_file
 
 if TYPE_CHECKING:
@@ -159,6 +159,20 @@ def with_compare_request(function: Callable[..., Any]) -> Callable[..., Any]:
         json_option,
         verbosity_flags,
     )(_passing_request(CompareRequest, function))
+
+
+def with_reproduce_request(function: Callable[..., Any]) -> Callable[..., Any]:
+    """NAME… and the options of a reproduction, passed as `request` and `common`."""
+    return stacked(
+        click.argument("names", metavar="[NAME...]", nargs=-1, shell_complete=completion.reproductions),
+        *(option_for(one) for one in options_of(ReproduceRequest) if "help" in one.metadata),
+        threads_option,
+        config_option,
+        out_option,
+        html_options,
+        json_option,
+        verbosity_flags,
+    )(_passing_request(ReproduceRequest, function))
 
 
 def with_request(kind: type[SubjectRequest], *more: Callable[[F], F]) -> Callable[[Callable[..., Any]], Any]:

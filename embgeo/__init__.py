@@ -24,6 +24,7 @@ __all__ = [
     "fit_codec",
     "load_run",
     "measure_limits",
+    "reproduce",
     "search",
 ]
 
@@ -39,11 +40,12 @@ _HOMES = {
     "fit_codec": "embgeo.pipelines.codec",
     "load_run": "embgeo.run",
     "measure_limits": "embgeo.api",
+    "reproduce": "embgeo.api",
     "search": "embgeo.api",
 }
 
 if TYPE_CHECKING:
-    from embgeo.api import analyze, compare, compress, deploy, measure_limits, search
+    from embgeo.api import analyze, compare, compress, deploy, measure_limits, reproduce, search
     from embgeo.embeddings import Embeddings, check_embeddings
     from embgeo.pipelines.built_store import export
     from embgeo.pipelines.codec import VectorCodec, fit_codec

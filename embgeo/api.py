@@ -10,13 +10,25 @@ from embgeo.requests import (
     CompressRequest,
     DeployRequest,
     LimitsRequest,
+    ReproduceRequest,
     SearchRequest,
     by_keywords,
 )
 from embgeo.results.deployment import Deployment
 from embgeo.run import Run
 
-__all__ = ["STORE_FILE", "Hit", "analyze", "compare", "compress", "deploy", "export", "measure_limits", "search"]
+__all__ = [
+    "STORE_FILE",
+    "Hit",
+    "analyze",
+    "compare",
+    "compress",
+    "deploy",
+    "export",
+    "measure_limits",
+    "reproduce",
+    "search",
+]
 
 
 @by_keywords(AnalyzeRequest)
@@ -59,6 +71,20 @@ def measure_limits(request: LimitsRequest, progress: Progress) -> Run:
     Raises the errors of `embgeo.errors`.
     """
     from embgeo.pipelines.limits import limits as run
+
+    return run(request, progress)
+
+
+@by_keywords(ReproduceRequest)
+def reproduce(request: ReproduceRequest, progress: Progress) -> Run:
+    """Compute published tables and claims again; by default the quick ones (`embgeo reproduce --list`).
+
+    `names` are entries, `slow` adds those that take half a minute or more, `data` is the folder of published data that
+    many read. Nothing is downloaded: an entry that lacks a file says which, and where it comes from.
+    Returns the stored run; `run.findings.reproductions` has a status and the numbers of each entry.
+    Raises the errors of `embgeo.errors`.
+    """
+    from embgeo.pipelines.reproduce import reproduce as run
 
     return run(request, progress)
 

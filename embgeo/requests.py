@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 Dtype = Literal["float32", "float16", "bfloat16"]
 TIMINGS = ("short", "full")
 STORAGE_PAPER = "storage-paper"
-POSITIONAL = ("model", "dataset", "runs", "run", "query", "target")  # fields that may be passed by position
+POSITIONAL = ("model", "dataset", "runs", "run", "query", "target", "names")  # fields that may be passed by position
 T = TypeVar("T")
 
 
@@ -257,6 +257,25 @@ class CompareRequest:
         "Exit with code 3 if a run differs like this from the first, e.g. 'ndcg@10 < -1%'; repeatable.",
         metavar="CONDITION",
     )
+    out: Path = Path("embgeo-runs")
+    config: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class ReproduceRequest:
+    """What `embgeo reproduce` takes; `threads`, `out` and `config` are those of a `SubjectRequest`.
+
+    Attributes
+    ----------
+    names : the entries to run (`embgeo reproduce --list`); none: the quick ones.
+    """
+
+    names: Sequence[str] | None = None
+    slow: bool = option("Also run the entries that take half a minute or more.", False)
+    data: Path | None = option(
+        "Folder of published data; --list says what each entry needs, and where it comes from.", metavar="FOLDER"
+    )
+    threads: int | None = None
     out: Path = Path("embgeo-runs")
     config: Mapping[str, Any] | None = None
 

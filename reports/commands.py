@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from embgeo.results import CompareResult, CompressResult, Named, Result
+from embgeo.results import CompareResult, CompressResult, Named, ReproduceResult, Result
 from embgeo.run import RUNS_FOLDER, Run, path_text
 from embgeo.sources.subject import IN_MEMORY
 
@@ -56,7 +56,11 @@ def _asked(found: Result, key: str) -> str:
 def commands(run: Run) -> list[tuple[str, str]]:
     """(what it does, command line) for everything that a reader may want to repeat."""
     found = run.findings
-    again = _repeat_comparison(found) if isinstance(found, CompareResult) else repeat_command(run)
+    again = repeat_command(run)
+    if isinstance(found, CompareResult):
+        again = _repeat_comparison(found)
+    elif isinstance(found, ReproduceResult):
+        again = _repeat_reproduction(found)
     what = "comparison" if run.command == "compare" else "run"
     listed = [(f"Repeat this {what}", again)] if again else []
     if isinstance(found, CompressResult):
@@ -66,6 +70,12 @@ def commands(run: Run) -> list[tuple[str, str]]:
         listed += [("Load a store with it, and measure it there", deploy_command(run, name)) for name in stores[:1]]
     listed.append(("Regenerate this report", shlex.join(["embgeo", "report", run_path(run)])))
     return listed
+
+
+def _repeat_reproduction(found: ReproduceResult) -> str:
+    words = ["embgeo", "reproduce", *(str(name) for name in found.asked("names") or ())]
+    words += ["--slow"] if found.asked("slow") else []
+    return shlex.join(words + (_option("data", found.asked("data")) if found.asked("data") else []))
 
 
 def _repeat_comparison(found: CompareResult) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embgeo.reports.numbers import counted
-from embgeo.results import CompareResult, Result
+from embgeo.results import CompareResult, ReproduceResult, Result
 from embgeo.results.compare import ComparedFacts
 
 
@@ -30,6 +30,8 @@ def corpus_line(result: Result) -> str:
 
 def heading(found: Result) -> tuple[str, str, str]:
     """Model and dataset ("" if it has no name), and a line about the corpus; for a comparison those of all its runs."""
+    if isinstance(found, ReproduceResult):
+        return "Published results", "", "computed again by calling the library"
     if not isinstance(found, CompareResult):
         model, dataset = title_of(found.model.name), title_of(found.dataset.name)
         return model.removeprefix("vectors:") or "unnamed model", dataset, corpus_line(found)

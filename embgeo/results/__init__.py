@@ -9,6 +9,7 @@ from embgeo.results.analyze import AnalyzeResult, Curve, MeasuredValue
 from embgeo.results.compare import CompareResult
 from embgeo.results.compress import CompressResult, Recommendation
 from embgeo.results.limits import LimitsResult
+from embgeo.results.reproduce import ReproduceResult
 from embgeo.results.rows import Row
 from embgeo.results.shared import NDCG, RECALL, Corpus, Estimate, Named, Result
 from embgeo.results.stored import Interval, Shown, Stored
@@ -29,6 +30,7 @@ __all__ = [
     "MeasuredValue",
     "Named",
     "Recommendation",
+    "ReproduceResult",
     "Result",
     "Row",
     "Shown",
@@ -36,12 +38,13 @@ __all__ = [
     "read_result",
 ]
 
-AnyResult = AnalyzeResult | CompressResult | CompareResult | LimitsResult
+AnyResult = AnalyzeResult | CompressResult | CompareResult | LimitsResult | ReproduceResult
 KINDS: dict[str, type[AnyResult]] = {
     "analyze": AnalyzeResult,
     "compress": CompressResult,
     "compare": CompareResult,
     "limits": LimitsResult,
+    "reproduce": ReproduceResult,
 }
 
 

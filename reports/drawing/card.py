@@ -13,7 +13,7 @@ from urllib.parse import quote
 from embgeo.reports.heading import title_of
 from embgeo.reports.numbers import byte_size, counted, estimate, percent
 from embgeo.reports.plaintext import visible
-from embgeo.results import NDCG, AnalyzeResult, CompareResult, CompressResult, LimitsResult
+from embgeo.results import NDCG, AnalyzeResult, CompareResult, CompressResult, LimitsResult, ReproduceResult
 from embgeo.run import Run
 
 MEASURES = ("twonn_dim", "effective_rank", "iso_score", "avg_pair_sim_cosine", "hubness")
@@ -44,6 +44,8 @@ def _title(run: Run) -> str:
 
 
 def _facts(run: Run) -> Iterator[tuple[str, str]]:
+    from embgeo.reports.sections.reproductions import outcome
+
     found = run.findings
     if isinstance(found, CompressResult):
         yield from _compress(found)
@@ -51,6 +53,8 @@ def _facts(run: Run) -> Iterator[tuple[str, str]]:
         yield from _compare(run, found)
     elif isinstance(found, LimitsResult):
         yield from _limits(found)
+    elif isinstance(found, ReproduceResult):
+        yield from ((each.name, f"{each.status}: {outcome(each)}") for each in found.reproductions)
     else:
         yield from _analyze(found)
     if found.warnings:

@@ -26,7 +26,7 @@ from embgeo.reports.sections.signature import side_by_side, signature_of
 from embgeo.run import Run
 
 MAX_BESIDE = 4  # other runs in a signature table
-KICKERS = {"compress": "Compression", "compare": "Comparison", "limits": "Limits"}
+KICKERS = {"compress": "Compression", "compare": "Comparison", "limits": "Limits", "reproduce": "Reproductions"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def report_html(runs: Sequence[Run]) -> str:
     first = views[0]
     template = _templates().get_template("page.html")
     page = template.render(
-        title=f"{first.model} on {first.dataset}" if len(views) == 1 else f"{len(views)} runs",
+        title=" on ".join(filter(None, (first.model, first.dataset))) if len(views) == 1 else f"{len(views)} runs",
         views=views,
         together=together,
         pairing=compare_command([run for run in runs if run.command != "compare"]),

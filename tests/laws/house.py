@@ -58,11 +58,24 @@ CHAINS = (
     ("judging", "scale", "pipelines"),
     ("retrieval", "codecs", "search", "judging", "choosing", "racing", "targets", "pipelines", "cli"),
     ("choosing", "comparison", "pipelines", "reports"),
+    ("metrics", "reproductions", "pipelines"),
+    ("racing", "reproductions"),
     ("pipelines", "integrations"),
 )
 # folders whose files are found by what they register, and the decorators that do it; a registry and the loop that runs
 # the measures may lie among them
-FAMILIES = {"commands", "metrics", "pairwise", "reducers", "quantizers", "indices", "vectors", "targets", "sections"}
+FAMILIES = {
+    "commands",
+    "metrics",
+    "pairwise",
+    "reducers",
+    "quantizers",
+    "indices",
+    "vectors",
+    "targets",
+    "sections",
+    "reproductions",
+}
 REGISTERING = {
     "measure",
     "command",
@@ -78,6 +91,7 @@ REGISTERING = {
     "result_target",
     "store_target",
     "section",
+    "reproduction",
 }
 ROW_FIELDS = {
     "bytes_per_vector", "ndcg@10", "ndcg@10_ci", "difference", "retained", "recall@10_exact", "qps", "single_query_ms",

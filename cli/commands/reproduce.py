@@ -1,0 +1,98 @@
+"""embgeo reproduce: published tables and claims, computed again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from embgeo.cli.options import Common, with_reproduce_request
+from embgeo.errors import GateError, InputError
+from embgeo.requests import ReproduceRequest
+
+if TYPE_CHECKING:
+    from embgeo.cli.output import Output
+    from embgeo.results.reproduce import ReproduceResult
+
+
+@click.command(short_help="Compute published numbers again, with the deviation.")
+@with_reproduce_request
+@click.option("--list", "listed", is_flag=True, help="List the entries and the data that each needs; run nothing.")
+def command(request: ReproduceRequest, common: Common, listed: bool) -> None:
+    """Compute published tables and claims again: what was published, what is measured here, and the deviation.
+
+    Without NAME the quick entries run; a NAME runs alone, however long it takes. Published data is read from --data and
+    never downloaded: an entry whose files are missing says which, and where they come from. The exit code is 3 if a
+    number is outside its tolerance.
+
+    \b
+    Examples:
+      embgeo reproduce --list
+      embgeo reproduce --data papers/ --html papers.html
+      embgeo reproduce turboquant-distortion
+    """
+    from embgeo.cli.outcome import finish, follow
+    from embgeo.pipelines.reproduce import reproduce
+    from embgeo.reports.drawing.terminal import draw
+    from embgeo.reports.sections.reproductions import numbers_table
+    from embgeo.results.reproduce import ReproduceResult
+
+    if listed:
+        _list(request, common.output)
+        return
+    output, name = common.output, "-".join(request.names or ())
+    run = follow(output, request.out, "reproduce", name, None, lambda progress: reproduce(request, progress))
+    found = ReproduceResult.from_json(run.result)
+    if request.names:
+        output.show(draw(numbers_table(found), gap=2), "")
+    _lines(found, output)
+    output.line()
+    finish(run, common)
+    _conclude(found, bool(request.names))
+
+
+def _lines(found: ReproduceResult, output: Output) -> None:
+    from embgeo.reports.numbers import PLAIN
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.sections.reproductions import outcome
+
+    for each in found.reproductions:
+        output.sentence(f"{each.status:8}{each.name:24} {plain(outcome(each).translate(PLAIN))}")
+
+
+def _conclude(found: ReproduceResult, named: bool) -> None:
+    """Raises GateError if an entry failed, InputError if one that was named could not run."""
+    from embgeo.results.reproduce import FAILED, NOT_RUN
+
+    if failed := found.of(FAILED):
+        raise GateError(f"outside the tolerance: {', '.join(each.name for each in failed)}")
+    if named and (waiting := found.of(NOT_RUN)):
+        raise InputError("; ".join(f"{each.name} {each.reason}" for each in waiting))
+
+
+def _list(request: ReproduceRequest, output: Output) -> None:
+    from embgeo.reports.drawing.terminal import table
+    from embgeo.reproductions.registry import origin, select
+
+    entries = select(request.names or (), slow=True)
+    columns = [("name", "left"), ("slow", "left"), ("what", "text"), ("needs in --data", "text")]
+    folders = [", ".join(dict.fromkeys(file.partition("/")[0] for file in e.needs)) for e in entries]
+    cells = zip(entries, folders, strict=True)
+    output.show(table("", columns, [[e.name, "yes" if e.slow else "", e.title, folder] for e, folder in cells]))
+    files = dict.fromkeys(file for e in entries for file in e.needs)
+    output.line()
+    for told, group in {told: [f for f in files if origin(f) == told] for told in map(origin, files)}.items():
+        output.sentence(f"{', '.join(group)}: {told}")
+    output.json(
+        [
+            {
+                "name": e.name,
+                "title": e.title,
+                "source": e.source,
+                "slow": e.slow,
+                "verdict": e.verdict,
+                "needs": {file: origin(file) for file in e.needs},
+            }
+            for e in entries
+        ]
+    )
