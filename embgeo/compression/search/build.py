@@ -1,8 +1,9 @@
 """Which searcher a store gets: the first backend that supports its codec.
 
-    FAISS 4-bit fast-scan  int4 fp4 tq4 pq…x4: over our nibbles, the top 4k rescored exactly
+    products of bytes      levels of 1 to 4 bits, or 8 evenly spaced: int4 tq fp4 rabitq eden lvq binary …, by AVX-512
+    FAISS 4-bit fast-scan  pq…x4, and int4 fp4 tq4 without these: over our nibbles, the top 4k rescored exactly
     FAISS flat             f32 f16 int8 pq opq: our codes, ranges and codebooks passed on without re-encoding
-    by level               codes that are sums over levels: adaptive trellis rabitq eden lvq tq binary fp8 …
+    by level               other sums over levels: adaptive trellis fp8 dp4 …
     by block               anything else, and everything without FAISS: decode a block, multiply
 
 On a GPU torch multiplies bytes, signs and 8-bit floats as they are and decodes all other codes there; codes that do
@@ -23,11 +24,13 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.fast_scan import search_by_fast_scan
 from embgeo.compression.search.flat import BlockSearcher, search_by_levels
 from embgeo.compression.search.on_faiss import faiss_on_gpu, on_gpu, search_on_faiss, structure_on_faiss
+from embgeo.compression.search.rounded import search_by_products
 from embgeo.compression.search.searcher import BLOCK_ROWS, EffortSearcher, Searcher, metric_of
 from embgeo.compression.search.tiers import TieredSearcher
 
 Backend = Callable[[Tier, np.ndarray], Searcher | None]
-ON_CPU: tuple[Backend, ...] = (search_by_fast_scan, search_on_faiss, search_by_levels, BlockSearcher)
+OF_CODES: tuple[Backend, ...] = (search_by_products, search_by_fast_scan, search_on_faiss)
+ON_CPU: tuple[Backend, ...] = (*OF_CODES, search_by_levels, BlockSearcher)
 
 
 def build_searcher(

@@ -83,7 +83,7 @@ class Cells:
     def tables(self, weights: np.ndarray) -> np.ndarray:
         """(cells, 256) float32: what each byte adds to the sum of a query with these weights (r,)."""
         out = np.zeros((self.count, 256), np.float32)
-        _table_kernel()(weights, self.code.tables, self.code.bits, self.cell, self.shift, self._widest_first, out)
+        table_kernel()(weights, self.code.tables, self.code.bits, self.cell, self.shift, self.widest_first, out)
         return out
 
     def scan(self, Z: np.ndarray) -> np.ndarray:
@@ -147,7 +147,7 @@ class Cells:
         return packed, *self._columns[1:], scales, step, numbers
 
     @cached_property
-    def _widest_first(self) -> np.ndarray:
+    def widest_first(self) -> np.ndarray:
         return _widest_first(self.code.bits)
 
     @cached_property
@@ -198,9 +198,9 @@ def _widest_first(bits: np.ndarray) -> np.ndarray:
     return np.argsort(-bits.astype(np.int64), kind="stable")
 
 
-def fitted_cells(bits: np.ndarray, room: int = 8) -> tuple[np.ndarray, np.ndarray, int]:
-    """Cell and shift (r,) of each level, widest first into the first cell of `room` bits that has as many left, and how
-    many cells that takes."""
+def fitted_cells(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Cell and shift (r,) of each level, widest first into the first cell that has as many bits left, and how many
+    cells that takes."""
     cell, shift, left = np.full(len(bits), -1, np.int16), np.zeros(len(bits), np.int16), list[int]()
     for j in _widest_first(bits).tolist():
         need = int(bits[j])
@@ -208,8 +208,8 @@ def fitted_cells(bits: np.ndarray, room: int = 8) -> tuple[np.ndarray, np.ndarra
             break
         place = next((at for at, free in enumerate(left) if free >= need), len(left))
         if place == len(left):
-            left.append(room)
-        cell[j], shift[j] = place, room - left[place]
+            left.append(8)
+        cell[j], shift[j] = place, 8 - left[place]
         left[place] -= need
     return cell, shift, max(1, len(left))
 
@@ -280,7 +280,8 @@ def _pack_kernel() -> Any:
 
 
 @cache
-def _table_kernel() -> Any:
+def table_kernel() -> Any:
+    """Compiled: what each byte adds to the sum of a query."""
     import numba
 
     @numba.njit(cache=True, nogil=True)
@@ -292,12 +293,16 @@ def _table_kernel() -> Any:
                 for v in range(256):
                     out[0, v] += w * values[j, 0]
                 continue
+            table, low, levels = out[cell[j]], np.int64(1) << np.int64(shift[j]), np.int64(1) << np.int64(bits[j])
+            if low == 1:
+                for level in range(levels):
+                    table[level] = w * values[j, level]
+                continue
             # the sums of the levels below are there already: they are repeated for each level of this one
-            table, low = out[cell[j]], 1 << shift[j]
-            for level in range((1 << bits[j]) - 1, -1, -1):
-                add = w * values[j, level]
+            for level in range(levels - 1, -1, -1):
+                add, some = w * values[j, level], table[level * low : level * low + low]
                 for v in range(low):
-                    table[level * low + v] = table[v] + add
+                    some[v] = table[v] + add
 
     return kernel
 

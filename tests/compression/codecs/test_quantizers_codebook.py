@@ -364,7 +364,7 @@ def test_faiss_searches_our_codes(text: str, similarity: str, rows: int) -> None
     X, Q = cloud(2001), cloud(20, seed=7)
     codec = fitted(text, X, similarity)
     codes = codec.encode(X[:rows])
-    searcher = searcher_of(codec, codes)
+    searcher = search_by_fast_scan(codec, codes) or searcher_of(codec, codes)
     assert isinstance(searcher, FaissSearcher | FastScanSearcher)
     wanted = faiss.METRIC_L2 if similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
     assert searcher.index.metric_type == wanted
