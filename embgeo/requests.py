@@ -174,6 +174,11 @@ class LimitsRequest(SubjectRequest):
     """What `embgeo limits` takes."""
 
     command: ClassVar[str] = "limits"
+    specs: list[str] | None = option(
+        "Codec or index whose loss is shown (repeatable).  [default: int8, adaptive, binary and two HNSW graphs]",
+        flag="--spec",
+        metavar="SPEC",
+    )
 
 
 @dataclass(frozen=True, eq=False)

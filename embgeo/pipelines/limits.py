@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from embgeo.compression.codecs.spec import parse
 from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
 from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
 from embgeo.limits.unreachable import unreachable
+from embgeo.pipelines.funnel import default_specs, funnel
 from embgeo.pipelines.retrieved import Retrieved, retrieved
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.progress import Progress, silent
@@ -30,6 +34,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
     check_writable_folder(request.out, "--out")
     check_engine(request.engine, request.address)
     choose_device(request.device)
+    named = [parse(text) for text in request.specs or ()]
     source = Source.of(request)
     with (
         limited_threads(request.threads) as threads,
@@ -37,7 +42,10 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
     ):
         subject = load_subject(source, request, progress, load=loader(engine))
         found = retrieved(subject, DEPTH, request.seed, engine, progress)
-        measured = from_results(subject.embeddings, found, progress)
+        drop_own = subject.judgements is not None and subject.judgements.drop_own_document
+        specs = named or default_specs(subject.embeddings.dimension)
+        steps, effort = funnel(subject.embeddings, found, specs, drop_own, progress)
+        measured = replace(from_results(subject.embeddings, found, progress), funnel=steps, effort=effort)
         result = {
             **facts("limits", request, source.model, subject, threads),
             "limits": measured.to_json(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from embgeo.results.shared import Estimate, Result
-from embgeo.results.stored import Stored, stored
+from embgeo.results.stored import Interval, Stored, stored
 
 
 class Unreachable(Stored):
@@ -59,11 +59,43 @@ class Confidence(Stored):
     least: list[Uncertain] = stored()
 
 
+class FunnelStep(Estimate):
+    """nDCG@10 of one step, and its paired `difference` from exact search by the model.
+
+    `kind` is reranker, model, metric, codec or index.
+    """
+
+    kind: str = ""
+    name: str = ""
+    difference: float | None = None
+    difference_ci: Interval | None = None
+
+
+class Funnel(Stored):
+    """Where quality is lost, from what a perfect reranker reaches to what an index misses."""
+
+    steps: list[FunnelStep] = stored()
+
+
+class Effort(Estimate):
+    """Which queries an index misses: Spearman's ρ of the local dimension at a query with its recall@10 by `spec`.
+
+    `recall` is that of the `share` of queries of highest local dimension, `recall_rest` that of the others.
+    """
+
+    spec: str = ""
+    share: float | None = None
+    recall: float | None = None
+    recall_rest: float | None = None
+
+
 class Limits(Stored):
     """What a space cannot hold; each finding is None where what it needs is missing."""
 
     unreachable: Unreachable | None = None
     confidence: Confidence | None = None
+    funnel: Funnel | None = None
+    effort: Effort | None = None
 
 
 class LimitsResult(Result):

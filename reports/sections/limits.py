@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from embgeo.reports.blocks import Block, Paragraph
 from embgeo.reports.numbers import count, estimate, number, percent
 from embgeo.reports.section import Shown, section
+from embgeo.reports.sections.limits_funnel import what_buys_most
 from embgeo.results import AnalyzeResult, LimitsResult
 from embgeo.results.limits import Limits
 
@@ -24,7 +25,11 @@ def verdicts(result: AnalyzeResult | LimitsResult) -> list[str]:
     found = result.limits
     if found is None:
         return []
-    return [sentence for say in (_uncertain, _unreachable) if (sentence := say(found))]
+    return [sentence for say in (_funnel, _uncertain, _unreachable) if (sentence := say(found))]
+
+
+def _funnel(found: Limits) -> str:
+    return "" if found.funnel is None else what_buys_most(found.funnel.steps)
 
 
 def _uncertain(found: Limits) -> str:
