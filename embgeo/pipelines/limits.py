@@ -7,6 +7,7 @@ from dataclasses import replace
 from embgeo.compression.codecs.spec import parse
 from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
+from embgeo.limits.judgement_margin import judgement_margin, own_gap
 from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
 from embgeo.limits.unreachable import unreachable
 from embgeo.pipelines.funnel import default_specs, funnel
@@ -45,7 +46,14 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
         drop_own = subject.judgements is not None and subject.judgements.drop_own_document
         specs = named or default_specs(subject.embeddings.dimension)
         steps, effort = funnel(subject.embeddings, found, specs, drop_own, progress)
-        measured = replace(from_results(subject.embeddings, found, progress), funnel=steps, effort=effort)
+        embeddings, evaluator = subject.embeddings, found.evaluator
+        measured = replace(
+            from_results(embeddings, found, progress),
+            margin=judgement_margin(embeddings, evaluator, request.seed, progress, threads),
+            own_gap=own_gap(embeddings, evaluator, found.scores, found.rows),
+            funnel=steps,
+            effort=effort,
+        )
         result = {
             **facts("limits", request, source.model, subject, threads),
             "limits": measured.to_json(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from embgeo.results.limits_margin import JudgementMargin, OwnGap
 from embgeo.results.shared import Estimate, Result
 from embgeo.results.stored import Interval, Stored, stored
 
@@ -96,6 +97,8 @@ class Limits(Stored):
     confidence: Confidence | None = None
     funnel: Funnel | None = None
     effort: Effort | None = None
+    margin: JudgementMargin | None = None
+    own_gap: OwnGap | None = None
 
 
 class LimitsResult(Result):

@@ -8,6 +8,7 @@ from embgeo.reports.blocks import Block, Paragraph
 from embgeo.reports.numbers import count, estimate, number, percent
 from embgeo.reports.section import Shown, section
 from embgeo.reports.sections.limits_funnel import what_buys_most
+from embgeo.reports.sections.limits_margin import verdict as margin_verdict
 from embgeo.results import AnalyzeResult, LimitsResult
 from embgeo.results.limits import Limits
 
@@ -25,7 +26,7 @@ def verdicts(result: AnalyzeResult | LimitsResult) -> list[str]:
     found = result.limits
     if found is None:
         return []
-    return [sentence for say in (_funnel, _uncertain, _unreachable) if (sentence := say(found))]
+    return [sentence for say in (_funnel, margin_verdict, _uncertain, _unreachable) if (sentence := say(found))]
 
 
 def _funnel(found: Limits) -> str:

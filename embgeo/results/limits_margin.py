@@ -1,0 +1,43 @@
+"""What a limits run holds on the judgements themselves: the margins that free vectors and the model's own leave."""
+
+from __future__ import annotations
+
+from embgeo.results.stored import Stored, stored
+
+
+class MarginAt(Stored):
+    """The row half-gap that free vectors of `dimension` reach: of each seed, and the median."""
+
+    dimension: int | None = None
+    half_gap: float | None = None
+    seeds: list[float] = stored()
+
+
+class JudgementMargin(Stored):
+    """The best row half-gap of free unit vectors for the judgements: the least ½ (worst relevant − best other).
+
+    `patterns` are the distinct sets of relevant documents of `queries` of the `judged` queries, `documents` the
+    distinct ones among which they choose. No vectors exceed `certificate` in any dimension. If the sets are all of
+    `subset_size` documents, `closed_form` is the exact best.
+    """
+
+    queries: int | None = None
+    judged: int | None = None
+    patterns: int | None = None
+    documents: int | None = None
+    reached: list[MarginAt] = stored()
+    certificate: float | None = None
+    subset_size: int | None = None
+    closed_form: float | None = None
+
+
+class OwnGap(Stored):
+    """The half-gaps of the model's own vectors, by query: the share above 0, the median and the least.
+
+    The last two are None unless the similarity is cosine: others have no common scale.
+    """
+
+    queries: int | None = None
+    positive: float | None = None
+    median: float | None = None
+    least: float | None = None
