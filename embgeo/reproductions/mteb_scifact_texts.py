@@ -11,7 +11,7 @@ from embgeo.datasets.beir import load_beir
 from embgeo.encoders.cache import encode_texts
 from embgeo.encoders.resolve import resolve_encoder
 from embgeo.files.cache_folder import cache_directory
-from embgeo.reproductions.mteb_scifact import TEXTS, scores
+from embgeo.reproductions.mteb_scifact import TEXTS, SciFact, scores
 from embgeo.reproductions.registry import reproduction
 from embgeo.results.reproduce import Compared
 
@@ -27,4 +27,4 @@ def mteb_scifact_texts(data: Path) -> Iterator[Compared]:
     dataset, encoder = load_beir(data / "scifact"), resolve_encoder("minilm")
     docs = encode_texts(encoder, dataset.doc_texts or (), "document", cache_directory())
     queries = encode_texts(encoder, dataset.query_texts or (), "query", cache_directory())
-    yield from scores(data, np.asarray(docs), np.asarray(queries))
+    yield from scores(SciFact.of(data, np.asarray(docs), np.asarray(queries)))

@@ -1,0 +1,124 @@
+"""Other ways to spend the bits of 24 bytes: a dynamic programme over segments, and triplets on an octahedron."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
+from embgeo.compression.codecs.training import Training
+from embgeo.numeric.lloyd_max import MAX_BITS, allocate_bits, gaussian_distortion
+from embgeo.reproductions.mteb_scifact import SCIFACT, SciFact
+from embgeo.reproductions.registry import at_least, near, reproduction
+from embgeo.results.reproduce import Compared
+
+BUDGET = 24  # bytes
+SEGMENT = 8  # coordinates that share a number of bits
+TRIPLETS = 100_000
+
+
+@reproduction(
+    "saq-allocation",
+    title="Squared error of SciFact × MiniLM at 24 bytes: bits by dynamic programming over segments, and greedily",
+    source="Li et al. 2025, SAQ, bit allocation; numbers by embgeo",
+    needs=SCIFACT,
+    verdict="The dynamic programme finds what greedy allocation finds, up to its segments: the gain of one bit falls "
+    "with each bit, so that greedy is optimal.",
+)
+def saq_allocation(data: Path) -> Iterator[Compared]:
+    """PCA about the origin, Lloyd–Max levels with each coordinate's mean and deviation, error in units of E‖x‖² = 1."""
+    X = SciFact.stored(data).embeddings.matrix()
+    axes = Training(X, "cosine", 0).principal[1].astype(np.float32)
+    Z = X @ axes
+    variance = Z.var(axis=0, dtype=np.float64)
+    greedy = _error(Z, allocate_bits(variance, 8 * BUDGET))
+    programmed = _error(Z, _programme(variance, 8 * BUDGET))
+    yield near("greedy", 0.2518, greedy, within=0.002)
+    yield near("dynamic programme", 0.2523, programmed, within=0.002)
+    yield near("dynamic programme − greedy", 0.0, programmed - greedy, within=0.0005)
+
+
+@reproduction(
+    "octahedral-triplets",
+    title="Squared error of normal triplets: direction on an octahedron and a radius, against three scalars",
+    source="idea of octahedral encodings of triplets, as in OCTOPUS; numbers by embgeo",
+    verdict="At no rate that an embedding is stored with do triplets on an octahedron beat three Lloyd–Max scalars.",
+)
+def octahedral_triplets(data: Path) -> Iterator[Compared]:
+    """The best split of 3·b bits between the two coordinates of the unfolded octahedron and the radius."""
+    Z = np.random.default_rng(0).standard_normal((TRIPLETS, 3))
+    for bits in (2, 3, 4):
+        splits = [(a, b, 3 * bits - a - b) for a, b in product(range(1, 3 * bits), repeat=2) if a + b < 3 * bits]
+        errors = [_octahedral(Z, split) for split in splits if max(split) <= MAX_BITS and abs(split[0] - split[1]) < 2]
+        yield at_least(f"{bits} bits a coordinate, against scalars", gaussian_distortion(bits), min(errors))
+
+
+def _error(Z: np.ndarray, bits: np.ndarray) -> float:
+    """Mean ‖z − decoded‖² with these bits a coordinate; rows have unit length."""
+    mean, scale = (getattr(Z, name)(axis=0, dtype=np.float64).astype(np.float32) for name in ("mean", "std"))
+    fitted = FittedAdaptive(False, mean, scale, bits)
+    return float(np.square(Z - fitted.decode(fitted.encode(Z)), dtype=np.float64).sum(axis=1).mean())
+
+
+def _programme(variance: np.ndarray, bits: int) -> np.ndarray:
+    """Bits by exact dynamic programming over segments of `SEGMENT` coordinates, which share a number of bits."""
+    shares = variance.reshape(-1, SEGMENT).sum(axis=1)
+    room = bits // SEGMENT
+    least = np.zeros(room + 1)  # the error of the segments so far, by the bits left
+    taken = np.zeros((len(shares), room + 1), np.int64)
+    for at in range(len(shares) - 1, -1, -1):
+        options = np.full((MAX_BITS + 1, room + 1), np.inf)
+        for b in range(min(MAX_BITS, room) + 1):
+            options[b, b:] = shares[at] * gaussian_distortion(b) + least[: room + 1 - b]
+        taken[at], least = options.argmin(axis=0), options.min(axis=0)
+    chosen = np.zeros(len(shares), np.uint8)
+    for at in range(len(shares)):
+        chosen[at] = taken[at, room]
+        room -= int(chosen[at])
+    return np.repeat(chosen, SEGMENT)
+
+
+def _octahedral(Z: np.ndarray, split: tuple[int, int, int]) -> float:
+    """Mean squared error a coordinate of a grid of 2^split[0] × 2^split[1] on the square and 2^split[2] radii."""
+    radius = np.linalg.norm(Z, axis=1)
+    u, v = unfold(Z / radius[:, None])
+    square = (_uniform(u, split[0]), _uniform(v, split[1]))
+    direction = fold(*square)
+    # the best length along the decoded direction is the projection; its levels are those of a k-means in one dimension
+    along = np.einsum("ij,ij->i", Z, direction)
+    levels = np.quantile(along, (np.arange(2 ** split[2]) + 0.5) / 2 ** split[2])
+    for _ in range(50):
+        cell = np.searchsorted((levels[1:] + levels[:-1]) / 2, along)
+        total = np.bincount(cell, along, len(levels))
+        levels = total / np.maximum(np.bincount(cell, minlength=len(levels)), 1)
+    decoded = direction * levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, along)][:, None]
+    return float(np.square(Z - decoded).mean())
+
+
+def unfold(unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(n, 3) unit vectors → two coordinates in [−1, 1]: projected on the octahedron, whose lower half is folded out."""
+    p = unit / np.abs(unit).sum(axis=1, keepdims=True)
+    u, v, below = p[:, 0], p[:, 1], p[:, 2] < 0
+    return np.where(below, (1 - np.abs(v)) * _sign(u), u), np.where(below, (1 - np.abs(u)) * _sign(v), v)
+
+
+def fold(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """The inverse of `unfold`."""
+    z = 1 - np.abs(u) - np.abs(v)
+    x = np.where(z < 0, (1 - np.abs(v)) * _sign(u), u)
+    y = np.where(z < 0, (1 - np.abs(u)) * _sign(v), v)
+    p = np.stack([x, y, z], axis=1)
+    return p / np.linalg.norm(p, axis=1, keepdims=True)
+
+
+def _sign(x: np.ndarray) -> np.ndarray:
+    return np.where(x < 0, -1.0, 1.0)
+
+
+def _uniform(x: np.ndarray, bits: int) -> np.ndarray:
+    """The middle of the cell of x in [−1, 1], of 2^bits equal ones."""
+    cells = 2**bits
+    return (np.clip(np.floor((x + 1) / 2 * cells), 0, cells - 1) + 0.5) / cells * 2 - 1
