@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from embgeo.compression.codecs.spec import parse
 from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
 from embgeo.limits.judgement_margin import judgement_margin, own_gap
 from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
+from embgeo.limits.similarity_check import similarity_check
 from embgeo.limits.unreachable import unreachable
 from embgeo.pipelines.funnel import default_specs, funnel
 from embgeo.pipelines.retrieved import Retrieved, retrieved
@@ -53,6 +55,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
             own_gap=own_gap(embeddings, evaluator, found.scores, found.rows),
             funnel=steps,
             effort=effort,
+            **from_other_searches(embeddings, found, drop_own, progress),
         )
         result = {
             **facts("limits", request, source.model, subject, threads),
@@ -71,3 +74,13 @@ def from_results(embeddings: Embeddings, found: Retrieved, progress: Progress = 
     if found.scores is not None:
         confidence = uncertain_queries(found.scores, embeddings.query_ids, judged, found.seed)
     return Limits(confidence=confidence, unreachable=unreachable(embeddings, found.rows, found.seed, progress))
+
+
+def from_other_searches(
+    embeddings: Embeddings, found: Retrieved, drop_own: bool, progress: Progress = silent
+) -> dict[str, Any]:
+    """What the same vectors find when they are searched otherwise, each a field of `Limits`; {} without judgements."""
+    if found.evaluator is None:
+        return {}
+    given = embeddings, found.evaluator, found.per_query[NDCG], found.seed, drop_own, progress
+    return {"similarity": similarity_check(*given)}

@@ -90,6 +90,26 @@ class Effort(Estimate):
     recall_rest: float | None = None
 
 
+class SimilarityChoice(Estimate):
+    """nDCG@10 of the same vectors by the similarity `name`, and its difference from the run's, paired by query."""
+
+    name: str = ""
+    difference: float | None = None
+    difference_ci: Interval | None = None
+
+
+class SimilarityCheck(Estimate):
+    """nDCG@10 by the run's similarity, `used`, and by `others`.
+
+    `length_spread` is the standard deviation of the lengths of the documents over their mean; where it is next to
+    nothing, cosine, dot product and Euclidean distance are one search, which is then not among `others`.
+    """
+
+    used: str = ""
+    length_spread: float | None = None
+    others: list[SimilarityChoice] = stored()
+
+
 class Limits(Stored):
     """What a space cannot hold; each finding is None where what it needs is missing."""
 
@@ -99,6 +119,7 @@ class Limits(Stored):
     effort: Effort | None = None
     margin: JudgementMargin | None = None
     own_gap: OwnGap | None = None
+    similarity: SimilarityCheck | None = None
 
 
 class LimitsResult(Result):

@@ -9,6 +9,7 @@ from embgeo.reports.numbers import count, estimate, number, percent
 from embgeo.reports.section import Shown, section
 from embgeo.reports.sections.limits_funnel import what_buys_most
 from embgeo.reports.sections.limits_margin import verdict as margin_verdict
+from embgeo.reports.sections.limits_similarity import sentence as similarity
 from embgeo.results import AnalyzeResult, LimitsResult
 from embgeo.results.limits import Limits
 
@@ -26,7 +27,8 @@ def verdicts(result: AnalyzeResult | LimitsResult) -> list[str]:
     found = result.limits
     if found is None:
         return []
-    return [sentence for say in (_funnel, margin_verdict, _uncertain, _unreachable) if (sentence := say(found))]
+    said = (_funnel, margin_verdict, similarity, _uncertain, _unreachable)
+    return [sentence for say in said if (sentence := say(found))]
 
 
 def _funnel(found: Limits) -> str:
