@@ -13,6 +13,7 @@ from embgeo.errors import InputError
 from embgeo.files.ids import Ids, PackedIds, RowNumbers
 from embgeo.files.mapped import release_pages
 from embgeo.files.rows import Rows, is_matrix
+from embgeo.numeric.compiled import compiled
 
 Similarity = Literal["cosine", "dot", "euclidean"]
 SIMILARITIES: tuple[Similarity, ...] = get_args(Similarity)
@@ -130,7 +131,7 @@ def normalise(X: np.ndarray) -> np.ndarray:
 def _divide_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(X, norms, out):  # type: ignore[no-untyped-def]
         for i in numba.prange(len(X)):
             for j in range(X.shape[1]):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.numeric.compiled import compiled
+
 
 def packed_bytes(width: int, bits: int) -> int:
     """Bytes of `width` levels of `bits` bits each."""
@@ -54,7 +56,7 @@ def unpack_levels(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
 def _pack_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(levels, bits, codes):  # type: ignore[no-untyped-def]
         for i in numba.prange(levels.shape[0]):
             at = 0
@@ -70,7 +72,7 @@ def _pack_kernel() -> Any:
 def _unpack_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(codes, bits, tables, out):  # type: ignore[no-untyped-def]
         last = codes.shape[1] - 1
         for i in numba.prange(codes.shape[0]):
@@ -93,7 +95,7 @@ def _unpack_kernel() -> Any:
 def _level_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(codes, bits, out):  # type: ignore[no-untyped-def]
         last = codes.shape[1] - 1
         for i in numba.prange(codes.shape[0]):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.files.ids import as_ids
+from embgeo.numeric.compiled import compiled
 
 
 @dataclass
@@ -68,7 +69,7 @@ def tie_order(doc_ids: Sequence[str]) -> np.ndarray:
 def _merge_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def merge(scores, rows, best_scores, best_rows, places):  # type: ignore[no-untyped-def]
         k = best_scores.shape[1]
         by_place = len(places) > 0

@@ -155,7 +155,7 @@ class House:
     @cached_property
     def kernels(self) -> set[tuple[str, int]]:
         """(path, line) of what is compiled, and of the function that makes it."""
-        compiled = re.compile(r"\b(njit|jit|vectorize|guvectorize|compile)\b")
+        compiled = re.compile(r"\b(njit|compiled|jit|vectorize|guvectorize|compile)\b")
 
         inside = [
             (path, node.lineno)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.errors import InputError
+from embgeo.numeric.compiled import compiled
 from embgeo.numeric.kmeans import kmeans
 
 POINTS_PER_CENTROID = 39  # below this, k-means overfits: the threshold at which FAISS warns
@@ -104,7 +105,7 @@ def _nearest_kernel() -> Any:
 
     # the nearest centroid is the one of largest z·c − ‖c‖²/2; each centroid's sum runs in the order of the coordinates
     # whatever the row, so these flags cannot make a code depend on its neighbours
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "contract"})
+    @compiled(parallel=True, fastmath={"nnan", "ninf", "nsz", "contract"})
     def kernel(Z, across, levels, gaps):  # type: ignore[no-untyped-def]
         parts, width, count = across.shape
         halves = np.zeros((parts, count), np.float32)
@@ -149,7 +150,7 @@ def _nearest_kernel() -> Any:
 def _means_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(Z, levels, gaps, across):  # type: ignore[no-untyped-def]
         parts, width, count = across.shape
         for m in numba.prange(parts):

@@ -15,6 +15,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.summed_code import SummedCode
 from embgeo.compression.search.half_floats import HalfFloats, widened
+from embgeo.numeric.compiled import compiled
 
 LANES = 32
 Asked = tuple[np.ndarray, np.ndarray]
@@ -217,9 +218,8 @@ def fitted_cells(bits: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
 @cache
 def row_score() -> Any:
     """Compiled: the product of a query, by its tables, with the decoded row `row`."""
-    import numba
 
-    @numba.njit(cache=True, nogil=True, fastmath=True)
+    @compiled(fastmath=True)
     def kernel(packed, numbers, scales, step, tables, along, constant, row):  # type: ignore[no-untyped-def]
         block, lane = row // LANES, row % LANES
         total = np.float32(0)
@@ -242,9 +242,8 @@ def row_score() -> Any:
 def keep() -> Any:
     """Compiled: take a row into the `count` best so far, in falling order of scores, equal ones by row; its place, or
     −1 if it is not among them, and how many they are then."""
-    import numba
 
-    @numba.njit(cache=True, nogil=True)
+    @compiled()
     def kernel(scores, rows, count, score, row):  # type: ignore[no-untyped-def]
         size = len(scores)
         if score != score or (count == size and score < scores[size - 1]):
@@ -267,7 +266,7 @@ def keep() -> Any:
 def _pack_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(levels, cell, shift, packed):  # type: ignore[no-untyped-def]
         n, r = levels.shape
         for block in numba.prange((n + LANES - 1) // LANES):
@@ -282,9 +281,8 @@ def _pack_kernel() -> Any:
 @cache
 def table_kernel() -> Any:
     """Compiled: what each byte adds to the sum of a query."""
-    import numba
 
-    @numba.njit(cache=True, nogil=True)
+    @compiled()
     def kernel(weights, values, bits, cell, shift, order, out):  # type: ignore[no-untyped-def]
         out[:] = 0
         for j in order:
@@ -310,9 +308,8 @@ def table_kernel() -> Any:
 @cache
 def block_sums() -> Any:
     """Compiled: the sums of a query, by its tables, for the 32 rows of a block, into `total`; `part` is scratch."""
-    import numba
 
-    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    @compiled(fastmath={"reassoc", "contract", "nsz", "arcp"})
     def kernel(packed, scales, step, tables, block, part, total):  # type: ignore[no-untyped-def]
         cells = len(tables)
         total[:] = 0
@@ -333,9 +330,8 @@ def block_sums() -> Any:
 
 @cache
 def _even_sums() -> Any:
-    import numba
 
-    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    @compiled(fastmath={"reassoc", "contract", "nsz", "arcp"})
     def kernel(packed, weights, block, total):  # type: ignore[no-untyped-def]
         cells = len(weights)
         fours = cells - cells % 4  # four cells at a time: the sums of 32 rows are written a fourth as often
@@ -358,11 +354,10 @@ def _even_sums() -> Any:
 
 @cache
 def _half_sums() -> Any:
-    import numba
 
     globals().update(widen=widened())
 
-    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    @compiled(fastmath={"reassoc", "contract", "nsz", "arcp"})
     def kernel(packed, weights, move, mask, block, total):  # type: ignore[no-untyped-def]
         cells = len(weights)
         fours = cells - cells % 4
@@ -390,7 +385,7 @@ def _scan_kernel() -> Any:
     # closures would be compiled anew by every process
     globals().update(sums=block_sums(), even_sums=_even_sums(), halves=_half_sums())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(packed, numbers, scales, step, tables, weights, low, rise, move, mask, along, constant, out):  # type: ignore[no-untyped-def]
         blocks = len(packed)
         parts = min(blocks, 64)
@@ -419,9 +414,8 @@ def _scan_kernel() -> Any:
 @cache
 def block_rows() -> Any:
     """Compiled: decode the 32 rows of a block into `out` (32, columns of a question)."""
-    import numba
 
-    @numba.njit(cache=True, nogil=True)
+    @compiled()
     def kernel(packed, columns, starts, values, scales, step, numbers, block, out):  # type: ignore[no-untyped-def]
         cells, first = len(columns) - 1, block * LANES
         end = columns[cells]
@@ -462,7 +456,7 @@ def _decode_kernel() -> Any:
 
     globals().update(decode=block_rows())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(packed, columns, starts, values, scales, step, numbers, out):  # type: ignore[no-untyped-def]
         for block in numba.prange(len(out) // LANES):
             rows = out[block * LANES : (block + 1) * LANES]

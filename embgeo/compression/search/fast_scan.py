@@ -15,6 +15,7 @@ from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.table_code import TableCode
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
 from embgeo.compression.search.searcher import Found, any_norm, best_of, metric_of
+from embgeo.numeric.compiled import compiled
 
 OVERSAMPLING = 4
 SURE = 6.0  # deviations
@@ -131,9 +132,8 @@ def exact(packed: np.ndarray, tables: np.ndarray, places: np.ndarray) -> np.ndar
 
 @cache
 def _span_kernel() -> Any:
-    import numba
 
-    @numba.njit(cache=True, nogil=True)
+    @compiled()
     def kernel(tables):  # type: ignore[no-untyped-def]
         queries, parts, levels = tables.shape
         widest, total = np.zeros(queries), np.zeros(queries)
@@ -151,10 +151,9 @@ def _span_kernel() -> Any:
 
 @cache
 def _rescore_kernel() -> Any:
-    import numba
 
     # one thread: a few thousand rows take less time than waking more threads
-    @numba.njit(cache=True, nogil=True)
+    @compiled()
     def kernel(packed, tables, places, found):  # type: ignore[no-untyped-def]
         queries, parts, _ = tables.shape
         pairs = (parts + 1) // 2

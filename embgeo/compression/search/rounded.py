@@ -21,6 +21,7 @@ from embgeo.compression.codecs.summed_code import SummedCode
 from embgeo.compression.search.cells import LANES, Cells, keep, table_kernel
 from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.searcher import Found, any_norm
+from embgeo.numeric.compiled import compiled
 from embgeo.retrieval.top_k import TopK
 
 TOGETHER = 8  # queries whose sums fit into the registers of a processor
@@ -220,7 +221,7 @@ def _sum_kernel() -> Any:
 
     globals().update(multiply=_multiplier())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(packed, bits, table, weights, sums):  # type: ignore[no-untyped-def]
         blocks, words, _ = packed.shape
         groups, slots, together, _ = weights.shape
@@ -297,7 +298,7 @@ def _multiplier() -> Any:
 def _filter_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+    @compiled(parallel=True, fastmath={"nnan", "nsz", "contract"})
     def kernel(sums, start, end, numbers, scale, bounds, lows, counts, highs, rows):  # type: ignore[no-untyped-def]
         k, room = lows.shape[1], highs.shape[1]
         factors, offsets = np.empty(len(numbers), np.float32), np.empty(len(numbers), np.float32)
@@ -350,7 +351,7 @@ def _exact_kernel() -> Any:
 
     globals().update(take=keep(), fill=table_kernel())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(held, levels, asked, found, scores, rows):  # type: ignore[no-untyped-def]
         packed, numbers, n = held
         values, bits, cell, shift, order = levels

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from embgeo.embeddings import balanced
+from embgeo.numeric.compiled import compiled
 
 BLOCK_ROWS = 8192
 FEW_QUERIES = 4  # up to this many are scored one by one, by a codec's own loop if it has one
@@ -67,7 +68,7 @@ def pair_scores(
 def _pair_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath={"reassoc", "contract"})
+    @compiled(parallel=True, fastmath={"reassoc", "contract"})
     def kernel(Z, of_query, documents, of_document, euclidean, out):  # type: ignore[no-untyped-def]
         for pair in numba.prange(len(out)):
             i, j, total = of_query[pair], of_document[pair], np.float32(0)

@@ -17,6 +17,7 @@ from embgeo.compression.codecs.training import Training, principal_axes, second_
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 from embgeo.numeric.bits import pack_bits, unpack_bits, unpack_levels
+from embgeo.numeric.compiled import compiled
 from embgeo.numeric.lloyd_max import MAX_BITS, allocate_bits, gaussian_levels
 
 BLOCK_ROWS = 8192
@@ -119,7 +120,7 @@ class FittedAdaptive(FittedAllocated):
 def _level_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(Z, middles, bits, levels):  # type: ignore[no-untyped-def]
         for i in numba.prange(len(Z)):
             for j in range(Z.shape[1]):

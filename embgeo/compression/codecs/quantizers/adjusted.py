@@ -13,6 +13,7 @@ from embgeo.compression.codecs.part import quantizer
 from embgeo.compression.codecs.quantizers.adaptive import Adaptive, Allocated, FittedAdaptive, FittedAllocated
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits
+from embgeo.numeric.compiled import compiled
 
 PASSES = 2
 
@@ -46,7 +47,7 @@ class FittedAdjusted(FittedAllocated):
 def _adjust_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(Z, tables, bits, passes, levels):  # type: ignore[no-untyped-def]
         n, width = Z.shape
         for i in numba.prange(n):

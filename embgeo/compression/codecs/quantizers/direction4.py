@@ -14,6 +14,7 @@ from embgeo.compression.codecs.quantizers.float4 import nibble_values
 from embgeo.compression.codecs.summed_code import Blocks, SummedCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_nibbles
+from embgeo.numeric.compiled import compiled
 
 BLOCK = 16
 LEVELS = (0.0, 1.0, 2.1206, 3.4016, 5.0364, 7.2473, 10.4646, 13.1779)
@@ -67,7 +68,7 @@ class FittedDirection4(FittedQuantizer):
 def _direction_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True, fastmath=True)
+    @compiled(parallel=True, fastmath=True)
     def kernel(blocks, levels, reach, nibbles, scales):  # type: ignore[no-untyped-def]
         n, count, size = blocks.shape
         middles = (levels[1:] + levels[:-1]) / np.float32(2)

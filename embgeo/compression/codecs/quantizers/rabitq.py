@@ -13,6 +13,7 @@ from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.summed_code import LEVELS, Asked, SummedCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_bits, unpack_bits, unpack_levels
+from embgeo.numeric.compiled import compiled
 
 FACTOR_BYTES = 8
 EVENTS = 4096  # rescalings tried per row; if a row has more, those around the best of a grid
@@ -152,7 +153,7 @@ class RaBitQ(Quantizer):
 def _product_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(Z, axis, out):  # type: ignore[no-untyped-def]
         for i in numba.prange(len(Z)):
             total = 0.0
@@ -169,7 +170,7 @@ def _direction_kernel() -> Any:
 
     largest_float = float(np.finfo(np.float32).max)
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(residuals, axis, bits, preserve, magnitudes, factors):  # type: ignore[no-untyped-def]
         n, width = residuals.shape
         top = 2 ** (bits - 1) - 1

@@ -14,6 +14,7 @@ from embgeo.compression.codecs.cost import CENTROID, LOOP_PRODUCT, PRODUCT, Cost
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.training import Training
 from embgeo.errors import InputError
+from embgeo.numeric.compiled import compiled
 from embgeo.numeric.kmeans import kmeans
 
 CENTROIDS = 256
@@ -151,7 +152,7 @@ def whole_centroids(X: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _beam_kernel() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(Z, across, squares, crosses, codes):  # type: ignore[no-untyped-def]
         n, width = Z.shape
         stages, _, count = across.shape

@@ -15,6 +15,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.embeddings import normalise
 from embgeo.errors import InputError
 from embgeo.numeric.bits import unpack_bits
+from embgeo.numeric.compiled import compiled
 from embgeo.numeric.lloyd_max import MAX_BITS, gaussian_levels
 
 # which quarter of the levels (level mod 4) the branches 0 and 1 of each state take; they lead to states 2s and 2s + 1
@@ -90,7 +91,7 @@ class FittedTrellis(FittedAllocated):
 def _walker() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(codes, bits, branches, out):  # type: ignore[no-untyped-def]
         for i in numba.prange(len(codes)):
             state, at = 0, 0
@@ -112,7 +113,7 @@ def _walker() -> Any:
 def _encoder() -> Any:
     import numba
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(Z, mean, scale, bits, levels, branches, codes):  # type: ignore[no-untyped-def]
         n, width = Z.shape
         for i in numba.prange(n):

@@ -10,6 +10,7 @@ import numpy as np
 
 from embgeo.compression.codecs.part import FittedReducer, Narrowing, reducer
 from embgeo.compression.codecs.training import Training
+from embgeo.numeric.compiled import compiled
 
 ROUNDS = 6
 LANES = 16  # rows turned side by side, so that every step is an addition of whole vectors
@@ -104,7 +105,7 @@ def _rotation_kernel(lanes: int) -> Any:
     """For that many rows side by side; a few queries are not worth waking threads for."""
     import numba
 
-    @numba.njit(cache=True, parallel=lanes > 1, nogil=True)
+    @compiled(parallel=lanes > 1)
     def kernel(X, flips, dealt, out):  # type: ignore[no-untyped-def]
         n, width = X.shape
         p = 1

@@ -17,6 +17,7 @@ from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.on_faiss import add_codes, assert_metric, faiss_available, faiss_metric
 from embgeo.compression.search.searcher import EffortSearcher, Found, any_norm, best_of, metric_of, pair_scores
 from embgeo.errors import InputError, MissingExtraError
+from embgeo.numeric.compiled import compiled
 from embgeo.retrieval.exact import score
 from embgeo.threads import limited_threads, one_numba_thread
 
@@ -312,7 +313,7 @@ def _walk_kernel() -> Any:
     # closures would be compiled anew by every process
     globals().update(score_of=row_score(), take=keep())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(  # type: ignore[no-untyped-def]
         packed, numbers, scales, step, tables, along, constant, ground, upper, firsts, tops, entry, scores, rows
     ):

@@ -17,6 +17,7 @@ from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.on_faiss import assert_metric, faiss_metric
 from embgeo.compression.search.searcher import BLOCK_ROWS, FEW_QUERIES, EffortSearcher, Found, any_norm, metric_of
 from embgeo.errors import InputError
+from embgeo.numeric.compiled import compiled
 from embgeo.numeric.kmeans import fill_empty, kmeans
 from embgeo.retrieval.exact import score
 from embgeo.retrieval.top_k import TopK
@@ -322,9 +323,8 @@ class ListScanner:
 
 @cache
 def _tile() -> Any:
-    import numba
 
-    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz", "arcp"})
+    @compiled(fastmath={"reassoc", "contract", "nsz", "arcp"})
     def kernel(rows, columns, p, q, r, s, first, last, out):  # type: ignore[no-untyped-def]
         width = columns.shape[1]
         for i in range(first // 4 * 4, last, 4):
@@ -352,7 +352,7 @@ def _product_kernel() -> Any:
     # closures would be compiled anew by every process
     globals().update(decode=block_rows(), tile=_tile())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(  # type: ignore[no-untyped-def]
         packed, starts, places, values, scales, step, numbers, columns, asking, pairs, bounds, spots, out
     ):
@@ -387,7 +387,7 @@ def _best_kernel() -> Any:
 
     globals().update(take=keep())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(found, spots, constant, probed, bounds, places, scores, rows):  # type: ignore[no-untyped-def]
         for q in numba.prange(len(probed)):
             count, at, best, mine = 0, spots[q], scores[q], rows[q]
@@ -408,7 +408,7 @@ def _scan_kernel() -> Any:
     # closures would be compiled anew by every process
     globals().update(take=keep(), sums=block_sums())
 
-    @numba.njit(cache=True, parallel=True, nogil=True)
+    @compiled(parallel=True)
     def kernel(  # type: ignore[no-untyped-def]
         packed, numbers, scales, step, tables, along, constant, probed, bounds, places, scores, rows
     ):
