@@ -26,10 +26,11 @@ from embgeo.retrieval.top_k import TopK
 
 MEASURED_ROWS = 8192
 DECODING = 1.6  # passes of exact search that ranking by a codec takes: decoded, multiplied, merged
-FOLDED_FITS = 3  # on a corpus that is not large: the shipped codec and two folds
+FOLDED_FITS = 2.6  # on a corpus that is not large: of the shipped codec and of two folds, each on 4/5 of the rows
+FOLDED_ENCODINGS = 1.4  # of all documents, and of two folds of five
 FOLDED_PASSES = 3  # ranked out of sample, as built, and timed
-PREDICTED = 3.5  # specs predicted for one that is listed
-PREDICTION_ROWS = 4200
+PREDICTED = 0.8  # different reducers of predicted specs for one that is listed
+PREDICTION_ROWS = 2900
 STORE_PASSES = 4  # side effects of the built store, and writing it
 RACED = 0.5  # share of the limit for the first sample
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
@@ -108,7 +109,8 @@ def outline(given: SweepInput, specs: Sequence[Spec], sizes: Sizes, staged: bool
         passes = DECODING * pace * rows * (FOLDED_PASSES if folded else 1)
         fit, encode = (sum(each) / max(1, len(specs)) for each in zip(*((c.fit, c.encode) for c in costs), strict=True))
         fit += fitting * min(documents, sizes.fit_rows)
-        seconds += count * (passes + (FOLDED_FITS if folded else 1) * (fit + encode)) + pace * rows
+        fits, encodings = (FOLDED_FITS, FOLDED_ENCODINGS) if folded else (1.0, 1.0)
+        seconds += count * (passes + fits * fit + encodings * encode) + pace * rows
     return Outline(documents, len(specs), stages, seconds, limit)
 
 
