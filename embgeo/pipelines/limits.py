@@ -10,6 +10,7 @@ from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
 from embgeo.limits.judgement_margin import judgement_margin, own_gap
 from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
+from embgeo.limits.relevance_graph import relevance_graph
 from embgeo.limits.similarity_check import similarity_check
 from embgeo.limits.unreachable import unreachable
 from embgeo.pipelines.funnel import default_specs, funnel
@@ -53,6 +54,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
             from_results(embeddings, found, progress),
             margin=judgement_margin(embeddings, evaluator, request.seed, progress, threads),
             own_gap=own_gap(embeddings, evaluator, found.scores, found.rows),
+            graph=None if evaluator is None else relevance_graph(evaluator.qrels),
             funnel=steps,
             effort=effort,
             **from_other_searches(embeddings, found, drop_own, progress),

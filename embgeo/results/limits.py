@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embgeo.results.limits_margin import JudgementMargin, OwnGap
+from embgeo.results.limits_margin import JudgementMargin, OwnGap, RelevanceGraph
 from embgeo.results.shared import Estimate, Result
 from embgeo.results.stored import Interval, Stored, stored
 
@@ -119,6 +119,7 @@ class Limits(Stored):
     effort: Effort | None = None
     margin: JudgementMargin | None = None
     own_gap: OwnGap | None = None
+    graph: RelevanceGraph | None = None
     similarity: SimilarityCheck | None = None
 
 

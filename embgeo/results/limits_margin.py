@@ -41,3 +41,10 @@ class OwnGap(Stored):
     positive: float | None = None
     median: float | None = None
     least: float | None = None
+
+
+class RelevanceGraph(Stored):
+    """The share of pairs of relevant documents that share a query, and the mean strength of a query."""
+
+    density: float | None = None
+    strength: float | None = None

@@ -12,7 +12,7 @@ from embgeo.reports.numbers import count, number, percent
 from embgeo.reports.section import Shown, section
 from embgeo.results import LimitsResult
 from embgeo.results.limits import Limits
-from embgeo.results.limits_margin import JudgementMargin, MarginAt, OwnGap
+from embgeo.results.limits_margin import JudgementMargin, MarginAt, OwnGap, RelevanceGraph
 
 TITLE = "Is the dimension the limit?"
 CAPTION = (
@@ -20,6 +20,7 @@ CAPTION = (
     "the median of three optimisations without texts or model, the band their range: a lower bound of what the "
     "dimension allows. 0: no ranking of all queries was found. No vectors exceed the dashed line in any dimension."
 )
+LIMIT_DENSITY, LIMIT_STRENGTH = 0.96618, 28.4653  # of LIMIT-small, where single vectors fail
 UNJUDGED = "A document without a judgement counts as irrelevant here, which it need not be."
 
 
@@ -30,7 +31,7 @@ def margin(shown: Shown[LimitsResult]) -> Iterator[Block]:
     if held is None or not held.reached:
         return
     yield Paragraph(verdict(found))
-    yield Facts(list(_facts(held, found.own_gap)))
+    yield Facts([*_facts(held, found.own_gap), *_graph_facts(found.graph)])
     points = [point for point in held.reached if point.dimension and point.half_gap is not None]
     last = points[-1]
     described = (
@@ -69,6 +70,18 @@ def verdict(found: Limits) -> str:
         f"Dimension is not the limit, the model is: {room}, but {model}. Fine-tune the model, add lexical search or a "
         f"reranker; buy no dimensions. {UNJUDGED}"
     )
+
+
+def _graph_facts(graph: RelevanceGraph | None) -> Iterator[Fact]:
+    """How the judgements combine documents, beside those of LIMIT."""
+    if graph is None:
+        return
+    for label, value, limit in (
+        ("Pairs of relevant documents that share a query", graph.density, LIMIT_DENSITY),
+        ("Overlap of a query with the others", graph.strength, LIMIT_STRENGTH),
+    ):
+        if value is not None:
+            yield Fact(label, f"{number(value)} (LIMIT: {number(limit)})")
 
 
 def _facts(held: JudgementMargin, own: OwnGap | None) -> Iterator[Fact]:
