@@ -93,40 +93,41 @@ class Cells:
         out = np.empty((len(Z), self.rows), np.float32)
         for query, scores in enumerate(out):
             tables, (low, rise) = np.empty((0, 256), np.float32), (np.float32(0), np.float32(0))
-            half = np.uint16(0), np.uint16(0)
+            half, moving = (np.uint16(0), np.uint16(0)), weights[query]
             if self.halves is not None:
                 half, rise = (self.halves.move, self.halves.mask), self.halves.factor
             elif self.steps is not None:
-                least, rise = self.steps
-                low = least * weights[query].sum()
+                least, steps = self.steps
+                low, rise = weights[query] @ least, np.float32(1)
+                moving = weights[query] * steps
             else:
                 tables = self.tables(weights[query])
-            its = weights[query], low, rise, *half, along[query], constant[query], scores
+            its = moving, low, rise, *half, along[query], constant[query], scores
             _scan_kernel()(*self.held, tables, *its)
         return out
 
     @cached_property
-    def steps(self) -> tuple[np.float32, np.float32] | None:
-        """The lowest value and the step between values, if each level is a whole byte and all coordinates have the same
-        evenly spaced values, which are then computed; None otherwise."""
-        if (values := self._values) is None:
+    def steps(self) -> Asked | None:
+        """The lowest value and the step between values of each coordinate (r,), if each level is a whole byte and
+        values are evenly spaced, which are then computed; None otherwise."""
+        if (tables := self._whole) is None:
             return None
-        low, step = values[0], (values[-1] - values[0]) / np.float32(255)
-        return (low, step) if np.allclose(values, low + step * np.arange(256), atol=1e-6 * abs(step)) else None
+        low, step = tables[:, 0], (tables[:, -1] - tables[:, 0]) / np.float32(255)
+        even = low[:, None] + step[:, None] * np.arange(256, dtype=np.float32)
+        close = (np.abs(tables - even) <= 1e-6 * np.abs(step).max() + 1e-6 * np.abs(low)[:, None]).all()
+        return (low, step) if close else None
 
     @cached_property
     def halves(self) -> HalfFloats | None:
         """How bytes become halves, if each level is a whole byte and all coordinates have the values of the same 8-bit
         float; None otherwise."""
-        return None if self._values is None else HalfFloats.of(self._values)
+        tables = self._whole
+        return None if tables is None or (tables != tables[0]).any() else HalfFloats.of(tables[0])
 
     @cached_property
-    def _values(self) -> np.ndarray | None:
-        """(256,) the value of each byte, if each level is a whole byte and all coordinates have the same values."""
-        tables = self.code.tables
-        if self.code.blocks is not None or (self.code.bits != 8).any() or (tables != tables[0]).any():
-            return None
-        return np.asarray(tables[0])
+    def _whole(self) -> np.ndarray | None:
+        """(r, 256) the value of each byte, if each level is a whole byte."""
+        return None if self.code.blocks is not None or (self.code.bits != 8).any() else self.code.tables
 
     @cached_property
     def count(self) -> int:

@@ -36,6 +36,8 @@ fill: Any = None
 multiply: Any = None
 WIDTHS = (1, 2, 3, 4, 8)
 SPANS = np.arange(255, 127, -1)
+PARTS = np.arange(1, 65)  # of the largest coordinates of queries
+MORE = 4  # a quarter more words at most are multiplied for them
 
 
 @dataclass(frozen=True)
@@ -89,32 +91,58 @@ class Rounded:
         norms = *longest[0][:2], longest[1][2]
         return cls(cells, words, bits, low + MIDDLE * scale, scale, bytes_of, slots, norms, unit)
 
-    def ask(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The queries Z (m, r) as bytes, (groups, slots, queries of a group, 4) int8, and (m, 3) float32: what is added
-        to a sum, the weight of the offset, and by how much a score in these units may be off."""
+    def ask(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The words that each group of the queries Z (m, r) multiplies, (groups, words); the queries as bytes for them,
+        (groups, slots, queries of a group, 4) int8; and (m, 3) float32: what is added to a sum, the weight of the
+        offset, and by how much a score in these units may be off."""
         weights, along, _ = self.cells.code.ask(Z)
         values = weights * self.scale
-        step = np.abs(values).max(axis=1, keepdims=True, initial=0) / 127
-        step[step == 0] = 1
-        values /= step
-        whole = _whole(values)
-        group = 1 if len(Z) == 1 else TOGETHER
-        padded = np.zeros((-(-len(Z) // group) * group, whole.shape[1] + 1), np.int8)
+        many, step = self.spread(values)
+        values /= step[:, None]
+        group, slots = 1 if len(Z) == 1 else TOGETHER, self.slots.reshape(many.shape[1], -1, 4)
+        limit = np.zeros((len(many), values.shape[1] + 1))
+        limit[:, slots] = 127 * many[:, :, None, None]
+        whole = _whole(values, np.repeat(limit[:, :-1], group, axis=0)[: len(Z)])
+        padded = np.zeros((len(many) * group, whole.shape[1] + 1), np.int32)
         padded[: len(Z), :-1] = whole
-        asked = padded[:, self.slots].reshape(-1, group, *self.slots.shape).transpose(0, 2, 1, 3)
-        base, along = weights @ self.centre / step[:, 0] - MIDDLE * whole.sum(axis=1), along / step[:, 0]
+        order = np.zeros((len(many), many.sum(axis=1).max()), np.int64)
+        asked = np.zeros((*order.shape, slots.shape[1], group, 4), np.int8)
+        for at, (mine, here) in enumerate(zip(many, padded.reshape(-1, group, padded.shape[1]), strict=True)):
+            words = np.repeat(np.arange(len(mine)), mine)
+            turn = np.arange(len(words)) - (np.cumsum(mine) - mine)[words]
+            parts = (here[:, slots[words]] + turn[:, None, None]) // mine[words, None, None]  # their sum is the whole
+            order[at, : len(words)], asked[at, : len(words)] = words, parts.transpose(1, 2, 0, 3)
+        base, along = weights @ self.centre / step - MIDDLE * whole.sum(axis=1), along / step
         left = values - whole
         long, short = np.linalg.norm(values, axis=1), np.linalg.norm(left, axis=1)
         # Cauchy–Schwarz, about the means of rows
         error = short * self.longest[0] + np.abs(left.sum(axis=1)) * self.longest[1] + long * self.longest[2]
         offset = np.abs(along) * np.abs(self.cells.numbers[:, 1] / self.unit).max(initial=0)
         error += SLACK * (np.abs(base) + 2 * MIDDLE * long * np.sqrt(whole.shape[1]) + offset)
-        return np.ascontiguousarray(asked), np.stack([base, along, error], axis=1).astype(np.float32)
+        bounds = np.stack([base, along, error], axis=1).astype(np.float32)
+        return order, asked.reshape(len(many), -1, group, 4), bounds
+
+    def spread(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """How often each group of queries of `values` (m, r) multiplies each word, (groups, words), and what 1 is worth
+        in these values (m,).
+
+        Where some coordinates weigh much more than others, their words are multiplied several times, each by a part of
+        the query, so that all are rounded by less."""
+        words, group = self.packed.shape[1], 1 if len(values) == 1 else TOGETHER
+        padded = np.pad(np.abs(values), ((0, -len(values) % group), (0, 1)))
+        sizes = padded[:, self.slots.reshape(words, -1)].max(axis=2)
+        largest = sizes.max(axis=1, keepdims=True)
+        share = (sizes / np.where(largest > 0, largest, 1)).reshape(-1, group, words).max(axis=1)
+        many = np.maximum(np.ceil(share * PARTS[:, None, None]), 1).astype(np.int64)
+        allowed = (many.sum(axis=2) <= words + max(MORE, words // MORE)).sum(axis=0)
+        many = many[np.maximum(allowed - 1, 0), np.arange(len(share))]
+        step = (sizes / np.repeat(many, group, axis=0)).max(axis=1)[: len(values)] / 127
+        return many, np.where(step > 0, step, 1)
 
     def candidates(self, Z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """For the queries Z (m, r): at most how high rows that may be among the best score, in units of the query, and
         these rows (m, room); how many there are (m,), −1 for too many; and a score that k rows reach (m,)."""
-        cells, (asked, bounds) = self.cells, self.ask(Z)
+        cells, (order, asked, bounds) = self.cells, self.ask(Z)
         blocks = min(max(1, SUMS // (LANES * asked.shape[0] * asked.shape[2])), len(self.packed))
         # rows of sums that lie 4 kB apart would share a set of the cache
         sums = np.empty((asked.shape[0] * asked.shape[2], LANES * blocks + 16), np.int32)
@@ -123,7 +151,7 @@ class Rounded:
         highs, rows = np.empty((len(Z), room), np.float32), np.empty((len(Z), room), np.int64)
         for first in range(0, len(self.packed), blocks):
             start, end = first * LANES, min(cells.rows, (first + blocks) * LANES)
-            _sum_kernel()(self.packed[first : first + blocks], self.bits, self.table, asked, sums)
+            _sum_kernel()(self.packed[first : first + blocks], order, self.bits, self.table, asked, sums)
             numbers = cells.numbers[start:end]
             _filter_kernel()(sums, start, end - start, numbers, 1 / self.unit, bounds, lows, counts, highs, rows)
         return highs, rows, counts, lows[:, -1]
@@ -167,14 +195,15 @@ def _longest(cells: Cells, values: np.ndarray, unit: np.float32) -> tuple[float,
     return norms[0], float(np.abs(mean).max()) + SLACK * norms[1], norms[1]
 
 
-def _whole(values: np.ndarray) -> np.ndarray:
-    """Whole numbers near `values` (m, r), with nearly the same sums: those closest to the middle of two are moved."""
+def _whole(values: np.ndarray, limit: np.ndarray) -> np.ndarray:
+    """Whole numbers near `values` (m, r), none beyond `limit` (r,), with nearly the same sums: those closest to the
+    middle of two are moved."""
     whole = np.rint(values)
     missing = np.rint((values - whole).sum(axis=1, keepdims=True))
     order = np.argsort(-np.sign(missing) * (values - whole), axis=1)
     moved = np.where(np.arange(values.shape[1]) < np.abs(missing), np.sign(missing), 0)
     np.put_along_axis(whole, order, np.take_along_axis(whole, order, 1) + moved, 1)
-    return np.clip(whole, -127, 127)
+    return np.clip(whole, -limit, limit)
 
 
 @dataclass
@@ -222,23 +251,25 @@ def _sum_kernel() -> Any:
     globals().update(multiply=_multiplier())
 
     @compiled(parallel=True)
-    def kernel(packed, bits, table, weights, sums):  # type: ignore[no-untyped-def]
+    def kernel(packed, order, bits, table, weights, sums):  # type: ignore[no-untyped-def]
         blocks, words, _ = packed.shape
         groups, slots, together, _ = weights.shape
         packed_at, weights_at = np.intp(packed.ctypes.data), np.intp(weights.ctypes.data)
         table_at, sums_at, stride = np.intp(table.ctypes.data), np.intp(sums.ctypes.data), 4 * sums.shape[1]
+        order_at, count = np.intp(order.ctypes.data), order.shape[1]
         for block in numba.prange(blocks):
             codes, to = packed_at + 4 * LANES * words * block, sums_at + 4 * LANES * block
             for group in range(groups):
                 asked = weights_at + 4 * slots * together * group
-                multiply(together, bits, codes, asked, table_at, words, to + stride * together * group, stride)
+                here, mine = order_at + 8 * count * group, to + stride * together * group
+                multiply(together, bits, codes, asked, table_at, here, count, mine, stride)
 
     return kernel
 
 
 def _multiplier() -> Any:
-    """Compiled: (together, bits, codes, weights, table, words, sums, stride), the addresses of arrays, and the stride
-    in bytes: the sums of 32 rows over these words, for `together` queries."""
+    """Compiled: (together, bits, codes, weights, table, order, count, sums, stride), the addresses of arrays, how many
+    words, and the stride in bytes: the sums of 32 rows over these words, for `together` queries."""
     from llvmlite import ir
     from numba import types
     from numba.core import cgutils
@@ -252,7 +283,7 @@ def _multiplier() -> Any:
         return b.inttoptr(b.add(b.add(address, start), place(offset)), kind.as_pointer())
 
     def body(b: Any, together: int, bits: int, arguments: Any) -> None:
-        codes, weights, table, words, sums, stride = arguments
+        codes, weights, table, order, count, sums, stride = arguments
         add_products, look_up = (
             cgutils.get_or_insert_function(b.module, ir.FunctionType(kinds[0], kinds), f"llvm.x86.avx512.{name}.512")
             for name, kinds in (("vpdpbusd", (words16, bytes64, bytes64)), ("pshuf.b", (bytes64, bytes64)))
@@ -261,8 +292,9 @@ def _multiplier() -> Any:
         bytes_of = b.load(at(b, bytes64, table, place(0)), align=1)
         # two sums for one query: each addition waits for the one before
         totals = [[cgutils.alloca_once_value(b, zero) for _ in range(4 // min(2, together))] for _ in range(together)]
-        with cgutils.for_range(b, words) as loop:
-            start, slot = (b.mul(loop.index, place(size)) for size in (4 * LANES, 4 * fields * together))
+        with cgutils.for_range(b, count) as loop:
+            word_at = b.load(at(b, place, order, b.mul(loop.index, place(8))))
+            start, slot = b.mul(word_at, place(4 * LANES)), b.mul(loop.index, place(4 * fields * together))
             levels = read = [b.load(at(b, bytes64, codes, start, 64 * half), align=1) for half in (0, 1)]
             for field in range(fields):
                 if bits < 8:
@@ -288,8 +320,8 @@ def _multiplier() -> Any:
         return context.get_dummy_value()
 
     @intrinsic
-    def kernel(context, together, bits, codes, weights, table, words, sums, stride):  # type: ignore[no-untyped-def]
-        return types.void(*[types.intp] * 8), generate
+    def kernel(context, together, bits, codes, weights, table, order, count, sums, stride):  # type: ignore[no-untyped-def]
+        return types.void(*[types.intp] * 9), generate
 
     return kernel
 

@@ -18,7 +18,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.search import flat as module
 from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.flat import LOOKED_UP, BlockSearcher, cells_of, search_by_levels
-from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available
+from embgeo.compression.search.on_faiss import FaissSearcher, faiss_available, search_on_faiss
 from embgeo.compression.search.rounded import ProductSearcher, search_by_products
 from embgeo.embeddings import normalise
 from embgeo.threads import limited_threads
@@ -115,7 +115,7 @@ def test_a_memory_mapped_store_is_searched_as_one_in_memory(tmp_path) -> None:
 
 SUMMED = [
     *("adaptive@9B", "trellis@9B", "rabitq1", "rabitq4", "rabitq8", "eden3", "edenc2", "lvq4", "lvq8", "tq3", "tqc2"),
-    *("ternary", "binary", "hamming", "fp8", "fp8raw", "fp8e5m2"),
+    *("ternary", "binary", "hamming", "int8", "fp8", "fp8raw", "fp8e5m2"),
 ]
 
 
@@ -174,6 +174,7 @@ def test_tiny_numbers_are_summed() -> None:
 
 
 PRODUCTS = [
+    "int8",
     "int4",
     "tq1",
     "tq2",
@@ -221,9 +222,9 @@ def test_bounds_of_rounded_products_hold_whatever_the_query(text: str) -> None:
     highs, rows, counts, _ = rounded.candidates(Z, len(codes))
     assert (counts == len(codes)).all(), "of as many neighbours as rows every row is a candidate"
     weights = rounded.cells.code.ask(Z)[0] * rounded.scale
-    step = np.abs(weights).max(axis=1) / 127 * rounded.unit
-    error = rounded.ask(Z)[1][:, 2].astype(np.float64)
-    for query in np.flatnonzero(step > 0):
+    step = rounded.spread(weights)[1] * rounded.unit
+    error = rounded.ask(Z)[2][:, 2].astype(np.float64)
+    for query in np.flatnonzero(weights.any(axis=1)):
         exact = truth[query, rows[query, : len(codes)]] / step[query]
         middle = highs[query, : len(codes)] - error[query]
         assert (np.abs(exact - middle) <= error[query]).all()
@@ -332,7 +333,7 @@ def test_faiss_holds_our_bytes_under_our_metric(text: str, similarity: str) -> N
     import faiss
 
     codec, codes = stored(text, similarity)
-    searcher = build_searcher(codec, codes)
+    searcher = search_on_faiss(codec.tiers[0], codes)
     assert isinstance(searcher, FaissSearcher)
     wanted = faiss.METRIC_L2 if similarity == "euclidean" else faiss.METRIC_INNER_PRODUCT
     assert searcher.index.metric_type == wanted

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
+from embgeo.compression.codecs.summed_code import LEVELS, SummedCode
 from embgeo.compression.codecs.table_code import PlainCode, TableCode
 from embgeo.compression.codecs.training import Training
 from embgeo.numeric.bits import pack_nibbles, unpack_nibbles
@@ -54,6 +55,12 @@ class FittedUniform(FittedQuantizer):
         if self.bits == 8:
             return None
         return TableCode.of_levels(4, self.low[:, None] + self.step[:, None] * np.arange(16, dtype=np.float32))
+
+    def summed_code(self) -> SummedCode | None:
+        if self.bits < 8:
+            return super().summed_code()
+        tables = self.low[:, None] + self.step[:, None] * np.arange(LEVELS, dtype=np.float32)
+        return SummedCode(np.full(len(self.low), 8, np.uint8), tables, lambda codes: codes)
 
     def faiss_index(self, metric: int) -> Any:
         import faiss
