@@ -31,7 +31,7 @@ def command(name: str | None, split: str, output: Output) -> None:
       embgeo datasets my-corpus/
       embgeo datasets nfcorpus
     """
-    from embgeo.datasets.registry import list_datasets, resolve_dataset
+    from embgeo.datasets.registry import is_built_in, list_datasets, resolve_dataset
     from embgeo.reports.drawing.terminal import table
 
     built_in = list_datasets()
@@ -43,7 +43,7 @@ def command(name: str | None, split: str, output: Output) -> None:
         output.json([{"name": known, "summary": meaning} for known, meaning in built_in.items()])
         return
     path_like = os.sep in name or name.startswith((".", "~"))
-    if name in built_in or path_like or Path(name).exists():
+    if is_built_in(name) or path_like or Path(name).exists():
         with output.progress() as progress:
             dataset = resolve_dataset(name, split=split, progress=progress)
         describe(dataset, output)

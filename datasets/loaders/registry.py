@@ -9,6 +9,7 @@ from pathlib import Path
 
 from embgeo.datasets.beir import is_beir_folder, load_beir
 from embgeo.datasets.dataset import Dataset
+from embgeo.datasets.limit import PREFIX, load_limit
 from embgeo.datasets.pydocs import load_pydocs
 from embgeo.errors import DataError, InputError, UnknownNameError, unknown_name
 from embgeo.progress import Progress, silent
@@ -16,6 +17,7 @@ from embgeo.progress import Progress, silent
 BUILT_IN = {
     "pydocs": "docstrings of the running Python's standard library: first paragraph → rest, about 1,850 pairs",
     "pydocs:scientific": "the same with NumPy, SciPy and scikit-learn, about 6,200 pairs",
+    "limit:46": "LIMIT-small's pattern, all pairs of 46 documents; limit:N,k=K,graph=cycle,queries=Q for others",
     "tiny": "65 short everyday texts and 40 graded questions, written for this project",
 }
 
@@ -23,6 +25,11 @@ BUILT_IN = {
 def list_datasets() -> Mapping[str, str]:
     """Built-in names with one line each; reads and imports nothing heavy. For tasks see `mteb_task_names`."""
     return dict(BUILT_IN)
+
+
+def is_built_in(name: str) -> bool:
+    """Whether it names a built-in dataset, of `limit:` at any size."""
+    return name in BUILT_IN or name.startswith(PREFIX)
 
 
 def resolve_dataset(
@@ -54,11 +61,13 @@ def resolve_dataset(
     """
     check_dataset(name)
     folder = Path(name)
-    if name in BUILT_IN:
+    if is_built_in(name):
         if name == "tiny":
             return load_beir(tiny_folder(), split=split, drop_own_document=drop_own_document, progress=progress)
         if split != "test":
             raise DataError(f"{name} has no splits; got {split!r}. Omit --split")
+        if name.startswith(PREFIX):
+            return load_limit(name, drop_own_document)
         return load_pydocs(name == "pydocs:scientific", drop_own_document, progress)
     if folder.is_dir() and name:
         ids = {"doc_ids": doc_ids, "query_ids": query_ids}
@@ -71,7 +80,7 @@ def resolve_dataset(
 def check_dataset(name: str) -> None:
     """Raise the error of `resolve_dataset` if no dataset has this name; nothing is read and no hub is asked."""
     folder = Path(name)
-    if name in BUILT_IN:
+    if is_built_in(name):
         if is_beir_folder(folder):
             raise InputError(f"{name!r} is both a built-in dataset and a folder here; write ./{name} for the folder")
         return

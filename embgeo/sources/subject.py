@@ -14,7 +14,7 @@ import numpy as np
 from embgeo.datasets.beir import is_beir_folder
 from embgeo.datasets.checks import build_dataset, without_texts
 from embgeo.datasets.dataset import Dataset, Origin
-from embgeo.datasets.registry import check_dataset, list_datasets, resolve_dataset
+from embgeo.datasets.registry import check_dataset, is_built_in, resolve_dataset
 from embgeo.embeddings import SIMILARITIES, Embeddings, check_embeddings
 from embgeo.encoders.cache import cache_key, encode_texts
 from embgeo.encoders.encoder import Encoder, Role, count_truncated
@@ -204,7 +204,7 @@ def _names_store(name: str) -> bool:
 
 
 def _names_dataset(name: str) -> bool:
-    return name in list_datasets() or is_beir_folder(Path(name))
+    return is_built_in(name) or is_beir_folder(Path(name))
 
 
 def _numbered(found: Vectors) -> Vectors:
