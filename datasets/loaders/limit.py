@@ -49,9 +49,9 @@ def load_limit(name: str, drop_own_document: bool = False) -> Dataset:
         raise DataError(f"{name}: needs 0 < k < documents ≤ {PEOPLE} and 0 < queries ≤ {len(likes) - LIKES}")
     sets = _sets(n, k, graph, most, rng)
     own: list[list[str]] = [[] for _ in range(n)]
-    for query, docs in enumerate(sets):
+    for like, docs in zip(likes, sets, strict=False):
         for doc in docs:
-            own[doc].append(likes[query])
+            own[doc].append(like)
     names = [f"{given} {family}" for given, family in product(GIVEN.split(), FAMILY.split())]
     documents = []
     for doc, needed in enumerate(own):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from embgeo.embeddings import Embeddings
-from embgeo.limits.margins import FreeVectors, balanced_rows, certificate, free_vectors, subset_half_gap
+from embgeo.limits.margins import balanced_rows, certificate, free_vectors, subset_half_gap
 from embgeo.limits.pattern import pattern_of
 from embgeo.progress import Progress, silent
 from embgeo.results.limits_margin import JudgementMargin, MarginAt, OwnGap
@@ -18,11 +16,7 @@ from embgeo.threads import one_blas_thread
 
 
 def judgement_margin(
-    embeddings: Embeddings,
-    evaluator: Evaluator | None,
-    seed: int = 0,
-    progress: Progress = silent,
-    threads: int = 1,
+    embeddings: Embeddings, evaluator: Evaluator | None, seed: int = 0, progress: Progress = silent, threads: int = 1
 ) -> JudgementMargin | None:
     """The best row half-gap of free unit vectors for the relevance pattern of `evaluator`, by dimension.
 
@@ -36,15 +30,19 @@ def judgement_margin(
     pattern = pattern_of(evaluator.qrels, len(embeddings), seed)
     if pattern is None:
         return None
-    widths = list(_widths(min(embeddings.dimension, pattern.shape[1])))
+    last = min(embeddings.dimension, pattern.shape[1])
+    widths = [*(2**power for power in range(1, last) if 2**power < last), last]
     reached: list[MarginAt] = []
     bounds = [1.0]
     # products this small take longer with several threads each; the widest first, so that no thread waits for it long
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         made = pool.map(lambda width: free_vectors(pattern, width, seed=seed), widths[::-1])
         for width, free in zip(widths[::-1], made, strict=True):
-            reached.insert(0, _at(width, free))
-            bounds += _certificates(free) if width == widths[-1] else []
+            margins = [max(0.0, float(margin)) for margin in free.margins]  # equal vectors have 0
+            reached.insert(0, MarginAt(dimension=width, half_gap=float(np.median(margins)), seeds=margins))
+            if width == widths[-1]:
+                each = zip(free.weights, free.U, free.V, strict=True)
+                bounds += [certificate(balanced_rows(W), U, V) for W, U, V in each]
             progress("margins of free vectors", len(reached), len(widths))
     subsets = pattern.subsets
     return JudgementMargin(
@@ -57,22 +55,6 @@ def judgement_margin(
         subset_size=None if subsets is None else subsets[1],
         closed_form=None if subsets is None else subset_half_gap(*subsets),
     )
-
-
-def _widths(last: int) -> Iterator[int]:
-    """2, 4, 8, … below `last`, and `last`."""
-    yield from (2**power for power in range(1, max(1, math.ceil(math.log2(last)))) if 2**power < last)
-    yield last
-
-
-def _at(width: int, free: FreeVectors) -> MarginAt:
-    """What three seeds reached; below 0 it is 0, which equal vectors have."""
-    margins = [max(0.0, float(margin)) for margin in free.margins]
-    return MarginAt(dimension=width, half_gap=float(np.median(margins)), seeds=margins)
-
-
-def _certificates(free: FreeVectors) -> list[float]:
-    return [certificate(balanced_rows(W), U, V) for W, U, V in zip(free.weights, free.U, free.V, strict=True)]
 
 
 def own_gap(
@@ -100,30 +82,29 @@ def half_gaps(embeddings: Embeddings, evaluator: Evaluator, scores: np.ndarray, 
     `scores` and `rows` (m, c) are those of exact search, best first. NaN if no relevant document is in the corpus, or
     no other document among the c: then there are c or more relevant ones.
     """
-    judged = evaluator.judged()
-    judged = judged[judged[:, 2] > 0]
-    relevant = {query: judged[judged[:, 0] == query, 1] for query in np.unique(judged[:, 0]).tolist()}
+    relevant = relevant_rows(evaluator)
     asked = embeddings.query_matrix()
     gaps = np.full(len(evaluator.query_rows), np.nan)
-    for at, query in enumerate(evaluator.query_rows.tolist()):
-        own = relevant.get(query)
+    for at, (query, own) in enumerate(zip(evaluator.query_rows.tolist(), relevant, strict=True)):
         found = rows[query][rows[query] >= 0]
-        if own is None or not len(found):
-            continue
         hits = np.isin(found, own)
-        if hits.all():
+        if not len(own) or hits.all():
             continue
         best = float(scores[query][: len(found)][~hits][0])
         if hits.sum() == len(own):
             worst = float(scores[query][: len(found)][hits][-1])
         else:
-            worst = float(_scores(embeddings, asked[query], own).min())
-            worst = min(worst, float(scores[query][len(found) - 1]))  # not among the best, whatever rounding says
+            X, q = embeddings.rows(own).astype(np.float64), asked[query].astype(np.float64)
+            every = -np.square(X - q).sum(axis=1) if embeddings.similarity == "euclidean" else X @ q
+            worst = min(float(every.min()), float(scores[query][len(found) - 1]))  # whatever rounding says
         gaps[at] = (worst - best) / 2
     return gaps
 
 
-def _scores(embeddings: Embeddings, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """(r,) float64 scores of one query and some documents."""
-    X, q = embeddings.rows(rows).astype(np.float64), query.astype(np.float64)
-    return -np.square(X - q).sum(axis=1) if embeddings.similarity == "euclidean" else X @ q
+def relevant_rows(evaluator: Evaluator) -> list[np.ndarray]:
+    """Rows of the documents relevant to each judged query, int64, ascending; those not in the corpus are left out."""
+    judged = evaluator.judged()
+    judged = judged[judged[:, 2] > 0].astype(np.int64)
+    judged = judged[np.lexsort((judged[:, 1], judged[:, 0]))]
+    starts, ends = (np.searchsorted(judged[:, 0], evaluator.query_rows, side) for side in ("left", "right"))
+    return [judged[start:end, 1] for start, end in zip(starts, ends, strict=True)]

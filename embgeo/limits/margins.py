@@ -57,7 +57,7 @@ def free_vectors(
         raise InputError(f"the dimension must be at least 1; got {dimension}")
     start = (np.random.default_rng((seed, each)) for each in range(seeds))
     drawn = [[rng.standard_normal((rows, dimension)) for rows in pattern.shape] for rng in start]
-    sides = [_Side(_unit(np.stack([each[side] for each in drawn]).astype(np.float32))) for side in (0, 1)]
+    sides = [_Side(np.stack([each[side] for each in drawn]).astype(np.float32)) for side in (0, 1)]
     U, V = (side.X for side in sides)
     weigh = _row_weights if threshold == "row" else _entry_weights
     steps = MORE_STEPS if pattern.shape[0] * pattern.shape[1] <= SMALL else STEPS
@@ -75,7 +75,7 @@ class _Side:
     """Unit vectors that Adam moves on their sphere, with one second moment a row."""
 
     def __init__(self, X: np.ndarray) -> None:
-        self.X = X
+        self.X = X / np.linalg.norm(X, axis=2, keepdims=True)
         self._mean = np.zeros_like(X)
         self._square = np.zeros((*X.shape[:2], 1), np.float32)
 
@@ -86,10 +86,6 @@ class _Side:
         length = np.sqrt(self._square / (1 - 0.99**step)) + 1e-12
         self.X += rate / (1 - 0.9**step) * self._mean / length
         self.X /= np.linalg.norm(self.X, axis=2, keepdims=True)
-
-
-def _unit(X: np.ndarray) -> np.ndarray:
-    return X / np.linalg.norm(X, axis=2, keepdims=True)
 
 
 def _row_weights(S: np.ndarray, pattern: Pattern, temperature: float) -> tuple[np.ndarray, np.ndarray]:
@@ -151,14 +147,11 @@ def balanced_rows(weights: np.ndarray) -> np.ndarray:
     Rounding of float32 alone leaves them apart.
     """
     W = weights.astype(np.float64)
-    positive, negative = np.maximum(W, 0), np.maximum(-W, 0)
-    sums = positive.sum(axis=1, keepdims=True), negative.sum(axis=1, keepdims=True)
+    parts = np.maximum(W, 0), np.maximum(-W, 0)
+    sums = [part.sum(axis=1, keepdims=True) for part in parts]
     held = np.minimum(*sums)
-    return positive * _ratio(held, sums[0]) - negative * _ratio(held, sums[1])
-
-
-def _ratio(top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
-    return np.divide(top, bottom, out=np.zeros_like(top), where=bottom > 0)
+    positive, negative = (part * held / np.maximum(each, 1e-300) for part, each in zip(parts, sums, strict=True))
+    return positive - negative
 
 
 def subset_half_gap(n: int, k: int) -> float:

@@ -46,12 +46,6 @@ class Pattern:
         """(t,) int64: the relevant pairs in a matrix that is read row by row."""
         return self.rows * self.shape[1] + self.columns
 
-    def matrix(self) -> np.ndarray:
-        """The whole as a bool matrix."""
-        held = np.zeros(self.shape, bool)
-        held[self.rows, self.columns] = True
-        return held
-
     @cached_property
     def subsets(self) -> tuple[int, int] | None:
         """(n, k) if the rows are all subsets of k of the n columns; else None."""

@@ -8,7 +8,7 @@ from typing import Any
 from embgeo.reports import figures
 from embgeo.reports.blocks import Block, Cell, Column, Data, Fact, Facts, Paragraph, Plot, RowGroup, Table, TableRow
 from embgeo.reports.figures import Figure, figure
-from embgeo.reports.numbers import count, number, percent
+from embgeo.reports.numbers import count, interval, number, percent
 from embgeo.reports.section import Shown, section
 from embgeo.results import LimitsResult
 from embgeo.results.limits import Limits
@@ -28,19 +28,20 @@ UNJUDGED = "A document without a judgement counts as irrelevant here, which it n
 def margin(shown: Shown[LimitsResult]) -> Iterator[Block]:
     found = shown.result.limits
     held = found.margin
-    if held is None or not held.reached:
+    points = [] if held is None else [one for one in held.reached if one.dimension and one.half_gap is not None]
+    if held is None or not points or not all(one.seeds for one in points):
         return
     yield Paragraph(verdict(found))
     yield Facts([*_facts(held, found.own_gap), *_graph_facts(found.graph)])
-    points = [point for point in held.reached if point.dimension and point.half_gap is not None]
     last = points[-1]
-    described = (
-        f"Half-gap of free vectors against dimension: up to {number(last.half_gap, places=3)} at "
-        f"{count(last.dimension)}; certificate {number(held.certificate, places=3)}."
-    )
+    ends = f"{number(last.half_gap, places=3)} at {count(last.dimension)}; {number(held.certificate, places=3)}"
+    described = f"Half-gap of free vectors against dimension: up to {ends} is the certificate."
     yield Plot("margin", TITLE, described, {"margin": _figure(held, points)}, CAPTION)
     columns = [Column("Dimensions", "number"), Column("Half-gap", "number"), Column("Range of seeds", "word")]
-    rows = [TableRow([Cell(count(each.dimension), head=True), *_cells(each)]) for each in points]
+    rows = []
+    for each in points:
+        cells = number(each.half_gap, places=3), interval([min(each.seeds), max(each.seeds)], 3)
+        rows.append(TableRow([Cell(count(each.dimension), head=True), *cells]))
     records = [each.to_json() for each in held.reached]
     yield Table("margin", TITLE, columns, [RowGroup(rows)], "Reached by free vectors", Data("margin", TITLE, records))
 
@@ -74,43 +75,31 @@ def verdict(found: Limits) -> str:
 
 def _graph_facts(graph: RelevanceGraph | None) -> Iterator[Fact]:
     """How the judgements combine documents, beside those of LIMIT."""
-    if graph is None:
-        return
-    for label, value, limit in (
-        ("Pairs of relevant documents that share a query", graph.density, LIMIT_DENSITY),
-        ("Overlap of a query with the others", graph.strength, LIMIT_STRENGTH),
-    ):
-        if value is not None:
-            yield Fact(label, f"{number(value)} (LIMIT: {number(limit)})")
+    if graph is not None and graph.density is not None:
+        yield Fact("Pairs of documents that share a query", f"{number(graph.density)} (LIMIT: {LIMIT_DENSITY})")
+    if graph is not None and graph.strength is not None:
+        yield Fact("Overlap of a query with the others", f"{number(graph.strength)} (LIMIT: {LIMIT_STRENGTH})")
 
 
 def _facts(held: JudgementMargin, own: OwnGap | None) -> Iterator[Fact]:
     used = f"{count(held.patterns)} different sets of relevant documents among {count(held.documents)}"
     if held.queries and held.judged and held.queries < held.judged:
-        used += (
-            f", of a sample of {count(held.queries)} of {count(held.judged)} queries: "
-            "all queries together leave a smaller margin, never a larger one"
-        )
+        used += f", of {count(held.queries)} of {count(held.judged)} queries: all together leave no larger margin"
     yield Fact("Judgements", used)
     yield Fact("Upper bound in any dimension", number(held.certificate, places=3))
     if held.closed_form is not None:
-        said = f"{number(held.closed_form, places=4)}, the exact best (all sets of {count(held.subset_size)})"
-        yield Fact("Closed form", said)
+        yield Fact(f"Exact best, for all sets of {count(held.subset_size)}", number(held.closed_form, places=4))
     if own is not None:
         yield Fact("Queries with a positive gap in the model's space", percent(own.positive))
-    if own is not None and own.median is not None:
-        said = f"{number(own.median, places=3)} (median), {number(own.least, places=3)} (least)"
-        yield Fact("Half-gap of the model", said)
-
-
-def _cells(each: MarginAt) -> tuple[str, str]:
-    return number(each.half_gap, places=3), f"{number(min(each.seeds), places=3)}–{number(max(each.seeds), places=3)}"
+        yield Fact(
+            "Half-gap of the model: median, least", f"{number(own.median, places=3)}, {number(own.least, places=3)}"
+        )
 
 
 def _figure(held: JudgementMargin, points: list[MarginAt]) -> Figure:
     sizes = [float(point.dimension or 0) for point in points]
-    outline = [(x, max(point.seeds)) for x, point in zip(sizes, points, strict=True)]
-    outline += [(x, min(point.seeds)) for x, point in list(zip(sizes, points, strict=True))[::-1]]
+    outline = [(point.dimension, max(point.seeds)) for point in points]
+    outline += [(point.dimension, min(point.seeds)) for point in points[::-1]]
     band = figures.trace(
         outline,
         "lines",

@@ -15,7 +15,7 @@ from embgeo.errors import InputError
 from embgeo.judgements import check_judgements
 from embgeo.limits.judgement_margin import half_gaps, judgement_margin, own_gap
 from embgeo.limits.margins import balanced_rows, certificate, free_vectors, subset_half_gap, subset_zero_margin
-from embgeo.limits.pattern import CELLS, all_subsets, distinct, pattern_of
+from embgeo.limits.pattern import CELLS, Pattern, all_subsets, distinct, pattern_of
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.threads import one_blas_thread
@@ -25,6 +25,12 @@ from embgeo.threads import one_blas_thread
 def _one_blas_thread() -> Iterator[None]:
     with one_blas_thread():
         yield
+
+
+def matrix(pattern: Pattern) -> np.ndarray:
+    held = np.zeros(pattern.shape, bool)
+    held[pattern.rows, pattern.columns] = True
+    return held
 
 
 SUBSETS = [(8, 1), (8, 2), (12, 2), (8, 3)]
@@ -50,7 +56,7 @@ def test_margins_are_those_of_the_vectors_returned() -> None:
     pattern = all_subsets(6, 2)
     free = free_vectors(pattern, 3)
     assert np.linalg.norm(free.U, axis=2) == pytest.approx(1, abs=1e-5)
-    held = pattern.matrix()
+    held = matrix(pattern)
     for U, V, margin in zip(free.U, free.V, free.margins, strict=True):
         S = U.astype(np.float64) @ V.T
         gaps = np.where(held, S, 9).min(axis=1) - np.where(held, -9, S).max(axis=1)
@@ -62,7 +68,7 @@ def test_no_vectors_exceed_the_certificate_of_any_balanced_weights(seed: int) ->
     rng = np.random.default_rng(seed)
     pattern = distinct([rng.choice(9, 2, replace=False).tolist() for _ in range(12)], 10)
     queries, documents = pattern.shape
-    W = np.where(pattern.matrix(), 1, -1) * rng.random(pattern.shape)
+    W = np.where(matrix(pattern), 1, -1) * rng.random(pattern.shape)
     bound = certificate(balanced_rows(W), rng.standard_normal((queries, 5)), rng.standard_normal((documents, 5)))
     assert free_vectors(pattern, documents, seed=seed).margins.max() <= bound
 
@@ -71,7 +77,7 @@ def test_weights_that_are_not_balanced_bound_another_margin() -> None:
     pattern = all_subsets(8, 1)
     free = free_vectors(pattern, 8, threshold="zero", seeds=1)
     assert certificate(free.weights[0], free.U[0], free.V[0]) < subset_half_gap(8, 1)
-    W, vectors = np.where(pattern.matrix(), 1.0, -1 / 70), np.eye(8)
+    W, vectors = np.where(matrix(pattern), 1.0, -1 / 70), np.eye(8)
     assert certificate(balanced_rows(W), vectors, vectors) == pytest.approx(subset_half_gap(8, 1))
 
 
@@ -85,7 +91,7 @@ def test_a_pattern_holds_each_set_and_each_document_once() -> None:
     qrels = {"a": {"x": 1, "y": 2}, "b": {"y": 1, "x": 1}, "c": {"z": 1, "x": 0}, "d": {"z": 0}, "e": {}}
     pattern = pattern_of(qrels, 50)
     assert pattern.shape == (2, 3)  # {x, y} and {z}; x and y together, z, and the rest
-    assert pattern.matrix().tolist() == [[True, False, False], [False, True, False]]
+    assert matrix(pattern).tolist() == [[True, False, False], [False, True, False]]
     assert (pattern.queries, pattern.judged) == (3, 3)
     assert pattern_of({"d": {"z": 0}}, 50) is None
     assert pattern_of({"all": {"x": 1, "y": 1}}, 2) is None
