@@ -17,7 +17,7 @@ from embgeo.results.reproduce import Compared
 
 BUDGET = 24  # bytes
 SEGMENT = 8  # coordinates that share a number of bits
-TRIPLETS = 100_000
+TRIPLETS = 30_000
 
 
 @reproduction(
@@ -90,7 +90,7 @@ def _octahedral(Z: np.ndarray, split: tuple[int, int, int]) -> float:
     # the best length along the decoded direction is the projection; its levels are those of a k-means in one dimension
     along = np.einsum("ij,ij->i", Z, direction)
     levels = np.quantile(along, (np.arange(2 ** split[2]) + 0.5) / 2 ** split[2])
-    for _ in range(50):
+    for _ in range(20):
         cell = np.searchsorted((levels[1:] + levels[:-1]) / 2, along)
         total = np.bincount(cell, along, len(levels))
         levels = total / np.maximum(np.bincount(cell, minlength=len(levels)), 1)

@@ -27,8 +27,8 @@ MEAN, TAIL = "mean_worst_case_angular_error_rad", "p99_worst_case_angular_error_
     title="Angle between random directions and their codes: the optimised alphabets, int4 and fp4 e2m1",
     source=SOURCE,
     needs=(ALPHABETS, ERRORS),
-    verdict="Optimised alphabets make the worst directions better, not the typical one: from blocks of 8 on, plain int4 "
-    "(levels −8 to 7) has the smaller mean angle.",
+    verdict="Optimised alphabets make the worst directions better, not the typical one: from blocks of 8 on, plain "
+    "int4 (levels −8 to 7) has the smaller mean angle.",
 )
 def direction_alphabets(data: Path) -> Iterator[Compared]:
     """Means over other random directions than the published ones, hence 1 % and, at the 99th percentile, 2 %."""
@@ -52,9 +52,8 @@ def direction_alphabets(data: Path) -> Iterator[Compared]:
     title="Angles of alphabets that are optimised here for blocks of 4, 8, 16 and 32",
     source=SOURCE,
     needs=(ERRORS,),
-    slow=True,
-    verdict="A search of some seconds finds alphabets whose mean and 99th percentile are those of the published ones or "
-    "better; only the largest angle of all is smaller there.",
+    verdict="A search of some seconds finds alphabets whose mean and 99th percentile are those of the published ones "
+    "or better; only the largest angle of all is smaller there.",
 )
 def direction_optimiser(data: Path) -> Iterator[Compared]:
     published = {int(row["dimension"]): row for row in _rows(data / ERRORS) if row["datatype"] == "optimized_4"}
