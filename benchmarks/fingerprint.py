@@ -42,7 +42,7 @@ def main() -> None:
     for dimension, published in PUBLISHED.items():
         chosen = signatures(rows, dimension, columns)
         found = [accuracy(chosen, 42 + seed) for seed in range(args.seeds)]
-        count = len(set(chosen.models))
+        count = len(set(chosen[1].tolist()))
         summary = f"{found[0]:9.4f}{np.mean(found):8.4f}{min(found):8.4f}{max(found):8.4f}"
         print(f"{dimension:>9s}{count:8d}{1 / count:8.4f}{published:11.4f}{summary}", flush=True)
 

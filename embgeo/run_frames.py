@@ -79,13 +79,6 @@ def _listed(key: str) -> Callable[[Mapping[str, Any]], Iterator[Record]]:
 
 
 # by command, the main table first: name of the index, and where the records are
-def _numbers(result: Mapping[str, Any]) -> Iterator[Record]:
-    """The numbers of the reproductions, with the entry that each belongs to."""
-    for entry in result.get("reproductions") or []:
-        for each in entry.get("numbers") or []:
-            yield {"entry": entry.get("name"), **each}
-
-
 PARTS: dict[str, dict[str, tuple[Any, Callable[[Mapping[str, Any]], Iterator[Record]]]]] = {
     "analyze": {
         "signature": ("measure", _named("signature", "measure")),
@@ -99,5 +92,5 @@ PARTS: dict[str, dict[str, tuple[Any, Callable[[Mapping[str, Any]], Iterator[Rec
         "cost": (["label", "spec"], _listed("cost")),
         "runs": ("label", _listed("runs")),
     },
-    "reproduce": {"numbers": (["entry", "name"], _numbers), "entries": ("name", _listed("reproductions"))},
+    "reproduce": {"reproductions": ("name", _listed("reproductions"))},
 }

@@ -34,7 +34,9 @@ def command(request: ReproduceRequest, common: Common, listed: bool) -> None:
     from embgeo.cli.outcome import finish, follow
     from embgeo.pipelines.reproduce import reproduce
     from embgeo.reports.drawing.terminal import draw
-    from embgeo.reports.sections.reproductions import numbers_table
+    from embgeo.reports.numbers import PLAIN
+    from embgeo.reports.plaintext import plain
+    from embgeo.reports.sections.reproductions import numbers_table, outcome
     from embgeo.results.reproduce import ReproduceResult
 
     if listed:
@@ -45,19 +47,11 @@ def command(request: ReproduceRequest, common: Common, listed: bool) -> None:
     found = ReproduceResult.from_json(run.result)
     if request.names:
         output.show(draw(numbers_table(found), gap=2), "")
-    _lines(found, output)
+    for each in found.reproductions:
+        output.sentence(f"{each.status:8}{each.name:24} {plain(outcome(each).translate(PLAIN))}")
     output.line()
     finish(run, common)
     _conclude(found, bool(request.names))
-
-
-def _lines(found: ReproduceResult, output: Output) -> None:
-    from embgeo.reports.numbers import PLAIN
-    from embgeo.reports.plaintext import plain
-    from embgeo.reports.sections.reproductions import outcome
-
-    for each in found.reproductions:
-        output.sentence(f"{each.status:8}{each.name:24} {plain(outcome(each).translate(PLAIN))}")
 
 
 def _conclude(found: ReproduceResult, named: bool) -> None:
@@ -83,16 +77,5 @@ def _list(request: ReproduceRequest, output: Output) -> None:
     output.line()
     for told, group in {told: [f for f in files if origin(f) == told] for told in map(origin, files)}.items():
         output.sentence(f"{', '.join(group)}: {told}")
-    output.json(
-        [
-            {
-                "name": e.name,
-                "title": e.title,
-                "source": e.source,
-                "slow": e.slow,
-                "verdict": e.verdict,
-                "needs": {file: origin(file) for file in e.needs},
-            }
-            for e in entries
-        ]
-    )
+    shown = ("name", "title", "source", "slow", "verdict")
+    output.json([{**{k: vars(e)[k] for k in shown}, "needs": {f: origin(f) for f in e.needs}} for e in entries])

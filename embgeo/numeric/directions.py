@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
-
 import numpy as np
 
 TAIL = 0.01  # of the directions: the worst, whose mean angle an alphabet is optimised for
@@ -20,11 +17,19 @@ def angular_errors(X: np.ndarray, levels: np.ndarray, below: np.ndarray | None =
     >>> angular_errors(np.array([[1.0, 1.0], [3.0, 4.0]]), np.array([0.0, 1.0])).round(4)  # the second is coded as 1, 1
     array([0.    , 0.1419])
     """
-    above = np.ascontiguousarray(levels, np.float64)
-    other = above if below is None else np.ascontiguousarray(below, np.float64)
-    out = np.empty(len(X))
-    _angle_kernel()(np.ascontiguousarray(X, np.float64), above, other, out)
-    return out
+    below = levels if below is None else below
+    # [sign][level], the shorter alphabet padded by its last level: a step without effect
+    both = np.array([np.pad(each, (0, max(len(levels), len(below)) - len(each)), "edge") for each in (levels, below)])
+    middles, rises, squares = (both[:, 1:] + both[:, :-1]) / 2, np.diff(both), np.diff(both**2)
+    size, sign = np.abs(X)[:, :, None], (X < 0).astype(int)
+    times = (middles[sign] / np.maximum(size, np.finfo(float).tiny)).reshape(len(X), -1)
+    order = np.argsort(times, axis=1)
+    dot, square = (
+        np.take_along_axis(steps.reshape(len(X), -1), order, 1).cumsum(axis=1)
+        for steps in (size * rises[sign], squares[sign])
+    )
+    best = (dot * dot / square).max(axis=1) / np.square(X).sum(axis=1)
+    return np.asarray(np.arccos(np.minimum(np.sqrt(best), 1)))
 
 
 def random_directions(count: int, dimension: int, seed: int = 0) -> np.ndarray:
@@ -54,41 +59,3 @@ def direction_alphabet(dimension: int, positive: int, seed: int = 0) -> np.ndarr
     begin = np.linspace(0, 0.7, positive - 1)
     found = minimize(loss, begin, method="Nelder-Mead", options={"maxfev": 500, "xatol": 1e-3, "fatol": 1e-6})
     return levels(found.x)
-
-
-@cache
-def _angle_kernel() -> Any:
-    import numba
-
-    @numba.njit(cache=True, parallel=True, nogil=True)
-    def kernel(X, above, below, out):  # type: ignore[no-untyped-def]
-        n, d = X.shape
-        for i in numba.prange(n):
-            times = np.empty(d * (max(len(above), len(below)) - 1))
-            which = np.empty(len(times), np.int64)
-            count = 0
-            for j in range(d):
-                levels = above if X[i, j] >= 0 else below
-                size = abs(X[i, j])
-                if size > 0:
-                    for level in range(len(levels) - 1):
-                        times[count] = (levels[level] + levels[level + 1]) / 2 / size
-                        which[count] = j
-                        count += 1
-            order = np.argsort(times[:count])
-            at = np.zeros(d, np.int64)
-            dot, square, best = 0.0, 0.0, 0.0
-            for step in range(count):
-                j = which[order[step]]
-                levels = above if X[i, j] >= 0 else below
-                before, after = levels[at[j]], levels[at[j] + 1]
-                at[j] += 1
-                dot += abs(X[i, j]) * (after - before)
-                square += after * after - before * before
-                best = max(best, dot * dot / square)
-            length = 0.0
-            for j in range(d):
-                length += X[i, j] * X[i, j]
-            out[i] = np.arccos(min(1.0, np.sqrt(best / length))) if length > 0 else 0.0
-
-    return kernel

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from embgeo.environment import environment
+from embgeo.errors import InputError
 from embgeo.progress import Progress, silent
-from embgeo.reproductions.registry import check_folder, select
+from embgeo.reproductions.registry import select
 from embgeo.requests import ReproduceRequest
 from embgeo.results.reproduce import ReproduceResult, Reproduction
 from embgeo.run import Run, save_run
@@ -19,9 +20,10 @@ def reproduce(request: ReproduceRequest, progress: Progress = silent) -> Run:
     Raises the errors of `embgeo.errors`: a name that is unknown, or a folder that does not exist.
     """
     check_writable_folder(request.out, "--out")
-    check_folder(request.data)
-    chosen = select(request.names or (), request.slow)
-    found: list[Reproduction] = []
+    if request.data is not None and not request.data.is_dir():
+        raise InputError(f"--data must name a folder; {request.data} is none. --list says what belongs there")
+    names, data = list(request.names or ()), request.data and str(request.data)
+    chosen, found = select(names, request.slow), list[Reproduction]()
     with limited_threads(request.threads) as threads:
         for done, entry in enumerate(chosen):
             progress(f"reproductions: {entry.name}", done, len(chosen))
@@ -29,11 +31,7 @@ def reproduce(request: ReproduceRequest, progress: Progress = silent) -> Run:
         progress("reproductions", len(chosen), len(chosen))
         result = ReproduceResult(
             command="reproduce",
-            request={
-                "names": list(request.names or ()),
-                "slow": request.slow,
-                "data": None if request.data is None else str(request.data),
-            },
+            request={"names": names, "slow": request.slow, "data": data},
             config=None if request.config is None else dict(request.config),
             environment=environment(threads),
             reproductions=found,

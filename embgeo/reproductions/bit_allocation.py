@@ -58,8 +58,8 @@ def octahedral_triplets(data: Path) -> Iterator[Compared]:
 
 def _error(Z: np.ndarray, bits: np.ndarray) -> float:
     """Mean ‖z − decoded‖² with these bits a coordinate; rows have unit length."""
-    mean, scale = (getattr(Z, name)(axis=0, dtype=np.float64).astype(np.float32) for name in ("mean", "std"))
-    fitted = FittedAdaptive(False, mean, scale, bits)
+    mean, scale = Z.mean(axis=0, dtype=np.float64).astype(np.float32), Z.std(axis=0, dtype=np.float64)
+    fitted = FittedAdaptive(False, mean, scale.astype(np.float32), bits)
     return float(np.square(Z - fitted.decode(fitted.encode(Z)), dtype=np.float64).sum(axis=1).mean())
 
 
@@ -83,42 +83,23 @@ def _programme(variance: np.ndarray, bits: int) -> np.ndarray:
 
 def _octahedral(Z: np.ndarray, split: tuple[int, int, int]) -> float:
     """Mean squared error a coordinate of a grid of 2^split[0] × 2^split[1] on the square and 2^split[2] radii."""
-    radius = np.linalg.norm(Z, axis=1)
-    u, v = unfold(Z / radius[:, None])
-    square = (_uniform(u, split[0]), _uniform(v, split[1]))
-    direction = fold(*square)
+    p = Z / np.abs(Z).sum(axis=1, keepdims=True)
+    cells = 2.0 ** np.array(split[:2])
+    # the middle of the cell of each coordinate of the unfolded octahedron, from −1 to 1
+    square = (np.clip(np.floor((_turned(p[:, :2], p[:, 2] < 0) + 1) / 2 * cells), 0, cells - 1) + 0.5) / cells * 2 - 1
+    height = 1 - np.abs(square).sum(axis=1)
+    direction = np.column_stack([_turned(square, height < 0), height])
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     # the best length along the decoded direction is the projection; its levels are those of a k-means in one dimension
     along = np.einsum("ij,ij->i", Z, direction)
     levels = np.quantile(along, (np.arange(2 ** split[2]) + 0.5) / 2 ** split[2])
     for _ in range(20):
         cell = np.searchsorted((levels[1:] + levels[:-1]) / 2, along)
-        total = np.bincount(cell, along, len(levels))
-        levels = total / np.maximum(np.bincount(cell, minlength=len(levels)), 1)
+        levels = np.bincount(cell, along, len(levels)) / np.maximum(np.bincount(cell, minlength=len(levels)), 1)
     decoded = direction * levels[np.searchsorted((levels[1:] + levels[:-1]) / 2, along)][:, None]
     return float(np.square(Z - decoded).mean())
 
 
-def unfold(unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(n, 3) unit vectors → two coordinates in [−1, 1]: projected on the octahedron, whose lower half is folded out."""
-    p = unit / np.abs(unit).sum(axis=1, keepdims=True)
-    u, v, below = p[:, 0], p[:, 1], p[:, 2] < 0
-    return np.where(below, (1 - np.abs(v)) * _sign(u), u), np.where(below, (1 - np.abs(u)) * _sign(v), v)
-
-
-def fold(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """The inverse of `unfold`."""
-    z = 1 - np.abs(u) - np.abs(v)
-    x = np.where(z < 0, (1 - np.abs(v)) * _sign(u), u)
-    y = np.where(z < 0, (1 - np.abs(u)) * _sign(v), v)
-    p = np.stack([x, y, z], axis=1)
-    return p / np.linalg.norm(p, axis=1, keepdims=True)
-
-
-def _sign(x: np.ndarray) -> np.ndarray:
-    return np.where(x < 0, -1.0, 1.0)
-
-
-def _uniform(x: np.ndarray, bits: int) -> np.ndarray:
-    """The middle of the cell of x in [−1, 1], of 2^bits equal ones."""
-    cells = 2**bits
-    return (np.clip(np.floor((x + 1) / 2 * cells), 0, cells - 1) + 0.5) / cells * 2 - 1
+def _turned(uv: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """(n, 2) points of the square; those of the lower half (n,) turned out of the upper half's diamond, or back."""
+    return np.where(below[:, None], (1 - np.abs(uv[:, ::-1])) * np.where(uv < 0, -1, 1), uv)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 
 from embgeo.numeric.directions import angular_errors, direction_alphabet, random_directions
 from embgeo.reproductions.registry import at_most, near, reproduction
+from embgeo.reproductions.uts_fingerprints import read_table
 from embgeo.results.reproduce import Compared
 
 SOURCE = "Zadeh & Constantinides 2026, Direction-Preserving Number Representations, table of 4-bit alphabets"
@@ -32,8 +32,8 @@ MEAN, TAIL = "mean_worst_case_angular_error_rad", "p99_worst_case_angular_error_
 )
 def direction_alphabets(data: Path) -> Iterator[Compared]:
     """Means over other random directions than the published ones, hence 1 % and, at the 99th percentile, 2 %."""
-    optimised = {int(row["dimension"]): json.loads(row["optimized_code"]) for row in _rows(data / ALPHABETS)}
-    published = {(row["datatype"], int(row["dimension"])): row for row in _rows(data / ERRORS)}
+    optimised = {int(row["dimension"]): json.loads(row["optimized_code"]) for row in read_table(data / ALPHABETS)}
+    published = {(row["datatype"], int(row["dimension"])): row for row in read_table(data / ERRORS)}
     for d in DIMENSIONS:
         X, own = random_directions(DIRECTIONS, d), np.array([0.0, *optimised[d]])
         errors = {
@@ -56,14 +56,9 @@ def direction_alphabets(data: Path) -> Iterator[Compared]:
     "or better; only the largest angle of all is smaller there.",
 )
 def direction_optimiser(data: Path) -> Iterator[Compared]:
-    published = {int(row["dimension"]): row for row in _rows(data / ERRORS) if row["datatype"] == "optimized_4"}
+    published = {int(row["dimension"]): row for row in read_table(data / ERRORS) if row["datatype"] == "optimized_4"}
     for d in DIMENSIONS:
         found = angular_errors(random_directions(DIRECTIONS, d, seed=1), direction_alphabet(d, LEVELS))
         mean, tail = (float(published[d][column]) for column in (MEAN, TAIL))
         yield at_most(f"blocks of {d}: mean angle", mean, float(found.mean()), within=0.02 * mean)
         yield at_most(f"blocks of {d}: 99 %", tail, float(np.quantile(found, 0.99)), within=0.03 * tail)
-
-
-def _rows(file: Path) -> list[dict[str, str]]:
-    with file.open(newline="", encoding="utf-8") as lines:
-        return list(csv.DictReader(lines))

@@ -1,18 +1,9 @@
 """The registry of reproductions: a function from a folder of published data to numbers, plus declared facts.
 
-To add one, write one small file in this folder, or a module that is loaded as a plug-in (`embgeo.plugins`):
-
-    @reproduction(
-        "capacity-table",
-        title="Capacity of 45 language models",
-        source="Guha 2026, Representational Capacity, table of models",
-        needs=("reference/representational_capacity.csv",),
-    )
-    def capacity_table(data: Path) -> Iterator[Compared]:
-        ...
-        yield near("finite rows", published=31, measured=finite, within=0)
-
-It computes by calling the library; the published numbers are the only constants.
+To add one, write one small file in this folder, or a module that is loaded as a plug-in (`embgeo.plugins`): a function
+decorated with `@reproduction("capacity-table", title=…, source=…, needs=("reference/….csv",))`. It takes the folder and
+yields numbers, such as `near("finite rows", published=31, measured=finite, within=0)`, computed by calling the library:
+the published ones are the only constants.
 """
 
 from __future__ import annotations
@@ -23,8 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from embgeo.errors import EmbgeoError, InputError, unknown_name
+from embgeo.errors import EmbgeoError, unknown_name
 from embgeo.plugins import import_modules, load_plugins
 from embgeo.results.reproduce import FAILED, NOT_RUN, PASSED, Compared, Reproduction
 
@@ -38,7 +30,6 @@ ORIGINS = {
     "reference/": "table of models published with Guha 2026, Representational Capacity",
     "packing/": "packings published with Guha 2026, Representational Capacity",
     "direction/": "tables published with Zadeh & Constantinides 2026, Direction-Preserving Number Representations",
-    "sts/": "an STS file sts/test.tsv of your own: score, sentence, sentence",
 }
 ROUNDING = 1e-9  # of a difference against its tolerance
 
@@ -88,13 +79,11 @@ class Entry:
             except EmbgeoError as error:
                 reason = str(error)
         passed = all(each.passed for each in numbers)
+        told: dict[str, Any] = {"name": self.name, "title": self.title, "source": self.source, "verdict": self.verdict}
         return Reproduction(
-            name=self.name,
-            title=self.title,
-            source=self.source,
+            **told,
             status=NOT_RUN if reason else PASSED if passed and numbers else FAILED,
             reason=reason or None,
-            verdict=self.verdict,
             seconds=time.perf_counter() - begin,
             numbers=numbers,
         )
@@ -118,11 +107,7 @@ def reproduction(
 
 
 def near(name: str, published: float, measured: float, within: float) -> Compared:
-    """The measured number must differ from the published one by at most `within`.
-
-    >>> near("half", 0.5, 0.49, within=0.02).passed
-    True
-    """
+    """The measured number must differ from the published one by at most `within`."""
     return _compared(name, published, measured, "=", within, abs(measured - published))
 
 
@@ -137,15 +122,9 @@ def at_least(name: str, published: float, measured: float, within: float = 0.0) 
 
 
 def _compared(name: str, published: float, measured: float, relation: str, within: float, off: float) -> Compared:
-    passed = math.isfinite(off) and off <= within + ROUNDING * max(abs(published), within)
-    return Compared(
-        name=name,
-        published=float(published),
-        measured=float(measured),
-        relation=relation,
-        tolerance=float(within),
-        passed=bool(passed),
-    )
+    passed = bool(math.isfinite(off) and off <= within + ROUNDING * max(abs(published), within))
+    values: dict[str, Any] = {"published": float(published), "measured": float(measured), "tolerance": float(within)}
+    return Compared(name=name, relation=relation, passed=passed, **values)
 
 
 def origin(file: str) -> str:
@@ -173,11 +152,3 @@ def select(names: Sequence[str] = (), slow: bool = False) -> list[Entry]:
     if names:
         return [entry for entry in known.values() if entry.name in names]
     return [entry for entry in known.values() if slow or not entry.slow]
-
-
-def check_folder(data: Path | None) -> None:
-    """Refuse a data folder that does not exist."""
-    if data is not None and not data.is_dir():
-        raise InputError(
-            f"--data must name a folder; {data} is none. `embgeo reproduce --list` says what belongs there"
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +23,7 @@ WITHIN = {"384": 0.01, "768": 0.01, "1024": 0.02, "4096": 0.08, "all": 0.07}
 DEPTH, SEED, FOLDS, ORDERS = 5, 42, 3, 6
 
 
-@dataclass(frozen=True)
-class Signatures:
-    """(n, c) signatures, and the model and dataset of each."""
-
-    X: np.ndarray
-    models: np.ndarray
-    datasets: np.ndarray
+Signatures = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 @reproduction(
@@ -56,18 +49,16 @@ def uts_fingerprints(data: Path) -> Iterator[Compared]:
 
 
 def read_table(file: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file."""
     with file.open(newline="", encoding="utf-8") as lines:
         return list(csv.DictReader(lines))
 
 
 def signatures(rows: Sequence[Mapping[str, str]], dimension: str, columns: Sequence[str]) -> Signatures:
-    """The signatures of models of that embedding dimension, or of "all"."""
+    """(n, c) signatures of models of that embedding dimension, or of "all"; the model and the dataset of each."""
     chosen = [row for row in rows if dimension in ("all", row["embedding_dimension"])]
-    return Signatures(
-        np.array([[float(row[column]) for column in columns] for row in chosen]),
-        np.array([row["model"] for row in chosen]),
-        np.array([row["dataset"] for row in chosen]),
-    )
+    X = np.array([[float(row[column]) for column in columns] for row in chosen])
+    return X, np.array([row["model"] for row in chosen]), np.array([row["dataset"] for row in chosen])
 
 
 def accuracy(found: Signatures, seed: int, order: int | None = None) -> float:
@@ -79,11 +70,12 @@ def accuracy(found: Signatures, seed: int, order: int | None = None) -> float:
     from sklearn.metrics import balanced_accuracy_score
     from sklearn.model_selection import GroupKFold
 
-    number = np.unique(found.datasets, return_inverse=True)[1]
+    X, models, datasets = found
+    number = np.unique(datasets, return_inverse=True)[1]
     if order is not None:
         number = np.random.default_rng(order).permutation(number.max() + 1)[number]
     scores = []
-    for fit, held in GroupKFold(FOLDS).split(found.X, found.models, number):
-        forest = RandomForestClassifier(max_depth=DEPTH, random_state=seed).fit(found.X[fit], found.models[fit])
-        scores.append(balanced_accuracy_score(found.models[held], forest.predict(found.X[held])))
+    for fit, held in GroupKFold(FOLDS).split(X, models, number):
+        forest = RandomForestClassifier(max_depth=DEPTH, random_state=seed).fit(X[fit], models[fit])
+        scores.append(balanced_accuracy_score(models[held], forest.predict(X[held])))
     return float(np.mean(scores))

@@ -49,7 +49,8 @@ def uts_signature(data: Path) -> Iterator[Compared]:
     sample = everything.subset(rows)
     for name, (column, within, sampled) in COLUMNS.items():
         value = float(np.mean(published[column]))
-        yield near(name, value, _value(name, sample if sampled else everything), within=within * value)
+        found = measures()[name].compute(sample if sampled else everything)
+        yield near(name, value, found.value if isinstance(found, Reading) else found, within=within * value)
 
 
 @reproduction(
@@ -68,8 +69,3 @@ def uts_gini(data: Path) -> Iterator[Compared]:
     assert isinstance(reading, Reading)
     for name, found in (("gini_at_100", reading.value), ("gini_at_100_dense", reading.details["gini_found"])):
         yield near(name, published[name][0], found, within=0.01 * published[name][0])
-
-
-def _value(name: str, space: Space) -> float:
-    result = measures()[name].compute(space)
-    return result.value if isinstance(result, Reading) else result

