@@ -13,6 +13,7 @@ from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
 from embgeo.limits.relevance_graph import relevance_graph
 from embgeo.limits.similarity_check import similarity_check
 from embgeo.limits.unreachable import unreachable
+from embgeo.limits.widths import by_width
 from embgeo.pipelines.funnel import default_specs, funnel
 from embgeo.pipelines.retrieved import Retrieved, retrieved
 from embgeo.pipelines.subject_run import facts, loader, texts
@@ -55,6 +56,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
             margin=judgement_margin(embeddings, evaluator, request.seed, progress, threads),
             own_gap=own_gap(embeddings, evaluator, found.scores, found.rows),
             graph=None if evaluator is None else relevance_graph(evaluator.qrels),
+            widths=by_width(embeddings, evaluator, drop_own_document=drop_own, seed=request.seed, progress=progress),
             funnel=steps,
             effort=effort,
             **from_other_searches(embeddings, found, drop_own, progress),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from embgeo.results.limits_margin import JudgementMargin, OwnGap, RelevanceGraph
+from embgeo.results.limits_margin import AtWidth, JudgementMargin, OwnGap, RelevanceGraph
 from embgeo.results.shared import Estimate, Result
 from embgeo.results.stored import Interval, Stored, stored
 
@@ -120,6 +120,7 @@ class Limits(Stored):
     margin: JudgementMargin | None = None
     own_gap: OwnGap | None = None
     graph: RelevanceGraph | None = None
+    widths: list[AtWidth] | None = None
     similarity: SimilarityCheck | None = None
 
 

@@ -48,3 +48,20 @@ class RelevanceGraph(Stored):
 
     density: float | None = None
     strength: float | None = None
+
+
+class AtWidth(Stored):
+    """The space at `width`: "whole", "truncated" or "pca"; recall of `queries` judged queries at 2, 10 and 20.
+
+    `ideal` is the share of relevance sets that some query vector ranks above all other documents, `ideal_least` the
+    least half-gap of these (0 where one cannot be ranked).
+    """
+
+    width: int | None = None
+    kind: str = ""
+    queries: int | None = None
+    recall_2: float | None = None
+    recall_10: float | None = None
+    recall_20: float | None = None
+    ideal: float | None = None
+    ideal_least: float | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from embgeo.reports import figures
@@ -12,7 +12,7 @@ from embgeo.reports.numbers import count, interval, number, percent
 from embgeo.reports.section import Shown, section
 from embgeo.results import LimitsResult
 from embgeo.results.limits import Limits
-from embgeo.results.limits_margin import JudgementMargin, MarginAt, OwnGap, RelevanceGraph
+from embgeo.results.limits_margin import AtWidth, JudgementMargin, MarginAt, OwnGap, RelevanceGraph
 
 TITLE = "Is the dimension the limit?"
 CAPTION = (
@@ -21,6 +21,7 @@ CAPTION = (
     "dimension allows. 0: no ranking of all queries was found. No vectors exceed the dashed line in any dimension."
 )
 LIMIT_DENSITY, LIMIT_STRENGTH = 0.96618, 28.4653  # of LIMIT-small, where single vectors fail
+KINDS = {"whole": "the model's", "truncated": "truncated", "pca": "PCA"}
 UNJUDGED = "A document without a judgement counts as irrelevant here, which it need not be."
 
 
@@ -46,6 +47,33 @@ def margin(shown: Shown[LimitsResult]) -> Iterator[Block]:
     yield Table("margin", TITLE, columns, [RowGroup(rows)], "Reached by free vectors", Data("margin", TITLE, records))
 
 
+@section("widths", "Recall by width", of=LimitsResult, order=210, label="Widths")
+def widths(shown: Shown[LimitsResult]) -> Iterator[Block]:
+    rows = shown.result.limits.widths
+    if not rows:
+        return
+    yield Paragraph(
+        "The model with fewer coordinates, and the share of relevance sets that some query vector, the best there is, "
+        "would rank above all other documents. Where that share is high and recall is low, train the query side or "
+        "rerank; where it falls, the width has become the limit: keep more dimensions than that.",
+        "note",
+    )
+    explain = "Sets of relevant documents that some query vector ranks above all others."
+    recalls = (Column(f"Recall@{k}", "number") for k in (2, 10, 20))
+    columns = [Column("Dimensions", "number"), Column("Coordinates", "word"), *recalls]
+    columns.append(Column("Rankable sets", "number", explain))
+    records = [each.to_json() for each in rows]
+    table = [RowGroup([_width_row(each) for each in rows])]
+    yield Table("widths", "Recall by width", columns, table, data=Data("widths", "Recall by width", records))
+
+
+def _width_row(each: AtWidth) -> TableRow:
+    recalls = (percent(value, places=2) for value in (each.recall_2, each.recall_10, each.recall_20))
+    return TableRow(
+        [Cell(count(each.width), head=True), KINDS.get(each.kind, each.kind), *recalls, percent(each.ideal)]
+    )
+
+
 def verdict(found: Limits) -> str:
     """Whether the dimension limits these judgements or the model does, and what to do; "" without judgements."""
     held, own = found.margin, found.own_gap
@@ -68,9 +96,19 @@ def verdict(found: Limits) -> str:
     if own.positive == 1:
         return f"Neither dimension nor model is the limit: {room}, and {model}."
     return (
-        f"Dimension is not the limit, the model is: {room}, but {model}. Fine-tune the model, add lexical search or a "
-        f"reranker; buy no dimensions. {UNJUDGED}"
+        f"Dimension is not the limit, the model is: {room}, but {model}. {_ideal(found.widths)}Fine-tune the model, "
+        f"add lexical search or a reranker; buy no dimensions. {UNJUDGED}"
     )
+
+
+def _ideal(widths: Sequence[AtWidth] | None) -> str:
+    """What the model's own documents would allow."""
+    whole = next((each for each in widths or () if each.kind == "whole" and each.ideal is not None), None)
+    if whole is None:
+        return ""
+    if whole.ideal == 1:
+        return "With ideal queries its own document vectors would rank them all: what it misplaces is the queries. "
+    return f"With ideal queries its own document vectors would rank {percent(whole.ideal)} of the relevance sets. "
 
 
 def _graph_facts(graph: RelevanceGraph | None) -> Iterator[Fact]:
