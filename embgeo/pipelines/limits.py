@@ -12,6 +12,7 @@ from embgeo.limits.judgement_margin import judgement_margin, own_gap
 from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
 from embgeo.limits.relevance_graph import relevance_graph
 from embgeo.limits.similarity_check import similarity_check
+from embgeo.limits.truncation import truncation_check
 from embgeo.limits.unreachable import unreachable
 from embgeo.limits.widths import by_width
 from embgeo.pipelines.funnel import default_specs, funnel
@@ -87,4 +88,4 @@ def from_other_searches(
     if found.evaluator is None:
         return {}
     given = embeddings, found.evaluator, found.per_query[NDCG], found.seed, drop_own, progress
-    return {"similarity": similarity_check(*given)}
+    return {"similarity": similarity_check(*given), "truncation": truncation_check(*given)}

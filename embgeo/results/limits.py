@@ -110,6 +110,28 @@ class SimilarityCheck(Estimate):
     others: list[SimilarityChoice] = stored()
 
 
+class TruncatedWidth(Stored):
+    """nDCG@10 of the first `dimensions`, of a PCA to as many, and the difference truncated − PCA, paired by query."""
+
+    dimensions: int | None = None
+    truncated: float | None = None
+    pca: float | None = None
+    difference: float | None = None
+    difference_ci: Interval | None = None
+
+
+class TruncationCheck(Stored):
+    """Whether the first dimensions keep what a PCA of the same width keeps; `value` is nDCG@10 of all `dimension`.
+
+    The width that `deciding` names, chosen before anything is measured, says whether the model is trained for it.
+    """
+
+    dimension: int | None = None
+    value: float | None = None
+    deciding: int | None = None
+    widths: list[TruncatedWidth] = stored()
+
+
 class Limits(Stored):
     """What a space cannot hold; each finding is None where what it needs is missing."""
 
@@ -122,6 +144,7 @@ class Limits(Stored):
     graph: RelevanceGraph | None = None
     widths: list[AtWidth] | None = None
     similarity: SimilarityCheck | None = None
+    truncation: TruncationCheck | None = None
 
 
 class LimitsResult(Result):

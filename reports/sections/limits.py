@@ -10,6 +10,7 @@ from embgeo.reports.section import Shown, section
 from embgeo.reports.sections.limits_funnel import what_buys_most
 from embgeo.reports.sections.limits_margin import verdict as margin_verdict
 from embgeo.reports.sections.limits_similarity import sentence as similarity
+from embgeo.reports.sections.limits_truncation import sentence as truncation
 from embgeo.results import AnalyzeResult, LimitsResult
 from embgeo.results.limits import Limits
 
@@ -27,7 +28,7 @@ def verdicts(result: AnalyzeResult | LimitsResult) -> list[str]:
     found = result.limits
     if found is None:
         return []
-    said = (_funnel, margin_verdict, similarity, _uncertain, _unreachable)
+    said = (_funnel, margin_verdict, similarity, truncation, _uncertain, _unreachable)
     return [sentence for say in said if (sentence := say(found))]
 
 
