@@ -43,6 +43,7 @@ def command(request: CompareRequest, common: Common) -> None:
     from embgeo.cli.outcome import finish, follow
     from embgeo.cli.words import warning_lines
     from embgeo.pipelines.compare import compare
+    from embgeo.reports.sections.compare_redundancy import sentence
     from embgeo.reports.sections.compare_runs import legend
     from embgeo.results import CompareResult
 
@@ -56,6 +57,8 @@ def command(request: CompareRequest, common: Common) -> None:
     output.line()
     for warning in warning_lines(found.warnings):
         output.sentence(warning)
+    if found.redundancy is not None:
+        output.sentence(sentence(found.redundancy))
     finish(run, common)
     conclude(found, output)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from embgeo.comparison.conditions import check_conditions, parse_condition
 from embgeo.comparison.model_similarity import check_sample, compare_models
+from embgeo.comparison.redundancy import redundant_measures
 from embgeo.comparison.retrieval import compare_retrieval
 from embgeo.comparison.runs import ComparedRun, gather, subjects
 from embgeo.comparison.signatures import compare_signatures
@@ -39,6 +40,7 @@ def compare(request: CompareRequest, progress: Progress = silent) -> Run:
     kept = ("vectors", "price_per_gb", "documents", "seed", *(("fail_if",) if conditions else ()))
     with limited_threads(request.threads) as used:
         retrieval, warnings = compare_retrieval(items, request.seed)
+        signatures = compare_signatures(items)
         similarity, more = compare_models(items, request.seed, request.documents, progress)
         result = CompareResult(
             command="compare",
@@ -48,7 +50,8 @@ def compare(request: CompareRequest, progress: Progress = silent) -> Run:
             config=None if request.config is None else dict(request.config),
             environment=environment(used),
             runs=[item.facts() for item in items],
-            signatures=compare_signatures(items),
+            signatures=signatures,
+            redundancy=redundant_measures(signatures),
             model_similarity=similarity,
             retrieval=retrieval,
             stores=compare_stores(items, request.seed),

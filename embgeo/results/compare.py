@@ -61,6 +61,27 @@ class ComparedSignatures(Stored):
     measures: list[ComparedMeasure] = stored()
 
 
+class MeasureGroup(Stored):
+    """Measures that order the runs alike, and the least |ρ| among them."""
+
+    measures: list[str] = stored()
+    least_correlation: float | None = None
+
+
+class RedundantMeasures(Stored):
+    """`groups` among `measures` measures of `runs` runs, which are `distinct` things with those in no group.
+
+    Within a group every |ρ| is at least `limit`; `chance` is the share of unrelated pairs of which that is true.
+    """
+
+    runs: int | None = None
+    measures: int | None = None
+    distinct: int | None = None
+    limit: float | None = None
+    chance: float | None = None
+    groups: list[MeasureGroup] = stored()
+
+
 class SimilarPair(Stored):
     """How similar two models are on `n` of the documents that both runs hold, and the values expected by `chance`."""
 
@@ -196,6 +217,7 @@ class CompareResult(Result):
 
     runs: list[ComparedFacts] = stored()
     signatures: ComparedSignatures | None = None
+    redundancy: RedundantMeasures | None = stored(optional=True)
     model_similarity: list[SimilarPair] = stored()
     retrieval: ComparedRetrieval | None = None
     stores: ComparedStores | None = None
