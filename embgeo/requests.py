@@ -166,6 +166,10 @@ class AnalyzeRequest(SubjectRequest):
         "Compute only these measures or families (`embgeo measures`).", metavar="NAME,…", separator=","
     )
     quick: bool = option("Compute only the fast measures.", False)
+    group_by: str | None = option(
+        "Also measure the documents of each value of this key of their metadata (genre, source, language).",
+        metavar="KEY",
+    )
     umap: bool = option("Also lay out the report's map with UMAP (needs embgeo[umap]).", False)
 
 

@@ -24,6 +24,7 @@ def command(request: AnalyzeRequest, common: Common) -> None:
       embgeo analyze minilm my-corpus/ --quick --html shape.html
       embgeo analyze vectors:docs.npy --measures dimension,uniformity
       embgeo analyze vectors:docs.npy scifact/ --queries-vectors queries.npy --json -
+      embgeo analyze minilm my-corpus/ --group-by genre
       embgeo analyze lancedb:db/docs --text body
     """
     from embgeo.cli.outcome import finish, follow
@@ -33,6 +34,7 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
+    from embgeo.reports.sections.groups import groups_table, verdicts
     from embgeo.reports.sections.retrieval import retrieval_table
     from embgeo.reports.sections.signature import signature_table
     from embgeo.reports.sections.summary import next_command, summary
@@ -42,7 +44,7 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     run = follow(output, request.out, "analyze", model, request.dataset, lambda progress: analyze(request, progress))
     found = AnalyzeResult.from_json(run.result)
     output.sentence(title(found))
-    for block in (retrieval_table(found), signature_table(found)):
+    for block in (retrieval_table(found), signature_table(found), groups_table(found.groups)):
         if block is not None:
             output.show("", draw(block, gap=2))
     output.line()
@@ -52,5 +54,5 @@ def command(request: AnalyzeRequest, common: Common) -> None:
     if command := next_command(run):
         output.line(f"next    {plain(command)}")
     output.line()
-    for sentence in summary(found):
+    for sentence in [*summary(found), *verdicts(found.groups)]:
         output.sentence(plain(sentence.translate(PLAIN)))

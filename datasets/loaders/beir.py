@@ -179,6 +179,18 @@ def _texts(path: Path, progress: Progress, titled: bool) -> list[tuple[str, str]
     return rows
 
 
+def corpus_metadata(folder: Path, progress: Progress = silent) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(id, metadata) of every document: what its `metadata` holds, and the keys beside id, title and text."""
+    path = _one_of(folder, "corpus.jsonl")
+    for number, row in _objects(path, progress) if path else ():
+        inner = row.get("metadata")
+        own = {key: value for key, value in row.items() if key not in ("_id", "id", "title", "text", "metadata")}
+        yield (
+            _id_text(row.get("_id", row.get("id")), path or folder, number),
+            own | (inner if isinstance(inner, dict) else {}),
+        )
+
+
 def _string(value: object, key: str, path: Path, number: int) -> str:
     if not isinstance(value, str):
         raise DataError(f'{path}:{number}: "{key}" must be a string; got {type(value).__name__}')

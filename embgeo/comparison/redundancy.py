@@ -26,12 +26,11 @@ def redundant_measures(signatures: ComparedSignatures | None) -> RedundantMeasur
     from scipy.spatial.distance import squareform
     from scipy.stats import rankdata
 
-    values = {
-        row.name: [each.value for each in row.values]
-        for row in signatures.measures
-        if all(each.value is not None for each in row.values)
-    }
-    held = {name: row for name, row in values.items() if not isclose(min(row), max(row), rel_tol=1e-9)}
+    held = {}
+    for row in signatures.measures:
+        values = [each.value for each in row.values if each.value is not None]
+        if len(values) == len(signatures.runs) and not isclose(min(values), max(values), rel_tol=1e-9):
+            held[row.name] = values
     if len(held) < 2:
         return None
     names = list(held)

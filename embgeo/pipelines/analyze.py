@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.comparison.groups import Answers, compare_groups
 from embgeo.encoders.encoder import choose_device
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
@@ -14,10 +15,12 @@ from embgeo.pipelines.retrieved import retrieved
 from embgeo.pipelines.subject_run import facts, loader, texts
 from embgeo.progress import Progress, silent
 from embgeo.requests import AnalyzeRequest
+from embgeo.results.shared import NDCG
 from embgeo.retrieval.retrievability import retrievability_summary
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import subject_warnings
 from embgeo.scale.engine import check_engine, open_engine
+from embgeo.sources.group_keys import read_group_key
 from embgeo.sources.subject import Source, Subject, load_subject
 from embgeo.space.pair_histogram import pair_histogram
 from embgeo.space.space_map import require_umap, space_map
@@ -33,6 +36,9 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
     Raises the errors of `embgeo.errors`, before anything is encoded whenever that is possible.
     """
     source, device = check(request)
+    key = None
+    if request.group_by is not None:
+        key = read_group_key(source.address or source.model, request.dataset, request.group_by, progress)
     with (
         limited_threads(request.threads) as threads,
         open_engine(request.engine, request.address, threads) as engine,
@@ -58,6 +64,12 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
         }
         if request.measures is None and not request.quick:
             result["limits"] = from_results(subject.embeddings, found, progress).to_json()
+        if key is not None:
+            values, answers = key.of(subject.embeddings.doc_ids), None
+            if found.evaluator is not None and found.rows is not None:
+                answers = Answers(found.evaluator, found.per_query[NDCG], found.rows)
+            grouped = compare_groups(subject.embeddings, key.name, values, answers, request.seed, progress)
+            result["groups"] = grouped.to_json()
         arrays = found.arrays | _per_document(signature) | laid_out.arrays()
     return save_run(request.out, result, arrays, *texts(subject, laid_out.rows))
 

@@ -89,6 +89,37 @@ class Sampling(Stored):
     cap: int | None = None
 
 
+class DocumentGroup(Stored):
+    """The documents of one value of the key, as a share of all (`share`), of the relevant ones, and of top-10 results.
+
+    `dimension` and `hubness` are of samples of one size; `ndcg` is the mean nDCG@10 of the `queries` that have a
+    relevant document in the group.
+    """
+
+    name: str = ""
+    documents: int | None = None
+    share: float | None = None
+    relevant_share: float | None = None
+    found: Estimate | None = None
+    dimension: Estimate | None = None
+    hubness: Estimate | None = None
+    queries: int | None = None
+    ndcg: Estimate | None = None
+
+
+class DocumentGroups(Stored):
+    """The documents grouped by `key`; `sample` documents of each group are measured.
+
+    `rest` documents are in none of the groups: those without a value, and those of small or further groups.
+    """
+
+    key: str = ""
+    sample: int | None = None
+    rest: int | None = None
+    ndcg: float | None = None
+    groups: list[DocumentGroup] = stored()
+
+
 class AnalyzeResult(Result):
     """The shape of a space (`signature`, `curves`, `details` by measure), and how well exact search retrieves in it."""
 
@@ -102,6 +133,7 @@ class AnalyzeResult(Result):
     retrieval: dict[str, Estimate] | None = None
     retrievability: Retrievability | None = None
     limits: Limits | None = stored(optional=True)
+    groups: DocumentGroups | None = stored(optional=True)
     warnings: list[str] = stored()
 
     def detail(self, measure: str, name: str) -> Any:

@@ -62,7 +62,7 @@ def next_command(run: Run) -> str:
     """
     result = run.findings
     specs = _first_specs(result) if isinstance(result, AnalyzeResult) else []
-    return repeat_command(run, specs, "compress", without=("measures", "quick", "umap"))
+    return repeat_command(run, specs, "compress", without=("measures", "quick", "umap", "group_by"))
 
 
 def _first_specs(result: AnalyzeResult) -> list[str]:
