@@ -47,5 +47,5 @@ $(VENV)/.demo: $(VENV)/.torch pyproject.toml
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.torch pyproject.toml
-	$(BIN)/python -m pip install -q --no-compile -e '.[cpu,demo,umap,figures,hdf5,zarr,sqlite-vec,lancedb,chroma,pgvector,qdrant,usearch,redis,ray,dev]' -c constraints.txt
+	$(BIN)/python -m pip install -q --no-compile -e '.[cpu,demo,umap,near-copies,figures,hdf5,zarr,sqlite-vec,lancedb,chroma,pgvector,qdrant,usearch,redis,ray,dev]' -c constraints.txt
 	@touch $@

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from embgeo.comparison.groups import Answers, compare_groups
+from embgeo.datasets.near_copies import near_copy_warnings
 from embgeo.encoders.encoder import choose_device
 from embgeo.metrics.registry import select
 from embgeo.metrics.signature import Signature, SignatureRequest, compute_signature
@@ -46,6 +47,8 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
         chosen = select(request.measures, request.quick)
         tokens = any("tokens" in m.needs for m in chosen)
         subject = load_subject(source, request, progress, tokens=tokens, load=loader(engine))
+        qrels = {} if subject.judgements is None else subject.judgements.qrels
+        near_copies = near_copy_warnings(subject.embeddings.doc_ids, subject.doc_texts, qrels)
         found = retrieved(subject, DEPTH, request.seed, engine, progress)
         asked = SignatureRequest(names=request.measures, quick=request.quick, seed=request.seed, device=device)
         signature = compute_signature(
@@ -60,7 +63,7 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
             "retrievability": (
                 None if found.rows is None else retrievability_summary(found.rows, subject.embeddings.doc_ids, DEPTH)
             ),
-            "warnings": subject_warnings(subject, ranks=True),
+            "warnings": [*subject_warnings(subject, ranks=True), *near_copies],
         }
         if request.measures is None and not request.quick:
             result["limits"] = from_results(subject.embeddings, found, progress).to_json()
