@@ -21,6 +21,7 @@ def front_of(rows: Sequence[Row], key: str) -> list[Row]:
     The stored "pareto" flag is for one quality, and under a budget on the whole store it counts the constants too: a
     line through its rows could fall as bytes per vector rise.
     """
+    rows = [row for row in rows if row.reference is None]  # another metric is no approximation of float32
     sizes, quality = np.array([_point(row, key) for row in rows]).reshape(-1, 2).T
     front = pareto_front(sizes, quality)
     return sorted((row for row, on in zip(rows, front, strict=True) if on), key=lambda row: _point(row, key)[0])
@@ -39,7 +40,8 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
     if not named:
         rows = _front(rows, NDCG if result.baseline.ndcg is not None else RECALL, result.recommendation.spec)
     if result.baseline.keys:
-        rows = [result.baseline, *rows]
+        second = [] if named else second_baselines(result)
+        rows = [result.baseline, *second, *rows]
     title = "The specs that were asked for" if named else "Pareto front: the smallest store for each quality"
     if planned := result.recommendation.planned:
         title += f"; ratio at {count(planned.vectors)} vectors"
@@ -51,6 +53,11 @@ def front_table(result: CompressResult, width: int = 80) -> Table:
     full = any(row.qps_range for row in rows) and not stores
     drawn = [_row(row, result, fields, full, stores) for row in rows]
     return Table("front", title, list(_columns(fields, full, stores)), [RowGroup(drawn)], title)
+
+
+def second_baselines(result: CompressResult) -> list[Row]:
+    """Uncompressed vectors by another metric, for rows that compare by it."""
+    return [row for row in result.tradeoffs if row.reference == result.baseline.spec and row.spec != row.reference]
 
 
 def _columns(fields: Sequence[Field], ranges: bool, stores: bool) -> Iterator[Column]:

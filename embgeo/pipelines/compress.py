@@ -11,11 +11,16 @@ import numpy as np
 from embgeo.compression.choosing.budget import Budget, parse_budget, parse_keep, parse_vectors
 from embgeo.compression.choosing.decision import Decision, Limits, decide, recommend
 from embgeo.compression.choosing.forecast import can_be_forecast, forecast, with_forecast
-from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs
+from embgeo.compression.choosing.grid import SpecList, default_grid, default_specs, metric_changes, with_neutral
 from embgeo.compression.choosing.prediction import Prediction
 from embgeo.compression.choosing.price import check_price, price_account, price_of
 from embgeo.compression.choosing.protocol import bytes_rule, fit_budget, protocol, rules
-from embgeo.compression.choosing.refusals import refuse_constants, refuse_impossible, refuse_unmeetable
+from embgeo.compression.choosing.refusals import (
+    refuse_changed_metric,
+    refuse_constants,
+    refuse_impossible,
+    refuse_unmeetable,
+)
 from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
 from embgeo.compression.choosing.storage_paper import float8_or_int8, storage_paper_specs
 from embgeo.compression.codecs.spec import Spec, parse
@@ -236,6 +241,7 @@ def _plan(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _Plan:
         pool = [] if listed_only else default_specs(dimension, budget, exhaustive=True)
         prediction = Prediction.of(embeddings, specs, pool, request.seed, progress)
         specs = [*specs, *prediction.added]
+    refuse_changed_metric(specs, judged=corpus.evaluator is not None, similarity=embeddings.similarity)
     if budget is not None:
         # float32 can be recommended too, unless other specs were named
         refuse_constants(budget, specs if parsed.specs else [*specs, parse("f32")], embeddings, request.seed)
@@ -251,11 +257,15 @@ def _listed(parsed: _Parsed, corpus: _Corpus) -> SpecList:
     if request.grid is not None:
         return SpecList(storage_paper_specs(dimension))
     if parsed.specs:
-        return SpecList(parsed.specs)
+        return SpecList(with_neutral(parsed.specs))
     budget = None
     if request.budget is not None:
         budget = parse_budget(request.budget, dimension, parsed.vectors or documents)
-    return default_grid(dimension, documents, embeddings.similarity, budget, request.exhaustive)
+    listed = default_grid(dimension, documents, embeddings.similarity, budget, request.exhaustive)
+    raced = SIZES.is_large(documents) and not request.exhaustive  # on samples, by recall of exact neighbours
+    if corpus.evaluator is None or embeddings.similarity != "cosine" or parsed.targets or raced:
+        return listed
+    return replace(listed, specs=[*listed.specs, *metric_changes(dimension, budget, request.exhaustive)])
 
 
 def _a_byte_less(dimension: int, budget: Budget | None) -> list[Spec]:
@@ -270,6 +280,8 @@ def _plan_for_targets(parsed: _Parsed, corpus: _Corpus, progress: Progress) -> _
     request, embeddings = parsed.request, corpus.embeddings
     dimension, documents, similarity = embeddings.dimension, len(embeddings), embeddings.similarity
     vectors = parsed.vectors or documents
+    judged = corpus.evaluator is not None
+    refuse_changed_metric(parsed.specs, judged=judged, similarity=similarity, targets=True)
     budget = parse_budget(request.budget, dimension, vectors) if request.budget is not None else None
     listed = SpecList([]) if parsed.specs else _listed(parsed, corpus)
     candidates = [*listed.specs, *_a_byte_less(dimension, budget)]
@@ -431,6 +443,8 @@ def _found(
             *notes,
         ],
     }
+    if choice.decision.change is not None:
+        found["metric_change"] = replace(choice.decision.change, mean_norm=_mean_norm(corpus.embeddings))
     if choice.forecast is not None:
         found["forecast"] = choice.forecast
     if choice.judged.race is not None:
@@ -443,6 +457,12 @@ def _found(
     if request.price_per_gb is not None:
         found["price"] = _price(parsed.vectors or PRICED_VECTORS, request.price_per_gb, plan, choice)
     return found
+
+
+def _mean_norm(embeddings: Embeddings) -> float:
+    """Length of the mean document."""
+    total = sum((block.sum(axis=0, dtype=np.float64) for _, block in embeddings.blocks()), np.zeros(1))
+    return float(np.linalg.norm(total / len(embeddings)))
 
 
 def _deploy(corpus: _Corpus, plan: _Plan, choice: _Choice) -> Deploy:

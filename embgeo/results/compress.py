@@ -253,6 +253,28 @@ class Forecast(Stored):
     reason: str | None = stored(optional=True)
 
 
+class MetricChange(Stored):
+    """Whether a codec that compares by another metric (partial whitening) replaces the one of the rule.
+
+    Chosen on half of the groups of queries and evaluated on the other, in `halvings` random halvings: `gain` is to the
+    same codec without the change, judged alike (`reference`), `difference` to the row that the rule chooses otherwise
+    (`instead`). It is `accepted` if both intervals lie above zero. `spec` is the best by all queries, "" if none gains;
+    `chosen` has the share of the choices.
+    """
+
+    accepted: bool | None = None
+    spec: str = ""
+    reference: str = ""
+    instead: str = ""
+    gain: float | None = None
+    gain_ci: Interval | None = None
+    difference: float | None = None
+    difference_ci: Interval | None = None
+    chosen: Mapping[str, float] = stored()
+    halvings: int | None = None
+    mean_norm: float | None = stored(optional=True)
+
+
 class CompressResult(Result):
     """Stores that were evaluated, and the one that was recommended and built.
 
@@ -275,6 +297,7 @@ class CompressResult(Result):
     forecast: Forecast | None = stored(optional=True)
     race: Race | None = stored(optional=True)
     confidence: Confidence | None = stored(optional=True)
+    metric_change: MetricChange | None = stored(optional=True)
 
     @property
     def measure(self) -> str:

@@ -111,6 +111,7 @@ FOUND = "Share of float32's first ten results that this store also returns"
 PREDICTED = "Recall@10 of exact search, predicted from the spectrum and the mean norm before any codec was run"
 AT_N = "Recall@10 of exact search, forecast for the number of vectors that --vectors plans for"
 CHANGED = "Queries whose quality differs from that of float32"
+GAIN = "Of a row that compares by another metric: minus the same codec without the change, judged alike"
 TIES = "Range of nDCG@10 over the possible orders of equal scores"
 STORES = "stores that hold it in a format of their own: ✔ as evaluated here, ≈ approximately; FAISS files not asked"
 SHARE, TIMES = "share of float32", "float32 store / this store"
@@ -196,6 +197,12 @@ class Row(Stored):
         _quality("Recall@10 at N", AT_N, 3, 9, interval="recall@10_at_N_ci"), key="recall@10_at_N", optional=True
     )
     recall_at_n_ci: Interval | None = stored(key="recall@10_at_N_ci", optional=True)
+    reference: str | None = stored(optional=True)
+    gain: float | None = stored(
+        Shown("Gain of its metric", GAIN, digits=4, better="higher", place=5, interval="gain_ci", signed=True),
+        optional=True,
+    )
+    gain_ci: Interval | None = stored(optional=True)
     pareto: bool | None = stored(optional=True)
     fits_budget: bool | None = stored(optional=True)
     tied: bool | None = stored(optional=True)

@@ -11,12 +11,23 @@ import numpy as np
 from embgeo.compression.choosing.account import Footprint
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.front import pareto_front
-from embgeo.compression.choosing.select import Choice, Competition, choose, cross_fit, keep_p_values, queries_needed
+from embgeo.compression.choosing.select import (
+    HALVINGS,
+    Challenge,
+    Challengers,
+    Choice,
+    Competition,
+    challenge,
+    choose,
+    cross_fit,
+    keep_p_values,
+    queries_needed,
+)
 from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.judging.finding import Outcome
 from embgeo.compression.judging.sweep import Sweep
 from embgeo.errors import BudgetError
-from embgeo.results.compress import CrossFitted, Recommendation, StoreEffects
+from embgeo.results.compress import CrossFitted, MetricChange, Recommendation, StoreEffects
 from embgeo.results.rows import KeepVerdict, Row
 
 POWER = "80 % power, if the measured quality holds"
@@ -96,6 +107,7 @@ class Decision:
     float32_as_fallback : float32 is chosen because nothing smaller is confirmed to keep enough.
     queries_needed : by the row closest to confirmation.
     expected : quality to expect on new queries of a choice by this rule.
+    change : the verdict on rows that compare by another metric; None if there is none.
     """
 
     limits: Limits
@@ -107,6 +119,7 @@ class Decision:
     float32_as_fallback: bool
     queries_needed: float
     expected: CrossFitted | None
+    change: MetricChange | None = None
 
     @property
     def chosen(self) -> int:
@@ -127,6 +140,8 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
     competition = competing(sweep, limits)
     everything = np.ones(len(sweep.baseline.quality))
     choice = choose(competition, everything)
+    float32_as_fallback = limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any())
+    change, choice, expected = _with_change(sweep, limits, competition, choice, seed)
     # if float32 finds nothing, there is no quality to compare, and so no tie
     tied = choice.tied & sweep.baseline.quality.any()
     verdicts, needed = None, np.full(len(tied), np.inf)
@@ -139,13 +154,87 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
         competition=competition,
         choice=choice,
         tied=tied,
-        front=pareto_front(competition.sizes, competition.quality.mean(axis=1)),
+        front=_front(sweep, competition),
         verdicts=verdicts,
         # float32 keeps everything by definition: if others were allowed, it is only the fallback
-        float32_as_fallback=limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any()),
+        float32_as_fallback=float32_as_fallback and choice.row == 0,
         queries_needed=float(needed[1:].min(initial=np.inf)),
-        expected=cross_fit(competition, [str(outcome.spec) for outcome in sweep.all], seed),
+        expected=expected or cross_fit(competition, [str(outcome.spec) for outcome in sweep.all], seed),
+        change=change,
     )
+
+
+def _front(sweep: Sweep, competition: Competition) -> np.ndarray:
+    """(rows,) bool: the Pareto front of the rows that approximate float32; another metric is no closer to it."""
+    same = np.flatnonzero([not outcome.spec.own_metric for outcome in sweep.all])
+    front = np.zeros(len(competition.sizes), bool)
+    front[same] = pareto_front(competition.sizes[same], competition.quality[same].mean(axis=1))
+    return front
+
+
+def _with_change(
+    sweep: Sweep, limits: Limits, competition: Competition, choice: Choice, seed: int
+) -> tuple[MetricChange | None, Choice, CrossFitted | None]:
+    """The verdict on rows that compare by another metric, the choice after it, and the quality to expect if it takes
+    one."""
+    rows, references = _challengers(sweep, limits, competition, choice)
+    quality = competition.quality
+    found = challenge(Challengers(quality[rows], quality[references], quality[choice.row], sweep.query_groups), seed)
+    if found is None:
+        return None, choice, None
+    names = [str(outcome.spec) for outcome in sweep.all]
+    place = rows[found.row]
+    change = MetricChange(
+        accepted=found.accepted,
+        spec=names[place] if found.row >= 0 else "",
+        reference=names[references[found.row]] if found.row >= 0 else "",
+        instead=names[choice.row],
+        gain=found.gain,
+        gain_ci=found.gain_ci,
+        difference=found.difference,
+        difference_ci=found.difference_ci,
+        chosen={names[row]: float(share) for row, share in zip(rows, found.chosen, strict=True) if share},
+        halvings=HALVINGS,
+    )
+    if not found.accepted:
+        return change, choice, None
+    tied = np.arange(len(names)) == place
+    return change, Choice(place, tied, choice.kept), _expected_of(found, sweep, change)
+
+
+def _expected_of(found: Challenge, sweep: Sweep, change: MetricChange) -> CrossFitted:
+    base = float(sweep.baseline.quality.mean())
+    return CrossFitted(
+        value=found.quality,
+        ci=found.quality_ci,
+        difference=found.quality - base,
+        chosen=change.chosen,
+        meaning="expected of a choice by half of the queries, on the other half; otherwise the row of the usual rule",
+    )
+
+
+def _challengers(sweep: Sweep, limits: Limits, competition: Competition, choice: Choice) -> tuple[list[int], list[int]]:
+    """The rows that compare by another metric and may replace the chosen one, and what each is compared with.
+
+    Within a budget all that fit it, otherwise those of at most its bytes per vector; with `keep` only confirmed ones,
+    if the chosen one is. A store larger than float32 is none unless float32 itself is chosen.
+    """
+    if not sweep.judged or choice.row < 0:
+        return [], []
+    places = {outcome.spec: row for row, outcome in enumerate(sweep.all)}
+    sizes = [limits.size(outcome) for outcome in sweep.all]
+    rows, references = list[int](), list[int]()
+    for row, outcome in enumerate(sweep.all):
+        spec, size = outcome.spec, sizes[row]
+        reference = places.get(spec.neutral, places.get(spec.plain))
+        if spec == spec.neutral or reference is None:
+            continue
+        fits = limits.budget.holds(size.each, size.whole) if limits.budget else size.each <= sizes[choice.row].each
+        smaller = choice.row == 0 or size.whole < sizes[0].whole
+        if fits and smaller and (choice.kept[row] or not choice.kept[choice.row]):
+            rows.append(row)
+            references.append(reference)
+    return rows, references
 
 
 def competing(sweep: Sweep, limits: Limits) -> Competition:
@@ -158,7 +247,10 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
     if limits.footprints:
         allowed &= np.array([str(o.spec) in limits.footprints for o in outcomes])
     first = np.arange(len(outcomes)) == 0
-    if not limits.float32_competes and sweep.outcomes:
+    approximate = np.array([not o.spec.own_metric for o in outcomes])
+    # another metric is chosen by judgements alone, see `metric_change`
+    allowed &= approximate
+    if not limits.float32_competes and approximate[1:].any():
         allowed &= ~first
     sound = np.array([not o.spec.centred for o in outcomes])
     if sound[1:].any():
@@ -238,6 +330,8 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
     if budget is not None:
         scope = "" if budget.per_vector is not None else f" for the whole store of {budget.vectors:,} vectors"
         text += f", within {budget.text}{scope}"
+    if decision.change is not None and decision.change.accepted:
+        text += f"; {changed_metric(decision.change)}"
     if ties:
         listed = ", ".join(ties[:4]) + (f" and {len(ties) - 4} more" if len(ties) > 4 else "")
         text += f"; statistically tied with it: {listed}"
@@ -254,6 +348,16 @@ def _reason(row: Row, sweep: Sweep, decision: Decision, ties: Sequence[str], met
     needed = row.keep.queries_for_80_percent_power if row.keep is not None else None
     more = "" if needed is None else f" (about {_queries(needed)} would confirm it with {POWER})"
     return f"{text}; not confirmed: at least {share} kept{more}"
+
+
+def changed_metric(change: MetricChange) -> str:
+    """What a change of metric gains, in words."""
+    assert change.gain is not None
+    low, high = change.gain_ci or (change.gain, change.gain)
+    return (
+        f"it compares by another metric, which gains {change.gain:+.4f} nDCG@10 ({low:+.4f} to {high:+.4f}) over the "
+        "same codec without it, chosen on half of the queries and evaluated on the other"
+    )
 
 
 def _kept(row: Row, sweep: Sweep) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from embgeo.compression.choosing.budget import Budget
@@ -24,6 +24,9 @@ _PLAIN = (
 _LENGTHS = tuple(f"rot,edenc{bits}" for bits in (1, 2, 4))  # for rows of equal length tqc does as well
 _REDUCED = ("f16", "fp8", "int8", "rot,int4", "binary")
 _SHARES = (3 / 4, 1 / 2, 1 / 4)
+_WHITE, _MORE_WHITE = (30,), (20, 30, 40)  # percent
+_WHITE_PARTS = (4, 8, 16)  # dimension divided by bytes, for codecs of which whitening is tried
+_MORE_WHITENED = ("int8", "rot,int4", "binary")
 _PARTS = (2, 3, 4, 6, 8, 12, 16)  # dimension divided by bytes, for adaptive bits
 _FACTORS = (2, 4, 10)  # candidates per result
 
@@ -96,6 +99,39 @@ def default_specs(dimension: int, budget: Budget | None = None, exhaustive: bool
     texts += [f"trellis@{size}B" for size in sorted(sizes, reverse=True) if exhaustive or size <= dimension // 4]
     texts += _rescored(dimension, ("int8", "int4") if exhaustive else ("int8",))
     return _possible(texts, dimension)
+
+
+def metric_changes(dimension: int, budget: Budget | None = None, exhaustive: bool = False) -> list[Spec]:
+    """The specs that compare by another metric, for vectors under cosine with judgements, which alone can choose them.
+
+    Partial whitening before float32 and before a few codecs within the budget per vector, each with the same codec
+    judged alike (`white0`).
+    """
+    limit = dimension if budget is None or budget.per_vector is None else min(int(budget.per_vector), dimension)
+    sizes = (
+        {limit, *(dimension // part for part in _WHITE_PARTS)}
+        if budget is not None
+        else {dimension // part for part in _WHITE_PARTS}
+    )
+    codecs = [
+        f"{'trellis' if size <= dimension // 4 else 'adaptive'}@{size}B"
+        for size in sorted(sizes, reverse=True)
+        if 1 <= size <= limit
+    ]
+    codecs += _MORE_WHITENED if exhaustive else ()
+    percents = _MORE_WHITE if exhaustive else _WHITE
+    texts = [f"white{percent},f32" for percent in percents]
+    texts += [f"white{percent},{codec}" for codec in codecs for percent in (0, *percents)]
+    return _possible(texts, dimension)
+
+
+def with_neutral(specs: Sequence[Spec]) -> list[Spec]:
+    """The specs, each that changes the metric followed by what it is compared with: the same codec without the change,
+    by the rule for all and judged in its own way."""
+    found = list[Spec]()
+    for spec in specs:
+        found += [spec, spec.neutral, spec.plain] if spec.own_metric else [spec]
+    return list(dict.fromkeys(found))
 
 
 def reduced_widths(dimension: int) -> list[int]:

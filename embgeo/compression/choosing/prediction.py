@@ -191,7 +191,8 @@ class Prediction:
     ) -> Prediction:
         """From the spectrum of the documents; promising specs of `pool` are added to those `listed`."""
         summary = SpectrumSummary.of_corpus(embeddings, seed)
-        recall = predict_recall(summary, list(dict.fromkeys([*listed, *pool])), seed=seed, progress=progress)
+        known = [spec for spec in dict.fromkeys([*listed, *pool]) if not spec.own_metric]
+        recall = predict_recall(summary, known, seed=seed, progress=progress)
         return cls(summary, recall, *specs_to_add(recall, listed, pool, embeddings.dimension, len(embeddings)))
 
     def account(self, measured: Mapping[Spec, float]) -> Account:

@@ -13,7 +13,7 @@ from embgeo.compression.codecs.spec import Spec
 from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import fit_sample
 from embgeo.embeddings import Embeddings
-from embgeo.errors import BudgetError
+from embgeo.errors import BudgetError, SpecError
 
 QUICK_SECONDS = 30.0  # estimated for the sweep's fits of these specs; fitting each once takes a fifth of that
 
@@ -27,6 +27,27 @@ def refuse_impossible(budget: Budget, specs: Sequence[Spec], dimension: int, vec
         raise BudgetError(
             f"no spec of this sweep fits {budget.text}; the smallest is {spec} with {size} bytes per vector{whole}. "
             "Raise --budget or name smaller ones with --spec"
+        )
+
+
+def refuse_changed_metric(specs: Sequence[Spec], *, judged: bool, similarity: str, targets: bool = False) -> None:
+    """Raise SpecError for specs that change the metric where nothing can tell if that helps, or it has no sense."""
+    changed = [str(spec) for spec in specs if spec.own_metric]
+    if not changed:
+        return
+    if not judged:
+        raise SpecError(
+            f"{changed[0]} changes the metric, and only relevance judgements can tell whether that helps; there are "
+            f"none here. Give a dataset with judgements (or --qrels), or drop it"
+        )
+    if similarity != "cosine":
+        raise SpecError(
+            f"{changed[0]} compares by cosine, whatever the lengths; the similarity is {similarity}. Drop it"
+        )
+    if targets:
+        raise SpecError(
+            f"--target picks among codecs that keep the metric; {changed[0]} does not. Drop --target, and load the run "
+            f"with `embgeo deploy RUN TARGET --spec {changed[0]}`"
         )
 
 

@@ -41,6 +41,8 @@ def tradeoff_rows(
     for place, outcome in enumerate(sweep.all):
         optional: dict[str, Any] = {} if decision is None else decision.marks(place)
         footprint = None if decision is None else decision.limits.size(outcome).footprint
+        if outcome.spec.own_metric:
+            optional |= _changed(sweep, outcome, bootstrap)
         if predicted is not None:
             optional |= _predicted(str(outcome.spec), predicted)
         rows.append(
@@ -137,6 +139,19 @@ def _parts(outcome: Outcome) -> dict[str, Any]:
         found["structure_bytes_per_vector"] = outcome.spec.structure_bytes_per_vector
         found["index"] = IndexCurve.from_json(outcome.index)
     return found
+
+
+def _changed(sweep: Sweep, outcome: Outcome, bootstrap: QueryBootstrap) -> dict[str, Any]:
+    """What a row that compares by another metric gains over the same codec without the change, if that was judged."""
+    if outcome.spec == outcome.spec.neutral:
+        return {"reference": str(outcome.spec)}
+    by_spec = {each.spec: each for each in sweep.all}
+    reference = by_spec.get(outcome.spec.neutral) or by_spec.get(outcome.spec.plain)
+    if reference is None or not sweep.judged:
+        return {}
+    gain = float((outcome.quality - reference.quality).mean())
+    interval = bootstrap.difference(outcome.quality, reference.quality)
+    return {"reference": str(reference.spec), "gain": gain, "gain_ci": interval}
 
 
 def _predicted(spec: str, predicted: Mapping[str, float]) -> dict[str, Any]:

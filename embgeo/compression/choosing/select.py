@@ -28,6 +28,7 @@ TIE_MARGIN = 0.01
 KEEP_ALPHA = 0.05
 QUERY_FOLDS = 5
 SELECTION_RESAMPLES = 400
+HALVINGS = 20
 
 
 @dataclass(frozen=True)
@@ -238,3 +239,104 @@ def _chosen_without(field: Competition, weights: np.ndarray, fold: np.ndarray) -
         rest = np.where(fold == number, 0.0, weights)
         rows[number] = choose(field, rest if rest.any() else weights).row
     return rows
+
+
+@dataclass(frozen=True)
+class Challengers:
+    """Rows that compare by another metric, and so may exceed float32 by more than chance.
+
+    Attributes
+    ----------
+    quality, reference : (rows, queries) of each, and of the same codec without the change of metric, judged alike.
+    instead : (queries,) quality of the row that is chosen otherwise.
+    groups : (queries,) int, as in `Competition`.
+    """
+
+    quality: np.ndarray
+    reference: np.ndarray
+    instead: np.ndarray
+    groups: np.ndarray
+
+
+@dataclass(frozen=True)
+class Challenge:
+    """What a choice among `Challengers` by half of the queries is worth on the other half.
+
+    Attributes
+    ----------
+    row : the best by all queries, −1 if none gains.
+    accepted : both intervals lie above zero.
+    gain, gain_ci : to the same codec without the change of metric; nothing is gained where nothing was chosen.
+    difference, difference_ci : to the row that is chosen otherwise.
+    chosen : (rows,) share of the choices.
+    quality, quality_ci : of what was chosen.
+    """
+
+    row: int
+    accepted: bool
+    gain: float
+    gain_ci: tuple[float, float] | None
+    difference: float
+    difference_ci: tuple[float, float] | None
+    chosen: np.ndarray
+    quality: float
+    quality_ci: tuple[float, float]
+
+
+def challenge(field: Challengers, seed: int, resamples: int = SELECTION_RESAMPLES) -> Challenge | None:
+    """Choose on half of the groups of queries the best row, if it gains there; evaluate on the other half; 20 halvings.
+
+    Intervals repeat the choices in every resample, and add two queries as `QueryBootstrap.difference` does; None if
+    too few queries change. None with under ten groups.
+    """
+    m = field.quality.shape[1]
+    bootstrap = QueryBootstrap.draw(m, seed, resamples, field.groups)
+    if bootstrap.independent < 2 * QUERY_FOLDS or not len(field.quality):
+        return None
+    rng = np.random.default_rng([seed, 0x4A1F])
+    orders = np.array([rng.permutation(bootstrap.independent) for _ in range(HALVINGS)])
+    first = (orders < bootstrap.independent // 2)[:, bootstrap.group]
+    half = np.concatenate([first, ~first]).astype(np.float64)
+    # a choice is one of the rows, or none: the last, which is what is chosen otherwise
+    quality = np.vstack([field.quality, field.instead])
+    gains = np.vstack([field.quality - field.reference, np.zeros(m)])
+    changes = quality - field.instead
+    rows = _best_gain(field, half)
+    values = [_elsewhere(each, rows, 1 - half) for each in (gains, changes, quality)]
+    sums = np.empty((3, resamples))
+    for number, weights in enumerate(bootstrap.counts):
+        again = _best_gain(field, half * weights)
+        sums[:, number] = [_elsewhere(each, again, 1 - half) @ weights for each in (gains, changes, quality)]
+    ends = [
+        percentiles((total + bootstrap.of_unseen(each)) / bootstrap.total())
+        if bootstrap.changed(each) >= MIN_CHANGED
+        else None
+        for each, total in zip(values[:2], sums[:2], strict=True)
+    ]
+    row = int(_best_gain(field, np.ones((1, m)))[0])
+    share = np.bincount(rows, minlength=len(quality))[:-1] / len(rows)
+    return Challenge(
+        row=row if row < len(field.quality) else -1,
+        accepted=row < len(field.quality) and all(end is not None and end[0] > 0 for end in ends),
+        gain=float(values[0].mean()),
+        gain_ci=ends[0],
+        difference=float(values[1].mean()),
+        difference_ci=ends[1],
+        chosen=share,
+        quality=float(values[2].mean()),
+        quality_ci=percentiles(sums[2] / bootstrap.counts.sum(axis=1)),
+    )
+
+
+def _best_gain(field: Challengers, weights: np.ndarray) -> np.ndarray:
+    """(choices,) the row of highest mean quality under each of `weights` (choices, queries), or the number of rows if
+    it does not exceed its own reference there."""
+    means, gains = field.quality @ weights.T, (field.quality - field.reference) @ weights.T
+    best = means.argmax(axis=0)
+    return np.asarray(np.where(gains[best, np.arange(len(best))] > 0, best, len(field.quality)))
+
+
+def _elsewhere(values: np.ndarray, rows: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(queries,) mean of `values[rows]` over the choices whose evaluated half `other` (choices, queries) has a query;
+    every query is in one half of each halving."""
+    return np.asarray((values[rows] * other).sum(axis=0) / HALVINGS)

@@ -160,6 +160,14 @@ class Reducer(Part):
     """Whether a client can apply it by a matrix for documents and one for queries, with nothing added to scores."""
 
     @property
+    def neutral(self) -> Reducer | None:
+        """If it compares by another metric on purpose, the one of its kind that keeps every score; otherwise None.
+
+        Recall of exact neighbours then falls by construction, and only judgements can tell whether results improve.
+        """
+        return None
+
+    @property
     def learned_width(self) -> int:
         """How many directions it learns: with fewer documents per fold it is not offered by default."""
         return 1

@@ -63,6 +63,21 @@ class Spec:
         """Whether a part is fitted on queries, which must then not evaluate it."""
         return any(part.learns_from_queries for part in self.reducers)
 
+    @property
+    def own_metric(self) -> bool:
+        """Whether a part compares by another metric on purpose, or would but for its number (`white0`)."""
+        return any(part.neutral is not None for part in self.reducers)
+
+    @property
+    def neutral(self) -> Spec:
+        """The same codec by the metric of the vectors, judged in the same way: what a change of metric is against."""
+        return replace(self, reducers=tuple(part.neutral or part for part in self.reducers))
+
+    @property
+    def plain(self) -> Spec:
+        """The same codec without the parts that may change the metric."""
+        return replace(self, reducers=tuple(part for part in self.reducers if part.neutral is None))
+
     def width(self, dimension: int) -> int:
         """Coordinates that the quantizer sees; raises SpecError if a reducer cannot reduce `dimension`."""
         for part in self.reducers:

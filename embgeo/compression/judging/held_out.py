@@ -209,6 +209,8 @@ def _judging_tier(task: JudgingTask, spec: Spec, codec: Tier, folds: Folds, code
         growth, unseen = _growth_outside_fit(task, codec, codes, folds)
         if (1 - unseen) * (growth.ratio - 1) <= NO_GROWTH - 1:
             return _Tier([codec], None, growth, codes=codes, unseen=unseen)
+    if spec.own_metric:  # its scores are not meant to be near the exact ones, so that errors say nothing
+        return _Tier([folds.fit(spec, fold) for fold in range(folds.count)], folds.of, UNSCALED)
     held_out = [folds.fit(spec, fold) for fold in range(min(MEASURED_FOLDS, folds.count))]
     growth = _error_growth(task, codec, codes, held_out, folds.of)
     if growth.ratio <= OVERFITTED:
@@ -258,7 +260,9 @@ def _estimator(tiers: Sequence[_Tier]) -> dict[str, Any]:
     ratio = worst.ratio if np.isfinite(worst.ratio) else None
     if any(tier.of is not None for tier in tiers):
         why = (
-            "too few documents to compare errors in and out of sample"
+            "it compares by a metric of its own, in which each fold maps queries too"
+            if any(tier.codecs[0].spec.own_metric for tier in tiers)
+            else "too few documents to compare errors in and out of sample"
             if ratio is None
             else f"score errors are {ratio:.1f} times as large on unseen documents: the codec overfits"
         )

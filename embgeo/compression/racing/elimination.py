@@ -83,6 +83,8 @@ class Elimination:
     def _not_allowed(self, field: Competition, row: int, spec: Spec) -> str:
         if spec.centred:
             return "arithmetic of published studies, for comparison only"
+        if spec.own_metric:
+            return "another metric, which is chosen on the whole corpus only: --spec"
         smallest = field.sizes[row] >= field.sizes[0]
         return "larger than float32" if smallest and self.limits.budget is None else "over the budget"
 

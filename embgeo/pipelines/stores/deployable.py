@@ -95,7 +95,11 @@ def _holding(target: Target, spec: Spec, dimension: int, similarity: str) -> Hol
 def _by_preference(swept: Sweep, rows: Sequence[Row], chosen: int, budgeted: bool) -> list[int]:
     """Places of the other rows that may stand in, the preferred first."""
     # float32, the first row, needs no advice
-    others = [at for at, row in enumerate(rows) if at not in (0, chosen) and row.fits_budget is not False]
+    others = [
+        at
+        for at, row in enumerate(rows)
+        if at not in (0, chosen) and row.fits_budget is not False and not swept.all[at].spec.own_metric
+    ]
     best = sorted(others, key=lambda at: (-float(swept.all[at].quality.mean()), -float(swept.all[at].recall.mean())))
     if budgeted:
         return best
