@@ -84,7 +84,9 @@ def _cost(label: str, row: Row, vectors: int, price: float | None) -> StoreCost:
 def _front(label: str, result: CompressResult) -> list[Front]:
     """The front of one run; empty if no row has a value."""
     measure, base = measure_of(result), result.baseline
-    known = [row for row in result.rows if row.at(measure) is not None and row.bytes_per_vector]
+    known = [
+        row for row in result.rows if row.at(measure) is not None and row.bytes_per_vector and row.reference is None
+    ]
     if not known:
         return []
     known.sort(key=lambda row: (row.bytes_per_vector, -row.at(measure)))

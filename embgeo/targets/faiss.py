@@ -119,10 +119,10 @@ def plan(spec: Spec, dimension: int, similarity: str) -> Plan | Refusal:
     try:
         tier = _only_tier(codec)
         held = _held(tier, codec.encode(X))
-        matrix, offset, notes = _query_map(tier, dimension)
+        before, matrix, offset, notes = _query_map(tier, dimension)
     except UnheldError as error:
         return Refusal(error.reason, error.nearest)
-    config = _config(spec, _wrapped(held.empty(), _turns(matrix, offset, held.length)), X, held)
+    config = _config(spec, _wrapped(held.empty(), before + _turns(matrix, offset, held.length)), X, held)
     if held.length is not None:
         notes = ("one byte more per vector corrects for lengths that FAISS cannot divide by, to first order", *notes)
     if tier.quantizer.faiss_rounds_queries:
@@ -190,8 +190,8 @@ def export_faiss(store: Store, path: Path, dimension: int | None = None) -> Fais
     tier = _only_tier(store.codec)
     library: Any = faiss
     held = _held(tier, store.codes)
-    matrix, offset, notes = _query_map(tier, dimension)
-    turns = _turns(matrix, offset, held.length)
+    before, matrix, offset, notes = _query_map(tier, dimension)
+    turns = before + _turns(matrix, offset, held.length)
     # without rows: FAISS's own constants and headers
     bare_index = held.empty() if store.structure is None else store.structure.without_rows(held.empty())
     bare = len(library.serialize_index(_wrapped(bare_index, turns)))
@@ -284,14 +284,27 @@ def _unheld(tier: Tier, reason: str) -> UnheldError:
         fitting = {f"adaptive@{size}B": size + (tier.similarity == "cosine")}
     nearest = min(fitting, key=lambda name: abs(fitting[name] - size))
     text = nearest
-    if all(part.one_matrix for part in tier.spec.reducers) and not tier.spec.quantizer.before:
+    if all(part.one_matrix for part in tier.spec.reducers) and (not tier.spec.quantizer.before or tier.spec.own_metric):
         # its width is that behind the reducers
         text = ",".join([*(part.name for part in tier.spec.reducers), nearest]).replace("rot,rot", "rot")
     return UnheldError(reason, text, f" ({fitting[nearest]} bytes per vector instead of {size})")
 
 
-def _query_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
-    """(matrix (d, r) or None for the identity, offset (r,), notes): the map from queries to the space of the codes."""
+def _query_map(tier: Tier, dimension: int | None) -> tuple[list[Any], np.ndarray | None, np.ndarray, tuple[str, ...]]:
+    """The map from queries to the space of the codes: transforms that come first, a matrix (d, r) or None for the
+    identity, offset (r,), and notes."""
+    divided = tier.reducers[0].unit_matrix if tier.reducers else None
+    if divided is None:
+        return [], *_linear_map(tier, dimension)
+    import faiss
+
+    width = divided.shape[1]
+    first = [_linear(divided, np.zeros(width)), faiss.NormalizationTransform(width, 2.0)]
+    return first, *_linear_map(replace(tier, reducers=tier.reducers[1:]), width)
+
+
+def _linear_map(tier: Tier, dimension: int | None) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
+    """(matrix (d, r) or None for the identity, offset (r,), notes) of reducers that are linear."""
     if not tier.reducers:
         return None, np.zeros(0, np.float32), ()
     d = tier.dimension if dimension is None else dimension
@@ -330,14 +343,22 @@ def _turns(matrix: np.ndarray | None, offset: np.ndarray, length: LengthByte | N
         offset = np.append(offset, offset @ length.mean + length.weight)
     if matrix is None:
         return []
+    turn = _linear(matrix, offset)
+    # the weight of a length is one for queries of unit length
+    return [turn] if length is None else [faiss.NormalizationTransform(len(matrix), 2.0), turn]
+
+
+def _linear(matrix: np.ndarray, offset: np.ndarray) -> Any:
+    """FAISS's transform of that matrix (d, r) and offset (r,)."""
+    import faiss
+
     d, r = matrix.shape
     turn: Any = faiss.LinearTransform(d, r, bool(offset.any()))
     faiss.copy_array_to_vector(np.ascontiguousarray(matrix.T, np.float32).ravel(), turn.A)
     if offset.any():
         faiss.copy_array_to_vector(np.ascontiguousarray(offset, np.float32), turn.b)
     turn.is_trained = True
-    # the weight of a length is one for queries of unit length
-    return [turn] if length is None else [faiss.NormalizationTransform(d, 2.0), turn]
+    return turn
 
 
 def _wrapped(index: Any, turns: list[Any]) -> Any:

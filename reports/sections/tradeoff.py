@@ -11,7 +11,7 @@ from embgeo.reports import figures
 from embgeo.reports.blocks import Block, Plot
 from embgeo.reports.commands import repeat_command
 from embgeo.reports.figures import Figure, figure, log_range, log_ticks
-from embgeo.reports.front import front_of
+from embgeo.reports.front import front_of, second_baselines
 from embgeo.reports.numbers import byte_size, estimate, number, percent
 from embgeo.reports.plaintext import plot_text
 from embgeo.reports.section import Shown, section
@@ -28,17 +28,22 @@ CAPTION = (
     "float32, paired by query. Stores below the axis are drawn as arrows at its lower edge, not joined to the line; "
     "hover for their values."
 )
+OTHER_METRIC = (
+    "Triangles compare by another metric, with a line for uncompressed vectors in it: they approximate that, not exact "
+    "search, and so are not on the front."
+)
 
 
 @section("tradeoff", TITLE, of=CompressResult, order=200)
 def tradeoff(shown: Shown[CompressResult]) -> Iterator[Block]:
-    rows = shown.result.rows
+    rows = [row for row in shown.result.rows if row.spec != row.reference]  # those are there to be compared with
     commands = {row.spec: repeat_command(shown.run, [row.spec]) for row in rows}
     if drawn := tradeoff_figures(shown.result, commands):
         numbers = "table below has the same numbers."
         described = f"Quality against bytes per vector for {len(rows)} codecs; the {numbers}"
         hint = f"Drag to zoom, double-click to reset. The {numbers}"
-        yield Plot("tradeoff", TITLE, described, drawn, CAPTION, "Quality", hint, CHOICES)
+        caption = f"{CAPTION} {OTHER_METRIC}" if any(row.reference for row in rows) else CAPTION
+        yield Plot("tradeoff", TITLE, described, drawn, caption, "Quality", hint, CHOICES)
 
 
 def tradeoff_figures(result: CompressResult, commands: Mapping[str, str]) -> dict[str, Figure]:
@@ -46,6 +51,7 @@ def tradeoff_figures(result: CompressResult, commands: Mapping[str, str]) -> dic
     drawn = {}
     for key, label in QUALITIES.items():
         rows = [row for row in result.rows if row.bytes_per_vector and row.at(key) is not None]
+        rows = [row for row in rows if row.spec != row.reference]
         if rows:
             drawn[key] = _figure(_Axis(key, result), label, rows, commands)
     return drawn
@@ -111,7 +117,8 @@ def _figure(axis: _Axis, label: str, rows: Sequence[Row], commands: Mapping[str,
     span = log_range(sizes + ([limit] if limit else []))
     x = figures.axis("Bytes per vector", ticks, list(map(number, ticks)), type="log", range=span, tickangle=0)
     y = figures.axis(label, range=[low, high], tickformat=".2f" if high - low > 0.08 else ".3f")
-    shapes, notes = _reference_lines(axis.key, axis.result.baseline, limit, low, high)
+    baselines = [axis.result.baseline, *second_baselines(axis.result)]
+    shapes, notes = _reference_lines(axis.key, baselines, limit, low, high)
     notes += [_label(row, axis) for row in groups["best"][:1]]
     legend = {**figures.LEGEND_ABOVE["legend"], "itemclick": False, "itemdoubleclick": False}
     return figure(
@@ -131,6 +138,8 @@ def _figure(axis: _Axis, label: str, rows: Sequence[Row], commands: Mapping[str,
 def _group(row: Row, front: Sequence[Row], recommended: str, budgeted: bool) -> str:
     if recommended and row.spec == recommended:
         return "best"
+    if row.reference is not None:
+        return "metric"
     if row.tied:
         return "tied"
     if any(row is member for member in front):
@@ -141,6 +150,7 @@ def _group(row: Row, front: Sequence[Row], recommended: str, budgeted: bool) -> 
 STYLES: dict[str, tuple[str, dict[str, Any]]] = {
     "rest": ("other", {"symbol": "circle", "size": 8, "color": figures.MUTED}),
     "over": ("over budget", {"symbol": "circle-open", "size": 8, "color": figures.MUTED, "line": {"width": 1.5}}),
+    "metric": ("another metric", {"symbol": "triangle-up", "size": 9, "color": figures.THIRD}),
     "tied": ("tied with the recommended store", {"symbol": "diamond", "size": 10, "color": figures.THIRD}),
     "front": ("Pareto front", {"symbol": "circle", "size": 10, "color": figures.ACCENT}),
     "best": (
@@ -193,12 +203,14 @@ def _window(axis: _Axis, rows: Sequence[Row]) -> tuple[float, float]:
 
 
 def _reference_lines(
-    key: str, baseline: Row, limit: float | None, low: float, high: float
+    key: str, baselines: Sequence[Row], limit: float | None, low: float, high: float
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     shapes, notes = [], []
-    value = baseline.at(key)
     style = {"yanchor": "bottom", "xanchor": "left", "font": {"size": 12, "color": figures.MUTED}}
-    if value is not None and low <= value <= high:
+    for baseline in baselines:
+        value = baseline.at(key)
+        if value is None or not low <= value <= high:
+            continue
         shapes.append(figures.rule(x0=0, x1=1, xref="paper", y0=value, y1=value))
         text = f"{plot_text(baseline.spec or 'float32')} {number(value, places=3)}"
         notes.append(figures.note(text, 0, value, xref="paper", **style))

@@ -24,7 +24,8 @@ def front_note(findings: Iterable[Finding]) -> str:
 
     The float32 baseline is included while nothing smaller is as good.
     """
-    found = sorted(findings, key=lambda finding: -finding.bytes_per_vector)
+    same = (finding for finding in findings if not finding.spec.own_metric)
+    found = sorted(same, key=lambda finding: -finding.bytes_per_vector)
     means = np.array([float(finding.quality.mean()) for finding in found])
     front = pareto_front(np.array([float(finding.bytes_per_vector) for finding in found]), means)
     places = np.flatnonzero(front)

@@ -108,11 +108,9 @@ def metric_changes(dimension: int, budget: Budget | None = None, exhaustive: boo
     judged alike (`white0`).
     """
     limit = dimension if budget is None or budget.per_vector is None else min(int(budget.per_vector), dimension)
-    sizes = (
-        {limit, *(dimension // part for part in _WHITE_PARTS)}
-        if budget is not None
-        else {dimension // part for part in _WHITE_PARTS}
-    )
+    sizes = {dimension // part for part in _WHITE_PARTS}
+    if limit < dimension:
+        sizes.add(limit)
     codecs = [
         f"{'trellis' if size <= dimension // 4 else 'adaptive'}@{size}B"
         for size in sorted(sizes, reverse=True)
@@ -130,7 +128,10 @@ def with_neutral(specs: Sequence[Spec]) -> list[Spec]:
     by the rule for all and judged in its own way."""
     found = list[Spec]()
     for spec in specs:
-        found += [spec, spec.neutral, spec.plain] if spec.own_metric else [spec]
+        found.append(spec)
+        if spec.own_metric:
+            # uncompressed, both are the same
+            found += [spec.plain] if str(spec.plain) == "f32" else [spec.neutral, spec.plain]
     return list(dict.fromkeys(found))
 
 

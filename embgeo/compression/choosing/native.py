@@ -215,6 +215,12 @@ def _wanted(store: NativeStore, spec: Spec, dimension: int, similarity: str) -> 
                 f"a client applies one matrix to documents and queries, and stores add nothing to scores; {part.name} "
                 "needs more (its mean restored, or a map that is not linear)"
             )
+    applied = [part.name for part in spec.reducers if part.name != "rot"]
+    if spec.own_metric and len(applied) > 1:
+        return (
+            f"a client applies one matrix and may divide by lengths after it; {' and '.join(applied)} are two, one of "
+            "which divides"
+        )
     if spec.index is not None and not spec.index.name.startswith(store.indices):
         has = f"builds {' and '.join(store.indices)}" if store.indices else "scans all vectors and has no index"
         return f"{store.name} {has}; {spec} asks for {spec.index.name}"

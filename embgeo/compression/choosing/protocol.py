@@ -47,6 +47,13 @@ def rules(result: Sweep, keep: float | None, budget: Budget | None) -> dict[str,
             "rot… is one random rotation drawn from this seed; another seed shifts such a row, by about the width of "
             "its interval when bits are few, and no interval accounts for that"
         )
+    if any(outcome.spec.own_metric for outcome in result.outcomes):
+        said["metric"] = (
+            "white… compares by another metric: it competes with no other row, is not on the front, and replaces the "
+            "chosen one only if, chosen on half of the groups of queries and evaluated on the other half, it gains "
+            "both over the same codec without it (white0…, judged alike, by document folds) and over the row chosen "
+            "otherwise, each with a 95 % interval above zero"
+        )
     if any(outcome.spec.centred for outcome in result.outcomes):
         said["score=centred"] = (
             "raw codes of codecs with different ranges and axes are not comparable, so these rows are in sample: one "

@@ -64,6 +64,11 @@ class FittedReducer(FittedPart):
         """Whether it only multiplies documents and queries by one matrix, and so folds into a matrix before it."""
         return False
 
+    @property
+    def unit_matrix(self) -> np.ndarray | None:
+        """(d, r), if it only multiplies documents and queries by it and divides them by their lengths; or None."""
+        return None
+
     def documents(self, X: np.ndarray) -> np.ndarray:
         """(n, d) → (n, r) float32."""
         raise NotImplementedError

@@ -159,6 +159,12 @@ def client_of(reducers: Sequence[str], training: Training) -> dict[str, np.ndarr
     if not reducers:
         return client
     [tier] = fit_codec(parse(",".join([*reducers, "f32"])), training).tiers
+    if len(tier.reducers) == 1 and (divided := tier.reducers[0].unit_matrix) is not None:
+        return client | {
+            "matrix": divided,
+            "offset": np.zeros(divided.shape[1], np.float32),
+            "unit_after": np.array(True),
+        }
     offset = tier.reduce(np.zeros((1, d), np.float32))[0]
     matrix = tier.reduce(np.eye(d, dtype=np.float32)) - offset
     client |= {"matrix": np.ascontiguousarray(matrix, np.float32), "offset": offset.astype(np.float32)}

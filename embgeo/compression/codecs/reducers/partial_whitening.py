@@ -33,6 +33,10 @@ class FittedPartialWhitening(FittedReducer):
     def input_width(self) -> int:
         return len(self.matrix)
 
+    @property
+    def unit_matrix(self) -> np.ndarray:
+        return self.matrix
+
     def fold(self, second: FittedReducer) -> FittedPartialWhitening | None:
         """With a rotation, which keeps the length that it divides by; None for whatever does not."""
         if not second.foldable:
