@@ -7,7 +7,7 @@ from examples.sweeps import corpus, facts
 
 from embgeo.compression.choosing.budget import parse_budget
 from embgeo.compression.choosing.costs import predicted_seconds
-from embgeo.compression.choosing.grid import FIT_BUDGET_SECONDS, default_grid
+from embgeo.compression.choosing.grid import FIT_BUDGET_SECONDS, default_grid, metric_changes, with_neutral
 from embgeo.compression.choosing.rows import rescoring_curves, tradeoff_rows
 from embgeo.compression.codecs.part import QUANTIZERS, REDUCERS, load_parts
 from embgeo.compression.codecs.spec import parse
@@ -87,7 +87,7 @@ def test_estimated_seconds_grow_with_documents_and_codebooks() -> None:
 
 
 def test_exhaustive_includes_every_registered_family() -> None:
-    specs = default_grid(384, 100_000, exhaustive=True).specs
+    specs = [*default_grid(384, 100_000, exhaustive=True).specs, *metric_changes(384, exhaustive=True)]
     names = [part.name for spec in specs for part in (*spec.reducers, spec.quantizer)]
     for registry in (REDUCERS, QUANTIZERS):
         for entry in registry.values():
@@ -115,3 +115,26 @@ def test_oversampling_is_swept_and_reported_as_a_curve(swept: Sweep) -> None:
         assert recalls == sorted(recalls), "more candidates never find fewer of the nearest, with int8 as good as exact"
         assert curve["rescore_alone"]["recall@10_exact"] >= recalls[-1] - 0.05
     assert curves[0]["search_alone"]["spec"] == "binary"
+
+
+def test_another_metric_is_in_no_list_that_knows_no_judgements() -> None:
+    for exhaustive in (False, True):
+        assert not any(spec.own_metric for spec in default_grid(384, 5_000, exhaustive=exhaustive).specs)
+
+
+def test_whitened_codecs_come_with_what_they_are_compared_with() -> None:
+    names = [str(spec) for spec in metric_changes(384)]
+    assert names[:3] == ["white30,f32", "white0,trellis@96B", "white30,trellis@96B"]
+    for spec in metric_changes(384, parse_budget("50B", 384, 5_183)):
+        assert str(spec) == "white30,f32" or spec.code_bytes(384) <= 50
+    within = [str(spec) for spec in metric_changes(384, parse_budget("50B", 384, 5_183))]
+    assert {"white0,trellis@50B", "white30,trellis@50B"} <= set(within)
+    wide = {part.name for spec in metric_changes(384, exhaustive=True) for part in spec.reducers}
+    assert wide >= {"white0", "white20", "white30", "white40"}
+
+
+def test_named_specs_bring_what_they_are_compared_with() -> None:
+    named = [parse(text) for text in ("white30,f32", "white30,int8", "white40,int8", "binary")]
+    assert [str(spec) for spec in with_neutral(named)] == [
+        "white30,f32", "f32", "white30,int8", "white0,int8", "int8", "white40,int8", "binary",
+    ]  # fmt: skip
