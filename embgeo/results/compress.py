@@ -258,8 +258,7 @@ class MetricChange(Stored):
 
     Chosen on half of the groups of queries and evaluated on the other, in `halvings` random halvings: `gain` is to the
     same codec without the change, judged alike (`reference`), `difference` to the row that the rule chooses otherwise
-    (`instead`). It is `accepted` if both intervals lie above zero. `spec` is the best by all queries, "" if none gains;
-    `chosen` has the share of the choices.
+    (`instead`). It is `accepted` if both intervals lie above zero. `spec` is the best by all queries, "" if none gains.
     """
 
     accepted: bool | None = None
@@ -270,7 +269,7 @@ class MetricChange(Stored):
     gain_ci: Interval | None = None
     difference: float | None = None
     difference_ci: Interval | None = None
-    chosen: Mapping[str, float] = stored()
+    expected: CrossFitted | None = None
     halvings: int | None = None
     mean_norm: float | None = stored(optional=True)
 

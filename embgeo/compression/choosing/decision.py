@@ -12,8 +12,6 @@ from embgeo.compression.choosing.account import Footprint
 from embgeo.compression.choosing.budget import Budget
 from embgeo.compression.choosing.front import pareto_front
 from embgeo.compression.choosing.select import (
-    HALVINGS,
-    Challenge,
     Challengers,
     Choice,
     Competition,
@@ -141,7 +139,9 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
     everything = np.ones(len(sweep.baseline.quality))
     choice = choose(competition, everything)
     float32_as_fallback = limits.keep is not None and choice.row == 0 and bool(competition.allowed[1:].any())
-    change, choice, expected = _with_change(sweep, limits, competition, choice, seed)
+    change, choice = _changed(sweep, limits, competition, choice, seed)
+    names = [str(outcome.spec) for outcome in sweep.all]
+    expected = change.expected if change is not None and change.accepted else cross_fit(competition, names, seed)
     # if float32 finds nothing, there is no quality to compare, and so no tie
     tied = choice.tied & sweep.baseline.quality.any()
     verdicts, needed = None, np.full(len(tied), np.inf)
@@ -159,7 +159,7 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
         # float32 keeps everything by definition: if others were allowed, it is only the fallback
         float32_as_fallback=float32_as_fallback and choice.row == 0,
         queries_needed=float(needed[1:].min(initial=np.inf)),
-        expected=expected or cross_fit(competition, [str(outcome.spec) for outcome in sweep.all], seed),
+        expected=expected,
         change=change,
     )
 
@@ -172,69 +172,38 @@ def _front(sweep: Sweep, competition: Competition) -> np.ndarray:
     return front
 
 
-def _with_change(
+def _changed(
     sweep: Sweep, limits: Limits, competition: Competition, choice: Choice, seed: int
-) -> tuple[MetricChange | None, Choice, CrossFitted | None]:
-    """The verdict on rows that compare by another metric, the choice after it, and the quality to expect if it takes
-    one."""
-    rows, references = _challengers(sweep, limits, competition, choice)
-    quality = competition.quality
-    found = challenge(Challengers(quality[rows], quality[references], quality[choice.row], sweep.query_groups), seed)
-    if found is None:
-        return None, choice, None
-    names = [str(outcome.spec) for outcome in sweep.all]
-    place = rows[found.row]
-    change = MetricChange(
-        accepted=found.accepted,
-        spec=names[place] if found.row >= 0 else "",
-        reference=names[references[found.row]] if found.row >= 0 else "",
-        instead=names[choice.row],
-        gain=found.gain,
-        gain_ci=found.gain_ci,
-        difference=found.difference,
-        difference_ci=found.difference_ci,
-        chosen={names[row]: float(share) for row, share in zip(rows, found.chosen, strict=True) if share},
-        halvings=HALVINGS,
-    )
-    if not found.accepted:
-        return change, choice, None
-    tied = np.arange(len(names)) == place
-    return change, Choice(place, tied, choice.kept), _expected_of(found, sweep, change)
+) -> tuple[MetricChange | None, Choice]:
+    """The verdict on rows that compare by another metric, and the choice after it.
 
-
-def _expected_of(found: Challenge, sweep: Sweep, change: MetricChange) -> CrossFitted:
-    base = float(sweep.baseline.quality.mean())
-    return CrossFitted(
-        value=found.quality,
-        ci=found.quality_ci,
-        difference=found.quality - base,
-        chosen=change.chosen,
-        meaning="expected of a choice by half of the queries, on the other half; otherwise the row of the usual rule",
-    )
-
-
-def _challengers(sweep: Sweep, limits: Limits, competition: Competition, choice: Choice) -> tuple[list[int], list[int]]:
-    """The rows that compare by another metric and may replace the chosen one, and what each is compared with.
-
-    Within a budget all that fit it, otherwise those of at most its bytes per vector; with `keep` only confirmed ones,
-    if the chosen one is. A store larger than float32 is none unless float32 itself is chosen.
+    Within a budget all that fit it compete, otherwise those of at most the chosen row's bytes per vector; with `keep`
+    only confirmed ones, if that is. A store larger than float32 does not, unless float32 itself is chosen.
     """
-    if not sweep.judged or choice.row < 0:
-        return [], []
     places = {outcome.spec: row for row, outcome in enumerate(sweep.all)}
-    sizes = [limits.size(outcome) for outcome in sweep.all]
-    rows, references = list[int](), list[int]()
-    for row, outcome in enumerate(sweep.all):
-        spec, size = outcome.spec, sizes[row]
+    sizes, pairs = [limits.size(outcome) for outcome in sweep.all], list[tuple[int, int]]()
+    for row, (outcome, size) in enumerate(zip(sweep.all, sizes, strict=True)):
+        spec = outcome.spec
         reference = places.get(spec.neutral, places.get(spec.plain))
-        if spec == spec.neutral or reference is None:
+        if not sweep.judged or spec == spec.neutral or reference is None:
             continue
         fits = limits.budget.holds(size.each, size.whole) if limits.budget else size.each <= sizes[choice.row].each
         smaller = choice.row == 0 or size.whole < sizes[0].whole
         if fits and smaller and (choice.kept[row] or not choice.kept[choice.row]):
-            rows.append(row)
-            references.append(reference)
-    return rows, references
+            pairs.append((row, reference))
+    if not pairs:
+        return None, choice
+    rows, references = map(list, zip(*pairs, strict=True))
+    names, quality = [str(outcome.spec) for outcome in sweep.all], competition.quality
+    named = [names[row] for row in rows], [names[row] for row in references], names[choice.row]
+    instead, groups = quality[choice.row], competition.groups
+    found = challenge(
+        Challengers(quality[rows], quality[references], instead, competition.baseline, groups, named), seed
+    )
+    if found is None or not found.accepted:
+        return found, choice
+    row = names.index(found.spec)
+    return found, Choice(row, np.arange(len(names)) == row, choice.kept)
 
 
 def competing(sweep: Sweep, limits: Limits) -> Competition:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from embgeo.results.compress import CrossFitted
+from embgeo.results.compress import CrossFitted, MetricChange
 from embgeo.retrieval.paired_test import holm
 from embgeo.retrieval.significance import MIN_CHANGED, MIN_GROUPS, QueryBootstrap, percentiles
 
@@ -248,50 +248,28 @@ class Challengers:
     Attributes
     ----------
     quality, reference : (rows, queries) of each, and of the same codec without the change of metric, judged alike.
-    instead : (queries,) quality of the row that is chosen otherwise.
+    instead, baseline : (queries,) quality of the row that is chosen otherwise, and of float32.
     groups : (queries,) int, as in `Competition`.
+    names : the specs of the rows, of their references, and the one that is chosen otherwise.
     """
 
     quality: np.ndarray
     reference: np.ndarray
     instead: np.ndarray
+    baseline: np.ndarray
     groups: np.ndarray
+    names: tuple[Sequence[str], Sequence[str], str]
 
 
-@dataclass(frozen=True)
-class Challenge:
-    """What a choice among `Challengers` by half of the queries is worth on the other half.
-
-    Attributes
-    ----------
-    row : the best by all queries, −1 if none gains.
-    accepted : both intervals lie above zero.
-    gain, gain_ci : to the same codec without the change of metric; nothing is gained where nothing was chosen.
-    difference, difference_ci : to the row that is chosen otherwise.
-    chosen : (rows,) share of the choices.
-    quality, quality_ci : of what was chosen.
-    """
-
-    row: int
-    accepted: bool
-    gain: float
-    gain_ci: tuple[float, float] | None
-    difference: float
-    difference_ci: tuple[float, float] | None
-    chosen: np.ndarray
-    quality: float
-    quality_ci: tuple[float, float]
-
-
-def challenge(field: Challengers, seed: int, resamples: int = SELECTION_RESAMPLES) -> Challenge | None:
+def challenge(field: Challengers, seed: int, resamples: int = SELECTION_RESAMPLES) -> MetricChange | None:
     """Choose on half of the groups of queries the best row, if it gains there; evaluate on the other half; 20 halvings.
 
-    Intervals repeat the choices in every resample, and add two queries as `QueryBootstrap.difference` does; None if
-    too few queries change. None with under ten groups.
+    Intervals repeat the choices in every resample, and add two queries as `QueryBootstrap.difference` does: None if too
+    few queries change. No verdict with under ten groups. `benchmarks/whitening.py` has how often it takes what gains.
     """
-    m = field.quality.shape[1]
+    rows, m = field.quality.shape
     bootstrap = QueryBootstrap.draw(m, seed, resamples, field.groups)
-    if bootstrap.independent < 2 * QUERY_FOLDS or not len(field.quality):
+    if bootstrap.independent < 2 * QUERY_FOLDS or not rows:
         return None
     rng = np.random.default_rng([seed, 0x4A1F])
     orders = np.array([rng.permutation(bootstrap.independent) for _ in range(HALVINGS)])
@@ -300,31 +278,42 @@ def challenge(field: Challengers, seed: int, resamples: int = SELECTION_RESAMPLE
     # a choice is one of the rows, or none: the last, which is what is chosen otherwise
     quality = np.vstack([field.quality, field.instead])
     gains = np.vstack([field.quality - field.reference, np.zeros(m)])
-    changes = quality - field.instead
-    rows = _best_gain(field, half)
-    values = [_elsewhere(each, rows, 1 - half) for each in (gains, changes, quality)]
-    sums = np.empty((3, resamples))
-    for number, weights in enumerate(bootstrap.counts):
-        again = _best_gain(field, half * weights)
-        sums[:, number] = [_elsewhere(each, again, 1 - half) @ weights for each in (gains, changes, quality)]
+    measured = gains, quality - field.instead, quality - field.baseline, quality
+
+    def elsewhere(weights: np.ndarray) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The choice on each half, and each of `measured` on the other: (queries,), the mean of the halvings."""
+        chosen = _best_gain(field, half * weights)
+        return chosen, [(each[chosen] * (1 - half)).sum(axis=0) / HALVINGS for each in measured]
+
+    chosen, values = elsewhere(np.ones(m))
+    sums = np.array([[each @ weights for each in elsewhere(weights)[1]] for weights in bootstrap.counts]).T
     ends = [
         percentiles((total + bootstrap.of_unseen(each)) / bootstrap.total())
         if bootstrap.changed(each) >= MIN_CHANGED
         else None
-        for each, total in zip(values[:2], sums[:2], strict=True)
+        for each, total in zip(values[:3], sums, strict=False)
     ]
-    row = int(_best_gain(field, np.ones((1, m)))[0])
-    share = np.bincount(rows, minlength=len(quality))[:-1] / len(rows)
-    return Challenge(
-        row=row if row < len(field.quality) else -1,
-        accepted=row < len(field.quality) and all(end is not None and end[0] > 0 for end in ends),
-        gain=float(values[0].mean()),
+    gain, difference, change, level = (float(each.mean()) for each in values)
+    best, shares = int(_best_gain(field, np.ones((1, m)))[0]), np.bincount(chosen, minlength=rows + 1) / len(chosen)
+    shown = {name: float(share) for name, share in zip(field.names[0], shares, strict=False) if share}
+    return MetricChange(
+        accepted=best < rows and all(end is not None and end[0] > 0 for end in ends[:2]),
+        spec=field.names[0][best] if best < rows else "",
+        reference=field.names[1][best] if best < rows else "",
+        instead=field.names[2],
+        gain=gain,
         gain_ci=ends[0],
-        difference=float(values[1].mean()),
+        difference=difference,
         difference_ci=ends[1],
-        chosen=share,
-        quality=float(values[2].mean()),
-        quality_ci=percentiles(sums[2] / bootstrap.counts.sum(axis=1)),
+        halvings=HALVINGS,
+        expected=CrossFitted(
+            value=level,
+            ci=percentiles(sums[3] / bootstrap.counts.sum(axis=1)),
+            difference=change,
+            difference_ci=ends[2],
+            chosen=shown,
+            meaning="expected of a choice by half of the queries, on the other half",
+        ),
     )
 
 
@@ -334,9 +323,3 @@ def _best_gain(field: Challengers, weights: np.ndarray) -> np.ndarray:
     means, gains = field.quality @ weights.T, (field.quality - field.reference) @ weights.T
     best = means.argmax(axis=0)
     return np.asarray(np.where(gains[best, np.arange(len(best))] > 0, best, len(field.quality)))
-
-
-def _elsewhere(values: np.ndarray, rows: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """(queries,) mean of `values[rows]` over the choices whose evaluated half `other` (choices, queries) has a query;
-    every query is in one half of each halving."""
-    return np.asarray((values[rows] * other).sum(axis=0) / HALVINGS)
