@@ -10,6 +10,7 @@ from embgeo.reports.numbers import NARROW, bare, byte_size, count, counted, esti
 from embgeo.reports.price import amount, price_sentence
 from embgeo.reports.section import Shown, section
 from embgeo.reports.sections.codecs import why_none
+from embgeo.reports.sections.metric_change import CAVEAT, verdict
 from embgeo.results import NDCG, CompressResult, Recommendation, Row
 from embgeo.results.compress import CrossFitted
 from embgeo.results.parts import part_summaries
@@ -47,9 +48,14 @@ def decision(shown: Shown[CompressResult]) -> Iterator[Block]:
         yield Paragraph("No codec could be recommended.", "decision")
     if best.spec and (price := price_sentence(result.price)):
         yield Paragraph((Strong("What it costs."), f" {price}"))
+    change = result.metric_change
+    taken = change is not None and bool(change.accepted)
+    if change is not None and taken:
+        yield Paragraph((Strong("It changes the metric."), f" {verdict(change)} {CAVEAT}"))
     if reason := result.protocol.selection or best.reason:
         end = "" if reason.endswith(".") else "."
-        yield Paragraph((Strong("Why this one."), " ", Foreign(reason[:1].upper() + reason[1:], 2000), end))
+        why = f"Why {change.instead}, in whose place it is." if change is not None and taken else "Why this one."
+        yield Paragraph((Strong(why), " ", Foreign(reason[:1].upper() + reason[1:], 2000), end))
     if other := alternatives(best, result.rows, result.measure):
         yield Paragraph(Strong("What would change it."))
         yield Bullets(other)
@@ -138,7 +144,8 @@ def alternatives(best: Row, rows: Sequence[Row], quality: str) -> list[str]:
         said.append(f"Statistically tied with it: {' · '.join(tied[:6])}{more}.")
     front = front_of(usable, quality)
     smaller = [row for row in front if (row.bytes_per_vector or 0.0) < size]
-    larger = [row for row in front if (row.bytes_per_vector or 0.0) > size]
+    least = best.at(quality) or 0.0  # of another metric, it may exceed the front
+    larger = [row for row in front if (row.bytes_per_vector or 0.0) > size and (row.at(quality) or 0.0) > least]
     if smaller:
         said.append(f"Smaller: {_step(smaller[-1])}.")
     if larger:

@@ -324,8 +324,9 @@ def changed_metric(change: MetricChange) -> str:
     assert change.gain is not None
     low, high = change.gain_ci or (change.gain, change.gain)
     return (
-        f"it compares by another metric, which gains {change.gain:+.4f} nDCG@10 ({low:+.4f} to {high:+.4f}) over the "
-        "same codec without it, chosen on half of the queries and evaluated on the other"
+        "it changes the metric, so that it no longer looks for the neighbours of exact search, and gains "
+        f"{change.gain:+.4f} nDCG@10 ({low:+.4f} to {high:+.4f}) over the same codec without that, chosen on half of "
+        "the queries and evaluated on the other"
     )
 
 
