@@ -444,7 +444,8 @@ def _found(
         ],
     }
     if choice.decision.change is not None:
-        found["metric_change"] = replace(choice.decision.change, mean_norm=_mean_norm(corpus.embeddings))
+        norm = None if plan.prediction is None else plan.prediction.summary.mean_norm
+        found["metric_change"] = replace(choice.decision.change, mean_norm=norm)
     if choice.forecast is not None:
         found["forecast"] = choice.forecast
     if choice.judged.race is not None:
@@ -457,12 +458,6 @@ def _found(
     if request.price_per_gb is not None:
         found["price"] = _price(parsed.vectors or PRICED_VECTORS, request.price_per_gb, plan, choice)
     return found
-
-
-def _mean_norm(embeddings: Embeddings) -> float:
-    """Length of the mean document."""
-    total = sum((block.sum(axis=0, dtype=np.float64) for _, block in embeddings.blocks()), np.zeros(1))
-    return float(np.linalg.norm(total / len(embeddings)))
 
 
 def _deploy(corpus: _Corpus, plan: _Plan, choice: _Choice) -> Deploy:

@@ -52,10 +52,10 @@ def verdict(found: MetricChange) -> str:
 def hypothesis(mean_norm: float) -> str:
     """What is known about when it helps, and how little that is."""
     return (
-        f"The mean document has length {number(mean_norm, places=2)} here. With one model, gains at float32 were +.038, "
-        "+.012 and +.022 in corpora where it has .55, .54 and .50, +.019 and +.004 (within its error) where it has .36, "
-        "and −.016 and −.007 (within their errors) where it has .17 and .16. That is a hypothesis, not a rule: few "
-        "corpora are anecdotes, so nothing here decides by it."
+        f"The mean document has length {number(mean_norm, places=2)} here. With one model, gains at float32 were "
+        "+.038, +.012 and +.022 in corpora where it has .55, .54 and .50, +.019 and +.004 (within its error) where it "
+        "has .36, and −.016 and −.007 (within their errors) where it has .17 and .16. That is a hypothesis, not a "
+        "rule: few corpora are anecdotes, so nothing here decides by it."
     )
 
 
