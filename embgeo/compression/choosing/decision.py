@@ -217,7 +217,7 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
         allowed &= np.array([str(o.spec) in limits.footprints for o in outcomes])
     first = np.arange(len(outcomes)) == 0
     approximate = np.array([not o.spec.own_metric for o in outcomes])
-    # another metric is chosen by judgements alone, see `metric_change`
+    # another metric is chosen by judgements alone, see `_changed`
     allowed &= approximate
     if not limits.float32_competes and approximate[1:].any():
         allowed &= ~first

@@ -38,7 +38,7 @@ def refuse_changed_metric(specs: Sequence[Spec], *, judged: bool, similarity: st
     if not judged:
         raise SpecError(
             f"{changed[0]} changes the metric, and only relevance judgements can tell whether that helps; there are "
-            f"none here. Give a dataset with judgements (or --qrels), or drop it"
+            "none here. Give a dataset with judgements, or drop it"
         )
     if similarity != "cosine":
         raise SpecError(

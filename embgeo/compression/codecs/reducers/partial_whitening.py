@@ -66,7 +66,7 @@ class PartialWhitening(Reducer):
     λ and V are the uncentred principal components of the fit sample, α = `percent` / 100 from 0 to 1: 0 only rotates,
     1 is full whitening. Not to be confused with `pcaw192`, whose queries undo the scale so that scores stay those of
     PCA: here the metric changes, so recall of the exact neighbours falls by construction, and only judgements can tell
-    whether results improve (`choosing/whitening.py`). Cosine only: the length that it divides by would be a document's
+    whether results improve (`choosing/select.py`). Cosine only: the length that it divides by would be a document's
     weight under dot, and distances would not be those of the vectors. State: d²·4 bytes, with any rotation after it.
     Related: Su et al. 2021, "Whitening Sentence Representations for Better Semantics and Faster Retrieval": α = 1 about
     the mean.
@@ -95,5 +95,5 @@ class PartialWhitening(Reducer):
             )
         values, axes = training.principal if Z is training.X else principal_axes(second_moment(Z))
         weights = np.maximum(values, SMALLEST * values[0] or 1.0) ** (-self.percent / 200)
-        # of mean square 1: what is divided by its length may have any
+        # a common factor goes with the length
         return FittedPartialWhitening(np.ascontiguousarray(axes * (weights / weights[0]), dtype=np.float32))
