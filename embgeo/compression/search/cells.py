@@ -146,14 +146,14 @@ class Cells:
     def decodable(self) -> tuple[Any, ...]:
         """What the compiled loops read to decode blocks: rows of coordinates, then factor and offset."""
         packed, numbers, scales, step = self.held
-        return packed, *self._columns[1:], scales, step, numbers
+        return packed, *self.columns[1:], scales, step, numbers
 
     @cached_property
     def widest_first(self) -> np.ndarray:
         return _widest_first(self.code.bits)
 
     @cached_property
-    def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Coordinates by cell; where each cell's columns and values begin; and its values for each byte, one after
         another."""
         count = self.count
@@ -175,7 +175,7 @@ class Cells:
         packed, *values, numbers = self.decodable
         decoded = np.empty(((end - begin) * LANES, asked[0].shape[1]), np.float32)
         _decode_kernel()(packed[begin:end], *values, numbers[begin * LANES : end * LANES], decoded)
-        used = len(self._columns[0]) + 2
+        used = len(self.columns[0]) + 2
         rows = decoded[first - begin * LANES : last - begin * LANES, :used]
         product: np.ndarray = asked[0][:, :used] @ rows.T
         return product
@@ -188,7 +188,7 @@ class Cells:
         weights, along, constant = self.code.ask(Z)
         fixed = np.flatnonzero(self.cell < 0)
         base = weights[:, fixed] @ self.code.tables[fixed, 0]
-        order = self._columns[0]
+        order = self.columns[0]
         columns = np.zeros((len(Z), -(-(len(order) + 3) // TILED) * TILED), np.float32)
         columns[:, : len(order)] = weights[:, order]
         columns[:, len(order)], columns[:, len(order) + 1] = base, along

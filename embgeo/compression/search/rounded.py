@@ -18,7 +18,7 @@ import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.summed_code import SummedCode
-from embgeo.compression.search.cells import LANES, Cells, keep, table_kernel
+from embgeo.compression.search.cells import LANES, Cells, keep, row_score, table_kernel
 from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.searcher import Found, any_norm
 from embgeo.numeric.compiled import compiled
@@ -31,26 +31,30 @@ ROOM = 16_384  # candidates of a query
 CHUNK = 64  # rows of which the largest sum is compared first
 MIDDLE = 128
 SLACK = 2e-6  # of the largest sum: rounding of float32
+score_of: Any = None
 take: Any = None
 fill: Any = None
 multiply: Any = None
 WIDTHS = (1, 2, 3, 4, 8)
 SPANS = np.arange(255, 127, -1)
 PARTS = np.arange(1, 65)  # of the largest coordinates of queries
-MORE = 4  # a quarter more words at most are multiplied for them
+MORE = 4  # words at least may be multiplied again for them
+STEPS = 16  # bytes between two levels that are looked up
 
 
 @dataclass(frozen=True)
 class Rounded:
-    """What levels of one width are worth in bytes: level l of coordinate j is centre[j] + scale[j] · (byte − 128).
+    """What levels are worth in bytes: level l of coordinate j is centre[j] + scale[j] · (byte − 128).
 
     Attributes
     ----------
-    cells : where levels lie, without their bytes.
-    packed : (⌈n / 32⌉, words, 32) uint32, four cells of a row each, the first lowest.
-    bits : of each level, 1 to 4 or 8.
+    cells : where levels lie, without their bytes if `packed` has them.
+    packed : (⌈n / 32⌉, words, 32) uint32, four cells of a row each, the first lowest; no words if levels are looked up.
+    bits : of each level, 1 to 4 or 8; 8 if they are looked up.
     centre, scale : (r,) float64.
-    table : (64,) uint8, the byte of each level of at most four bits, four times.
+    pieces : (2, pieces) int64, a cell whose levels are looked up and a word that holds some; (2, 0): no such.
+    table : (pieces, 256) uint32, what each byte of a cell adds to the word; without pieces (1, 256), the byte of each
+        level many times.
     slots : (slots, 4) int64, coordinates whose levels are multiplied together, −1 for none.
     longest : of rows of bytes − 128, times their factors ÷ `unit`, the largest norm about their mean and the largest
         |mean|; and the largest norm of what is left of levels.
@@ -62,6 +66,7 @@ class Rounded:
     bits: int
     centre: np.ndarray
     scale: np.ndarray
+    pieces: np.ndarray
     table: np.ndarray
     slots: np.ndarray
     longest: tuple[float, float, float]
@@ -69,27 +74,29 @@ class Rounded:
 
     @classmethod
     def of(cls, cells: Cells) -> Rounded | None:
-        """None if levels have no common byte: in blocks, of several widths, of 8 bits unless evenly spaced."""
-        code, factors = cells.code, cells.numbers[:, 0]
-        bits, used = int(code.bits.max(initial=0)), code.bits > 0
-        if bits not in WIDTHS or (code.bits[used] != bits).any() or code.blocks is not None or (factors < 0).any():
+        """None for levels in blocks, of 8 bits unless evenly spaced, and for factors of rows below 0."""
+        code, factors, used = cells.code, cells.numbers[:, 0], cells.code.bits > 0
+        bits = int(code.bits.max(initial=0))
+        if not bits or code.blocks is not None or (factors < 0).any():
             return None
-        low, scale, table, left = _in_bytes(np.where(used[:, None], code.tables, code.tables[:, :1])[:, : 1 << bits])
-        unlike = (np.abs(left) * scale[:, None]).max() > 2 * scale.max()
+        values = np.where(used[:, None], code.tables, code.tables[:, :1])[:, : 1 << bits]
+        low, scale, table, left = _in_bytes(values)
+        unlike = bits not in WIDTHS or (code.bits[used] != bits).any()
+        unlike |= (np.abs(left) * scale[:, None]).max() > 2 * scale.max()
         if unlike or (bits == 8 and (table != np.arange(256)).any()):
-            return None
-        fields, mine = 8 // bits, np.flatnonzero(used)
-        blocks, count, _ = cells.packed.shape
-        slots = np.full((fields * -(-count // 4), 4), -1)
-        slots[fields * (cells.cell[mine] >> 2) + cells.shift[mine] // bits, cells.cell[mine] & 3] = mine
+            if (code.bits == 8).all():
+                return None
+            low, scale, table, left = _in_own_bytes(code)
         unit = np.float32(factors.max(initial=0) or 1)
         longest = [_longest(cells, each, unit) for each in ((table - MIDDLE) * (scale > 0)[:, None], left)]
-        bytes_of = np.tile(table[:16], 64 // min(16, len(table))).astype(np.uint8)[:64]
-        padded = np.pad(cells.packed, ((0, 0), (0, -count % 4), (0, 0))).reshape(blocks, -1, 4, LANES)
-        words = np.ascontiguousarray(padded.transpose(0, 1, 3, 2)).view(np.uint32)[..., 0]
-        cells = replace(cells, packed=cells.packed[:0])
         norms = *longest[0][:2], longest[1][2]
-        return cls(cells, words, bits, low + MIDDLE * scale, scale, bytes_of, slots, norms, unit)
+        if table.ndim > 1:
+            words, bits, layout = np.zeros((len(cells.packed), 0, LANES), np.uint32), 8, _look_ups(cells, table)
+        else:
+            words, slots = _in_words(cells, bits)
+            layout = np.zeros((2, 0), np.int64), np.resize(table, 1024).astype(np.uint8).view(np.uint32)[None], slots
+            cells = replace(cells, packed=cells.packed[:0])
+        return cls(cells, words, bits, low + MIDDLE * scale, scale, *layout, norms, unit)
 
     def ask(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The words that each group of the queries Z (m, r) multiplies, (groups, words); the queries as bytes for them,
@@ -128,13 +135,14 @@ class Rounded:
 
         Where some coordinates weigh much more than others, their words are multiplied several times, each by a part of
         the query, so that all are rounded by less."""
-        words, group = self.packed.shape[1], 1 if len(values) == 1 else TOGETHER
+        words, group = self.packed.shape[1] or len(self.slots), 1 if len(values) == 1 else TOGETHER
         padded = np.pad(np.abs(values), ((0, -len(values) % group), (0, 1)))
         sizes = padded[:, self.slots.reshape(words, -1)].max(axis=2)
         largest = sizes.max(axis=1, keepdims=True)
         share = (sizes / np.where(largest > 0, largest, 1)).reshape(-1, group, words).max(axis=1)
         many = np.maximum(np.ceil(share * PARTS[:, None, None]), 1).astype(np.int64)
-        allowed = (many.sum(axis=2) <= words + max(MORE, words // MORE)).sum(axis=0)
+        more = max(MORE, words // (2 if self.pieces.size else 4))
+        allowed = (many.sum(axis=2) <= words + more).sum(axis=0)
         many = many[np.maximum(allowed - 1, 0), np.arange(len(share))]
         step = (sizes / np.repeat(many, group, axis=0)).max(axis=1)[: len(values)] / 127
         return many, np.where(step > 0, step, 1)
@@ -151,7 +159,8 @@ class Rounded:
         highs, rows = np.empty((len(Z), room), np.float32), np.empty((len(Z), room), np.int64)
         for first in range(0, len(self.packed), blocks):
             start, end = first * LANES, min(cells.rows, (first + blocks) * LANES)
-            _sum_kernel()(self.packed[first : first + blocks], order, self.bits, self.table, asked, sums)
+            here = self.packed[first : first + blocks], cells.packed[first : first + blocks]
+            _sum_kernel()(*here, self.pieces, order, self.bits, self.table, asked, sums)
             numbers = cells.numbers[start:end]
             _filter_kernel()(sums, start, end - start, numbers, 1 / self.unit, bounds, lows, counts, highs, rows)
         return highs, rows, counts, lows[:, -1]
@@ -160,8 +169,8 @@ class Rounded:
         """Take the best rows for the queries Z (m, r) and their scores into `best`, which is empty."""
         cells, found = self.cells, self.candidates(Z, best.scores.shape[1])
         levels = cells.code.tables, cells.code.bits, cells.cell, cells.shift, cells.widest_first
-        held = self.packed, cells.numbers, cells.rows
-        _exact_kernel()(held, levels, cells.code.ask(Z), found, best.scores, best.rows)
+        held = self.packed, cells.rows, *cells.held
+        _exact_kernel()(held, levels, cells.count, cells.code.ask(Z), found, best.scores, best.rows)
 
 
 def _in_bytes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -177,6 +186,44 @@ def _in_bytes(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, n
     scale, table = (high - low) / span, np.rint(shares * span)
     exact = (values - low[:, None]) / np.where(scale > 0, scale, 1)[:, None]
     return low, scale, table, np.where((scale > 0)[:, None], exact - table, 0)
+
+
+def _in_own_bytes(code: SummedCode) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same with whole numbers of each coordinate's own (r, 256), about the middle: narrow coordinates get fewer,
+    since the longest row counts, but enough for their levels."""
+    values, levels = code.tables.astype(np.float64), 2.0**code.bits
+    used = np.arange(256) < levels[:, None]
+    low = np.where(used, values, np.inf).min(axis=1)
+    width = np.where(used, values, -np.inf).max(axis=1) - low
+    span = np.maximum(np.rint(255 * np.sqrt(width / (width.max() or 1))), STEPS * (levels - 1))
+    scale = width / np.minimum(span, 255)
+    low -= scale * (MIDDLE - (np.minimum(span, 255) + 1) // 2)
+    exact = (values - low[:, None]) / np.where(scale > 0, scale, 1)[:, None]
+    table = np.clip(np.rint(exact), 0, 255)
+    return low, scale, table, np.where(used & (scale > 0)[:, None], exact - table, 0)
+
+
+def _look_ups(cells: Cells, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pieces, table and slots of levels that are worth the bytes `table` (r, 256)."""
+    order, every = cells.columns[0], np.arange(256)
+    slots = np.full((-(-len(order) // 4), 4), -1)
+    slots.ravel()[: len(order)] = order
+    pairs = np.stack([cells.cell[order].astype(np.int64), np.arange(len(order)) // 4])
+    pieces, piece = np.unique(pairs, axis=1, return_inverse=True)
+    words = np.zeros((pieces.shape[1], 256), np.uint32)
+    for place, (j, at) in enumerate(zip(order, piece.ravel(), strict=True)):
+        mine = table[j, every >> cells.shift[j] & (1 << int(cells.code.bits[j])) - 1]
+        words[at] |= mine.astype(np.uint32) << np.uint32(8 * (place % 4))
+    return pieces, words, slots
+
+
+def _in_words(cells: Cells, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Cells of levels of one width four to a word, and the slots."""
+    fields, mine, (blocks, count, _) = 8 // bits, np.flatnonzero(cells.code.bits), cells.packed.shape
+    slots = np.full((fields * -(-count // 4), 4), -1)
+    slots[fields * (cells.cell[mine] >> 2) + cells.shift[mine] // bits, cells.cell[mine] & 3] = mine
+    padded = np.pad(cells.packed, ((0, 0), (0, -count % 4), (0, 0))).reshape(blocks, -1, 4, LANES)
+    return np.ascontiguousarray(padded.transpose(0, 1, 3, 2)).view(np.uint32)[..., 0], slots
 
 
 def _longest(cells: Cells, values: np.ndarray, unit: np.float32) -> tuple[float, float, float]:
@@ -222,6 +269,9 @@ class ProductSearcher:
     def search(self, Q: np.ndarray, k: int) -> Found:
         Z, bias = self.tier.queries(Q)
         best = TopK.empty(len(Q), k)
+        if len(Q) == 1 and self.rounded.pieces.size:  # to look its own sums up takes no longer
+            best.merge(self.rounded.cells.scan(Z), np.arange(self.rounded.cells.rows))
+            return best.scores + bias[:, None], best.rows
         for start in range(0, len(Q), QUERY_BLOCK):
             part = slice(start, start + QUERY_BLOCK)
             self.rounded.search(Z[part], TopK(best.scores[part], best.rows[part]))
@@ -251,18 +301,28 @@ def _sum_kernel() -> Any:
     globals().update(multiply=_multiplier())
 
     @compiled(parallel=True)
-    def kernel(packed, order, bits, table, weights, sums):  # type: ignore[no-untyped-def]
+    def kernel(packed, cells, pieces, order, bits, table, weights, sums):  # type: ignore[no-untyped-def]
         blocks, words, _ = packed.shape
         groups, slots, together, _ = weights.shape
         packed_at, weights_at = np.intp(packed.ctypes.data), np.intp(weights.ctypes.data)
         table_at, sums_at, stride = np.intp(table.ctypes.data), np.intp(sums.ctypes.data), 4 * sums.shape[1]
         order_at, count = np.intp(order.ctypes.data), order.shape[1]
-        for block in numba.prange(blocks):
-            codes, to = packed_at + 4 * LANES * words * block, sums_at + 4 * LANES * block
-            for group in range(groups):
-                asked = weights_at + 4 * slots * together * group
-                here, mine = order_at + 8 * count * group, to + stride * together * group
-                multiply(together, bits, codes, asked, table_at, here, count, mine, stride)
+        parts = min(blocks, 64)
+        for part in numba.prange(parts):
+            found = np.zeros((1 if words > 0 else slots, LANES), np.uint32)
+            for block in range(blocks * part // parts, blocks * (part + 1) // parts):
+                codes, to = packed_at + 4 * LANES * words * block, sums_at + 4 * LANES * block
+                for p in range(pieces.shape[1]):
+                    some, mine, word = cells[block, pieces[0, p]], table[p], found[pieces[1, p]]
+                    for lane in range(LANES):
+                        word[lane] |= mine[some[lane]]
+                if words == 0:
+                    codes = np.intp(found.ctypes.data)
+                for group in range(groups):
+                    asked = weights_at + 4 * slots * together * group
+                    here, there = order_at + 8 * count * group, to + stride * together * group
+                    multiply(together, bits, codes, asked, table_at, here, count, there, stride)
+                found[:] = 0  # for the next, and until here its memory must not be given back
 
     return kernel
 
@@ -381,18 +441,18 @@ def _filter_kernel() -> Any:
 def _exact_kernel() -> Any:
     import numba
 
-    globals().update(take=keep(), fill=table_kernel())
+    globals().update(take=keep(), fill=table_kernel(), score_of=row_score())
 
     @compiled(parallel=True)
-    def kernel(held, levels, asked, found, scores, rows):  # type: ignore[no-untyped-def]
-        packed, numbers, n = held
+    def kernel(held, levels, cells, asked, found, scores, rows):  # type: ignore[no-untyped-def]
+        words_of, n, packed, numbers, scales, step = held
         values, bits, cell, shift, order = levels
         weights, along, constant = asked
         highs, candidates, counts, bars = found
-        words = packed.shape[1]
+        words = words_of.shape[1]
         parts = min(len(weights), 64)
         for part in numba.prange(parts):
-            table = np.empty((4 * words, 256), np.float32)
+            table = np.empty((4 * words or cells, 256), np.float32)
             for q in range(len(weights) * part // parts, len(weights) * (part + 1) // parts):
                 fill(weights[q], values, bits, cell, shift, order, table)
                 taken = 0
@@ -401,11 +461,13 @@ def _exact_kernel() -> Any:
                     if counts[q] >= 0 and highs[q, c] < bars[q]:
                         continue
                     total = np.float32(0)
+                    if words == 0:
+                        total = score_of(packed, numbers, scales, step, table, along[q], np.float32(0), row)
                     for w in range(words):
-                        word = packed[row // LANES, w, row % LANES]
+                        word = words_of[row // LANES, w, row % LANES]
                         for at in range(4):
                             total += table[4 * w + at, (word >> np.uint32(8 * at)) & np.uint32(255)]
-                    if len(numbers) > 0:
+                    if words > 0 and len(numbers) > 0:
                         total = total * numbers[row, 0] + along[q] * numbers[row, 1]
                     _, taken = take(scores[q], rows[q], taken, total + constant[q], row)
 

@@ -188,6 +188,8 @@ PRODUCTS = [
     "lvq4",
     "lvq8",
     "eden2",
+    "adaptive@9B",
+    "trellis@9B",
 ]
 
 
@@ -231,7 +233,7 @@ def test_bounds_of_rounded_products_hold_whatever_the_query(text: str) -> None:
     assert (np.abs(exact - middle) > error[query] / 1000).any()
 
 
-@pytest.mark.parametrize("text", ["tq4", "lvq4"])
+@pytest.mark.parametrize("text", ["tq4", "lvq4", "adaptive@9B"])
 def test_products_let_all_rows_through_where_bounds_say_nothing(text: str) -> None:
     """More rows than there is room for lie closer than the bound: all of them are scored."""
     rng = np.random.default_rng(0)
