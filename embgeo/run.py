@@ -16,6 +16,7 @@ import os
 import re
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +33,15 @@ from embgeo.errors import InputError, RunFormatError, StorageError, UnknownNameE
 from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
-from embgeo.results import KINDS, AnyResult, Named, read_result
+from embgeo.results import (
+    KINDS,
+    AnalyzeResult,
+    AnyResult,
+    LimitsResult,
+    Named,
+    ReproduceResult,
+    read_result,
+)
 from embgeo.results.deployment import Deployment
 from embgeo.run_frames import run_frame
 
@@ -96,8 +105,10 @@ class Run:
         """A table of the run as a new pandas frame, its main one unless `part` names another.
 
         analyze: "signature" (index: measure), "retrieval". compress: "tradeoffs" (index: spec), float32 first. compare:
-        "signatures" and "retrieval" (index: measure, run), "model_similarity", "cost", "runs". An interval becomes two
-        columns, `ndcg@10_low` and `ndcg@10_high`; an object its entries, `planned.store_bytes`.
+        "signatures" and "retrieval" (index: measure, run), "model_similarity", "cost", "runs". limits: "funnel" (index:
+        kind, name), empty without judgements, "retrieval". reproduce: "reproductions" (index: name), "numbers" (index:
+        entry, name). An interval becomes two columns, `ndcg@10_low` and `ndcg@10_high`; an object its entries,
+        `planned.store_bytes`.
 
         Raises MissingExtraError without pandas, UnknownNameError, and InputError for a part that was not measured.
         """
@@ -279,10 +290,22 @@ def _headline(result: Mapping[str, Any]) -> str:
         found = [f"{best.get('spec')} at {best.get('bytes_per_vector')} bytes per vector"] if best.get("spec") else []
         quality: Any = {name: best.get(name) for name in ("ndcg@10", "recall@10_exact")}
     else:
-        found = [f"{len(result.get('signature') or {})} measures"]
+        found = [_counted(read_result(result))]
         quality = {"ndcg@10": ((result.get("retrieval") or {}).get("ndcg@10") or {}).get("value")}
     found += [f"{name} {value:.4f}" for name, value in quality.items() if isinstance(value, int | float)][:1]
     return ", ".join(found)
+
+
+def _counted(found: AnyResult) -> str:
+    """How much a result holds: measures, findings, or entries by what became of them."""
+    if isinstance(found, LimitsResult):
+        known = sum(value not in (None, []) for value in found.limits.to_json().values())
+        return f"{known} finding{'' if known == 1 else 's'}"
+    if isinstance(found, ReproduceResult):
+        became = Counter(each.status for each in found.reproductions)
+        return ", ".join(f"{count} {status}" for status, count in became.items()) or "0 entries"
+    measures = len(found.signature or {}) if isinstance(found, AnalyzeResult) else 0
+    return f"{measures} measures"
 
 
 def _tail(text: str) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from embgeo.errors import InputError, MissingExtraError, unknown_name
+from embgeo.results.limits import FunnelStep, LimitsResult
+from embgeo.results.reproduce import ReproduceResult
+from embgeo.results.shared import NDCG
 
 if TYPE_CHECKING:
     import pandas
@@ -24,6 +27,8 @@ def run_frame(result: Mapping[str, Any], part: str | None = None) -> pandas.Data
     except ImportError:
         raise MissingExtraError("frames need pandas: pip install 'embgeo[notebook]'") from None
     rows = [_flat(record) for record in records(result)]
+    if not rows and records is _funnel:
+        return pandas.DataFrame(columns=[*_flat(_step(FunnelStep()))]).set_index(index)
     if not rows:
         raise InputError(f"this run has no {part or next(iter(known))}: it was not measured")
     return pandas.DataFrame.from_records(rows, index=index)
@@ -74,6 +79,27 @@ def _compared_retrieval(result: Mapping[str, Any]) -> Iterator[Record]:
             yield {"measure": name, "run": run["label"], **entry}
 
 
+def _funnel(result: Mapping[str, Any]) -> Iterator[Record]:
+    found = LimitsResult.from_json(result).limits.funnel
+    return map(_step, found.steps if found else ())
+
+
+def _step(step: FunnelStep) -> Record:
+    quality = {NDCG: step.value, f"{NDCG}_ci": step.ci}
+    change = {"difference": step.difference, "difference_ci": step.difference_ci}
+    return {"kind": step.kind, "name": step.name, **quality, **change}
+
+
+def _reproductions(result: Mapping[str, Any]) -> Iterator[Record]:
+    for each in ReproduceResult.from_json(result).reproductions:
+        yield {name: value for name, value in each.to_json().items() if name != "numbers"}
+
+
+def _numbers(result: Mapping[str, Any]) -> Iterator[Record]:
+    for each in ReproduceResult.from_json(result).reproductions:
+        yield from ({"entry": each.name, **number.to_json()} for number in each.numbers)
+
+
 def _listed(key: str) -> Callable[[Mapping[str, Any]], Iterator[Record]]:
     return lambda result: iter(result.get(key) or [])
 
@@ -92,5 +118,9 @@ PARTS: dict[str, dict[str, tuple[Any, Callable[[Mapping[str, Any]], Iterator[Rec
         "cost": (["label", "spec"], _listed("cost")),
         "runs": ("label", _listed("runs")),
     },
-    "reproduce": {"reproductions": ("name", _listed("reproductions"))},
+    "limits": {
+        "funnel": (["kind", "name"], _funnel),
+        "retrieval": ("measure", _named("retrieval", "measure")),
+    },
+    "reproduce": {"reproductions": ("name", _reproductions), "numbers": (["entry", "name"], _numbers)},
 }

@@ -7,8 +7,10 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from embgeo import measure_limits, reproduce
 from embgeo.errors import InputError, MissingExtraError, UnknownNameError
 from embgeo.run import Run, load_run, save_run
 
@@ -46,6 +48,37 @@ def test_a_comparison_is_frames_by_measure_and_run() -> None:
     assert run.frame("model_similarity").loc[("A", "B"), "values.linear_cka"] == pair["values"]["linear_cka"]
     assert len(run.frame("cost")) == len(run.result["cost"])
     assert list(run.frame("runs").index) == [entry["label"] for entry in run.result["runs"]]
+
+
+def test_the_steps_of_the_funnel_are_a_frame_and_an_empty_one_without_judgements(tmp_path: Path) -> None:
+    given = np.random.default_rng(0).standard_normal((2, 60, 8)).astype(np.float32)
+    docs, queries = given[0], given[1, :8]
+    qrels = {str(query): {str(query): 1} for query in range(8)}
+    run = load_run(measure_limits(docs=docs, queries=queries, qrels=qrels, specs=["int8"], out=tmp_path).folder)
+    table, steps = run.frame(), run.findings.limits.funnel.steps
+    assert list(table.index) == [(step.kind, step.name) for step in steps]
+    assert ("codec", "int8") in table.index
+    names = ["ndcg@10", "ndcg@10_low", "ndcg@10_high", "difference", "difference_low", "difference_high"]
+    assert list(table.columns) == names
+    last = next(step for step in steps if step.difference_ci)
+    wanted = [last.value, *last.ci, last.difference, *last.difference_ci]
+    assert table.loc[(last.kind, last.name)].tolist() == wanted
+    assert run.frame("retrieval").loc["ndcg@10", "value"] == run.result["retrieval"]["ndcg@10"]["value"]
+    assert re.search(r"[1-9]\d* findings, ndcg@10 0\.", repr(run))
+    bare = measure_limits(docs=docs, out=tmp_path)
+    assert len(bare.frame()) == 0
+    assert list(bare.frame().columns) == names
+    assert bare.frame().index.names == ["kind", "name"]
+    assert "measures" not in repr(bare)
+
+
+def test_reproductions_and_their_numbers_are_frames(tmp_path: Path) -> None:
+    run = load_run(reproduce(["turboquant-distortion", "packings-random"], out=tmp_path).folder)
+    assert run.frame()["status"].to_dict() == {"packings-random": "not run", "turboquant-distortion": "pass"}
+    assert "numbers" not in run.frame().columns
+    first = run.findings.reproductions[1].numbers[0]
+    assert run.frame("numbers").loc[("turboquant-distortion", first.name), "measured"] == first.measured
+    assert "1 not run, 1 pass" in repr(run)
 
 
 def test_a_frame_is_a_copy() -> None:
