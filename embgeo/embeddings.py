@@ -77,6 +77,10 @@ class Embeddings:
         """All documents, ready for use, if they are few: a sweep asks for them hundreds of times."""
         return self._prepared(slice(None)) if 0 < 4 * len(self) * self.dimension <= HELD_BYTES else None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the rows that are held: another process makes its own."""
+        return {name: value for name, value in vars(self).items() if name != "_held"}
+
     def _many_rows(self, indices: np.ndarray) -> np.ndarray:
         """A sample of a mapped corpus touches most of its pages: it is read in their order and released by block."""
         if indices.dtype == bool:

@@ -52,6 +52,15 @@ def top_gap(scores: np.ndarray) -> np.ndarray:
     return gap
 
 
+def comparable(scores: np.ndarray, Q: np.ndarray, similarity: str) -> np.ndarray:
+    """`scores` (m, c) of the queries Q (m, d) as predictors need them: of inner products, by a query's length, which
+    changes no ranking."""
+    if similarity != "dot":
+        return scores
+    lengths = np.linalg.norm(Q.astype(np.float64), axis=1, keepdims=True)
+    return np.divide(scores, lengths, out=np.zeros(scores.shape), where=lengths > 0)
+
+
 PREDICTORS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {SPREAD: top_spread, "gap from 1 to 10": top_gap}
 
 
@@ -66,22 +75,23 @@ def uncertain_queries(
 
     Parameters
     ----------
-    scores : (m, ≥ 5) of the results of every query, best first, −inf where empty; for fewer results or less than ten
-        queries None is returned.
+    scores : (m, ≥ 5) of the results of every query, `comparable`, best first, −inf where empty; for fewer results or
+        less than ten queries None is returned.
     judged : None without judgements; then only the threshold and the least certain queries are known.
     """
     if len(scores) < 2 * FOLDS or scores.shape[1] < 5:
         return None
     values = {name: predictor(scores) for name, predictor in PREDICTORS.items()}
     main, known = values[SPREAD], dict[int, float]()
+    threshold = float(np.quantile(main, FLAGGED))
     if judged is not None:
         known = dict(zip(judged.rows.tolist(), judged.quality.tolist(), strict=True))
     told = {} if judged is None or judged.groups.max(initial=0) + 1 < FOLDS else _told(values, judged, seed)
     return Confidence(
         queries=len(scores),
         predictor=SPREAD,
-        threshold=float(np.quantile(main, FLAGGED)),
-        flagged=FLAGGED,
+        threshold=threshold,
+        flagged=float((main < threshold).mean()),
         least=[
             Uncertain(id=query_ids[row], value=float(main[row]), ndcg=known.get(row))
             for row in np.argsort(main, kind="stable")[:LISTED].tolist()
@@ -99,7 +109,7 @@ def _told(values: Mapping[str, np.ndarray], judged: JudgedQueries, seed: int) ->
         "judged": len(quality),
         "predictors": _predictors({name: each[judged.rows] for name, each in values.items()}, quality, groups, seed),
         "failing": float(fails.mean()),
-        "precision": both / max(1, int(flagged.sum())),
+        "precision": both / int(flagged.sum()) if flagged.any() else None,
         "recall": both / int(fails.sum()) if fails.any() else None,
         "ndcg_flagged": float(quality[flagged].mean()) if flagged.any() else None,
         "ndcg_rest": float(quality[~flagged].mean()) if not flagged.all() else None,
@@ -113,7 +123,7 @@ def _flagged(values: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     for number in range(FOLDS):
         mine = fold == number
         if mine.any() and not mine.all():
-            flagged[mine] = values[mine] <= np.quantile(values[~mine], FLAGGED)
+            flagged[mine] = values[mine] < np.quantile(values[~mine], FLAGGED)
     return flagged
 
 

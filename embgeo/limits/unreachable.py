@@ -18,7 +18,12 @@ LISTED = 100
 
 
 def unreachable(
-    embeddings: Embeddings, rows: np.ndarray | None, seed: int = 0, progress: Progress = silent
+    embeddings: Embeddings,
+    rows: np.ndarray | None,
+    seed: int = 0,
+    progress: Progress = silent,
+    *,
+    own_queries: bool = False,
 ) -> Unreachable | None:
     """Documents in the top 100 of no query, and how well their k-occurrence tells them from the rest.
 
@@ -31,6 +36,7 @@ def unreachable(
     ----------
     rows : (m, ≥ 100) rows that each query found, best first, −1 where empty. None, or a corpus of at most 100
         documents, gives None.
+    own_queries : the queries are documents, so that the k-occurrence would tell what it is made of: no AUC.
     """
     n = len(embeddings)
     if rows is None or len(rows) == 0 or n <= K or rows.shape[1] < K:
@@ -48,7 +54,7 @@ def unreachable(
         random_share=float((1 - K / n) ** len(rows)),
         occurrence_k=K,
         probes=len(probes),
-        auc=area_under_curve(-count, missed),
+        auc=None if own_queries else area_under_curve(-count, missed),
         documents=[embeddings.doc_ids[row] for row in order[:LISTED].tolist()],
     )
 

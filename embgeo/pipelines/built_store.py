@@ -14,7 +14,7 @@ from embgeo.embeddings import check_embeddings, normalise
 from embgeo.encoders.encoder import choose_device
 from embgeo.encoders.resolve import resolve_encoder
 from embgeo.errors import InputError, RunFormatError
-from embgeo.limits.query_performance import DEPTH, top_spread
+from embgeo.limits.query_performance import DEPTH, comparable, top_spread
 from embgeo.requests import EncoderOptions, SearchRequest
 from embgeo.results import CompressResult
 from embgeo.run import Run, find_run
@@ -76,22 +76,22 @@ def search(request: SearchRequest) -> Hits:
         Hit(rank, name, float(value), texts.get(name))
         for rank, (value, name) in enumerate(zip(scores[0], ids, strict=False), start=1)
     )
-    hits.doubt = _doubt(run, scores)
+    hits.doubt = _doubt(run, scores, asked, codec.similarity)
     return hits
 
 
-def _doubt(run: Run, scores: np.ndarray) -> str:
-    """Why the `scores` (1, c) of a query make it uncertain, by what compress measured on the queries of the run."""
+def _doubt(run: Run, scores: np.ndarray, Q: np.ndarray, similarity: str) -> str:
+    """Why the `scores` (1, c) of the query Q (1, d) make it uncertain, by what compress measured on judged queries."""
     found = run.findings
     told = found.confidence if isinstance(found, CompressResult) else None
-    if told is None or told.threshold is None or scores.shape[1] < DEPTH or top_spread(scores)[0] > told.threshold:
+    if told is None or told.threshold is None or not told.telling or scores.shape[1] < DEPTH:
         return ""
-    said = f"low confidence: the best scores lie closer together than for {1 - (told.flagged or 0):.0%} of the queries"
-    if told.precision is None or told.failing is None:
-        return said
+    if top_spread(comparable(scores, Q, similarity))[0] >= told.threshold:
+        return ""
+    rest = 1 - (told.flagged or 0)
     return (
-        f"{said} that the store was measured with; of such queries {told.precision:.0%} found nothing relevant in the "
-        f"top 10, of all {told.failing:.0%}"
+        f"low confidence: the five best scores lie closer together than for {rest:.0%} of the judged queries; of the "
+        f"others {told.precision:.0%} found nothing relevant in the top 10, of all {told.failing:.0%}"
     )
 
 

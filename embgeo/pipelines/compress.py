@@ -37,7 +37,7 @@ from embgeo.encoders.encoder import choose_device
 from embgeo.errors import InputError
 from embgeo.files.atomic import move
 from embgeo.files.cache_folder import cache_directory
-from embgeo.limits.query_performance import DEPTH, JudgedQueries, uncertain_queries
+from embgeo.limits.query_performance import DEPTH, JudgedQueries, comparable, uncertain_queries
 from embgeo.pipelines.built_store import STORE_FILE, STORE_FOLDER
 from embgeo.pipelines.in_shards import remove_abandoned, shard_notes, write_in_shards
 from embgeo.pipelines.judged import SIZES, Announced, Judged, announce, judge
@@ -413,13 +413,14 @@ def _confidence(corpus: _Corpus, searcher: Searcher, outcome: Outcome, seed: int
     if corpus.embeddings is not corpus.subject.embeddings:
         return None
     asked, drop = corpus.embeddings, int(corpus.drop_own)
-    scores, rows = searcher.search(asked.query_matrix(), min(DEPTH + drop, len(asked)))
+    Q = asked.query_matrix()
+    scores, rows = searcher.search(Q, min(DEPTH + drop, len(asked)))
     if drop:
         scores, _ = without_own(scores, rows, own_rows(asked), DEPTH)
     judged = None
     if (evaluator := corpus.evaluator) is not None:
         judged = JudgedQueries(outcome.quality, evaluator.query_rows, evaluator.query_groups)
-    return uncertain_queries(scores, asked.query_ids, judged, seed)
+    return uncertain_queries(comparable(scores, Q, asked.similarity), asked.query_ids, judged, seed)
 
 
 def _found(

@@ -16,7 +16,7 @@ from embgeo.progress import Progress, silent
 from embgeo.results.limits import Effort, Funnel, FunnelStep
 from embgeo.results.shared import NDCG
 from embgeo.retrieval.evaluate import Evaluator
-from embgeo.retrieval.exact import own_rows, without_own
+from embgeo.retrieval.exact import QUERY_BLOCK, own_rows, without_own
 from embgeo.retrieval.significance import QueryBootstrap, percentiles
 from embgeo.retrieval.top_k import TopK, tie_order
 
@@ -58,7 +58,8 @@ def funnel(
         steps.append(judge.step("codec" if one.spec.index is None else "index", str(one.spec), one.quality))
     indexed = [one for one in swept.outcomes if one.spec.index is not None]
     exact = swept.exact[0][evaluator.query_rows]
-    efforts = (local_effort(str(one.spec), exact, one.recall, embeddings.similarity, found.seed) for one in indexed)
+    known = (exact, embeddings.similarity, evaluator.query_groups, found.seed)
+    efforts = (local_effort(str(one.spec), one.recall, *known) for one in indexed)
     return Funnel(steps=steps), next((effort for effort in efforts if effort is not None), None)
 
 
@@ -87,8 +88,9 @@ def _reranked(found: Retrieved) -> Iterator[tuple[int, np.ndarray]]:
     assert rows is not None
     grades = np.zeros(rows.shape, np.float32)
     triples = evaluator.judged()
-    for query in np.unique(triples[:, 0]).tolist():
-        mine = triples[triples[:, 0] == query]
+    triples = triples[np.argsort(triples[:, 0], kind="stable")]
+    queries, firsts = np.unique(triples[:, 0], return_index=True)
+    for query, mine in zip(queries.tolist(), np.split(triples, firsts[1:]), strict=True):
         known = dict(zip(mine[:, 1].tolist(), mine[:, 2].tolist(), strict=True))
         here = np.flatnonzero(np.isin(rows[query], mine[:, 1]))
         grades[query, here] = [known[row] for row in rows[query, here].tolist()]
@@ -113,14 +115,17 @@ def _other_metrics(
         moved = rows - centre
         return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.finfo(np.float32).tiny)
 
-    metrics = {"cosine about the mean": lambda block: centred(Q) @ centred(block).T}
+    metrics = {"cosine about the mean": lambda asked, block: centred(asked) @ centred(block).T}
     if len(Q) * len(embeddings) * embeddings.dimension <= METRIC_WORK:
-        metrics["L1 distance"] = lambda block: -cdist(Q, block, "cityblock")
-        metrics["L∞ distance"] = lambda block: -cdist(Q, block, "chebyshev")
+        metrics["L1 distance"] = lambda asked, block: -cdist(asked, block, "cityblock")
+        metrics["L∞ distance"] = lambda asked, block: -cdist(asked, block, "chebyshev")
     for done, (name, scored) in enumerate(metrics.items(), start=1):
         best = TopK.empty(len(Q), min(DEPTH + drop_own, len(embeddings)), precedence)
         for start, block in embeddings.blocks():
-            best.merge(scored(block).astype(np.float32), np.arange(start, start + len(block)))
+            for first in range(0, len(Q), QUERY_BLOCK):
+                part = slice(first, first + QUERY_BLOCK)
+                mine = TopK(best.scores[part], best.rows[part], precedence)
+                mine.merge(scored(Q[part], block).astype(np.float32), np.arange(start, start + len(block)))
         scores, rows = best.scores, best.rows
         if drop_own:
             scores, rows = without_own(scores, rows, own_rows(embeddings), DEPTH)
@@ -128,26 +133,29 @@ def _other_metrics(
         progress("other metrics", done, len(metrics))
 
 
-def local_effort(spec: str, scores: np.ndarray, recall: np.ndarray, similarity: str, seed: int) -> Effort | None:
+def local_effort(
+    spec: str, recall: np.ndarray, scores: np.ndarray, similarity: str, groups: np.ndarray, seed: int
+) -> Effort | None:
     """Whether an index misses the queries around which documents are hard to tell apart.
 
     The local intrinsic dimension at a query is estimated from the distances of its 100 exact neighbours. None where the
-    index misses nothing.
+    index misses nothing, with under ten queries, and under inner products of vectors of any length.
 
     Parameters
     ----------
-    scores : (j, ≥ 20) exact scores of the nearest documents of each query, best first.
     recall : (j,) recall@10 of each query by the index.
+    scores : (j, ≥ 20) exact scores of the nearest documents of each query, best first.
+    groups : (j,) int; queries with the same number share relevant documents.
     """
     from embgeo.limits.query_performance import rank_correlation
 
     r = np.sqrt(np.maximum(-scores if similarity == "euclidean" else 2 - 2 * scores, 0).astype(np.float64))
-    if similarity == "dot" or r.shape[1] < 20 or not (recall < 1).any():
+    if similarity == "dot" or r.shape[1] < 20 or len(r) < 10 or not (recall < 1).any():
         return None
     r = np.maximum(r[:, :NEIGHBOURS], 1e-12)
     local = 1 / np.maximum(np.log(r[:, -1:] / r[:, :-1]).mean(axis=1), 1e-12)
     crowded = local >= np.quantile(local, 1 - CROWDED)
-    drawn = QueryBootstrap.draw(len(local), seed, 1000).counts.astype(np.int64)
+    drawn = QueryBootstrap.draw(len(local), seed, 1000, groups).counts.astype(np.int64)
     again = [rank_correlation(np.repeat(local, times), np.repeat(recall, times)) for times in drawn]
     return Effort(
         spec=spec,

@@ -8,8 +8,9 @@ from typing import Any
 from embgeo.compression.codecs.spec import parse
 from embgeo.embeddings import Embeddings
 from embgeo.encoders.encoder import choose_device
+from embgeo.errors import InputError
 from embgeo.limits.judgement_margin import judgement_margin, own_gap
-from embgeo.limits.query_performance import JudgedQueries, uncertain_queries
+from embgeo.limits.query_performance import JudgedQueries, comparable, uncertain_queries
 from embgeo.limits.relevance_graph import relevance_graph
 from embgeo.limits.similarity_check import similarity_check
 from embgeo.limits.truncation import truncation_check
@@ -22,6 +23,7 @@ from embgeo.progress import Progress, silent
 from embgeo.requests import LimitsRequest
 from embgeo.results.limits import Limits
 from embgeo.results.shared import NDCG
+from embgeo.retrieval.exact import own_rows
 from embgeo.run import Run, save_run
 from embgeo.run_warnings import subject_warnings
 from embgeo.scale.engine import check_engine, open_engine
@@ -29,6 +31,7 @@ from embgeo.sources.subject import Source, load_subject
 from embgeo.threads import limited_threads
 from embgeo.writable import check_writable_folder
 
+OWN_QUERIES = 0.5  # share of queries that have the id of a document, from which on they are documents
 DEPTH = 1000  # results per query of exact search: as many as a reranker may be given
 
 
@@ -47,6 +50,10 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
         open_engine(request.engine, request.address, threads) as engine,
     ):
         subject = load_subject(source, request, progress, load=loader(engine))
+        if not len(subject.embeddings.query_ids):
+            raise InputError(
+                "limits needs queries; give a dataset that has some, or --queries-vectors with vectors:PATH"
+            )
         found = retrieved(subject, DEPTH, request.seed, engine, progress)
         drop_own = subject.judgements is not None and subject.judgements.drop_own_document
         specs = named or default_specs(subject.embeddings.dimension)
@@ -77,8 +84,12 @@ def from_results(embeddings: Embeddings, found: Retrieved, progress: Progress = 
     if (evaluator := found.evaluator) is not None:
         judged = JudgedQueries(found.per_query[NDCG], evaluator.query_rows, evaluator.query_groups)
     if found.scores is not None:
-        confidence = uncertain_queries(found.scores, embeddings.query_ids, judged, found.seed)
-    return Limits(confidence=confidence, unreachable=unreachable(embeddings, found.rows, found.seed, progress))
+        scores = comparable(found.scores, embeddings.query_matrix(), embeddings.similarity)
+        confidence = uncertain_queries(scores, embeddings.query_ids, judged, found.seed)
+    own = own_rows(embeddings)
+    are_documents = len(own) > 0 and float((own >= 0).mean()) > OWN_QUERIES
+    missed = unreachable(embeddings, found.rows, found.seed, progress, own_queries=are_documents)
+    return Limits(confidence=confidence, unreachable=missed)
 
 
 def from_other_searches(

@@ -59,6 +59,15 @@ class Confidence(Stored):
     predictors: list[Predictor] = stored()
     least: list[Uncertain] = stored()
 
+    @property
+    def telling(self) -> bool:
+        """Whether the threshold tells which queries fail: ρ is above 0 beyond chance, and of the flagged queries more
+        fail than of all."""
+        ci = self.predictors[0].ci if self.predictors else None
+        if ci is None or self.precision is None or self.failing is None:
+            return False
+        return ci[0] > 0 and self.precision > self.failing
+
 
 class FunnelStep(Estimate):
     """nDCG@10 of one step, and its paired `difference` from exact search by the model.

@@ -22,6 +22,8 @@ KINDS = {
     "codec": "A codec",
     "index": "An index",
 }
+RERANKED = 100  # results that a reranker usually gets, at most
+PERFECT = 0.9995
 CAPTION = (
     "nDCG@10 with 95 % intervals over groups of queries. A perfect reranker puts the relevant documents among the "
     "results first: what it lacks to 1, only another model or a lexical search can bring. Codecs and indices are "
@@ -56,26 +58,38 @@ def funnel(shown: Shown[LimitsResult]) -> Iterator[Block]:
 
 
 def what_buys_most(steps: Sequence[FunnelStep]) -> str:
-    """What would buy most nDCG@10: a reranker, another model, another metric, or more bytes."""
-    reranked = next((one for one in steps if one.kind == "reranker" and one.name.endswith(" 100")), None)
-    if reranked is None or reranked.value is None or reranked.difference is None:
+    """What a reranker and another model could add at most, and what other metrics, codecs and indices were measured to
+    gain or lose, the largest first."""
+    model = next((one.value for one in steps if one.kind == "model"), None)
+    reranked = [one for one in steps if one.kind == "reranker" and _results(one) <= RERANKED]
+    if model is None or not reranked or (best := max(reranked, key=_results)).value is None:
         return ""
-    beyond = 1 - reranked.value
-    gains = [
-        (reranked.difference, f"a reranker of the top 100 at most {number(reranked.difference, places=3)}"),
-        (beyond, f"another model or a lexical search at most {number(beyond, places=3)} (what no top 100 holds)"),
-        *_gain("metric", "", steps, 1),
-        *_gain("codec", "more bytes than ", steps, -1),
-        *_gain("index", "more effort than ", steps, -1),
-    ]
-    told = [text for _, text in sorted(gains, key=lambda gain: -gain[0])]
-    return f"What would buy most nDCG@10: {'; '.join(told)}."
+    if model >= PERFECT:
+        return f"Exact search puts every relevant document first (nDCG@10 {number(model, places=3)}): nothing to gain."
+    said = (
+        f"Exact search reaches nDCG@10 {number(model, places=3)}. A perfect reranker of the top {_results(best)} would "
+        f"add {number(best.value - model, places=3)}; the remaining {number(1 - best.value, places=3)} only other "
+        "results can add, of another model or a lexical search."
+    )
+    gains = [*_gain("metric", steps, 1), *_gain("codec", steps, -1), *_gain("index", steps, -1)]
+    told = [text for _, text in sorted(gains, reverse=True)]
+    return (
+        f"{said} Measured beyond chance: {'; '.join(told)}."
+        if told
+        else f"{said} No codec or index loses more than chance."
+    )
 
 
-def _gain(kind: str, words: str, steps: Sequence[FunnelStep], sign: int) -> list[tuple[float, str]]:
-    """The largest gain over a step of this kind that is more than chance: (gain, words); [] without one."""
+def _results(one: FunnelStep) -> int:
+    """How many results a perfect reranker is given."""
+    return int(one.name.rpartition(" ")[2])
+
+
+def _gain(kind: str, steps: Sequence[FunnelStep], sign: int) -> list[tuple[float, str]]:
+    """The largest change of this kind that is more than chance: (its size, words); [] without one."""
+    verb = "gains" if sign > 0 else "loses"
     found = [
-        (sign * one.difference, f"{words}{one.name} {number(sign * one.difference, places=3)}")
+        (sign * one.difference, f"{one.name} {verb} {number(sign * one.difference, places=3)}")
         for one in steps
         if one.kind == kind
         and one.difference is not None
@@ -87,13 +101,15 @@ def _gain(kind: str, words: str, steps: Sequence[FunnelStep], sign: int) -> list
 
 def effort_sentence(found: Effort) -> str:
     """Whether the index misses the queries whose neighbourhood is crowded."""
-    told = f"{found.spec} finds {percent(found.recall, places=1)} of the exact ten nearest documents"
-    return (
-        f"{told} of the {percent(found.share, places=0)} of the queries whose neighbourhood has the most dimensions, "
+    said = (
+        f"{found.spec} finds {percent(found.recall, places=1)} of the exact ten nearest documents of the "
+        f"{percent(found.share, places=0)} of the queries whose neighbourhood has the most dimensions, "
         f"{percent(found.recall_rest, places=1)} of the rest (rank correlation of local dimension and recall "
-        f"{estimate(found.value, found.ci, 2)}). Where that is negative, raise the effort for such queries alone: "
-        "their dimension is known from the distances of their results."
+        f"{estimate(found.value, found.ci, 2)})."
     )
+    if found.ci is None or found.ci[1] >= 0:
+        return f"{said} The dimension of a neighbourhood does not tell here which queries it misses."
+    return f"{said} Raise the effort for such queries alone: the distances of their results tell their dimension."
 
 
 def _row(one: FunnelStep) -> TableRow:
@@ -116,4 +132,4 @@ def _figure(steps: Sequence[FunnelStep]) -> Figure:
         data.append(markers(KINDS[kind], [(one.value, -place) for place, one in mine], marker, hovers))
     names = [plot_text(one.name) for one in steps]
     ticks = axis("", [-place for place in range(len(steps))], names)
-    return figure(data, axis("nDCG@10", range=[0, 1]), ticks, height=60 + 26 * len(steps))
+    return figure(data, axis("nDCG@10", range=[0, 1.01]), ticks, height=60 + 26 * len(steps))

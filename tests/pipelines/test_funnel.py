@@ -49,19 +49,21 @@ def test_steps_are_compared_with_the_model_by_query(steps: dict[str, FunnelStep]
     assert steps["binary"].value < steps["int8"].value + 1e-9
 
 
-def test_the_sentence_names_the_largest_gain_first_and_no_gain_of_chance() -> None:
+def test_the_sentence_tells_ceilings_from_what_was_measured_and_names_no_gain_of_chance() -> None:
     def step(kind: str, name: str, value: float, ci: tuple[float, float]) -> FunnelStep:
         return FunnelStep(kind=kind, name=name, value=value, difference=value - 0.6, difference_ci=ci)
 
     told = what_buys_most(
         [
+            step("reranker", "perfect reranker of the top 1000", 0.9, (0.1, 0.4)),
             step("reranker", "perfect reranker of the top 100", 0.8, (0.1, 0.3)),
+            step("model", "the model, exact search", 0.6, (0.0, 0.0)),
             step("metric", "cosine about the mean", 0.62, (-0.01, 0.05)),
             step("codec", "binary", 0.3, (-0.4, -0.2)),
         ]
     )
-    assert told.index("binary 0.300") < told.index("top 100 at most 0.200")
-    assert "mean" not in told
+    assert "top 100 would add 0.200; the remaining 0.200 only other results can add" in told
+    assert told.endswith("Measured beyond chance: binary loses 0.300.")
 
 
 def test_local_effort_finds_that_an_index_misses_queries_of_high_dimension() -> None:
@@ -69,10 +71,12 @@ def test_local_effort_finds_that_an_index_misses_queries_of_high_dimension() -> 
     dimension = rng.uniform(2, 40, 200)
     r = np.sort(rng.random((200, 100)) ** (1 / dimension[:, None]), axis=1)
     recall = np.clip(1 - dimension / 50 + 0.05 * rng.standard_normal(200), 0, 1)
-    found = local_effort("hnsw8", 1 - r**2 / 2, recall, "cosine", 0)
+    groups = np.arange(200)
+    found = local_effort("hnsw8", recall, 1 - r**2 / 2, "cosine", groups, 0)
     assert found.value < -0.7
     assert found.recall < found.recall_rest
-    assert local_effort("hnsw8", 1 - r**2 / 2, np.ones(200), "cosine", 0) is None
+    assert local_effort("hnsw8", np.ones(200), 1 - r**2 / 2, "cosine", groups, 0) is None
+    assert local_effort("hnsw8", recall[:5], 1 - r[:5] ** 2 / 2, "cosine", groups[:5], 0) is None
 
 
 def test_nothing_is_shown_without_judgements(tmp_path: Path) -> None:

@@ -292,3 +292,16 @@ def test_the_speed_of_a_part_is_scaled_to_all() -> None:
     timing = Timing(90.0, (60.0, 120.0), 2.0, (1.0, 3.0), 128, 3)
     assert timing.of(50, 50) is timing
     assert timing.of(10, 30) == Timing(30.0, (20.0, 40.0), 6.0, (3.0, 9.0), 128, 3, timed=10)
+
+
+def test_no_codec_writes_to_the_rows_that_a_small_corpus_holds() -> None:
+    """Blocks of a small corpus are the held rows themselves."""
+    rng = np.random.default_rng(0)
+    X, Q = (rng.standard_normal((rows, 16)).astype(np.float32) for rows in (300, 10))
+    embeddings = check_embeddings(X, Q)
+    before, exact = embeddings.matrix(), check_embeddings(X.copy()).matrix()
+    named = "f16 bf16 fp8 int8 int4 rot,int4 fp4 lvq8 lvq4 ternary binary rot,tq2 rot,eden2 rot,rabitq2 adaptive@6B"
+    specs = [parse(text) for text in [*named.split(), "trellis@6B", "pca8,int8", "trunc8,f16"]]
+    sweep(SweepInput(embeddings, None), specs)
+    assert np.array_equal(before, exact)
+    assert np.array_equal(embeddings.matrix(), before)
