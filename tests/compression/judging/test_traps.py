@@ -24,6 +24,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.judging.folds import document_folds
 from embgeo.compression.judging.sweep import Sweep, sweep
 from embgeo.compression.judging.task import SweepInput
+from embgeo.compression.search.on_faiss import search_on_faiss
 from embgeo.compression.search.store import write_store
 from embgeo.embeddings import Embeddings, check_embeddings, normalise
 from embgeo.judgements import Judgements
@@ -191,7 +192,7 @@ def test_trap_12_the_metric_of_the_built_index_is_asserted(text: str) -> None:
     Q = rng.standard_normal((20, 8)).astype(np.float32)
     by_product = fit_codec(parse(text), Training(X, "dot")).tiers[0]
     by_distance = fit_codec(parse(text), Training(X, "euclidean")).tiers[0]
-    built = [searcher_of(codec, codec.encode(X)) for codec in (by_product, by_distance)]
+    built = [search_on_faiss(codec, codec.encode(X)) for codec in (by_product, by_distance)]
     assert [searcher.index.metric_type for searcher in built] == [faiss.METRIC_INNER_PRODUCT, faiss.METRIC_L2]
     first = [searcher.search(Q, 1)[1] for searcher in built]
     assert (first[0] != first[1]).mean() > 0.5
