@@ -14,7 +14,8 @@ PAIRS = 20_000_000  # of documents of a query, or of queries of a document, that
 def relevance_graph(qrels: Mapping[str, Mapping[str, int]]) -> RelevanceGraph | None:
     """Graph density and average query strength of judgements; None without a relevant document.
 
-    Density: the share of all pairs of relevant documents that are relevant to one query together. Strength of a query:
+    Density: the share of all pairs of relevant documents that are relevant to one query together (the published
+    density is that of pairs of queries that share a document: .085 of LIMIT-small). Strength of a query:
     the sum over the other queries of |common| / |either| relevant documents (Jaccard). LIMIT-small has .966 and 28.5,
     most datasets below .01 and 1. Either is None where counting it would look at more than 2·10⁷ pairs.
     Source: Weller et al. 2025, "On the theoretical limitations of embedding-based retrieval", table of datasets.
