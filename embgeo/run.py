@@ -29,7 +29,7 @@ import numpy as np
 
 from embgeo import __version__
 from embgeo.environment import environment
-from embgeo.errors import InputError, RunFormatError, StorageError, UnknownNameError
+from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError, UnknownNameError
 from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
@@ -52,6 +52,7 @@ FORMAT_VERSION = 1
 SNIPPET_CHARACTERS = 200
 COMMANDS = tuple(KINDS)
 RUNS_FOLDER = Path("embgeo-runs")
+REPORT = "report.html"
 DEPLOYMENTS, DEPLOYMENT = "deploy", "deployment.json"  # a folder for each collection, and what was measured of it
 
 
@@ -155,8 +156,9 @@ def save_run(
     """Store a result as `out/COMMAND-MODEL-DATASET-HASH` and return it as `load_run` would.
 
     Everything is written into a hidden sibling first and then renamed. A run of the same identity is replaced; the
-    old one stays until the new one is complete, and what was deployed from it stays. `documents` and `queries` are
-    (id, text) pairs. `write(folder)` may add more files; if it raises, nothing is stored.
+    old one stays until the new one is complete. What was deployed from it stays, and its report too if it is the same
+    run by the same versions on the same machine; after another the report would show other numbers. `documents` and
+    `queries` are (id, text) pairs. `write(folder)` may add more files; if it raises, nothing is stored.
 
     Raises
     ------
@@ -180,7 +182,8 @@ def save_run(
     plain = to_plain(full)
     target = Path(out) / folder_name(plain)
     advice = "Nothing was saved: free some space, or choose a writable folder with --out"
-    with storage_errors("the run", target, advice), replacing_folder(target, keep=DEPLOYMENTS) as folder:
+    keep = [DEPLOYMENTS, *([REPORT] if _is_repeat(target, plain) else [])]
+    with storage_errors("the run", target, advice), replacing_folder(target, keep=keep) as folder:
         if arrays:
             _write_arrays(folder / "arrays.npz", arrays)
         if documents is not None:
@@ -191,6 +194,15 @@ def save_run(
             write(folder)
         (folder / "run.json").write_text(to_json_text(plain) + "\n", encoding="utf-8")
     return Run(target, plain)
+
+
+def _is_repeat(folder: Path, result: Mapping[str, Any]) -> bool:
+    """Whether `folder` holds a run of the identity and environment of `result`."""
+    try:
+        stored = load_run(folder).result
+    except EmbgeoError:
+        return False
+    return all(stored.get(key) == result[key] for key in ("embgeo", "identity", "environment"))
 
 
 def path_text(path: Path) -> str:

@@ -93,6 +93,16 @@ def test_a_repeat_replaces_the_old_run(tmp_path):
     assert not (run.folder / "arrays.npz").exists()
 
 
+def test_a_repeat_keeps_the_report_of_the_same_run_but_not_one_of_another_machine(tmp_path):
+    asked = {"command": "analyze", "model": "m", "environment": {"cpu": "one"}}
+    page = save_run(tmp_path, asked).folder / "report.html"
+    page.write_text("page")
+    assert save_run(tmp_path, asked).folder == page.parent
+    assert page.read_text() == "page"
+    save_run(tmp_path, {**asked, "environment": {"cpu": "two"}})
+    assert not page.exists()
+
+
 def test_a_failure_while_writing_keeps_the_old_run_and_leaves_nothing(tmp_path):
     old = save_run(tmp_path, {**RESULT, "note": 1})
 

@@ -106,7 +106,7 @@ def _make(request: GridRequest, file: Path, common: Common) -> None:
     from embgeo.reports.drawing.terminal import draw
     from embgeo.reports.grid import grid_tables
     from embgeo.reports.plaintext import plain
-    from embgeo.run import load_run, path_text
+    from embgeo.run import REPORT, load_run, path_text
 
     output = common.output
 
@@ -117,8 +117,10 @@ def _make(request: GridRequest, file: Path, common: Common) -> None:
     def report(run: Run) -> None:
         from embgeo.reports import write_report
 
-        path = run.folder / "report.html"
-        if not common.no_html and not path.exists():
+        path = run.folder / REPORT
+        # a run made again keeps the report of the one before
+        current = path.exists() and path.stat().st_mtime >= (run.folder / "run.json").stat().st_mtime
+        if not common.no_html and not current:
             write_report([run], path)
 
     log = request.out / f"grid-{file.stem}.log"

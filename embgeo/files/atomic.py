@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,10 +49,10 @@ def write_text(path: Path, text: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing_folder(target: Path, keep: str = "") -> Iterator[Path]:
+def replacing_folder(target: Path, keep: Sequence[str] = ()) -> Iterator[Path]:
     """A new folder for the block to fill, moved to `target` when the block ends, removed if it raises.
 
-    What was at `target` stays until the new one is complete; the entry `keep` of it is moved to the new one. A kill
+    What was at `target` stays until the new one is complete; its entries `keep` are moved to the new one. A kill
     between the renames is undone by the next call.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -80,9 +80,10 @@ def replacing_folder(target: Path, keep: str = "") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _keep(old: Path, target: Path, name: str) -> None:
-    if name and (old / name).exists() and target.exists() and not (target / name).exists():
-        (old / name).rename(target / name)
+def _keep(old: Path, target: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if (old / name).exists() and target.exists() and not (target / name).exists():
+            (old / name).rename(target / name)
 
 
 def move(path: Path, target: Path) -> None:

@@ -36,8 +36,12 @@ def test_from_vectors_to_an_answer(vectors: list[str], capsys: pytest.CaptureFix
     assert run(["analyze", *vectors, "--measures", "uniformity,twonn_dim", "--json", "shape.json"]) == 0
     shape = json.loads(Path("shape.json").read_text())
     assert set(shape["signature"]) == {"uniformity", "twonn_dim"}
-    assert shape["retrieval"]["ndcg@10"]["value"] > 0.5
+    [page] = Path("embgeo-runs").glob("analyze-*/report.html")
     said = capsys.readouterr().out
+    assert run(["analyze", *vectors, "--measures", "uniformity,twonn_dim", "--no-html", "--json", "-"]) == 0
+    assert json.loads(capsys.readouterr().out)["identity"] == shape["identity"]
+    assert page.exists(), "--no-html writes no report and removes none"
+    assert shape["retrieval"]["ndcg@10"]["value"] > 0.5
     assert f"ndcg@10     {shape['retrieval']['ndcg@10']['value']:.4f}" in said
 
     asked = ["compress", *vectors, "--spec", "int8", "--spec", "binary", "--budget", "40B", "--json", "sizes.json"]
