@@ -28,7 +28,8 @@ from embgeo.requests import SearchRequest
 def command(output: Output, **asked: Any) -> None:
     """Search the store of RUN with the text QUERY or with a vector.
 
-    RUN is a run folder, or the start of its name or id in --out.
+    RUN is a run folder, or the start of its name or id in --out. If the scores make the query uncertain, a note of low
+    confidence says so; in --json every hit holds it as `doubt`, null without one.
 
     \b
     Examples:
@@ -46,4 +47,4 @@ def command(output: Output, **asked: Any) -> None:
     output.show(hits_table(hits))
     if hits.doubt:
         output.sentence(hits.doubt)
-    output.json([asdict(hit) for hit in hits])
+    output.json([{**asdict(hit), "doubt": hits.doubt or None} for hit in hits])

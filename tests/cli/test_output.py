@@ -374,4 +374,9 @@ def test_search_shows_ranks_scores_and_harmless_text(
     assert lines[-1] == "   2  -0.5000  [b]"
     assert max(map(len, lines)) <= 80
     assert run(["search", "a-run", "read a file", "-k", "1", "--json", "-"]) == 0
-    assert [hit["id"] for hit in json.loads(capsys.readouterr().out)] == ["os.read"]
+    assert [(hit["id"], hit["doubt"]) for hit in json.loads(capsys.readouterr().out)] == [("os.read", None)]
+    doubtful = Hits(hits)
+    doubtful.doubt = "low confidence: close together"
+    monkeypatch.setattr("embgeo.pipelines.built_store.search", lambda request: doubtful)
+    assert run(["search", "a-run", "read a file", "--json", "-"]) == 0
+    assert [hit["doubt"] for hit in json.loads(capsys.readouterr().out)] == [doubtful.doubt] * 2
