@@ -10,6 +10,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+TOO_LARGE = "these are too large. Divide documents and queries by one number, which leaves every ranking as it is"
+
 
 class EmbgeoError(Exception):
     """Base class of all errors that embgeo raises deliberately."""

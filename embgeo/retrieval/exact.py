@@ -8,6 +8,7 @@ import numpy as np
 
 from embgeo.copies import NOISE
 from embgeo.embeddings import Embeddings
+from embgeo.errors import TOO_LARGE, InputError
 from embgeo.files.ids import as_ids
 from embgeo.files.mapped import release_pages
 from embgeo.progress import Progress, silent
@@ -35,7 +36,10 @@ def exact_search(
     Scores are inner products (of unit vectors under cosine) or negative squared distances, computed in float64 for the
     results, and made equal if equal up to rounding (copies of a document). Equal scores are in descending order of
     document id, so that nothing depends on the order of the rows. `drop_own_document` removes the document whose id
-    equals the query's. Cost: 2·n·m·d flops, under euclidean similarity in float64; memory one block.
+    equals the query's.
+    Cost: 2·n·m·d flops, under euclidean similarity in float64; memory one block.
+
+    Raises InputError if squared distances of nearest documents exceed float32.
     """
     Q = embeddings.query_matrix()
     # float64: however far apart clusters are, norms and products keep the digits of distances within them
@@ -44,7 +48,11 @@ def exact_search(
     wanted = k + int(drop_own_document)
     precedence = tie_order(embeddings.doc_ids)
     best = TopK.empty(len(Q), min(wanted + SURPLUS, max(wanted, len(embeddings))), precedence)
-    (scan or scan_blocks)(embeddings, asked, best, progress)
+    with np.errstate(over="ignore"):  # told below
+        (scan or scan_blocks)(embeddings, asked, best, progress)
+    found = np.isfinite(best.scores).sum(axis=1)
+    if precision == np.float64 and (found < min(best.scores.shape[1], len(embeddings))).any():
+        raise InputError(f"squared distances must be finite in float32; {TOO_LARGE}")
     scores, rows = np.empty_like(best.scores), np.empty_like(best.rows)
     for part in _parts(len(Q), max(1, RESCORED_BYTES // (8 * best.rows.shape[1] * embeddings.dimension))):
         scores[part], rows[part] = _rescored(embeddings, Q[part], best.rows[part], precedence)

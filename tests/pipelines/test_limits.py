@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
 import pytest
 
-from embgeo import compress, measure_limits, search
+from embgeo import analyze, compress, measure_limits, search
 from embgeo.errors import InputError
 from embgeo.reports.section import parts_of
 from embgeo.results import LimitsResult
@@ -34,6 +35,13 @@ def test_a_run_of_limits_holds_what_its_data_allow(given: dict, tmp_path: Path) 
 def test_limits_needs_queries(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="limits needs queries"):
         measure_limits(docs=X, out=tmp_path)
+
+
+@pytest.mark.parametrize("find", [measure_limits, analyze])
+def test_distances_beyond_float32_are_refused(find: Any, tmp_path: Path) -> None:
+    large = {"docs": X * np.float32(1e25), "queries": Q * np.float32(1e25), "qrels": QRELS}
+    with pytest.raises(InputError, match=r"squared distances must be finite in float32.*Divide documents and queries"):
+        find(**large, similarity="euclidean", out=tmp_path)
 
 
 def schema() -> dict:

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from embgeo.embeddings import balanced
+from embgeo.errors import TOO_LARGE, InputError
 from embgeo.threads import one_blas_thread
 
 T = TypeVar("T")
@@ -85,6 +87,12 @@ class Training:
         return principal_axes(second_moment(self.X, about=self.mean))
 
 
+def root_mean_square(Z: np.ndarray) -> float:
+    """Of all coordinates of Z (n, r); those whose squares would leave float32 are first scaled by a power of two."""
+    even, exponent = balanced(Z.reshape(1, -1))
+    return float(np.ldexp(np.sqrt(np.mean(even**2, dtype=np.float64)), exponent[0]))
+
+
 def second_moment(X: np.ndarray, block: int = 16384, about: np.ndarray | None = None) -> np.ndarray:
     """XᵀX / n in float64, a float32 product per block: relative error about 1e-7·√block on unit rows.
 
@@ -95,7 +103,10 @@ def second_moment(X: np.ndarray, block: int = 16384, about: np.ndarray | None = 
         rows = X[start : start + block]
         if about is not None:
             rows = rows - about.astype(np.float32)
-        total += rows.T @ rows
+        with np.errstate(over="ignore", invalid="ignore"):  # told below
+            total += rows.T @ rows
+    if not np.isfinite(total).all():
+        raise InputError(f"products of vectors must be finite in float32; {TOO_LARGE}")
     return total / len(X)
 
 

@@ -173,6 +173,17 @@ def test_tiny_numbers_are_summed() -> None:
     agrees(build_searcher(codec, codes).search(Q, K), oracle(codec, codes, Q), K)
 
 
+@pytest.mark.parametrize("text", ["tq4", "rot,tq2", "eden2"])
+@pytest.mark.parametrize("size", [1e30, 1e-30])
+def test_levels_follow_rows_whose_squares_leave_float32(text: str, size: float) -> None:
+    X, Q = vectors(3000, "dot", 0), vectors(M, "dot", 1)
+    small, large = (fit_codec(parse(text), Training(each, "dot")) for each in (X, X * np.float32(size)))
+    codes = large.encode(X * np.float32(size))
+    assert (codes == small.encode(X)).mean() > 0.99
+    scores, rows = build_searcher(large, codes).search(Q, K)
+    agrees((scores / np.float32(size), rows), oracle(large, codes, Q) / size, K)
+
+
 PRODUCTS = [
     "int8",
     "int4",

@@ -12,7 +12,7 @@ from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.codecs.quantizers.turboquant import level_tables, nearest_level
 from embgeo.compression.codecs.summed_code import SummedCode, with_factors
-from embgeo.compression.codecs.training import Training
+from embgeo.compression.codecs.training import Training, root_mean_square
 from embgeo.embeddings import normalise
 from embgeo.numeric.bits import pack_bits, unpack_bits, unpack_levels
 from embgeo.numeric.lloyd_max import gaussian_levels
@@ -91,7 +91,7 @@ class EDEN(Quantizer):
     bits: int
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedEDEN:
-        size = float(np.sqrt(np.mean(Z**2, dtype=np.float64)))
+        size = root_mean_square(Z)
         return FittedEDEN(self.bits, Z.shape[1], np.array([size if size > 0 else 1.0], np.float32))
 
 

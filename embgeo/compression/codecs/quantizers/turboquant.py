@@ -11,7 +11,7 @@ import numpy as np
 from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.quantizers.adaptive import FittedAdaptive
 from embgeo.compression.codecs.table_code import TableCode
-from embgeo.compression.codecs.training import Training
+from embgeo.compression.codecs.training import Training, root_mean_square
 from embgeo.numeric.bits import pack_bits, unpack_bits
 from embgeo.numeric.lloyd_max import gaussian_levels
 
@@ -81,7 +81,7 @@ class TurboQuant(Quantizer):
     bits: int
 
     def fit(self, Z: np.ndarray, training: Training) -> FittedTurboQuant:
-        size = float(np.sqrt(np.mean(Z**2, dtype=np.float64)))
+        size = root_mean_square(Z)
         return FittedTurboQuant(self.bits, Z.shape[1], np.array([size if size > 0 else 1.0], np.float32))
 
 
