@@ -65,7 +65,7 @@ def test_the_steps_of_the_funnel_are_a_frame_and_an_empty_one_without_judgements
     assert table.loc[(last.kind, last.name)].tolist() == wanted
     assert run.frame("retrieval").loc["ndcg@10", "value"] == run.result["retrieval"]["ndcg@10"]["value"]
     assert re.search(r"[1-9]\d* findings, ndcg@10 0\.", repr(run))
-    bare = measure_limits(docs=docs, out=tmp_path)
+    bare = measure_limits(docs=docs, queries=queries, out=tmp_path)
     assert len(bare.frame()) == 0
     assert list(bare.frame().columns) == names
     assert bare.frame().index.names == ["kind", "name"]
