@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 
 from embgeo import analyze, compress, measure_limits, search
 from embgeo.errors import InputError
+from embgeo.reports import report_html
 from embgeo.reports.section import parts_of
 from embgeo.results import LimitsResult
 
@@ -30,6 +32,10 @@ def test_a_run_of_limits_holds_what_its_data_allow(given: dict, tmp_path: Path) 
     assert found.limits.unreachable is not None
     assert (found.retrieval is None) == ("qrels" not in given)
     assert any(part.section.name == "verdict" for part in parts_of(run))
+    if "qrels" in given:  # the dimensions stand below their heading
+        [table] = re.findall(r'<table[^>]*data-table="margin".*?</table>', report_html([run]), re.DOTALL)
+        assert '<th scope="col" class="number">Dimensions' in table
+        assert table.count('<th scope="row" class="number">') == table.count('<th scope="row"') == 4
 
 
 def test_limits_needs_queries(tmp_path: Path) -> None:
