@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings
 from embgeo.limits.margins import balanced_rows, certificate, free_vectors, subset_half_gap
 from embgeo.limits.pattern import pattern_of
@@ -13,6 +14,8 @@ from embgeo.progress import Progress, silent
 from embgeo.results.limits_margin import JudgementMargin, MarginAt, OwnGap
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.threads import one_blas_thread
+
+ROUNDING = 1e-6  # half-gaps up to it are none: equal vectors may differ by as much in float32
 
 
 def judgement_margin(
@@ -22,12 +25,17 @@ def judgement_margin(
 
     In 2, 4, 8, … dimensions up to those of `embeddings`, or to the number of documents in the pattern, beyond which
     more cannot help; each by three seeds. What they reach is a lower bound of what is possible and the certificate an
-    upper one in every dimension. An unjudged document counts as irrelevant. None without judgements, or if every query
-    finds all documents relevant. Cost: that of `free_vectors` for each dimension.
+    upper one in every dimension; of a sample of the queries only the certificate bounds what all of them allow.
+    Relevant documents that are not in the corpus are left out, a copy of a relevant document is relevant, and any
+    other document without a judgement is not. None without judgements, or if every query finds all documents relevant.
+    Cost: that of `free_vectors` for each dimension.
     """
     if evaluator is None:
         return None
-    pattern = pattern_of(evaluator.qrels, len(embeddings), seed)
+    relevant = relevant_rows(evaluator)
+    copies = find_copies(embeddings)
+    sets = [np.unique(copies.group[rows]).tolist() for rows in relevant]
+    pattern = pattern_of(sets, len(copies.first), seed)
     if pattern is None:
         return None
     last = min(embeddings.dimension, pattern.shape[1])
@@ -38,16 +46,18 @@ def judgement_margin(
     with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         made = pool.map(lambda width: free_vectors(pattern, width, seed=seed), widths[::-1])
         for width, free in zip(widths[::-1], made, strict=True):
-            margins = [max(0.0, float(margin)) for margin in free.margins]  # equal vectors have 0
+            margins = [float(margin) if margin > ROUNDING else 0.0 for margin in free.margins]
             reached.insert(0, MarginAt(dimension=width, half_gap=float(np.median(margins)), seeds=margins))
             if width == widths[-1]:
                 each = zip(free.weights, free.U, free.V, strict=True)
                 bounds += [certificate(balanced_rows(W), U, V) for W, U, V in each]
             progress("margins of free vectors", len(reached), len(widths))
     subsets = pattern.subsets
+    graded = sum(grade > 0 for judged in evaluator.qrels.values() for grade in judged.values())
     return JudgementMargin(
         queries=pattern.queries,
         judged=pattern.judged,
+        missing=1 - sum(map(len, relevant)) / graded,
         patterns=pattern.shape[0],
         documents=pattern.shape[1],
         reached=reached,
@@ -79,18 +89,20 @@ def own_gap(
 def half_gaps(embeddings: Embeddings, evaluator: Evaluator, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
     """(judged queries,) float64: ½ (worst relevant score − best other score) of each judged query.
 
-    `scores` and `rows` (m, c) are those of exact search, best first. NaN if no relevant document is in the corpus, or
-    no other document among the c: then there are c or more relevant ones.
+    `scores` and `rows` (m, c) are those of exact search, best first. Copies of a relevant document are no others: no
+    vector ranks them apart. NaN if no relevant document is in the corpus, or no other document among the c.
     """
     relevant = relevant_rows(evaluator)
+    group = find_copies(embeddings).group
     asked = embeddings.query_matrix()
     gaps = np.full(len(evaluator.query_rows), np.nan)
     for at, (query, own) in enumerate(zip(evaluator.query_rows.tolist(), relevant, strict=True)):
         found = rows[query][rows[query] >= 0]
-        hits = np.isin(found, own)
-        if not len(own) or hits.all():
+        others = ~np.isin(group[found], group[own])
+        if not len(own) or not others.any():
             continue
-        best = float(scores[query][: len(found)][~hits][0])
+        best = float(scores[query][: len(found)][others][0])
+        hits = np.isin(found, own)
         if hits.sum() == len(own):
             worst = float(scores[query][: len(found)][hits][-1])
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -66,19 +66,15 @@ def all_subsets(n: int, k: int) -> Pattern:
     return distinct([list(each) for each in combinations(range(n), k)], n)
 
 
-def pattern_of(qrels: Mapping[str, Mapping[str, int]], documents: int, seed: int = 0) -> Pattern | None:
-    """The pattern of judgements {query id: {document id: grade}}, relevant above 0, on a corpus of `documents`.
+def pattern_of(relevant: Sequence[Collection[Hashable]], documents: int, seed: int = 0) -> Pattern | None:
+    """The pattern of the documents `relevant` to each query, all of them in a corpus of `documents`.
 
     A seeded sample of the queries is used if there are more than 1,000 of them, or if they and their documents would
     make a matrix of more than 100,000 cells; a margin of a sample is at least that of all. None if no query has both a
     relevant document and another one.
     """
-    number: dict[str, int] = {}
-    sets = []
-    for judged in qrels.values():
-        relevant = [number.setdefault(doc, len(number)) for doc, grade in judged.items() if grade > 0]
-        if 0 < len(relevant) < documents:
-            sets.append(relevant)
+    number: dict[Hashable, int] = {}
+    sets = [[number.setdefault(doc, len(number)) for doc in of] for of in relevant if 0 < len(of) < documents]
     if not sets:
         return None
     order = np.random.default_rng(seed).permutation(len(sets))

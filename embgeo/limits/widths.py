@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from embgeo.compression.codecs.training import principal_axes, second_moment
+from embgeo.copies import find_copies
 from embgeo.embeddings import Embeddings, Similarity
 from embgeo.limits.ideal_queries import ideal_half_gaps
 from embgeo.limits.judgement_margin import relevant_rows
@@ -51,12 +52,12 @@ class Asked:
         ids = [embeddings.query_ids[row] for row in rows.tolist()]
         return cls(replace(embeddings, queries=embeddings.queries[rows], query_ids=ids), sets, relevant)
 
-    @property
-    def rankable(self) -> list[np.ndarray]:
-        """The different sets that an ideal query is sought for."""
-        count = len(self.embeddings)
-        kept = {each.tobytes(): each for each in self.sets if 0 < len(each) <= min(SET_SIZE, count - 1)}
-        return list(kept.values())
+    def rankable(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """Rows of the documents without copies, and the different sets of them that an ideal query is sought for."""
+        copies = find_copies(self.embeddings)
+        sets = [np.unique(copies.group[rows]) for rows in self.sets]
+        kept = {each.tobytes(): each for each in sets if 0 < len(each) <= min(SET_SIZE, len(copies.first) - 1)}
+        return copies.first, list(kept.values())
 
 
 def by_width(
@@ -77,15 +78,16 @@ def by_width(
     if evaluator is None or embeddings.queries is None or not len(evaluator.query_rows):
         return None
     asked = Asked.of(embeddings, evaluator, seed)
-    sets = [] if embeddings.similarity == "euclidean" else asked.rankable
+    sought = embeddings.similarity != "euclidean" and len(embeddings) <= DOCUMENTS
+    single, sets = asked.rankable() if sought else (np.empty(0, np.int64), [])
     forms = list(_forms(asked.embeddings))
     rows = []
     for at, (kind, held) in enumerate(forms):
         recalls = _recalls(replace(asked, embeddings=held), drop_own_document)
         gaps = np.empty(0)
-        if sets and kind != "truncated" and len(embeddings) <= DOCUMENTS:
+        if sets and kind != "truncated":
             with one_blas_thread():  # products of a hundred documents: others would wait for each other
-                gaps = ideal_half_gaps(held.matrix(), sets)
+                gaps = ideal_half_gaps(held.rows(single), sets)
         rows.append(
             AtWidth(
                 width=held.dimension,

@@ -16,19 +16,26 @@ class MarginAt(Stored):
 class JudgementMargin(Stored):
     """The best row half-gap of free unit vectors for the judgements: the least ½ (worst relevant − best other).
 
-    `patterns` are the distinct sets of relevant documents of `queries` of the `judged` queries, `documents` the
-    distinct ones among which they choose. No vectors exceed `certificate` in any dimension. If the sets are all of
-    `subset_size` documents, `closed_form` is the exact best.
+    `judged` queries have a relevant document in the corpus; the documents of the share `missing` of the relevant
+    judgements are not there. `patterns` are the distinct sets of relevant documents of `queries` of them, a sample if
+    these are fewer, `documents` the distinct ones among which they choose. No vectors exceed `certificate` in any
+    dimension. If the sets are all of `subset_size` documents, `closed_form` is the exact best.
     """
 
     queries: int | None = None
     judged: int | None = None
+    missing: float | None = None
     patterns: int | None = None
     documents: int | None = None
     reached: list[MarginAt] = stored()
     certificate: float | None = None
     subset_size: int | None = None
     closed_form: float | None = None
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only some of the queries were tried: all of them allow no more, but may allow less."""
+        return self.queries is not None and self.judged is not None and self.queries < self.judged
 
 
 class OwnGap(Stored):

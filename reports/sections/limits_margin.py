@@ -15,14 +15,22 @@ from embgeo.results.limits import Limits
 from embgeo.results.limits_margin import AtWidth, JudgementMargin, MarginAt, OwnGap, RelevanceGraph
 
 TITLE = "Is the dimension the limit?"
+TERMS = (
+    "Free vectors are unit vectors of queries and documents that are optimised for the judgements alone, without texts "
+    "or model. Half-gap: half of the cosine similarity by which the worst relevant document lies above the best other "
+    "one, in the query where that is least."
+)
 CAPTION = (
-    "Half of the gap between the worst relevant and the best other score, in the query where it is least. The line is "
-    "the median of three optimisations without texts or model, the band their range: a lower bound of what the "
-    "dimension allows. 0: no ranking of all queries was found. No vectors exceed the dashed line in any dimension."
+    "The line is the median of three optimisations of free vectors, the band their range: a lower bound of what the "
+    "dimension allows for the queries tried. 0: no ranking of all these was found. No vectors exceed the dashed line "
+    "in any dimension."
 )
 LIMIT_DENSITY, LIMIT_STRENGTH = 0.96618, 28.4653  # of LIMIT-small, where single vectors fail
 KINDS = {"whole": "the model's", "truncated": "truncated", "pca": "PCA"}
-UNJUDGED = "A document without a judgement counts as irrelevant here, which it need not be."
+UNJUDGED = (
+    "A document without a judgement counts as irrelevant here, which it need not be, unless its vector is a copy of a "
+    "relevant one's."
+)
 
 
 @section("margin", TITLE, of=LimitsResult, order=200, label="Dimension")
@@ -33,10 +41,11 @@ def margin(shown: Shown[LimitsResult]) -> Iterator[Block]:
     if held is None or not points or not all(one.seeds for one in points):
         return
     yield Paragraph(verdict(found))
+    yield Paragraph(TERMS, "note")
     yield Facts([*_facts(held, found.own_gap), *_graph_facts(found.graph)])
     last = points[-1]
     ends = f"{number(last.half_gap, places=3)} at {count(last.dimension)}; {number(held.certificate, places=3)}"
-    described = f"Half-gap of free vectors against dimension: up to {ends} is the certificate."
+    described = f"Half-gap of free vectors against dimension: up to {ends} is the upper bound."
     yield Plot("margin", TITLE, described, {"margin": _figure(held, points)}, CAPTION)
     columns = [Column("Dimensions", "number"), Column("Half-gap", "number"), Column("Range of seeds", "word")]
     rows = []
@@ -49,7 +58,7 @@ def margin(shown: Shown[LimitsResult]) -> Iterator[Block]:
 
 @section("widths", "Recall by width", of=LimitsResult, order=210, label="Widths")
 def widths(shown: Shown[LimitsResult]) -> Iterator[Block]:
-    rows = shown.result.limits.widths
+    rows, held = shown.result.limits.widths, shown.result.limits.margin
     if not rows:
         return
     yield Paragraph(
@@ -58,6 +67,9 @@ def widths(shown: Shown[LimitsResult]) -> Iterator[Block]:
         "rerank; where it falls, the width has become the limit: keep more dimensions than that.",
         "note",
     )
+    if held is not None and held.missing:
+        lost = f"{percent(held.missing)} of the relevant judgements whose document is not in the corpus"
+        yield Paragraph(f"No width finds the {lost}.", "note")
     explain = "Sets of relevant documents that some query vector ranks above all others."
     recalls = (Column(f"Recall@{k}", "number") for k in (2, 10, 20))
     columns = [Column("Dimensions", "number"), Column("Coordinates", "word"), *recalls]
@@ -77,28 +89,53 @@ def _width_row(each: AtWidth) -> TableRow:
 def verdict(found: Limits) -> str:
     """Whether the dimension limits these judgements or the model does, and what to do; "" without judgements."""
     held, own = found.margin, found.own_gap
-    if held is None or own is None or own.positive is None or not held.reached or held.reached[-1].half_gap is None:
+    if held is None or own is None or own.positive is None or not held.reached:
         return ""
-    last = held.reached[-1]
     model = f"the model ranks every relevant document above all others for {percent(own.positive)} of the queries"
-    if not last.half_gap:
+    if own.positive == 1:  # what it ranks, its dimension holds
+        return f"Neither dimension nor model is the limit: {model}. {UNJUDGED}{_missing(held)}"
+    last = held.reached[-1]
+    enough = next((each for each in held.reached if _best(each)), None)
+    tried = "all of these judgements"
+    if held.sampled:
+        tried = f"the judgements of a sample, {count(held.queries)} of {count(held.judged)} queries"
+    if enough is None:
         return (
-            f"Dimension may be the limit: optimised directly, no vectors of {count(last.dimension)} dimensions were "
-            f"found that rank all of these judgements, and {model}. Try a model of more dimensions, several vectors a "
-            f"document, or lexical search beside it. {UNJUDGED}"
+            f"Dimension may be the limit: optimised for the judgements alone, no vectors of {count(last.dimension)} "
+            f"dimensions were found that rank {tried}, and {model}. Try a model of more dimensions, several vectors a "
+            f"document, or lexical search beside it. {UNJUDGED}{_missing(held)}"
         )
-    enough = next(each for each in held.reached if each.half_gap)
+    most = max(map(_best, held.reached))  # coordinates of 0 change nothing
     room = (
-        f"vectors of {count(enough.dimension)} dimensions can rank all of these judgements, and those of "
-        f"{count(last.dimension)} with a half-gap of {number(last.half_gap, places=3)} "
-        f"(at most {number(held.certificate, places=3)} in any dimension)"
+        f"optimised for the judgements alone, vectors of {count(enough.dimension)} dimensions can rank {tried}, and "
+        f"those of {count(last.dimension)} score every relevant document at least {number(2 * most, places=3)} of "
+        "cosine similarity above all others"
     )
-    if own.positive == 1:
-        return f"Neither dimension nor model is the limit: {room}, and {model}."
+    if held.sampled:
+        return (
+            f"Whether dimension is the limit is open, since only a sample was tried: {room}. More judgements can only "
+            f"lower that gap and may need more dimensions. With its own vectors, {model}. {_ideal(found.widths)}"
+            "Fine-tune the model, add lexical search or a reranker first; try a model of more dimensions on these "
+            f"queries before you pay for it. {UNJUDGED}{_missing(held)}"
+        )
+    bound = "" if held.certificate is None else f" (at most {number(2 * held.certificate, places=3)} in any dimension)"
     return (
-        f"Dimension is not the limit, the model is: {room}, but {model}. {_ideal(found.widths)}Fine-tune the model, "
-        f"add lexical search or a reranker; buy no dimensions. {UNJUDGED}"
+        f"Dimension is not the limit, the model is: {room}{bound}, but {model}. {_ideal(found.widths)}Fine-tune the "
+        f"model, add lexical search or a reranker; buy no dimensions. {UNJUDGED}{_missing(held)}"
     )
+
+
+def _best(reached: MarginAt) -> float:
+    """The half-gap of the best seed: one that ranks all shows that the dimension can."""
+    return max([reached.half_gap or 0.0, *reached.seeds])
+
+
+def _missing(held: JudgementMargin) -> str:
+    """What judgements of documents that are not there do to these numbers: nothing."""
+    if not held.missing:
+        return ""
+    left_out = f"{percent(held.missing)} of the relevant judgements whose document is not in the corpus"
+    return f" The {left_out} are left out here: add these documents."
 
 
 def _ideal(widths: Sequence[AtWidth] | None) -> str:
@@ -107,8 +144,8 @@ def _ideal(widths: Sequence[AtWidth] | None) -> str:
     if whole is None:
         return ""
     if whole.ideal == 1:
-        return "With ideal queries its own document vectors would rank them all: what it misplaces is the queries. "
-    return f"With ideal queries its own document vectors would rank {percent(whole.ideal)} of the relevance sets. "
+        return "With ideal queries its own document vectors would rank every set tried: its queries are misplaced. "
+    return f"With ideal queries its own document vectors would rank {percent(whole.ideal)} of the sets tried. "
 
 
 def _graph_facts(graph: RelevanceGraph | None) -> Iterator[Fact]:
@@ -121,9 +158,11 @@ def _graph_facts(graph: RelevanceGraph | None) -> Iterator[Fact]:
 
 def _facts(held: JudgementMargin, own: OwnGap | None) -> Iterator[Fact]:
     used = f"{count(held.patterns)} different sets of relevant documents among {count(held.documents)}"
-    if held.queries and held.judged and held.queries < held.judged:
+    if held.sampled:
         used += f", of {count(held.queries)} of {count(held.judged)} queries: all together leave no larger margin"
     yield Fact("Judgements", used)
+    if held.missing:
+        yield Fact("Relevant judgements whose document is not in the corpus", percent(held.missing))
     yield Fact("Upper bound in any dimension", number(held.certificate, places=3))
     if held.closed_form is not None:
         yield Fact(f"Exact best, for all sets of {count(held.subset_size)}", number(held.closed_form, places=4))
@@ -159,6 +198,6 @@ def _figure(held: JudgementMargin, points: list[MarginAt]) -> Figure:
     if held.certificate is not None:
         ends = [(sizes[0], held.certificate), (sizes[-1], held.certificate)]
         dashed = {"color": figures.SECOND, "width": 1.5, "dash": "dash"}
-        data.append(figures.trace(ends, "lines", name="certificate: no vectors exceed it", line=dashed))
+        data.append(figures.trace(ends, "lines", name="no vectors exceed this", line=dashed))
     x = figures.axis("Dimensions", sizes, [count(size) for size in sizes], type="log", range=figures.log_range(sizes))
     return figure(data, x, figures.axis("Row half-gap"), height=340, **figures.LEGEND_ABOVE)

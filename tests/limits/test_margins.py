@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,9 @@ from embgeo.judgements import check_judgements
 from embgeo.limits.judgement_margin import half_gaps, judgement_margin, own_gap
 from embgeo.limits.margins import balanced_rows, certificate, free_vectors, subset_half_gap, subset_zero_margin
 from embgeo.limits.pattern import CELLS, Pattern, all_subsets, distinct, pattern_of
+from embgeo.reports.sections.limits_margin import verdict
+from embgeo.results.limits import Limits
+from embgeo.results.limits_margin import JudgementMargin, MarginAt, OwnGap
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.exact import exact_search
 from embgeo.threads import one_blas_thread
@@ -31,6 +35,10 @@ def matrix(pattern: Pattern) -> np.ndarray:
     held = np.zeros(pattern.shape, bool)
     held[pattern.rows, pattern.columns] = True
     return held
+
+
+def relevant(qrels: Mapping[str, Mapping[str, int]]) -> list[list[str]]:
+    return [[doc for doc, grade in of.items() if grade > 0] for of in qrels.values()]
 
 
 SUBSETS = [(8, 1), (8, 2), (12, 2), (8, 3)]
@@ -89,22 +97,22 @@ def test_one_relevant_document_each_needs_two_dimensions_for_a_ranking() -> None
 
 def test_a_pattern_holds_each_set_and_each_document_once() -> None:
     qrels = {"a": {"x": 1, "y": 2}, "b": {"y": 1, "x": 1}, "c": {"z": 1, "x": 0}, "d": {"z": 0}, "e": {}}
-    pattern = pattern_of(qrels, 50)
+    pattern = pattern_of(relevant(qrels), 50)
     assert pattern.shape == (2, 3)  # {x, y} and {z}; x and y together, z, and the rest
     assert matrix(pattern).tolist() == [[True, False, False], [False, True, False]]
     assert (pattern.queries, pattern.judged) == (3, 3)
-    assert pattern_of({"d": {"z": 0}}, 50) is None
-    assert pattern_of({"all": {"x": 1, "y": 1}}, 2) is None
+    assert pattern_of([[]], 50) is None
+    assert pattern_of([["x", "y"]], 2) is None
 
 
 def test_many_queries_and_queries_with_many_documents_are_sampled() -> None:
     rng = np.random.default_rng(0)
-    qrels = {str(q): {str(doc): 1 for doc in rng.integers(0, 30_000, 400)} for q in range(1500)}
-    pattern = pattern_of(qrels, 30_000)
+    sets = [set(rng.integers(0, 30_000, 400).tolist()) for _ in range(1500)]
+    pattern = pattern_of(sets, 30_000)
     assert pattern.shape[0] * pattern.shape[1] <= CELLS
     assert pattern.judged == 1500
     assert pattern.queries < 1500
-    assert pattern_of(qrels, 30_000).queries == pattern.queries
+    assert pattern_of(sets, 30_000).queries == pattern.queries
 
 
 def test_subsets_are_refused_where_there_are_none() -> None:
@@ -141,6 +149,75 @@ def test_a_query_whose_results_are_all_relevant_has_no_gap() -> None:
     assert half_gaps(held, evaluator, *exact_search(held, 4))[0] == 0  # a tie is no gap
 
 
+@pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
+def test_copies_of_a_relevant_document_are_no_others(similarity: str) -> None:
+    X = np.random.default_rng(3).standard_normal((60, 16)).astype(np.float32)
+    qrels = {str(q): {str(q): 1} for q in range(30)}
+    qrels["1"] = {"61": 1}  # a copy of the first, which is asked for too
+    held, evaluator = judged(np.r_[X, X], X[:30], qrels, similarity)
+    gaps = half_gaps(held, evaluator, *exact_search(held, 120))
+    alone, same = judged(X, X[:30], {str(q): {str(q): 1} for q in range(30)}, similarity)
+    assert gaps == pytest.approx(half_gaps(alone, same, *exact_search(alone, 60)), abs=1e-5)
+    whole, single = judgement_margin(held, evaluator), judgement_margin(alone, same)
+    assert (whole.patterns, whole.documents) == (single.patterns, single.documents) == (30, 31)
+
+
+def test_documents_that_are_not_in_the_corpus_are_left_out_of_pattern_and_gaps_alike() -> None:
+    X = np.eye(12, dtype=np.float32)
+    qrels = {str(q): {str(q): 1} for q in range(8)} | {"1": {"1": 1, "gone": 1}, "2": {"lost": 1, "left": 2, "3": 0}}
+    held, evaluator = judged(X, X[:8], qrels)
+    margin, own = judgement_margin(held, evaluator), own_gap(held, evaluator, *exact_search(held, 12))
+    assert own.queries == margin.judged == margin.patterns == 7
+    assert margin.documents == 8
+    assert margin.missing == pytest.approx(0.3)  # 3 of 10
+    assert own.positive == 1
+
+
+def limited(X: np.ndarray, Q: np.ndarray, qrels: dict) -> Limits:
+    held, evaluator = judged(X, Q, qrels)
+    own = own_gap(held, evaluator, *exact_search(held, min(len(X), 1000)))
+    return Limits(margin=judgement_margin(held, evaluator), own_gap=own)
+
+
+def test_a_sample_does_not_show_that_the_dimension_suffices() -> None:
+    # no 4 dimensions rank all subsets of 6 documents (Radon), but few of these are in the sample
+    few = [rows for k in range(1, 6) for rows in combinations(range(6), k)]
+    sets = [*few, *((row,) for row in range(6, 3006))]
+    X = np.random.default_rng(4).standard_normal((3006, 4)).astype(np.float32)
+    Q = np.array([X[list(rows)].sum(axis=0) for rows in sets])
+    found = limited(X, Q, {str(q): {str(row): 1 for row in rows} for q, rows in enumerate(sets)})
+    assert found.margin.sampled
+    assert any(each.half_gap for each in found.margin.reached)
+    said = verdict(found)
+    assert f"a sample, {found.margin.queries} of 3,062 queries" in said
+    assert "only lower that gap" in said
+    for claim in ("Dimension is not the limit", "all of these", "buy no dimensions"):
+        assert claim not in said
+
+
+def test_the_verdict_of_all_judgements_is_in_plain_words() -> None:
+    rng = np.random.default_rng(5)
+    X, Q = rng.standard_normal((2, 40, 8)).astype(np.float32)
+    qrels = {str(q): {str(q): 1} for q in range(40)}
+    said = verdict(limited(X, Q, qrels))
+    assert said.startswith("Dimension is not the limit, the model is: ")
+    assert "all of these judgements" in said
+    assert "not in the corpus" not in said
+    for jargon in ("half-gap", "free vector", "certificate"):
+        assert jargon not in said.lower()
+    assert (
+        "The 20.0\N{NARROW NO-BREAK SPACE}% of the relevant judgements whose document is not in the corpus"
+        in verdict(limited(X, Q, qrels | {str(q): {str(q): 1, "gone": 1} for q in range(10)}))
+    )
+    assert verdict(limited(X, X, qrels)).startswith("Neither dimension nor model is the limit")
+
+
+def test_one_seed_that_ranks_all_shows_that_the_dimension_can() -> None:
+    reached = [MarginAt(dimension=2, half_gap=0.0, seeds=[0.0, 0.0, 0.01])]
+    margin, own = JudgementMargin(reached=reached, certificate=0.2), OwnGap(positive=0.5)
+    assert "vectors of 2 dimensions can rank" in verdict(Limits(margin=margin, own_gap=own))
+
+
 def test_no_judgements_no_margin() -> None:
     held = check_embeddings(np.eye(4, dtype=np.float32))
     assert judgement_margin(held, None) is None
@@ -157,14 +234,14 @@ SCIFACT = {4: 0.047, 8: 0.201, 16: 0.330, 32: 0.403, 64: 0.445, 128: 0.462}
 def test_margins_of_real_judgements(shared_data: Path, name: str, documents: int, known: dict) -> None:
     folder = shared_data / name
     [file] = [*folder.glob("qrels.jsonl"), *folder.glob("qrels/test.tsv")]
-    pattern = pattern_of(read_qrels(file), documents)
+    pattern = pattern_of(relevant(read_qrels(file)), documents)
     for dimension, half_gap in known.items():
         reached = float(np.median(free_vectors(pattern, dimension).margins))
         assert half_gap - 0.01 <= reached <= half_gap + 0.02, dimension
 
 
 def test_limit_small_is_nearly_all_pairs(shared_data: Path) -> None:
-    pattern = pattern_of(load_beir(shared_data / "limit-small").judgements.qrels, 46)
+    pattern = pattern_of(relevant(load_beir(shared_data / "limit-small").judgements.qrels), 46)
     assert pattern.shape == (1000, 46)
     free = free_vectors(pattern, 46, seeds=1)
     bound = certificate(balanced_rows(free.weights[0]), free.U[0], free.V[0])

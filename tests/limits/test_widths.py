@@ -56,6 +56,13 @@ def test_a_copy_of_a_relevant_document_cannot_be_ranked_below_it() -> None:
     assert ideal_half_gaps(X, [np.array([0]), np.array([1])]).tolist() == [0.0, pytest.approx(0.612, abs=0.01)]
 
 
+def test_a_copy_of_a_relevant_document_is_as_relevant_to_an_ideal_query() -> None:
+    X = np.eye(10, dtype=np.float32)[[*range(10), 0, 1]]
+    held = check_embeddings(X, X[:3])
+    [whole, *_] = by_width(held, evaluator(held, {str(q): {str(q): 1} for q in range(3)}))
+    assert whole.ideal == 1
+
+
 @pytest.mark.parametrize("similarity", ["cosine", "dot", "euclidean"])
 def test_recall_by_width_is_that_of_all_scores(similarity: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
