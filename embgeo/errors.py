@@ -84,7 +84,7 @@ class GateError(EmbgeoError):
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
     """Build the error for a name that does not exist: near matches first, then the whole list when it is short."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.65)
     message = f"unknown {kind} {name!r}"
     message += f"; did you mean {' or '.join(near)}?" if near else "."
     if len(names) <= 40:

@@ -55,6 +55,12 @@ def test_a_split_of_a_dataset_without_splits_is_refused() -> None:
         resolve_dataset("pydocs", split="dev")
 
 
+def test_a_name_that_is_like_none_gets_no_suggestion() -> None:
+    with pytest.raises(UnknownNameError, match="unknown dataset 'nosuchset'") as caught:
+        resolve_dataset("nosuchset")
+    assert "did you mean" not in str(caught.value)
+
+
 def test_an_mteb_name_in_another_case_is_recognised() -> None:
     with pytest.raises(UnknownNameError, match="did you mean SciFact"):
         resolve_dataset("SCIFACT")
