@@ -49,11 +49,11 @@ def number(value: Any, ci: Any = None, places: int | None = None, signed: bool =
     if x is None:
         return MISSING
     if places is None and (abs(x) >= 1e9 or (0 < abs(x) < 1e-4 and bounds(ci) is None)):
-        return _power(x)
+        return _power(x, signed)
     text = f"{x:{'+' if signed else ''},.{decimals(x, ci) if places is None else places}f}"
     if not any(digit in text for digit in "123456789"):
         if x and places is None and decimals(x, ci) == 6:
-            return _power(x)
+            return _power(x, signed)
         text = text.lstrip("+-")  # no sign on what rounds to zero
     return text.replace("-", MINUS)
 
@@ -163,12 +163,13 @@ def _three(x: float) -> int:
     return 2 if x < 9.995 else 1 if x < 99.95 else 0
 
 
-def _power(x: float) -> str:
+def _power(x: float, signed: bool) -> str:
     mantissa, _, exponent = f"{x:.3g}".partition("e")
     if not exponent:
         mantissa, _, exponent = f"{x:.2e}".partition("e")
     digits = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa.replace('-', MINUS)}{NARROW}×{NARROW}10{digits}"
+    sign = "+" if signed and x > 0 else ""
+    return f"{sign}{mantissa.replace('-', MINUS)}{NARROW}×{NARROW}10{digits}"
 
 
 _BY_UNIT = {

@@ -37,7 +37,7 @@ def command(request: ReproduceRequest, common: Common, listed: bool) -> None:
     from embgeo.reports.numbers import PLAIN
     from embgeo.reports.plaintext import plain
     from embgeo.reports.sections.reproductions import numbers_table, outcome
-    from embgeo.results.reproduce import ReproduceResult
+    from embgeo.results.reproduce import NOT_RUN, ReproduceResult
 
     if listed:
         _list(request, common.output)
@@ -45,11 +45,14 @@ def command(request: ReproduceRequest, common: Common, listed: bool) -> None:
     output, name = common.output, "-".join(request.names or ())
     run = follow(output, request.out, "reproduce", name, None, lambda progress: reproduce(request, progress))
     found = ReproduceResult.from_json(run.result)
-    if request.names:
+    if any(each.numbers for each in found.reproductions) and request.names:
         output.show(draw(numbers_table(found), gap=2), "")
-    for each in found.reproductions:
+    # an entry that was named and could not run is the error at the end
+    said = [each for each in found.reproductions if not request.names or each.status != NOT_RUN]
+    for each in said:
         output.sentence(f"{each.status:8}{each.name:24} {plain(outcome(each).translate(PLAIN))}")
-    output.line()
+    if said:
+        output.line()
     finish(run, common)
     _conclude(found, bool(request.names))
 

@@ -21,7 +21,10 @@ def reproduce(request: ReproduceRequest, progress: Progress = silent) -> Run:
     """
     check_writable_folder(request.out, "--out")
     if request.data is not None and not request.data.is_dir():
-        raise InputError(f"--data must name a folder; {request.data} is none. --list says what belongs there")
+        named = select(request.names) if request.names else []
+        needed = "; ".join(f"{entry.name} {entry.missing(request.data)}" for entry in named if entry.needs)
+        told = needed or "--list says what belongs there, and where it comes from"
+        raise InputError(f"--data must name a folder; {request.data} is none. {told}")
     names, data = list(request.names or ()), request.data and str(request.data)
     chosen, found = select(names, request.slow), list[Reproduction]()
     with limited_threads(request.threads) as threads:

@@ -66,7 +66,7 @@ class Entry:
             return ""
         origins = dict.fromkeys(origin(file) for file in absent)
         folder = "--data FOLDER" if data is None else str(data)
-        return f"needs {', '.join(absent)} in {folder} ({'; '.join(origins)})"
+        return f"needs {', '.join(absent)} in {folder}; where from: {'; '.join(origins)}"
 
     def run(self, data: Path | None) -> Reproduction:
         """Compute the numbers and compare them; what cannot run says why."""

@@ -30,17 +30,18 @@ ROWS, DIMENSION = 2000, 512
     source="Zandieh et al. 2025, TurboQuant, theorem 1; Max 1960, table I",
 )
 def turboquant_distortion(data: Path) -> Iterator[Compared]:
-    """The levels' own distortion, that of `rot,tq` on random unit vectors, and the bound √3·π/2 · 4^−bits."""
+    """The levels' own distortion, that of `rot,tq` on random unit vectors, and the bound √3·π/2 / 4^bits."""
     X = normalise(np.random.default_rng(0).standard_normal((ROWS, DIMENSION)).astype(np.float32))
     training = Training(X, "cosine", 0)
     for bits, distortion in PUBLISHED.items():
-        yield near(f"{bits} bits, normal distribution", distortion, gaussian_distortion(bits), within=1e-4)
+        name = f"{bits} {'bit' if bits == 1 else 'bits'}"
+        yield near(f"{name}, normal distribution", distortion, gaussian_distortion(bits), within=1e-4)
         tier = fit_codec(parse(f"rot,tq{bits}"), training).tiers[0]
         Z = tier.reduce(X)  # the rotation keeps lengths
         lost = Z - tier.quantizer.decode(tier.quantizer.encode(Z))
         measured = float(np.square(lost, dtype=np.float64).sum(axis=1).mean())
-        yield near(f"{bits} bits, rot,tq{bits}", distortion, measured, within=0.02 * distortion)
-        yield at_most(f"{bits} bits, bound √3·π/2 · 4^-{bits}", float(np.sqrt(3) * np.pi / 2 * 4.0**-bits), measured)
+        yield near(f"{name}, rot,tq{bits}", distortion, measured, within=0.02 * distortion)
+        yield at_most(f"{name}, bound √3·π/2 / 4^{bits}", float(np.sqrt(3) * np.pi / 2 * 4.0**-bits), measured)
 
 
 DOCUMENTS, QUERIES, WIDTH = 4000, 100, 768

@@ -56,7 +56,7 @@ def numbers_table(found: ReproduceResult) -> Table:
         for e in found.reproductions
         if e.numbers
     ]
-    return Table("reproductions", "Published and measured", COLUMNS, groups, data=_data(found))
+    return Table("reproductions", "Published and measured", COLUMNS, groups, data=_data(found), style="as-written")
 
 
 def outcome(entry: Reproduction) -> str:

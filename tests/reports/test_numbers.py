@@ -45,6 +45,8 @@ def test_a_signed_difference_shows_both_signs():
     assert estimate(0.00197, [-0.001, 0.005], signed=True) == "+0.0020 (−0.0010 to +0.0050)"
     assert number(0.0, places=4, signed=True) == "0.0000"
     assert number(-0.00001, places=3) == "0.000"
+    assert number(4.78e-5, signed=True) == "+4.78\u202f×\u202f10⁻⁵"
+    assert number(-4.78e-5, signed=True) == "−4.78\u202f×\u202f10⁻⁵"
 
 
 @pytest.mark.parametrize("missing", [None, math.nan, math.inf, -math.inf, "0.5", True, [], {}])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from importlib import resources
 from pathlib import Path
 
@@ -102,8 +103,25 @@ def test_missing_data_is_named_with_its_origin_and_is_no_failure(
     assert "largest relative error" in page
     assert "random_packing.json" in page
     # who names an entry wants it to run
-    assert run(["reproduce", "packings-random", "--out", str(tmp_path)]) == 2
-    assert "random_packing.json" in capsys.readouterr().err
+    for data in ([], ["--data", str(tmp_path / "none")], ["--data", str(tmp_path)]):
+        assert run(["reproduce", "packings-random", "--out", str(tmp_path), *data]) == 2
+        said = capsys.readouterr()
+        assert (said.out + said.err).count("packing/random_packing.json") == 1
+        assert "where from: packings published with Guha 2026" in said.err
+
+
+def test_numbers_are_named_signed_and_headed_as_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["reproduce", "turboquant-distortion", "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "1 bit, normal" in said
+    assert "1 bits" not in said
+    assert re.search(r" \+4\.78 × 10⁻⁵", said)
+    [page] = tmp_path.glob("*/report.html")
+    html = page.read_text()
+    assert "4^-" not in html
+    # the style sheet makes the first letter of a heading of rows a capital; names of entries are left as they are
+    assert re.search(r'<table class="as-written"[^>]*data-table="reproductions"', html)
+    assert ".as-written .group th::first-letter { text-transform: none; }" in html
 
 
 def test_every_entry_can_be_listed_with_what_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
