@@ -82,9 +82,11 @@ class GateError(EmbgeoError):
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str], hint: str = "") -> UnknownNameError:
-    """Build the error for a name that does not exist: near matches first, then the whole list when it is short."""
+    """For a name that does not exist: names that hold it and near matches first, then the whole list if short."""
     names = sorted(set(known))
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.65)
+    whole = [each for each in names if len(name) > 3 and name.casefold() in each.casefold()]  # a model without its ORG/
+    near = [*sorted(whole, key=len), *difflib.get_close_matches(name, names, n=3, cutoff=0.65)]
+    near = list(dict.fromkeys(near))[:3]
     message = f"unknown {kind} {name!r}"
     message += f"; did you mean {' or '.join(near)}?" if near else "."
     if len(names) <= 40:
