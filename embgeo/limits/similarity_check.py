@@ -47,7 +47,11 @@ def similarity_check(
     spread, centre = _lengths(embeddings)
     others = []
     for name, other in _others(embeddings, spread < EQUAL, centre):
-        values = evaluator(*exact_search(other, DEPTH, drop_own_document=drop_own_document))["ndcg@10"]
+        try:
+            found = exact_search(other, DEPTH, drop_own_document=drop_own_document)
+        except InputError:  # distances beyond float32: products are scaled, distances are not
+            continue
+        values = evaluator(*found)["ndcg@10"]
         others.append(
             SimilarityChoice(
                 name=name,

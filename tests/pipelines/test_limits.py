@@ -48,6 +48,9 @@ def test_distances_beyond_float32_are_refused(find: Any, tmp_path: Path) -> None
     large = {"docs": X * np.float32(1e25), "queries": Q * np.float32(1e25), "qrels": QRELS}
     with pytest.raises(InputError, match=r"squared distances must be finite in float32.*Divide documents and queries"):
         find(**large, similarity="euclidean", out=tmp_path)
+    run = find(**large, similarity="dot", out=tmp_path)
+    check = run.findings.limits.similarity if isinstance(run.findings, LimitsResult) else None
+    assert check is None or [other.name for other in check.others] == ["cosine", "cosine about the mean"]
 
 
 def schema() -> dict:
