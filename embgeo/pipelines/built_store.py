@@ -68,25 +68,29 @@ def search(request: SearchRequest) -> Hits:
         as_stored = np.ones((1, int(run.result["dataset"]["dimension"])), np.float32)
         check_embeddings(as_stored, Q, similarity=codec.similarity)
         asked = normalise(Q) if codec.similarity == "cosine" else np.asarray(Q, np.float32)
-        scores, rows = _searcher(store, choose_device(request.device)).search(asked, min(max(k, DEPTH), len(store)))
-        found = rows[0][rows[0] >= 0][:k]
+        searcher = _searcher(store, choose_device(request.device))
+        scores, rows = searcher.search(asked, min(k, len(store)))
+        found = rows[0][rows[0] >= 0]
         ids = store.ids(found)
+        doubt = _doubt(run, searcher, asked, codec.similarity, len(store))
     texts = run.documents
     hits = Hits(
         Hit(rank, name, float(value), texts.get(name))
         for rank, (value, name) in enumerate(zip(scores[0], ids, strict=False), start=1)
     )
-    hits.doubt = _doubt(run, scores, asked, codec.similarity)
+    hits.doubt = doubt
     return hits
 
 
-def _doubt(run: Run, scores: np.ndarray, Q: np.ndarray, similarity: str) -> str:
-    """Why the `scores` (1, c) of the query Q (1, d) make it uncertain, by what compress measured on judged queries."""
+def _doubt(run: Run, searcher: Searcher, Q: np.ndarray, similarity: str, documents: int) -> str:
+    """Why the scores of the query Q (1, d) make it uncertain, by what compress measured on judged queries."""
     found = run.findings
     told = found.confidence if isinstance(found, CompressResult) else None
-    if told is None or told.threshold is None or not told.telling or scores.shape[1] < DEPTH:
+    if told is None or told.threshold is None or not told.telling or documents < DEPTH:
         return ""
-    if top_spread(comparable(scores, Q, similarity))[0] >= told.threshold:
+    # at the depth of the threshold: deeper searches of an index or of two tiers find other documents
+    scores = comparable(searcher.search(Q, DEPTH)[0], Q, similarity)
+    if top_spread(scores)[0] >= told.threshold:
         return ""
     rest = 1 - (told.flagged or 0)
     return (

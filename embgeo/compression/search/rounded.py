@@ -196,7 +196,7 @@ def _in_own_bytes(code: SummedCode) -> tuple[np.ndarray, np.ndarray, np.ndarray,
     low = np.where(used, values, np.inf).min(axis=1)
     width = np.where(used, values, -np.inf).max(axis=1) - low
     span = np.maximum(np.rint(255 * np.sqrt(width / (width.max() or 1))), STEPS * (levels - 1))
-    scale = width / np.minimum(span, 255)
+    scale = width / np.clip(span, 1, 255)  # a coordinate without bits spans nothing
     low -= scale * (MIDDLE - (np.minimum(span, 255) + 1) // 2)
     exact = (values - low[:, None]) / np.where(scale > 0, scale, 1)[:, None]
     table = np.clip(np.rint(exact), 0, 255)

@@ -599,7 +599,7 @@ def test_without_faiss_a_stored_graph_is_still_searched_and_a_new_one_refused(mo
     codec, codes, structure = built("hnsw8,int8")
     monkeypatch.setenv("EMBGEO_NO_FAISS", "1")
     searcher = build_searcher(codec, codes, structure=structure)
-    assert isinstance(searcher, BeamSearcher)
+    assert isinstance(searcher, WalkSearcher)
     assert searcher.search(vectors(1, seed=1), 3)[1].min() >= 0
     with pytest.raises(MissingExtraError, match="embgeo"):
         built("hnsw8,int8")

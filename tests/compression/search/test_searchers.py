@@ -411,3 +411,16 @@ def test_compiled_loops_are_kept_for_the_next_process(tmp_path: Path) -> None:
         misses.append(int(done.stdout))
     assert misses[0] >= 6, "those of products only where the processor has them"
     assert misses[1] == 0
+
+
+def test_coordinates_without_bits_leave_sums_finite() -> None:
+    """adaptive gives none to coordinates of little variance; the products of bytes must not become NaN there."""
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((3000, 32)) * 0.7 ** np.arange(32)).astype(np.float32)
+    codec = fit_codec(parse("adaptive@6B"), Training(X, "dot"))
+    assert (codec.tiers[0].quantizer.summed_code().bits == 0).any()
+    with np.errstate(all="raise"):
+        rows = build_searcher(codec, codec.encode(X)).search(X[:40], 5)[1]
+    Z, bias = codec.queries(X[:40])
+    scores = Z @ codec.decode(codec.encode(X)).T + bias[:, None]
+    assert np.allclose(np.take_along_axis(scores, rows, 1), -np.sort(-scores, axis=1)[:, :5], atol=1e-4)
