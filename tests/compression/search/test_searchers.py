@@ -414,10 +414,10 @@ def test_compiled_loops_are_kept_for_the_next_process(tmp_path: Path) -> None:
 
 
 def test_coordinates_without_bits_leave_sums_finite() -> None:
-    """adaptive gives none to coordinates of little variance; the products of bytes must not become NaN there."""
+    """adaptive gives none to the axis of the mean; the products of bytes must not become NaN there."""
     rng = np.random.default_rng(0)
-    X = (rng.standard_normal((3000, 32)) * 0.7 ** np.arange(32)).astype(np.float32)
-    codec = fit_codec(parse("adaptive@6B"), Training(X, "dot"))
+    X = normalise((rng.standard_normal((3000, 64)) * np.arange(1, 65) ** -0.2 + 4).astype(np.float32))
+    codec = fit_codec(parse("adaptive@16B"), Training(X, "cosine"))
     assert (codec.tiers[0].quantizer.summed_code().bits == 0).any()
     with np.errstate(all="raise"):
         rows = build_searcher(codec, codec.encode(X)).search(X[:40], 5)[1]
