@@ -59,6 +59,11 @@ class Limits:
             return held is not None and any(budget is None or budget.holds(*size_in(f, budget)) for f in held.values())
         return budget is None or budget.allows(spec.code_bytes(dimension) + spec.structure_bytes_per_vector, 0)
 
+    def fits(self, outcome: Outcome) -> bool:
+        """Whether a row is within the budget."""
+        size = self.size(outcome)
+        return self.budget is None or self.budget.holds(size.each, size.whole)
+
     def size(self, outcome: Outcome) -> Size:
         """The bytes of a row by the account of the target where it takes least, or by embgeo's own."""
         held = self.footprints.get(str(outcome.spec))
@@ -99,6 +104,7 @@ class Decision:
 
     Attributes
     ----------
+    fits : rows that may be chosen: those of the competition, and others of another metric within the budget.
     tied : rows statistically tied with the chosen one.
     front : rows on the Pareto front of size and quality.
     verdicts : whether each row is confirmed to keep enough; None without `keep`.
@@ -111,6 +117,7 @@ class Decision:
     limits: Limits
     competition: Competition
     choice: Choice
+    fits: np.ndarray
     tied: np.ndarray
     front: np.ndarray
     verdicts: list[KeepVerdict] | None
@@ -127,7 +134,7 @@ class Decision:
         """The row fields that the decision sets."""
         return {
             "pareto": bool(self.front[place]),
-            "fits_budget": bool(self.competition.allowed[place]),
+            "fits_budget": bool(self.fits[place]),
             "tied": bool(self.tied[place]),
             "keep": None if self.verdicts is None else self.verdicts[place],
         }
@@ -153,6 +160,7 @@ def decide(sweep: Sweep, limits: Limits, seed: int) -> Decision:
         limits=limits,
         competition=competition,
         choice=choice,
+        fits=competition.allowed | [outcome.spec.own_metric and limits.fits(outcome) for outcome in sweep.all],
         tied=tied,
         front=_front(sweep, competition),
         verdicts=verdicts,
@@ -187,7 +195,7 @@ def _changed(
         reference = places.get(spec.neutral, places.get(spec.plain))
         if not sweep.judged or spec == spec.neutral or reference is None:
             continue
-        fits = limits.budget.holds(size.each, size.whole) if limits.budget else size.each <= sizes[choice.row].each
+        fits = limits.fits(outcome) if limits.budget else size.each <= sizes[choice.row].each
         smaller = choice.row == 0 or size.whole < sizes[0].whole
         if fits and smaller and (choice.kept[row] or not choice.kept[choice.row]):
             pairs.append((row, reference))
@@ -211,7 +219,7 @@ def competing(sweep: Sweep, limits: Limits) -> Competition:
     outcomes, budget = sweep.all, limits.budget
     found = [limits.size(o) for o in outcomes]
     each, whole = np.array([[size.each, size.whole] for size in found], dtype=np.float64).T
-    allowed = np.array([budget is None or budget.holds(size.each, size.whole) for size in found])
+    allowed = np.array([limits.fits(outcome) for outcome in outcomes])
     sizes = whole if budget is not None and budget.per_vector is None else each
     if limits.footprints:
         allowed &= np.array([str(o.spec) in limits.footprints for o in outcomes])

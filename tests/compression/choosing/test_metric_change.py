@@ -121,6 +121,7 @@ def test_a_run_takes_it_only_where_it_helps(helps: bool, tmp_path: Path) -> None
     assert rows["white30,int8"].reference == "white0,int8"
     assert rows["white30,f32"].reference == "f32"
     assert not rows["white30,int8"].pareto
+    assert (rows["white30,int8"].fits_budget, rows["white30,f32"].fits_budget) == (True, False)
     assert rows["white0,int8"].ndcg == pytest.approx(rows["int8"].ndcg, abs=0.01)
     assert ((rows["white30,int8"].gain or 0) > 0.02) is helps
     assert ("recommended" in verdict(change)) is helps
