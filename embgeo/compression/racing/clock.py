@@ -26,8 +26,9 @@ from embgeo.retrieval.top_k import TopK
 
 MEASURED_ROWS = 8192
 DECODING = 1.6  # passes of exact search that ranking by a codec takes: decoded, multiplied, merged
-FOLDED_FITS = 2.6  # on a corpus that is not large: of the shipped codec and of two folds, each on 4/5 of the rows
-FOLDED_ENCODINGS = 1.4  # of all documents, and of two folds of five
+# fits, and encodings of all documents, that judge a spec: by its shipped codec; on a corpus that is not large also by
+# those of two folds of five, on 4/5 of the rows each; by those of every fold, as changes of the metric are
+SHIPPED, TWO_FOLDS, EVERY_FOLD = (1.0, 1.0), (2.6, 1.4), (5.0, 2.0)
 FOLDED_PASSES = 3  # ranked out of sample, as built, and timed
 PREDICTED = 0.8  # different reducers of predicted specs for one that is listed
 PREDICTION_ROWS = 2900
@@ -105,12 +106,13 @@ def outline(given: SweepInput, specs: Sequence[Spec], sizes: Sizes, staged: bool
         left = most_kept(left, last=number + 1 == len(stages))
     folded = not staged and documents <= DIRECT * sizes.fit_rows
     for count, rows in [*counts, (left, documents)]:
-        costs = [spec_cost(spec, rows, dimension, sizes.fit_rows) for spec in specs]
         passes = DECODING * pace * rows * (FOLDED_PASSES if folded else 1)
-        fit, encode = (sum(each) / max(1, len(specs)) for each in zip(*((c.fit, c.encode) for c in costs), strict=True))
-        fit += fitting * min(documents, sizes.fit_rows)
-        fits, encodings = (FOLDED_FITS, FOLDED_ENCODINGS) if folded else (1.0, 1.0)
-        seconds += count * (passes + fits * fit + encodings * encode) + pace * rows
+        common, work = fitting * min(documents, sizes.fit_rows), 0.0
+        for spec in specs:
+            cost = spec_cost(spec, rows, dimension, sizes.fit_rows)
+            fits, encodings = EVERY_FOLD if spec.own_metric else TWO_FOLDS if folded else SHIPPED
+            work += fits * (cost.fit + common) + encodings * cost.encode
+        seconds += count * (passes + work / max(1, len(specs))) + pace * rows
     return Outline(documents, len(specs), stages, seconds, limit)
 
 
