@@ -13,7 +13,7 @@ from embgeo.compression.judging.task import SweepInput
 from embgeo.embeddings import Embeddings
 from embgeo.pipelines.retrieved import Retrieved
 from embgeo.progress import Progress, silent
-from embgeo.results.limits import Effort, Funnel, FunnelStep
+from embgeo.results.limits import Effort, Funnel, FunnelStep, SimilarityCheck, SimilarityChoice
 from embgeo.results.shared import NDCG
 from embgeo.retrieval.evaluate import Evaluator
 from embgeo.retrieval.exact import QUERY_BLOCK, own_rows, without_own
@@ -22,6 +22,7 @@ from embgeo.retrieval.top_k import TopK, tie_order
 
 RERANKED = (1000, 100, 50, 10)  # results that a perfect reranker is given
 DEPTH = 32  # results kept of a wrong metric; ten are evaluated, the rest shows ties
+DISTANCES = {"L1 distance": "cityblock", "L∞ distance": "chebyshev"}  # and what scipy calls them
 METRIC_WORK = 2 * 10**10  # products of query, document and dimension that a metric outside BLAS may take
 NEIGHBOURS = 100  # of a query, by whose distances its local dimension is estimated
 CROWDED = 0.1  # share of the queries of highest local dimension
@@ -34,12 +35,18 @@ def default_specs(dimension: int) -> list[Spec]:
 
 
 def funnel(
-    embeddings: Embeddings, found: Retrieved, specs: Sequence[Spec], drop_own: bool, progress: Progress = silent
+    embeddings: Embeddings,
+    found: Retrieved,
+    specs: Sequence[Spec],
+    drop_own: bool,
+    similarity: SimilarityCheck | None = None,
+    progress: Progress = silent,
 ) -> tuple[Funnel | None, Effort | None]:
     """nDCG@10 of each step with its interval, and its paired difference from the model's own exact search.
 
     A perfect reranker orders the results of exact search by their grades: what it cannot reach, the model does not
-    find. Codecs and indices are judged out of sample, as in `compress`. Also which queries an index misses
+    find. Other similarities are those that `similarity` measured. Codecs and indices are judged out of sample, as in
+    `compress`. Also which queries an index misses
     (`local_effort`). Nothing without judgements.
     """
     if found.evaluator is None or found.scores is None or found.rows is None:
@@ -50,7 +57,8 @@ def funnel(
     )
     steps = [judge.step("reranker", f"perfect reranker of the top {k}", quality) for k, quality in _reranked(found)]
     steps.append(judge.step("model", "the model, exact search", judge.baseline))
-    for name, quality in _other_metrics(embeddings, evaluator, drop_own, progress):
+    steps += [_of_similarity(one) for one in (() if similarity is None else similarity.others)]
+    for name, quality in _distances(embeddings, evaluator, drop_own, progress):
         steps.append(judge.step("metric", name, quality))
     given = SweepInput(embeddings, evaluator, drop_own, found.seed)
     swept = sweep(given, specs, progress=progress)
@@ -81,6 +89,17 @@ class _Judge:
         )
 
 
+def _of_similarity(one: SimilarityChoice) -> FunnelStep:
+    return FunnelStep(
+        kind="metric",
+        name=one.name,
+        value=one.value,
+        ci=one.ci,
+        difference=one.difference,
+        difference_ci=one.difference_ci,
+    )
+
+
 def _reranked(found: Retrieved) -> Iterator[tuple[int, np.ndarray]]:
     """The quality of the top k of every query, in the best order that its judgements allow."""
     evaluator, rows = found.evaluator, found.rows
@@ -101,36 +120,28 @@ def _reranked(found: Retrieved) -> Iterator[tuple[int, np.ndarray]]:
             yield k, evaluator(places, np.take_along_axis(rows, order, 1))[NDCG]
 
 
-def _other_metrics(
+def _distances(
     embeddings: Embeddings, evaluator: Evaluator, drop_own: bool, progress: Progress
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """The quality of exact search by metrics that the model was not trained for, on its own vectors."""
+    """The quality of exact search by distances that the model was not trained for, on its own vectors."""
     from scipy.spatial.distance import cdist
 
-    Q = embeddings.query_matrix()
-    total = sum(block.sum(axis=0, dtype=np.float64) for _, block in embeddings.blocks())
-    centre, precedence = (total / len(embeddings)).astype(np.float32), tie_order(embeddings.doc_ids)
-
-    def centred(rows: np.ndarray) -> np.ndarray:
-        moved = rows - centre
-        return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), np.finfo(np.float32).tiny)
-
-    metrics = {"cosine about the mean": lambda asked, block: centred(asked) @ centred(block).T}
-    if len(Q) * len(embeddings) * embeddings.dimension <= METRIC_WORK:
-        metrics["L1 distance"] = lambda asked, block: -cdist(asked, block, "cityblock")
-        metrics["L∞ distance"] = lambda asked, block: -cdist(asked, block, "chebyshev")
-    for done, (name, scored) in enumerate(metrics.items(), start=1):
+    Q, precedence = embeddings.query_matrix(), tie_order(embeddings.doc_ids)
+    if len(Q) * len(embeddings) * embeddings.dimension > METRIC_WORK:
+        return
+    for done, (name, metric) in enumerate(DISTANCES.items(), start=1):
         best = TopK.empty(len(Q), min(DEPTH + drop_own, len(embeddings)), precedence)
         for start, block in embeddings.blocks():
             for first in range(0, len(Q), QUERY_BLOCK):
                 part = slice(first, first + QUERY_BLOCK)
                 mine = TopK(best.scores[part], best.rows[part], precedence)
-                mine.merge(scored(Q[part], block).astype(np.float32), np.arange(start, start + len(block)))
+                scores = -cdist(Q[part], block, metric)
+                mine.merge(scores.astype(np.float32), np.arange(start, start + len(block)))
         scores, rows = best.scores, best.rows
         if drop_own:
             scores, rows = without_own(scores, rows, own_rows(embeddings), DEPTH)
         yield name, evaluator(scores, rows)[NDCG]
-        progress("other metrics", done, len(metrics))
+        progress("other distances", done, len(DISTANCES))
 
 
 def local_effort(

@@ -56,9 +56,10 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
             )
         found = retrieved(subject, DEPTH, request.seed, engine, progress)
         drop_own = subject.judgements is not None and subject.judgements.drop_own_document
-        specs = named or default_specs(subject.embeddings.dimension)
-        steps, effort = funnel(subject.embeddings, found, specs, drop_own, progress)
         embeddings, evaluator = subject.embeddings, found.evaluator
+        others = from_other_searches(embeddings, found, drop_own, progress)
+        specs = named or default_specs(embeddings.dimension)
+        steps, effort = funnel(embeddings, found, specs, drop_own, others.get("similarity"), progress)
         measured = replace(
             from_results(embeddings, found, progress),
             margin=judgement_margin(embeddings, evaluator, request.seed, progress, threads),
@@ -67,7 +68,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
             widths=by_width(embeddings, evaluator, drop_own_document=drop_own, seed=request.seed, progress=progress),
             funnel=steps,
             effort=effort,
-            **from_other_searches(embeddings, found, drop_own, progress),
+            **others,
         )
         result = {
             **facts("limits", request, source.model, subject, threads),

@@ -64,7 +64,8 @@ def widths(shown: Shown[LimitsResult]) -> Iterator[Block]:
     yield Paragraph(
         "The model with fewer coordinates, and the share of relevance sets that some query vector, the best there is, "
         "would rank above all other documents. Where that share is high and recall is low, train the query side or "
-        "rerank; where it falls, the width has become the limit: keep more dimensions than that.",
+        "rerank; where it falls, the width has become the limit: keep more dimensions than that. The axes of the PCA "
+        "are those of these very documents; Truncated or projected judges them on others.",
         "note",
     )
     if held is not None and held.missing:
