@@ -235,7 +235,8 @@ def test_bounds_of_rounded_products_hold_whatever_the_query(text: str) -> None:
     highs, rows, counts, _ = rounded.candidates(Z, len(codes))
     assert (counts == len(codes)).all(), "of as many neighbours as rows every row is a candidate"
     weights = rounded.cells.code.ask(Z)[0] * rounded.scale
-    step = rounded.spread(weights)[1] * rounded.unit
+    unit = rounded.cells.numbers[:, 0].max(initial=0) or 1
+    step = rounded.spread(weights)[1] * unit
     error = rounded.ask(Z)[2][:, 2].astype(np.float64)
     for query in np.flatnonzero(weights.any(axis=1)):
         exact = truth[query, rows[query, : len(codes)]] / step[query]
@@ -379,7 +380,7 @@ import numpy as np
 from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
-from embgeo.compression.search import cells, rounded
+from embgeo.compression.search import byte_products, cells
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.indices import hnsw, ivf
 X = np.random.default_rng(0).standard_normal((300, 16)).astype(np.float32)
@@ -394,7 +395,7 @@ for spec in ("trellis@13B", "lvq8", "int4", "hnsw4,trellis@13B", "ivf4,trellis@1
         build_searcher(codec, codes, structure=structure).search(X[:number], 3)
 kernels = (cells._scan_kernel(), cells._decode_kernel(), hnsw._walk_kernel(), ivf._scan_kernel())
 kernels += (ivf._product_kernel(), ivf._best_kernel())
-kernels += (rounded._sum_kernel(), rounded._filter_kernel(), rounded._exact_kernel())
+kernels += (byte_products.sum_kernel(), byte_products.filter_kernel(), byte_products.exact_kernel())
 print(sum(sum(one.stats.cache_misses.values()) for one in kernels))
 """
 

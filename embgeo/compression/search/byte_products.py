@@ -1,0 +1,201 @@
+"""Compiled loops of search by products of bytes (`rounded.py`): sums of products, the rows they leave, exact scores."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from embgeo.compression.search.cells import LANES, keep, row_score, table_kernel
+from embgeo.numeric.compiled import compiled
+
+TOGETHER = 8  # queries whose sums fit into the registers of a processor
+WIDTHS = (1, 2, 3, 4, 8)  # of levels in bits
+CHUNK = 64  # rows of which the largest sum is compared first
+score_of: Any = None
+take: Any = None
+fill: Any = None
+multiply: Any = None
+
+
+@cache
+def sum_kernel() -> Any:
+    """Compiled: the sums of products of bytes of every row with each query, into `sums`."""
+    import numba
+
+    globals().update(multiply=_multiplier())
+
+    @compiled(parallel=True)
+    def kernel(packed, cells, pieces, order, bits, table, weights, sums):  # type: ignore[no-untyped-def]
+        blocks, words, _ = packed.shape
+        groups, slots, together, _ = weights.shape
+        packed_at, weights_at = np.intp(packed.ctypes.data), np.intp(weights.ctypes.data)
+        table_at, sums_at, stride = np.intp(table.ctypes.data), np.intp(sums.ctypes.data), 4 * sums.shape[1]
+        order_at, count = np.intp(order.ctypes.data), order.shape[1]
+        parts = min(blocks, 64)
+        for part in numba.prange(parts):
+            found = np.zeros((1 if words > 0 else slots, LANES), np.uint32)
+            for block in range(blocks * part // parts, blocks * (part + 1) // parts):
+                codes, to = packed_at + 4 * LANES * words * block, sums_at + 4 * LANES * block
+                for p in range(pieces.shape[1]):
+                    some, mine, word = cells[block, pieces[0, p]], table[p], found[pieces[1, p]]
+                    for lane in range(LANES):
+                        word[lane] |= mine[some[lane]]
+                if words == 0:
+                    codes = np.intp(found.ctypes.data)
+                for group in range(groups):
+                    asked = weights_at + 4 * slots * together * group
+                    here, there = order_at + 8 * count * group, to + stride * together * group
+                    multiply(together, bits, codes, asked, table_at, here, count, there, stride)
+                found[:] = 0  # for the next, and until here its memory must not be given back
+
+    return kernel
+
+
+def _multiplier() -> Any:
+    """Compiled: (together, bits, codes, weights, table, order, count, sums, stride), the addresses of arrays, how many
+    words, and the stride in bytes: the sums of 32 rows over these words, for `together` queries."""
+    from llvmlite import ir
+    from numba import types
+    from numba.core import cgutils
+    from numba.extending import intrinsic
+
+    byte, word, place = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+    bytes64, pairs32, words16 = ir.VectorType(byte, 64), ir.VectorType(ir.IntType(16), 32), ir.VectorType(word, 16)
+    zero = ir.Constant(words16, None)
+
+    def at(b: Any, kind: Any, address: Any, start: Any, offset: int = 0) -> Any:
+        return b.inttoptr(b.add(b.add(address, start), place(offset)), kind.as_pointer())
+
+    def body(b: Any, together: int, bits: int, arguments: Any) -> None:
+        codes, weights, table, order, count, sums, stride = arguments
+        add_products, look_up = (
+            cgutils.get_or_insert_function(b.module, ir.FunctionType(kinds[0], kinds), f"llvm.x86.avx512.{name}.512")
+            for name, kinds in (("vpdpbusd", (words16, bytes64, bytes64)), ("pshuf.b", (bytes64, bytes64)))
+        )
+        fields, mask = 8 // bits, ir.Constant(bytes64, [(1 << bits) - 1] * 64)
+        bytes_of = b.load(at(b, bytes64, table, place(0)), align=1)
+        # two sums for one query: each addition waits for the one before
+        totals = [[cgutils.alloca_once_value(b, zero) for _ in range(4 // min(2, together))] for _ in range(together)]
+        with cgutils.for_range(b, count) as loop:
+            word_at = b.load(at(b, place, order, b.mul(loop.index, place(8))))
+            start, slot = b.mul(word_at, place(4 * LANES)), b.mul(loop.index, place(4 * fields * together))
+            levels = read = [b.load(at(b, bytes64, codes, start, 64 * half), align=1) for half in (0, 1)]
+            for field in range(fields):
+                if bits < 8:
+                    moved = [b.lshr(b.bitcast(one, pairs32), ir.Constant(pairs32, [field * bits] * 32)) for one in read]
+                    levels = [b.call(look_up, [bytes_of, b.and_(b.bitcast(one, bytes64), mask)]) for one in moved]
+                for query, total in enumerate(totals):
+                    weight = b.load(at(b, word, weights, slot, 4 * (field * together + query)), align=1)
+                    weight = b.insert_element(ir.Constant(words16, ir.Undefined), weight, word(0))
+                    weight = b.bitcast(b.shuffle_vector(weight, weight, zero), bytes64)
+                    for half, level in enumerate(levels):
+                        held = total[(2 * field + half) % len(total)]
+                        b.store(b.call(add_products, [b.load(held), level, weight]), held)
+        for query, total in enumerate(totals):
+            for half in (0, 1):
+                whole = functools.reduce(b.add, [b.load(held) for held in total[half::2]])
+                b.store(whole, at(b, words16, sums, b.mul(stride, place(query)), 64 * half), align=4)
+
+    def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
+        for wanted in itertools.product((1, TOGETHER), WIDTHS):
+            same = [b.icmp_signed("==", asked, place(one)) for asked, one in zip(arguments[:2], wanted, strict=True)]
+            with b.if_then(b.and_(*same)):
+                body(b, *wanted, arguments[2:])
+        return context.get_dummy_value()
+
+    @intrinsic
+    def kernel(context, together, bits, codes, weights, table, order, count, sums, stride):  # type: ignore[no-untyped-def]
+        return types.void(*[types.intp] * 9), generate
+
+    return kernel
+
+
+@cache
+def filter_kernel() -> Any:
+    """Compiled: which rows may be among the best, by their sums and the bound of what those are off by."""
+    import numba
+
+    @compiled(parallel=True, fastmath={"nnan", "nsz", "contract"})
+    def kernel(sums, start, end, factors, offsets, bounds, lows, counts, highs, rows):  # type: ignore[no-untyped-def]
+        k, room = lows.shape[1], highs.shape[1]
+        for q in numba.prange(len(bounds)):
+            base, along, error = bounds[q, 0], bounds[q, 1], bounds[q, 2]
+            bar = lows[q, k - 1]
+            for begin in range(0, end, CHUNK):
+                last = min(begin + CHUNK, end)
+                some = sums[q, begin:last]
+                if len(factors) > 0:
+                    factor, offset, passed, least = factors[begin:last], offsets[begin:last], np.int32(0), bar - error
+                    for i in range(len(some)):
+                        passed += np.int32((np.float32(some[i]) + base) * factor[i] + along * offset[i] >= least)
+                else:
+                    largest = some[0]
+                    for i in range(len(some)):
+                        if some[i] > largest:
+                            largest = some[i]
+                    passed = np.int32(np.float32(largest) + base + error >= bar)
+                if passed == 0 or counts[q] < 0:
+                    continue
+                for i in range(begin, last):
+                    score = np.float32(sums[q, i]) + base
+                    if len(factors) > 0:
+                        score = score * factors[i] + along * offsets[i]
+                    low, high = score - error, score + error
+                    if not high >= bar:
+                        continue
+                    if low > lows[q, k - 1]:
+                        at = k - 1
+                        while at > 0 and lows[q, at - 1] < low:
+                            lows[q, at] = lows[q, at - 1]
+                            at -= 1
+                        lows[q, at] = low
+                        bar = lows[q, k - 1]
+                    if counts[q] == room:
+                        counts[q] = -1
+                        break
+                    highs[q, counts[q]], rows[q, counts[q]] = high, start + i
+                    counts[q] += 1
+
+    return kernel
+
+
+@cache
+def exact_kernel() -> Any:
+    """Compiled: the exact scores of these rows, of which the best are kept."""
+    import numba
+
+    globals().update(take=keep(), fill=table_kernel(), score_of=row_score())
+
+    @compiled(parallel=True)
+    def kernel(held, levels, cells, asked, found, scores, rows):  # type: ignore[no-untyped-def]
+        words_of, n, packed, numbers, scales, step = held
+        values, bits, cell, shift, order = levels
+        weights, along, constant = asked
+        highs, candidates, counts, bars = found
+        words = words_of.shape[1]
+        parts = min(len(weights), 64)
+        for part in numba.prange(parts):
+            table = np.empty((4 * words or cells, 256), np.float32)
+            for q in range(len(weights) * part // parts, len(weights) * (part + 1) // parts):
+                fill(weights[q], values, bits, cell, shift, order, table)
+                taken = 0
+                for c in range(counts[q] if counts[q] >= 0 else n):
+                    row = candidates[q, c] if counts[q] >= 0 else c
+                    if counts[q] >= 0 and highs[q, c] < bars[q]:
+                        continue
+                    total = np.float32(0)
+                    if words == 0:
+                        total = score_of(packed, numbers, scales, step, table, along[q], np.float32(0), row)
+                    for w in range(words):
+                        word = words_of[row // LANES, w, row % LANES]
+                        for at in range(4):
+                            total += table[4 * w + at, (word >> np.uint32(8 * at)) & np.uint32(255)]
+                    if words > 0 and len(numbers) > 0:
+                        total = total * numbers[row, 0] + along[q] * numbers[row, 1]
+                    _, taken = take(scores[q], rows[q], taken, total + constant[q], row)
+
+    return kernel
