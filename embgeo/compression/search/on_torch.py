@@ -9,15 +9,17 @@ import numpy as np
 import torch
 
 from embgeo.compression.codecs.codec import Tier
-from embgeo.compression.search import torch_codes
 from embgeo.compression.search.searcher import Found, any_norm, best_of
-from embgeo.compression.search.torch_codes import Narrow, Products, Tensor, device_codes, put
+from embgeo.compression.search.torch_codes import Narrow, Products, Tensor, device_codes, free_bytes, put
 from embgeo.errors import InputError
 
 QUERY_BLOCK = 1024
 OVERSAMPLING = 4
 MIN_CANDIDATES = 64  # of a narrow search
 RESCORED = 2**26  # coordinates decoded at a time for candidates
+AREA = 2**28  # coordinates, or scores, of a block: few blocks, since a device is idle while work is handed to it
+FEWEST = 1024  # rows of a block
+BYTES = 128  # of free memory for each of them, of which a block takes several copies
 
 
 class TorchSearcher:
@@ -34,6 +36,7 @@ class TorchSearcher:
         narrow = self.codes.narrow
         how = "decode by block" if narrow is None else f"{narrow.kind} products, rescored".removeprefix("torch.")
         self.name = f"torch {device}, {how}"
+        self.area = int(min(AREA, free_bytes(device) / BYTES))
         self.ram_bytes = self.codes.nbytes + tier.state_bytes
 
     @any_norm
@@ -68,28 +71,30 @@ class TorchSearcher:
             found = 2 * (asked @ near.T) - (near * near).sum(1) - (asked * asked).sum(1, keepdim=True)
             return found.clamp_(max=0)
 
-        return self._best(products, len(A), k)
+        return self._best(products, A, k)
 
     def _candidates(self, narrow: Narrow, A: Tensor, k: int) -> tuple[Tensor, Tensor, Tensor]:
         """Exact scores (m, k) and rows of the candidates of narrow products, and whether no other row belongs here."""
-        products, error = narrow.ask(A, self.codes)
+        rough = narrow.ask(A, self.codes)
         count = min(self.count, max(OVERSAMPLING * k, MIN_CANDIDATES))
-        rough, rows = self._best(products, len(A), count)
+        found, rows = self._best(rough.products, A, count)
+        last = rough.base + rough.unit * found[:, -1:] + rough.error  # the highest that any other row can have
         rows = rows.sort(dim=1).values
-        scores, step = torch.empty_like(rough), max(1, RESCORED // (count * A.shape[1]))
+        scores, step = torch.empty_like(found), max(1, RESCORED // (count * A.shape[1]))
         for first in range(0, len(A), step):
             part = slice(first, first + step)
             decoded = self.codes[rows[part].flatten()].view(*rows[part].shape, -1)
             scores[part] = (decoded @ A[part, :, None]).squeeze(2)
         order = scores.sort(dim=1, descending=True, stable=True).indices[:, :k]
         scores, rows = scores.gather(1, order), rows.gather(1, order)
-        return scores, rows, (rough[:, -1:] + error[:, None] < scores[:, -1:]).all(1) | (count == self.count)
+        return scores, rows, (last < scores[:, -1:]).all(1) | (count == self.count)
 
-    def _best(self, products: Products, queries: int, k: int) -> tuple[Tensor, Tensor]:
-        """The k largest (m, k), falling, equal ones in row order, and their rows, a block at a time."""
-        scores = torch.empty((queries, 0), device=self.device)
-        rows = torch.empty((queries, 0), dtype=torch.int64, device=self.device)
-        for first in range(0, self.count, step := torch_codes.BLOCK_ROWS):
+    def _best(self, products: Products, A: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k largest (m, k) for the queries A (m, columns), falling, equal ones in row order, and their rows."""
+        scores = torch.empty((len(A), 0), device=self.device)
+        rows = torch.empty((len(A), 0), dtype=torch.int64, device=self.device)
+        step = max(FEWEST, self.area // max(A.shape))
+        for first in range(0, self.count, step):
             block = products(first, min(first + step, self.count))
             places = largest(block, k)
             scores, rows = torch.cat([scores, block.gather(1, places)], 1), torch.cat([rows, places + first], 1)

@@ -23,10 +23,11 @@ from embgeo.compression.search.cells import Cells
 Tensor: TypeAlias = torch.Tensor
 Operand = Callable[[Tensor], Tensor]
 Products = Callable[[int, int], Tensor]
-BLOCK_ROWS = 32_768  # sent, decoded and multiplied at a time
+BLOCK_ROWS = 32_768  # sent or measured at a time
 SHARE = 0.5  # of the device's free memory that codes may take; the rest is for blocks of scores
 ODD = 16  # narrow products take multiples of it
 MIN_ROWS = 32  # of queries, padded: `torch._int_mm` wants more than 16
+PART_BYTES = 8  # of a table's row, looked up at a time: for 16 or more a GPU takes a block of threads each
 ROUNDING = 2.0**-10  # of a narrow product, relative: 8-bit floats are summed in few bits
 
 
@@ -111,7 +112,13 @@ def device_codes(tier: Tier, codes: np.ndarray, device: str) -> DeviceCodes:
 
 def _of_numbers(plain: PlainCode, codes: np.ndarray, device: str) -> DeviceCodes:
     kind, low, step = getattr(torch, plain.type), put(plain.low, device), put(plain.step, device)
-    found = DeviceCodes(Rows(codes, device), lambda rows, _: low + step * (rows.view(kind).float() / plain.scale))
+    moved = bool((low != 0).any() or (step != 1).any() or plain.scale != 1)
+
+    def decode(rows: Tensor, _: Tensor | None) -> Tensor:
+        values = rows.view(kind).float()
+        return low + step * (values / plain.scale) if moved else values
+
+    found = DeviceCodes(Rows(codes, device), decode)
     if kind == torch.uint8:
         found.narrow = Narrow(torch.int8, lambda rows: (rows ^ 128).view(torch.int8), step, low + 128 * step)
     elif kind.itemsize == 1:
@@ -144,62 +151,85 @@ def _entries(rows: Tensor) -> Tensor:
 
 def looked_up(rows: Tensor, tables: Tensor) -> Tensor:
     """Bytes (n, b) and the tables (b · 256, w) of each → (n, b · w)."""
-    return functional.embedding(_entries(rows), tables).flatten(1)
+    entries = _entries(rows)
+    parts = tables.split(max(1, PART_BYTES // tables.element_size()), dim=1)
+    return _beside([part.contiguous()[entries] for part in parts]).flatten(1)
 
 
-def coordinates(cells: Cells, values: np.ndarray, device: str) -> Operand:
-    """Cells (n, cells) → the values (n, r), of any type, of their levels, by `values` (r, 256)."""
+def _beside(parts: list[Tensor]) -> Tensor:
+    """Joined along the last dimension; one alone as it is, uncopied."""
+    return torch.cat(parts, -1) if len(parts) > 1 else parts[0]
+
+
+def coordinates(cells: Cells, values: np.ndarray, device: str) -> tuple[Operand, np.ndarray]:
+    """Cells (n, cells) → the values (n, c) of their levels, of any type, by `values` (r, 256); and the coordinates that
+    have bits (c,), cell by cell: columns are cheaper to order in the queries."""
     counts, groups = np.bincount(cells.cell[cells.cell >= 0], minlength=cells.count), []
-    for width in np.unique(counts[counts > 0]):
+    order = [np.zeros(0, np.int64)]
+    for width in np.unique(counts[counts > 0])[::-1]:
         mine = np.flatnonzero(counts == width)
         places = np.stack([np.flatnonzero(cells.cell == cell) for cell in mine])[:, None]
         masks = (1 << cells.code.bits[places].astype(int)) - 1
         tables = values[places, np.arange(LEVELS)[:, None] >> cells.shift[places] & masks].reshape(-1, width)
-        groups.append(tuple(put(array, device) for array in (mine, places.ravel(), tables)))
-    fixed = put(values[:, 0], device)
+        groups.append((slice(None) if len(mine) == cells.count else put(mine, device), put(tables, device)))
+        order.append(places.ravel())
 
     def decode(rows: Tensor) -> Tensor:
-        out = fixed.repeat(len(rows), 1)
-        for mine, places, tables in groups:
-            out[:, places] = looked_up(rows[:, mine], tables)
-        return out
+        return _beside([looked_up(rows[:, mine], tables) for mine, tables in groups])
 
-    return decode
+    return decode, np.concatenate(order)
 
 
 def _of_sums(code: SummedCode, codes: np.ndarray, device: str, by_sums: bool) -> DeviceCodes:
-    """The cells of the codes; without `by_sums` rows are what they decode to, products with the unit vectors."""
-    cells, width = Cells.of(code, codes), len(code.bits)
-    values = coordinates(cells, code.tables, device)
+    """The cells of the codes; without `by_sums` rows are what they decode to, products with the unit vectors.
+
+    With it columns are the coordinates that have bits, 1 for the sum of all others, and the offset."""
+    cells = Cells.of(code, codes)
+    values, order = coordinates(cells, code.tables, device)
     scales = None if code.blocks is None else put(code.blocks.values, device)
-    basis = [put(array, device) for array in code.ask(np.eye(width, dtype=np.float32))]
-    straight = bool((basis[0] == torch.eye(width, device=device)).all())
+    rest = np.flatnonzero(cells.cell < 0)
+    fixed, places = put(code.tables[:, 0], device), put(order, device)
+    basis = [put(array, device) for array in code.ask(np.eye(len(code.bits), dtype=np.float32))]
+    straight = bool((basis[0] == torch.eye(len(code.bits), device=device)).all())
+    assert code.blocks is None or (order == np.arange(len(code.bits))).all()
 
     def decode(rows: Tensor, numbers: Tensor | None) -> Tensor:
-        out = values(rows)
+        out = values(rows[:, : cells.count])
         if scales is not None and code.blocks is not None:
-            out *= scales[rows[:, cells.count :].int()].repeat_interleave(code.blocks.size, 1)[:, :width]
-        if numbers is not None:
-            out *= numbers[:, :1]
+            out *= scales[rows[:, cells.count :].int()].repeat_interleave(code.blocks.size, 1)[:, : out.shape[1]]
         if by_sums:
-            return out if numbers is None else torch.cat([out, numbers[:, 1:]], 1)
-        out = basis[2] + (out if straight else out @ basis[0].T)
-        return out if numbers is None else out + numbers[:, 1:] * basis[1]
+            out = _with_one(out) if len(rest) else out
+            return out if numbers is None else torch.cat([out * numbers[:, :1], numbers[:, 1:]], 1)
+        whole = fixed.repeat(len(rows), 1)
+        whole[:, places] = out
+        if numbers is not None:
+            whole *= numbers[:, :1]
+        whole = basis[2] + (whole if straight else whole @ basis[0].T)
+        return whole if numbers is None else whole + numbers[:, 1:] * basis[1]
+
+    def ask(Z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        weights, along, constant = code.ask(Z)
+        others = [weights[:, rest] @ code.tables[rest, 0]] if len(rest) else []
+        return np.column_stack([weights[:, order], *others, *([along] if len(cells.numbers) else [])]), constant
 
     found = DeviceCodes(Rows(cells.by_row(), device), decode)
     if len(cells.numbers):
         found.numbers = Rows(cells.numbers, device)
-    if by_sums:
-        found.ask = lambda Z: _columns(code, Z, len(cells.numbers) > 0)
+    if not by_sums:
+        return found
+    found.ask = ask
     if code.blocks is None and (even := evenly_spaced(code)) is not None:
         units, step, middle = even
-        found.narrow = Narrow(torch.int8, coordinates(cells, units, device), put(step, device), put(middle, device))
+        operand, _ = coordinates(cells, units, device)
+        one = np.ones(min(1, len(rest)), np.float32)
+        step, middle = np.append(step[order], one), np.append(middle[order], 0 * one)
+        of_rows = (lambda rows: _with_one(operand(rows))) if len(rest) else operand
+        found.narrow = Narrow(torch.int8, of_rows, put(step, device), put(middle, device))
     return found
 
 
-def _columns(code: SummedCode, Z: np.ndarray, numbers: bool) -> tuple[np.ndarray, np.ndarray]:
-    weights, along, constant = code.ask(Z)
-    return np.column_stack([weights, along]) if numbers else weights, constant
+def _with_one(columns: Tensor) -> Tensor:
+    return torch.cat([columns, torch.ones_like(columns[:, :1])], 1)
 
 
 def evenly_spaced(code: SummedCode) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -238,16 +268,15 @@ class Narrow:
         exact = codes[slice(0, MIN_ROWS)]
         A = put(np.random.default_rng(0).standard_normal((2, exact.shape[1]), np.float32), codes.rows.device)
         try:
-            products, error = self.ask(A, codes)
-            found = products(0, len(exact))
+            rough = self.ask(A, codes)
+            found = rough.base + rough.unit * rough.products(0, len(exact))
         except RuntimeError:  # 8-bit floats need a GPU of compute capability 8.9
             return False
         expected = A @ exact.T
-        return bool(((found - expected).abs() <= error[:, None] + 1e-5 * expected.abs().max()).all())
+        return bool(((found - expected).abs() <= rough.error + 1e-5 * expected.abs().max()).all())
 
-    def ask(self, A: Tensor, codes: DeviceCodes) -> tuple[Products, Tensor]:
-        """Queries A (m, columns): a function from first and last row to products (m, last − first) float32, and by how
-        much these may err, (m,)."""
+    def ask(self, A: Tensor, codes: DeviceCodes) -> Rough:
+        """The products of the queries A (m, columns)."""
         weights, along = (A, None) if codes.numbers is None else (A[:, :-1], A[:, -1:])
         digit, top = (torch.int8, 127.0) if self.kind == torch.int8 else (torch.float8_e4m3fn, 448.0)
         rest, digits, sizes = weights * self.step, [], []
@@ -259,24 +288,43 @@ class Narrow:
             sizes.append(size)
             rest = rest - size * digits[-1].float()
         asked, one = _padded(torch.cat(digits), MIN_ROWS), torch.ones((), device=A.device)
-        base = weights @ self.middle.expand(weights.shape[1])[:, None]
+        (large, unit), base = sizes, weights @ self.middle.expand(weights.shape[1])[:, None]
+        ratio = large / unit
 
         def products(first: int, last: int) -> Tensor:
             X = _padded(self.operand(codes.rows[first:last]), ODD).T
             if digit == torch.int8:
-                product = torch._int_mm(asked, X).float()
+                product = torch._int_mm(asked, X)
             else:
                 product = torch._scaled_mm(asked, X, scale_a=one, scale_b=one, out_dtype=torch.float32)
-            out = sum(size * part for size, part in zip(sizes, product[: 2 * len(A)].split(len(A)), strict=True))
-            out = (out + base)[:, : last - first]
-            if codes.numbers is None or along is None:
-                return out
-            return out * codes.numbers[first:last][:, 0] + along * codes.numbers[first:last][:, 1]
+            high, low = product[: 2 * len(A), : last - first].split(len(A))
+            out = high * ratio
+            out += low
+            if codes.numbers is not None and along is not None:
+                factor, offset = codes.numbers[first:last].T
+                out += base / unit
+                out *= factor
+                out += along / unit * offset
+            return out
 
-        return products, self.radius * (rest.norm(dim=1) + ROUNDING * (weights * self.step).norm(dim=1))
+        error = self.radius * (rest.norm(dim=1) + ROUNDING * (weights * self.step).norm(dim=1))
+        return Rough(products, unit, base if along is None else torch.zeros_like(base), error[:, None])
+
+
+@dataclass(frozen=True)
+class Rough:
+    """Scores of m queries nearly: base + unit · products(first row, last row), which err by at most `error`; the rest
+    (m, 1) is the same for all rows, so that the largest products are the best."""
+
+    products: Products
+    unit: Tensor
+    base: Tensor
+    error: Tensor
 
 
 def _padded(X: Tensor, multiple: int) -> Tensor:
     """X (n, r) of a type of one byte, with zeros up to multiples of `multiple` rows and of `ODD` columns."""
     X = X.contiguous()
+    if not X.shape[1] % ODD and not X.shape[0] % multiple:
+        return X
     return functional.pad(X.view(torch.int8), (0, -X.shape[1] % ODD, 0, -X.shape[0] % multiple)).view(X.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -19,7 +20,7 @@ from embgeo.compression.codecs.training import Training
 from embgeo.compression.search import on_faiss, on_torch, torch_codes
 from embgeo.compression.search.build import build_searcher, build_structure
 from embgeo.compression.search.on_torch import TorchSearcher, largest
-from embgeo.compression.search.torch_codes import DeviceCodes, Narrow, Products
+from embgeo.compression.search.torch_codes import DeviceCodes, Narrow, Rough
 from embgeo.errors import InputError
 
 load_parts()
@@ -98,9 +99,9 @@ def test_numbers_of_a_byte_are_multiplied_as_they_are(text: str) -> None:
     if narrow is None:
         return
     A = torch.tensor(searcher.codes.ask(searcher.tier.queries(queries("cosine"))[0])[0])
-    (products, bound), exact = narrow.ask(A, searcher.codes), A @ searcher.codes[:N].T
-    assert ((products(0, N) - exact).abs() <= bound[:, None]).all()
-    assert (bound < 0.02 * exact.std(1)).all(), "it rules out nearly all rows"
+    rough, exact = narrow.ask(A, searcher.codes), A @ searcher.codes[:N].T
+    assert ((rough.base + rough.unit * rough.products(0, N) - exact).abs() <= rough.error).all()
+    assert (rough.error < 0.02 * exact.std(1, keepdim=True)).all(), "it rules out nearly all rows"
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)
@@ -113,6 +114,8 @@ def test_blocks_and_codes_that_do_not_fit_change_nothing(
 ) -> None:
     whole = on_device(text, similarity).search(queries(similarity), K)
     monkeypatch.setattr(torch_codes, "BLOCK_ROWS", 96)
+    monkeypatch.setattr(on_torch, "FEWEST", 96)
+    monkeypatch.setattr(on_torch, "AREA", 1)
     monkeypatch.setattr(on_torch, "QUERY_BLOCK", 5)
     monkeypatch.setattr(on_torch, "RESCORED", 1000)
     monkeypatch.setattr(torch_codes, "free_bytes", lambda device: 1e9 if fits else 100)
@@ -125,6 +128,8 @@ def test_blocks_and_codes_that_do_not_fit_change_nothing(
 def test_equal_scores_are_in_row_order(narrow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hamming distances are whole numbers, so that hundreds tie, also beyond the candidates of narrow products."""
     monkeypatch.setattr(torch_codes, "BLOCK_ROWS", 96)
+    monkeypatch.setattr(on_torch, "FEWEST", 96)
+    monkeypatch.setattr(on_torch, "AREA", 1)
     monkeypatch.setattr(on_torch, "OVERSAMPLING", 1)
     codec, codes = stored("hamming", "cosine")
     searcher, unsure, products = on_device("hamming"), [], TorchSearcher._all_products
@@ -175,10 +180,10 @@ def test_a_narrow_search_without_its_bound_is_rejected(monkeypatch: pytest.Monke
     searcher = on_device("int8")
     ask = Narrow.ask
 
-    def coarse(bound: float) -> Callable[[Narrow, torch.Tensor, DeviceCodes], tuple[Products, torch.Tensor]]:
-        def asked(self: Narrow, A: torch.Tensor, codes: DeviceCodes) -> tuple[Products, torch.Tensor]:
-            products, error = ask(self, torch.sign(A), codes)
-            return products, error + bound
+    def coarse(bound: float) -> Callable[[Narrow, torch.Tensor, DeviceCodes], Rough]:
+        def asked(self: Narrow, A: torch.Tensor, codes: DeviceCodes) -> Rough:
+            rough = ask(self, torch.sign(A), codes)
+            return replace(rough, error=rough.error + bound)
 
         return asked
 
