@@ -33,15 +33,7 @@ from embgeo.errors import EmbgeoError, InputError, RunFormatError, StorageError,
 from embgeo.files.atomic import replacing_folder, storage_errors
 from embgeo.files.digest import Digest
 from embgeo.files.jsontext import canonical_json, to_json_text, to_plain
-from embgeo.results import (
-    KINDS,
-    AnalyzeResult,
-    AnyResult,
-    LimitsResult,
-    Named,
-    ReproduceResult,
-    read_result,
-)
+from embgeo.results import KINDS, AnalyzeResult, AnyResult, LimitsResult, Named, ReproduceResult, read_result
 from embgeo.results.deployment import Deployment
 from embgeo.run_frames import run_frame
 

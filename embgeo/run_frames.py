@@ -118,9 +118,6 @@ PARTS: dict[str, dict[str, tuple[Any, Callable[[Mapping[str, Any]], Iterator[Rec
         "cost": (["label", "spec"], _listed("cost")),
         "runs": ("label", _listed("runs")),
     },
-    "limits": {
-        "funnel": (["kind", "name"], _funnel),
-        "retrieval": ("measure", _named("retrieval", "measure")),
-    },
+    "limits": {"funnel": (["kind", "name"], _funnel), "retrieval": ("measure", _named("retrieval", "measure"))},
     "reproduce": {"reproductions": ("name", _reproductions), "numbers": (["entry", "name"], _numbers)},
 }

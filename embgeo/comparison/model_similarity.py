@@ -111,8 +111,7 @@ def pair_documents(
         if a.corpus is None and b.corpus is None:
             return Pairing(vectors, rows, "by row", BY_NUMBER)
     return Unavailable(
-        "unknown-documents",
-        f"{a.label} and {b.label}: at least one has no document ids, so rows cannot be matched",
+        "unknown-documents", f"{a.label} and {b.label}: at least one has no document ids, so rows cannot be matched"
     )
 
 

@@ -56,9 +56,7 @@ def correlation_dimension(space: Space) -> Reading:
     if value is None:
         raise Undefined("the closest pairs are all at equal distances, as on a lattice or simplex")
     return Reading(
-        value,
-        curves={"share": {"x": SHARES, "y": curve}},
-        details={"share_of_pairs": max(SHARE, MIN_PAIRS / pairs)},
+        value, curves={"share": {"x": SHARES, "y": curve}}, details={"share_of_pairs": max(SHARE, MIN_PAIRS / pairs)}
     )
 
 

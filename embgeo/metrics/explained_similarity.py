@@ -107,7 +107,5 @@ def effective_rank_knee(space: Space) -> Reading:
     # with equal directions the curve is a line, and the knee is its end
     knee = full if above.max() < 1e-9 else int(np.argmax(above))
     return Reading(
-        float(knee),
-        curves={"rank": {"x": ranks, "y": share}},
-        details={"explained_at_knee": float(share[knee])},
+        float(knee), curves={"rank": {"x": ranks, "y": share}}, details={"explained_at_knee": float(share[knee])}
     )

@@ -45,6 +45,5 @@ def outlier_dimensions(space: Space) -> Reading:
     found = np.flatnonzero(size > size.mean() + DEVIATIONS * size.std() + 1e-12)
     found = found[np.argsort(-size[found], kind="stable")]
     return Reading(
-        float(len(found)),
-        details={"dimensions": found.tolist(), "shares": [float(squares[j] / total) for j in found]},
+        float(len(found)), details={"dimensions": found.tolist(), "shares": [float(squares[j] / total) for j in found]}
     )

@@ -39,17 +39,15 @@ def pack_bits(levels: np.ndarray, bits: np.ndarray, code_bytes: int) -> np.ndarr
 
 
 def unpack_bits(codes: np.ndarray, bits: np.ndarray, tables: np.ndarray) -> np.ndarray:
-    """The inverse of `pack_bits`, each level looked up in tables[j] (r, 256): (n, r) float32."""
-    out = np.empty((len(codes), len(bits)), np.float32)
+    """The inverse of `pack_bits`, each level looked up in tables[j] (r, 256): (n, r) of their type."""
+    out = np.empty((len(codes), len(bits)), tables.dtype)
     _unpack_kernel()(np.ascontiguousarray(codes), np.ascontiguousarray(bits, np.uint8), tables, out)
     return out
 
 
 def unpack_levels(codes: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """The inverse of `pack_bits`: (n, r) uint8 levels."""
-    out = np.empty((len(codes), len(bits)), np.uint8)
-    _level_kernel()(np.ascontiguousarray(codes), np.ascontiguousarray(bits, np.uint8), out)
-    return out
+    return unpack_bits(codes, bits, np.broadcast_to(np.arange(256, dtype=np.uint8), (len(bits), 256)))
 
 
 @cache
@@ -86,28 +84,6 @@ def _unpack_kernel() -> Any:
                         window |= np.uint32(codes[i, byte + 1]) << np.uint32(8)
                 level = (window >> np.uint32(at & 7)) & np.uint32((1 << bits[j]) - 1)
                 out[i, j] = tables[j, level]
-                at += bits[j]
-
-    return kernel
-
-
-@cache
-def _level_kernel() -> Any:
-    import numba
-
-    @compiled(parallel=True)
-    def kernel(codes, bits, out):  # type: ignore[no-untyped-def]
-        last = codes.shape[1] - 1
-        for i in numba.prange(codes.shape[0]):
-            at = 0
-            for j in range(out.shape[1]):
-                byte = at >> 3
-                window = np.uint32(0)
-                if bits[j] > 0:
-                    window = np.uint32(codes[i, byte])
-                    if byte < last:
-                        window |= np.uint32(codes[i, byte + 1]) << np.uint32(8)
-                out[i, j] = (window >> np.uint32(at & 7)) & np.uint32((1 << bits[j]) - 1)
                 at += bits[j]
 
     return kernel

@@ -40,10 +40,7 @@ def analyze(request: AnalyzeRequest, progress: Progress = silent) -> Run:
     key = None
     if request.group_by is not None:
         key = read_group_key(source.address or source.model, request.dataset, request.group_by, progress)
-    with (
-        limited_threads(request.threads) as threads,
-        open_engine(request.engine, request.address, threads) as engine,
-    ):
+    with limited_threads(request.threads) as threads, open_engine(request.engine, request.address, threads) as engine:
         chosen = select(request.measures, request.quick)
         tokens = any("tokens" in m.needs for m in chosen)
         subject = load_subject(source, request, progress, tokens=tokens, load=loader(engine))

@@ -120,14 +120,7 @@ class VectorCodec:
         return codes
 
 
-def fit_codec(
-    spec: str,
-    X: Any,
-    *,
-    similarity: str = "cosine",
-    queries: Any = None,
-    seed: int = 0,
-) -> VectorCodec:
+def fit_codec(spec: str, X: Any, *, similarity: str = "cosine", queries: Any = None, seed: int = 0) -> VectorCodec:
     """Fit the codec that `spec` names on documents X (n, d), as `compress` fits what it ships.
 
     `spec` is written as on the command line: `int8`, `pca192,rot,int4`, `adaptive@48B`, `binary+int8@4`. `queries`

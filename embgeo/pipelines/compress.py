@@ -82,10 +82,7 @@ def compress(request: CompressRequest, progress: Progress = silent) -> Run:
     Raises the errors of `embgeo.errors`: among them SpecError, and BudgetError with the smallest reachable size.
     """
     parsed = _Parsed.of(request)
-    with (
-        limited_threads(request.threads) as threads,
-        open_engine(request.engine, request.address, threads) as engine,
-    ):
+    with limited_threads(request.threads) as threads, open_engine(request.engine, request.address, threads) as engine:
         corpus = _load(parsed, engine, progress)
         judged_by = corpus.embeddings, corpus.evaluator, corpus.drop_own
         reader = reader_of(corpus.embeddings, engine)

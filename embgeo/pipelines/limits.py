@@ -45,10 +45,7 @@ def limits(request: LimitsRequest, progress: Progress = silent) -> Run:
     choose_device(request.device)
     named = [parse(text) for text in request.specs or ()]
     source = Source.of(request)
-    with (
-        limited_threads(request.threads) as threads,
-        open_engine(request.engine, request.address, threads) as engine,
-    ):
+    with limited_threads(request.threads) as threads, open_engine(request.engine, request.address, threads) as engine:
         subject = load_subject(source, request, progress, load=loader(engine))
         if not len(subject.embeddings.query_ids):
             raise InputError(

@@ -63,10 +63,7 @@ class Retrieved:
         """What the run stores of it."""
         if self.scores is None or self.rows is None:
             return {}
-        arrays = {
-            "retrieved/rows": self.rows[:, :STORED].astype(np.int32),
-            "retrieved/scores": self.scores[:, :STORED],
-        }
+        arrays = {"retrieved/rows": self.rows[:, :STORED].astype(np.int32), "retrieved/scores": self.scores[:, :STORED]}
         if self.evaluator is not None:
             arrays["query_rows"], arrays["query_groups"] = self.evaluator.query_rows, self.evaluator.query_groups
             arrays |= {f"quality/{name}": values.astype(np.float32) for name, values in self.per_query.items()}

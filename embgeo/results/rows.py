@@ -168,7 +168,7 @@ class Row(Stored):
             "QPS",
             14,
             "qps_range",
-        ),
+        )
     )
     qps_range: Interval | None = None
     single_query_ms: float | None = stored(_time("One query", "Time of a single query", 15, "ms"))

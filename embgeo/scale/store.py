@@ -146,12 +146,7 @@ class ShardedSearcher:
 
 
 def write_sharded(
-    folder: Path,
-    codec: Codec,
-    embeddings: Embeddings,
-    engine: Engine,
-    key: str,
-    progress: Progress = silent,
+    folder: Path, codec: Codec, embeddings: Embeddings, engine: Engine, key: str, progress: Progress = silent
 ) -> ShardedStore:
     """Write a store of a corpus into `folder`, one container a shard, each by a task of `engine`.
 

@@ -343,12 +343,7 @@ def _refuse_empty(data: Dataset) -> None:
 
 
 def _from_texts(
-    model: str,
-    data: Dataset,
-    similarity: str,
-    encoder: Encoder,
-    tokens: bool,
-    progress: Progress,
+    model: str, data: Dataset, similarity: str, encoder: Encoder, tokens: bool, progress: Progress
 ) -> Subject:
     assert data.doc_texts is not None
     assert data.query_texts is not None
@@ -358,12 +353,7 @@ def _from_texts(
     )
     chosen = (encoder.similarity or "cosine") if similarity == "auto" else similarity
     embeddings = check_embeddings(
-        docs,
-        queries,
-        data.doc_ids,
-        data.query_ids,
-        chosen,
-        tokens=encoder.token_embeddings() if tokens else None,
+        docs, queries, data.doc_ids, data.query_ids, chosen, tokens=encoder.token_embeddings() if tokens else None
     )
     judgements = data.judgements if data.judgements.judged_queries else None
     # `encoding`: the cache key of the document vectors, which `embgeo compare` reads without encoding

@@ -126,10 +126,7 @@ class Vectors:
 
 
 def load_named(
-    name: str,
-    queries: str | PathLike[str] | None = None,
-    progress: Progress = silent,
-    text: str | None = None,
+    name: str, queries: str | PathLike[str] | None = None, progress: Progress = silent, text: str | None = None
 ) -> Vectors:
     """The vectors that MODEL and --queries-vectors name: files (vectors:PATH; queries also PATH), or places in stores.
 

@@ -74,10 +74,7 @@ class TorchKernels:
     def row_sums(
         self, handle: torch.Tensor, reduction: Reduction, scale: float = 1.0, half_square: bool = False
     ) -> np.ndarray:
-        apply = {
-            "exp_minus": lambda D: torch.exp(-D),
-            "inverse_one_plus": lambda D: 1 / (1 + D),
-        }[reduction]
+        apply = {"exp_minus": lambda D: torch.exp(-D), "inverse_one_plus": lambda D: 1 / (1 + D)}[reduction]
         blocks = (handle[rows] for rows in self._blocks(len(handle)))
         parts = [apply((D.square() / 2 if half_square else D) * scale).sum(1, dtype=torch.float64) for D in blocks]
         return torch.cat(parts).cpu().numpy()

@@ -8,15 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.compression.choosing.account import Account, Kept
-from embgeo.compression.choosing.native import (
-    SIGNS,
-    Native,
-    NativeStore,
-    Wanted,
-    no_format,
-    numbers_of,
-    signs,
-)
+from embgeo.compression.choosing.native import SIGNS, Native, NativeStore, Wanted, no_format, numbers_of, signs
 from embgeo.targets import store_target
 from embgeo.targets.engines.pgvector import native
 

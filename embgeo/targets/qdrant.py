@@ -8,14 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.compression.choosing.account import Account, Kept
-from embgeo.compression.choosing.native import (
-    APPROXIMATE,
-    Native,
-    NativeStore,
-    Wanted,
-    no_format,
-    numbers_of,
-)
+from embgeo.compression.choosing.native import APPROXIMATE, Native, NativeStore, Wanted, no_format, numbers_of
 from embgeo.targets import store_target
 from embgeo.targets.engines.qdrant import native
 

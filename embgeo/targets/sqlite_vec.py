@@ -8,16 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from embgeo.compression.choosing.account import Account
-from embgeo.compression.choosing.native import (
-    APPROXIMATE,
-    SAME,
-    SIGNS,
-    Native,
-    NativeStore,
-    Wanted,
-    no_format,
-    signs,
-)
+from embgeo.compression.choosing.native import APPROXIMATE, SAME, SIGNS, Native, NativeStore, Wanted, no_format, signs
 from embgeo.targets import store_target
 from embgeo.targets.engines.sqlite_vec import native
 

@@ -61,13 +61,7 @@ def formats(wanted: Wanted) -> Native | str:
 def _config(wanted: Wanted, dtype: str, metric: str) -> dict[str, Any]:
     """What `engines.usearch` makes of it."""
     links, effort = numbers_of(wanted.spec) or (0, 0)
-    return {
-        "dtype": dtype,
-        "width": wanted.width,
-        "metric": metric,
-        "links": links,
-        "expansion_search": effort,
-    }
+    return {"dtype": dtype, "width": wanted.width, "metric": metric, "links": links, "expansion_search": effort}
 
 
 def _with_graph(kept: Kept) -> float:

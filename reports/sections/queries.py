@@ -7,19 +7,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from embgeo.reports.blocks import (
-    Block,
-    Cell,
-    Code,
-    Column,
-    Data,
-    Fold,
-    Foreign,
-    Paragraph,
-    RowGroup,
-    Table,
-    TableRow,
-)
+from embgeo.reports.blocks import Block, Cell, Code, Column, Data, Fold, Foreign, Paragraph, RowGroup, Table, TableRow
 from embgeo.reports.kept_documents import KeptDocuments, one_line
 from embgeo.reports.numbers import MISSING, count, number
 from embgeo.reports.section import Shown, section

@@ -79,9 +79,7 @@ def delivered_recall(
     `known` are scores and rows of the exact search of all queries, deep enough for ties, if they are known.
     """
     asked = replace(
-        embeddings,
-        queries=embeddings.query_matrix()[:DELIVERED],
-        query_ids=embeddings.query_ids[:DELIVERED],
+        embeddings, queries=embeddings.query_matrix()[:DELIVERED], query_ids=embeddings.query_ids[:DELIVERED]
     )
     depth = min(10 + TIES, len(asked))
     if known is None:

@@ -20,12 +20,7 @@ CURVE_REPEATS = 3
 
 
 def index_facts(
-    index: Index,
-    structure: Structure,
-    searcher: Any,
-    flat: Searcher,
-    embeddings: Embeddings,
-    seconds: float,
+    index: Index, structure: Structure, searcher: Any, flat: Searcher, embeddings: Embeddings, seconds: float
 ) -> dict[str, Any]:
     """What a row reports about its index, built in `seconds`; JSON values.
 

@@ -18,7 +18,7 @@ OVERSAMPLING = 4
 MIN_CANDIDATES = 64  # of a narrow search
 RESCORED = 2**26  # coordinates decoded at a time for candidates
 AREA = 2**28  # coordinates, or scores, of a block: few blocks, since a device is idle while work is handed to it
-FEWEST = 1024  # rows of a block
+MIN_BLOCK = 1024  # rows
 BYTES = 128  # of free memory for each of them, of which a block takes several copies
 
 
@@ -93,7 +93,7 @@ class TorchSearcher:
         """The k largest (m, k) for the queries A (m, columns), falling, equal ones in row order, and their rows."""
         scores = torch.empty((len(A), 0), device=self.device)
         rows = torch.empty((len(A), 0), dtype=torch.int64, device=self.device)
-        step = max(FEWEST, self.area // max(A.shape))
+        step = max(MIN_BLOCK, self.area // max(A.shape))
         for first in range(0, self.count, step):
             block = products(first, min(first + step, self.count))
             places = largest(block, k)

@@ -67,11 +67,7 @@ def predicted_file_bytes(codec: Codec, rows: int, id_bytes: int, structure: Stru
 
 
 def write_store(
-    path: Path,
-    codec: Codec,
-    blocks: Iterable[np.ndarray],
-    doc_ids: Sequence[str],
-    structure: Structure | None = None,
+    path: Path, codec: Codec, blocks: Iterable[np.ndarray], doc_ids: Sequence[str], structure: Structure | None = None
 ) -> int:
     """Write codes (row blocks in order), state, ids and links or lists; returns the bytes written.
 
@@ -166,11 +162,7 @@ def _layout(codec: Codec, rows: int, id_bytes: int, structure: Structure | None 
         ("ids", np.dtype(np.uint8), (id_bytes,)),
     ]
     manifest = _manifest(codec)
-    metadata = {
-        "embgeo_store": str(STORE_VERSION),
-        "codec": manifest,
-        "codec_sha256": _checksum(manifest, codec.state),
-    }
+    metadata = {"embgeo_store": str(STORE_VERSION), "codec": manifest, "codec_sha256": _checksum(manifest, codec.state)}
     if structure is not None:
         facts = {"kind": structure.kind, **structure.numbers}
         metadata["index"] = json.dumps(facts, separators=(",", ":"))

@@ -99,13 +99,7 @@ def measure(
 
 
 def _searched(
-    task: JudgingTask,
-    ready: Ready,
-    store: Engine,
-    Q: np.ndarray,
-    mode: str,
-    bootstrap: QueryBootstrap,
-    doc_ids: Any,
+    task: JudgingTask, ready: Ready, store: Engine, Q: np.ndarray, mode: str, bootstrap: QueryBootstrap, doc_ids: Any
 ) -> DeployedMode:
     """Quality of one way to search, against the prediction."""
     ids = as_ids(doc_ids)

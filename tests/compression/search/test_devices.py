@@ -114,7 +114,7 @@ def test_blocks_and_codes_that_do_not_fit_change_nothing(
 ) -> None:
     whole = on_device(text, similarity).search(queries(similarity), K)
     monkeypatch.setattr(torch_codes, "BLOCK_ROWS", 96)
-    monkeypatch.setattr(on_torch, "FEWEST", 96)
+    monkeypatch.setattr(on_torch, "MIN_BLOCK", 96)
     monkeypatch.setattr(on_torch, "AREA", 1)
     monkeypatch.setattr(on_torch, "QUERY_BLOCK", 5)
     monkeypatch.setattr(on_torch, "RESCORED", 1000)
@@ -128,7 +128,7 @@ def test_blocks_and_codes_that_do_not_fit_change_nothing(
 def test_equal_scores_are_in_row_order(narrow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Hamming distances are whole numbers, so that hundreds tie, also beyond the candidates of narrow products."""
     monkeypatch.setattr(torch_codes, "BLOCK_ROWS", 96)
-    monkeypatch.setattr(on_torch, "FEWEST", 96)
+    monkeypatch.setattr(on_torch, "MIN_BLOCK", 96)
     monkeypatch.setattr(on_torch, "AREA", 1)
     monkeypatch.setattr(on_torch, "OVERSAMPLING", 1)
     codec, codes = stored("hamming", "cosine")

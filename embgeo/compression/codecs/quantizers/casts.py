@@ -12,11 +12,7 @@ from embgeo.compression.codecs.part import FittedQuantizer, Quantizer, quantizer
 from embgeo.compression.codecs.table_code import PlainCode
 from embgeo.compression.codecs.training import Training
 
-FORMATS: dict[str, np.dtype] = {
-    "f32": np.dtype("<f4"),
-    "f16": np.dtype("<f2"),
-    "bf16": np.dtype(ml_dtypes.bfloat16),
-}
+FORMATS: dict[str, np.dtype] = {"f32": np.dtype("<f4"), "f16": np.dtype("<f2"), "bf16": np.dtype(ml_dtypes.bfloat16)}
 
 
 @dataclass(frozen=True)

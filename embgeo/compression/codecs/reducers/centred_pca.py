@@ -12,12 +12,7 @@ from embgeo.compression.codecs.part import Narrowing, reducer
 from embgeo.compression.codecs.training import Training, principal_axes, second_moment
 
 
-@reducer(
-    r"pcac(\d+)",
-    example="pcac192",
-    summary="centred PCA, the mean restored at scoring",
-    fitted=Linear,
-)
+@reducer(r"pcac(\d+)", example="pcac192", summary="centred PCA, the mean restored at scoring", fitted=Linear)
 @dataclass(frozen=True)
 class CentredPCA(Narrowing):
     """Projection on the leading eigenvectors of the covariance; decoded rows are z @ matrixᵀ + mean.
