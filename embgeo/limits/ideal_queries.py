@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from embgeo.numeric.compiled import compiled
+
 CANDIDATES, MORE = 64, 16  # other documents that a query is separated from, at first and in each further round
 ROUNDS = 9
 STEPS = 20_000
@@ -79,9 +81,7 @@ def _between(X: np.ndarray, relevant: np.ndarray, others: np.ndarray) -> tuple[n
 
 @cache
 def _closest_kernel() -> Any:
-    import numba
-
-    @numba.njit(cache=True, nogil=True)
+    @compiled()
     def closest(G, r, steps, close):  # type: ignore[no-untyped-def]
         """Weights (k,) of the shortest vector between the hulls of the first r points and of the others; G is Gram."""
         k = len(G)
