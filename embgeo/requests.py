@@ -50,6 +50,7 @@ class EncoderOptions:
     device : "auto" (CUDA if available, else CPU) or a torch device name.
     batch_size : texts per batch. Part of the cache key: other batches change the last bits of the vectors.
     truncate_dim : keep the first components only; None keeps all.
+    layers : run the first layers of the transformer only and pool what they return; None runs all.
     max_length : longest input in tokens; None uses the model's own limit.
     revision : commit, tag or branch on the hub.
     query_prompt, document_prompt : text prepended to every query or document; None uses the model's own, "" none.
@@ -60,6 +61,7 @@ class EncoderOptions:
     device: str = "auto"
     batch_size: int = option("Texts per batch when encoding.", 32, metavar="N", minimum=1)
     truncate_dim: int | None = option("Keep the model's first N dimensions.", metavar="N", minimum=1)
+    layers: int | None = option("Run the model's first N layers only.", metavar="N", minimum=1)
     max_length: int | None = option("Truncate texts after N tokens.", metavar="N", minimum=1)
     revision: str | None = option("Revision of a hub model.")
     query_prompt: str | None = option("Text prepended to every query.", metavar="TEXT")

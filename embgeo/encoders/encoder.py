@@ -64,7 +64,7 @@ def count_truncated(encoder: Encoder, texts: Sequence[str], role: Role = "docume
 
 def check_options(options: EncoderOptions) -> EncoderOptions:
     """Refuse options that no model can meet; those that depend on the model are checked when it is loaded."""
-    for name in ("batch_size", "truncate_dim", "max_length"):
+    for name in ("batch_size", "truncate_dim", "layers", "max_length"):
         value = getattr(options, name)
         if value is not None and value < 1:
             raise InputError(f"{name} must be at least 1; got {value}")

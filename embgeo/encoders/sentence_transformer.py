@@ -40,6 +40,7 @@ class SentenceTransformerEncoder:
         self.options = options
         self.source = source
         _limit_length(name, model, options.max_length)
+        _keep_layers(name, model, options.layers)
         self.dimension = options.dimension(model.get_embedding_dimension() or self._probe())
 
     @property
@@ -62,6 +63,7 @@ class SentenceTransformerEncoder:
             "max_length": self.max_length,
             "normalised": modules[-1] == "Normalize" and self.options.truncate_dim is None,
             "truncate_dim": self.options.truncate_dim,
+            **({"layers": self.options.layers} if self.options.layers else {}),
             "dtype": str(self.model.dtype),
             "batch_size": self.options.batch_size,
             **device_facts(str(self.model.device)),
@@ -163,6 +165,29 @@ def _limit_length(name: str, model: SentenceTransformer, max_length: int | None)
     if positions is not None and max_length > positions:
         raise InputError(f"max_length of {name} must be at most {positions} tokens; got {max_length}")
     model.max_seq_length = max_length
+
+
+def _keep_layers(name: str, model: SentenceTransformer, layers: int | None) -> None:
+    """The first layers of the one stack that holds as many as the configuration says; the others are dropped."""
+    if layers is None:
+        return
+    transformer = model.transformers_model
+    modules = [] if transformer is None else list(transformer.modules())
+    config: Any = getattr(transformer, "config", None)
+    count = getattr(config, "num_hidden_layers", 0)
+    stacks = [
+        (module, key, held)
+        for module in modules
+        for key, held in module.named_children()
+        if type(held).__name__ == "ModuleList" and len(held) == count
+    ]
+    if len(stacks) != 1:
+        raise InputError(f"layers of {name} cannot be left out: it has {len(stacks)} stacks of {count} layers")
+    if layers > count:
+        raise InputError(f"layers of {name} must be at most {count}; got {layers}")
+    [(module, key, held)] = stacks
+    setattr(module, key, held[:layers])
+    config.num_hidden_layers = layers
 
 
 def folder_fingerprint(folder: Path) -> str:

@@ -180,7 +180,7 @@ def test_fingerprint_moves_with_weights_and_settings_not_with_the_model_card(tmp
     "changed",
     [
         {"batch_size": 8}, {"truncate_dim": 128}, {"max_length": 64}, {"query_prompt": "q: "},
-        {"document_prompt": "d: "}, {"dtype": "bfloat16"},
+        {"document_prompt": "d: "}, {"dtype": "bfloat16"}, {"layers": 5},
     ],
 )  # fmt: skip
 def test_every_option_that_moves_vectors_moves_the_key(minilm: Any, changed: dict[str, Any]) -> None:
@@ -199,6 +199,20 @@ def test_options_do_what_they_say(minilm: Any) -> None:
     np.testing.assert_allclose(cut.encode_batch(PAIR, "document"), prompted[:, :128], atol=1e-6)
 
 
+def test_first_layers_give_their_hidden_states_pooled(minilm: Any) -> None:
+    import torch
+
+    tokens = minilm.model.tokenizer(PAIR, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        states = minilm.model.transformers_model(**tokens, output_hidden_states=True).hidden_states
+    mask = tokens["attention_mask"][:, :, None]
+    for layers in (1, 4, 6):
+        cut = resolve_encoder("minilm", options(layers=layers))
+        means = (states[layers] * mask).sum(1) / mask.sum(1)
+        expected = torch.nn.functional.normalize(means).numpy()
+        np.testing.assert_allclose(cut.encode_batch(PAIR, "query"), expected, atol=1e-6)
+
+
 @needs_minilm
 @pytest.mark.parametrize(
     ("given", "says"),
@@ -206,6 +220,7 @@ def test_options_do_what_they_say(minilm: Any) -> None:
         ({"batch_size": 0}, "batch_size must be at least 1; got 0"),
         ({"truncate_dim": 385}, "at most the model's dimension 384; got 385"),
         ({"max_length": 513}, "at most 512 tokens; got 513"),
+        ({"layers": 7}, "layers of minilm must be at most 6; got 7"),
         ({"revision": "main"}, "one revision"),
         ({"dtype": "int3"}, "dtype must be one of"),
     ],

@@ -21,7 +21,7 @@ import numpy as np
 from embgeo.compression.choosing.costs import predicted_seconds
 from embgeo.compression.codecs.codec import Tier, fit_codec
 from embgeo.compression.codecs.spec import Spec
-from embgeo.compression.codecs.training import Training
+from embgeo.compression.codecs.training import Training, second_moment
 from embgeo.compression.judging.folds import fit_sample
 from embgeo.embeddings import Embeddings, normalise
 from embgeo.errors import InputError
@@ -66,7 +66,8 @@ class SpectrumSummary:
     @classmethod
     def of(cls, training: Training, documents: int) -> SpectrumSummary:
         """The summary of the training rows, for a corpus of that many documents."""
-        values = np.maximum(training.centred_principal[0], 0)
+        moment = second_moment(training.X, about=training.mean)
+        values = np.maximum(np.linalg.eigvalsh(moment)[::-1], 0)  # half the time of the axes with them
         return cls(values, float(np.linalg.norm(training.mean)), documents, training.similarity)
 
 
