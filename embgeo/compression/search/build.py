@@ -1,9 +1,9 @@
 """Which searcher a store gets: the first backend that supports its codec.
 
-    products of bytes      levels of any bits, 8 only if evenly spaced: int8 int4 tq adaptive trellis …, by AVX-512
+    products of bytes      levels of any bits: int8 fp8 int4 tq adaptive trellis …, by AVX-512
     FAISS 4-bit fast-scan  pq…x4, and int4 fp4 tq4 without these: over our nibbles, the top 4k rescored exactly
     FAISS flat             f32 f16 int8 pq opq: our codes, ranges and codebooks passed on without re-encoding
-    by level               other sums over levels: fp8 dp4 …
+    by level               other sums over levels: dp4 …
     by block               anything else, and everything without FAISS: decode a block, multiply
 
 On a GPU torch multiplies bytes, signs and 8-bit floats as they are and decodes all other codes there; codes that do

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -13,12 +14,28 @@ from embgeo.compression.search.cells import LANES, keep, row_score, table_kernel
 from embgeo.numeric.compiled import compiled
 
 TOGETHER = 8  # queries whose sums fit into the registers of a processor
-WIDTHS = (1, 2, 3, 4, 8)  # of levels in bits
+WIDTHS = (1, 2, 3, 4, 8)  # of levels in bits; of 8, levels are the bytes that they are worth
+LOOKED_UP = 256  # instead of 8: each of these levels is worth the byte that a table says
 CHUNK = 64  # rows of which the largest sum is compared first
+FIRST = 8  # times k: of more candidates the half as many that may be highest are scored first
+ROUNDED = 1e-6  # of a score, by how much float32 may be off, and within which rows may tie
 score_of: Any = None
 take: Any = None
 fill: Any = None
 multiply: Any = None
+
+
+@cache
+def processor_has(*features: str) -> bool:
+    """Whether this processor has all of these instructions, by LLVM's names."""
+    from numba.core.registry import cpu_target
+
+    return {f"+{each}" for each in features} <= set(cpu_target.target_context.codegen().magic_tuple()[2].split(","))
+
+
+def widths() -> tuple[int, ...]:
+    """What `bits` of `sum_kernel` may be on this processor."""
+    return (*WIDTHS, LOOKED_UP) if processor_has("avx512vbmi") else WIDTHS
 
 
 @cache
@@ -55,6 +72,30 @@ def sum_kernel() -> Any:
     return kernel
 
 
+def _worth(b: Any, bits: int, table: list[Any]) -> Callable[[Any, int], Any]:
+    """What makes, of 64 bytes as they are read and the number of a field in them, the bytes that its levels are worth,
+    which `table` holds, 64 at a time."""
+    from llvmlite import ir
+    from numba.core import cgutils
+
+    kind, pairs32 = ir.VectorType(ir.IntType(8), 64), ir.VectorType(ir.IntType(16), 32)
+
+    def call(name: str, *given: Any) -> Any:
+        calls = ir.FunctionType(kind, [kind] * len(given))
+        return b.call(cgutils.get_or_insert_function(b.module, calls, f"llvm.x86.avx512.{name}.512"), given)
+
+    def worth(read: Any, field: int) -> Any:
+        if bits == 8:
+            return read
+        if bits == LOOKED_UP:
+            low, high = (call("vpermi2var.qi", first, read, second) for first, second in (table[:2], table[2:]))
+            return b.select(b.icmp_signed("<", read, ir.Constant(kind, None)), high, low)
+        moved = b.bitcast(b.lshr(b.bitcast(read, pairs32), ir.Constant(pairs32, [field * bits] * 32)), kind)
+        return call("pshuf.b", table[0], b.and_(moved, ir.Constant(kind, [(1 << bits) - 1] * 64)))
+
+    return worth
+
+
 def _multiplier() -> Any:
     """Compiled: (together, bits, codes, weights, table, order, count, sums, stride), the addresses of arrays, how many
     words, and the stride in bytes: the sums of 32 rows over these words, for `together` queries."""
@@ -63,8 +104,8 @@ def _multiplier() -> Any:
     from numba.core import cgutils
     from numba.extending import intrinsic
 
-    byte, word, place = ir.IntType(8), ir.IntType(32), ir.IntType(64)
-    bytes64, pairs32, words16 = ir.VectorType(byte, 64), ir.VectorType(ir.IntType(16), 32), ir.VectorType(word, 16)
+    word, place = ir.IntType(32), ir.IntType(64)
+    bytes64, words16 = ir.VectorType(ir.IntType(8), 64), ir.VectorType(word, 16)
     zero = ir.Constant(words16, None)
 
     def at(b: Any, kind: Any, address: Any, start: Any, offset: int = 0) -> Any:
@@ -72,22 +113,18 @@ def _multiplier() -> Any:
 
     def body(b: Any, together: int, bits: int, arguments: Any) -> None:
         codes, weights, table, order, count, sums, stride = arguments
-        add_products, look_up = (
-            cgutils.get_or_insert_function(b.module, ir.FunctionType(kinds[0], kinds), f"llvm.x86.avx512.{name}.512")
-            for name, kinds in (("vpdpbusd", (words16, bytes64, bytes64)), ("pshuf.b", (bytes64, bytes64)))
-        )
-        fields, mask = 8 // bits, ir.Constant(bytes64, [(1 << bits) - 1] * 64)
-        bytes_of = b.load(at(b, bytes64, table, place(0)), align=1)
+        products = ir.FunctionType(words16, [words16, bytes64, bytes64])
+        add_products = cgutils.get_or_insert_function(b.module, products, "llvm.x86.avx512.vpdpbusd.512")
+        fields = max(1, 8 // bits)
+        worth = _worth(b, bits, [b.load(at(b, bytes64, table, place(0), part), align=1) for part in (0, 64, 128, 192)])
         # two sums for one query: each addition waits for the one before
         totals = [[cgutils.alloca_once_value(b, zero) for _ in range(4 // min(2, together))] for _ in range(together)]
         with cgutils.for_range(b, count) as loop:
             word_at = b.load(at(b, place, order, b.mul(loop.index, place(8))))
             start, slot = b.mul(word_at, place(4 * LANES)), b.mul(loop.index, place(4 * fields * together))
-            levels = read = [b.load(at(b, bytes64, codes, start, 64 * half), align=1) for half in (0, 1)]
+            read = [b.load(at(b, bytes64, codes, start, 64 * half), align=1) for half in (0, 1)]
             for field in range(fields):
-                if bits < 8:
-                    moved = [b.lshr(b.bitcast(one, pairs32), ir.Constant(pairs32, [field * bits] * 32)) for one in read]
-                    levels = [b.call(look_up, [bytes_of, b.and_(b.bitcast(one, bytes64), mask)]) for one in moved]
+                levels = [worth(one, field) for one in read]
                 for query, total in enumerate(totals):
                     weight = b.load(at(b, word, weights, slot, 4 * (field * together + query)), align=1)
                     weight = b.insert_element(ir.Constant(words16, ir.Undefined), weight, word(0))
@@ -101,7 +138,7 @@ def _multiplier() -> Any:
                 b.store(whole, at(b, words16, sums, b.mul(stride, place(query)), 64 * half), align=4)
 
     def generate(context: Any, b: Any, signature: Any, arguments: Any) -> Any:
-        for wanted in itertools.product((1, TOGETHER), WIDTHS):
+        for wanted in itertools.product((1, TOGETHER), widths()):
             same = [b.icmp_signed("==", asked, place(one)) for asked, one in zip(arguments[:2], wanted, strict=True)]
             with b.if_then(b.and_(*same)):
                 body(b, *wanted, arguments[2:])
@@ -123,7 +160,7 @@ def filter_kernel() -> Any:
     def kernel(sums, start, end, factors, offsets, bounds, lows, counts, highs, rows):  # type: ignore[no-untyped-def]
         k, room = lows.shape[1], highs.shape[1]
         for q in numba.prange(len(bounds)):
-            base, along, error = bounds[q, 0], bounds[q, 1], bounds[q, 2]
+            base, along, error = np.float32(bounds[q, 0]), np.float32(bounds[q, 1]), np.float32(bounds[q, 2])
             bar = lows[q, k - 1]
             for begin in range(0, end, CHUNK):
                 last = min(begin + CHUNK, end)
@@ -173,29 +210,45 @@ def exact_kernel() -> Any:
     @compiled(parallel=True)
     def kernel(held, levels, cells, asked, found, scores, rows):  # type: ignore[no-untyped-def]
         words_of, n, packed, numbers, scales, step = held
-        values, bits, cell, shift, order = levels
+        values, bits, cell, shift, order, shared = levels
         weights, along, constant = asked
-        highs, candidates, counts, bars = found
-        words = words_of.shape[1]
+        highs, candidates, counts, bars, units = found
+        words, k = words_of.shape[1], scores.shape[1]
         parts = min(len(weights), 64)
         for part in numba.prange(parts):
             table = np.empty((4 * words or cells, 256), np.float32)
+            of_cells = np.zeros(4 * words, np.float32)
             for q in range(len(weights) * part // parts, len(weights) * (part + 1) // parts):
-                fill(weights[q], values, bits, cell, shift, order, table)
-                taken = 0
-                for c in range(counts[q] if counts[q] >= 0 else n):
-                    row = candidates[q, c] if counts[q] >= 0 else c
-                    if counts[q] >= 0 and highs[q, c] < bars[q]:
-                        continue
-                    total = np.float32(0)
-                    if words == 0:
-                        total = score_of(packed, numbers, scales, step, table, along[q], np.float32(0), row)
-                    for w in range(words):
-                        word = words_of[row // LANES, w, row % LANES]
-                        for at in range(4):
-                            total += table[4 * w + at, (word >> np.uint32(8 * at)) & np.uint32(255)]
-                    if words > 0 and len(numbers) > 0:
-                        total = total * numbers[row, 0] + along[q] * numbers[row, 1]
-                    _, taken = take(scores[q], rows[q], taken, total + constant[q], row)
+                if len(shared) > 0:
+                    for j in range(len(cell)):
+                        of_cells[cell[j]] = weights[q, j]
+                else:
+                    fill(weights[q], values, bits, cell, shift, order, table)
+                taken, count, bar, first = 0, counts[q], bars[q], np.float32(-np.inf)
+                if count > FIRST * k:  # these at first: what they reach, few others may
+                    first = np.partition(highs[q, :count], count - FIRST * k // 2)[count - FIRST * k // 2]
+                for turn in range(1 if count < 0 else 2):
+                    for c in range(count if count >= 0 else n):
+                        row = candidates[q, c] if count >= 0 else c
+                        if count >= 0 and (highs[q, c] < bar or (highs[q, c] < first) != (turn == 1)):
+                            continue
+                        total = np.float32(0)
+                        if words == 0:
+                            total = score_of(packed, numbers, scales, step, table, along[q], np.float32(0), row)
+                        for w in range(words):
+                            word = words_of[row // LANES, w, row % LANES]
+                            for at in range(4):
+                                byte = (word >> np.uint32(8 * at)) & np.uint32(255)
+                                if len(shared) > 0:
+                                    total += of_cells[4 * w + at] * shared[byte]
+                                else:
+                                    total += table[4 * w + at, byte]
+                        if words > 0 and len(numbers) > 0:
+                            total = total * numbers[row, 0] + along[q] * numbers[row, 1]
+                        _, taken = take(scores[q], rows[q], taken, total + constant[q], row)
+                    if taken == k:
+                        worst = scores[q, k - 1]
+                        reached = (worst - constant[q] - ROUNDED * abs(worst)) / units[q, 3]
+                        bar = max(bar, reached - units[q, 2] / 4)
 
     return kernel

@@ -14,7 +14,6 @@ import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.summed_code import SummedCode
-from embgeo.compression.search.half_floats import HalfFloats, widened
 from embgeo.numeric.compiled import compiled
 
 LANES = 32
@@ -22,8 +21,6 @@ Asked = tuple[np.ndarray, np.ndarray]
 sums: Any = None
 decode: Any = None
 even_sums: Any = None
-halves: Any = None
-widen: Any = None
 PACKED_ROWS = 8192  # unpacked at a time
 TILED = 16  # columns of decoded rows: whole registers
 
@@ -92,42 +89,25 @@ class Cells:
         weights, along, constant = self.code.ask(Z)
         out = np.empty((len(Z), self.rows), np.float32)
         for query, scores in enumerate(out):
-            tables, (low, rise) = np.empty((0, 256), np.float32), (np.float32(0), np.float32(0))
-            half, moving = (np.uint16(0), np.uint16(0)), weights[query]
-            if self.halves is not None:
-                half, rise = (self.halves.move, self.halves.mask), self.halves.factor
-            elif self.steps is not None:
-                least, steps = self.steps
-                low, rise = weights[query] @ least, np.float32(1)
-                moving = weights[query] * steps
-            else:
+            tables, low, moving = np.empty((0, 256), np.float32), np.float32(0), weights[query]
+            if self.steps is None:
                 tables = self.tables(weights[query])
-            its = moving, low, rise, *half, along[query], constant[query], scores
-            _scan_kernel()(*self.held, tables, *its)
+            else:
+                low, moving = weights[query] @ self.steps[0], weights[query] * self.steps[1]
+            _scan_kernel()(*self.held, tables, moving, low, along[query], constant[query], scores)
         return out
 
     @cached_property
     def steps(self) -> Asked | None:
         """The lowest value and the step between values of each coordinate (r,), if each level is a whole byte and
         values are evenly spaced, which are then computed; None otherwise."""
-        if (tables := self._whole) is None:
+        if self.code.blocks is not None or (self.code.bits != 8).any():
             return None
+        tables = self.code.tables
         low, step = tables[:, 0], (tables[:, -1] - tables[:, 0]) / np.float32(255)
         even = low[:, None] + step[:, None] * np.arange(256, dtype=np.float32)
         close = (np.abs(tables - even) <= 1e-6 * np.abs(step).max() + 1e-6 * np.abs(low)[:, None]).all()
         return (low, step) if close else None
-
-    @cached_property
-    def halves(self) -> HalfFloats | None:
-        """How bytes become halves, if each level is a whole byte and all coordinates have the values of the same 8-bit
-        float; None otherwise."""
-        tables = self._whole
-        return None if tables is None or (tables != tables[0]).any() else HalfFloats.of(tables[0])
-
-    @cached_property
-    def _whole(self) -> np.ndarray | None:
-        """(r, 256) the value of each byte, if each level is a whole byte."""
-        return None if self.code.blocks is not None or (self.code.bits != 8).any() else self.code.tables
 
     @cached_property
     def count(self) -> int:
@@ -354,40 +334,14 @@ def _even_sums() -> Any:
 
 
 @cache
-def _half_sums() -> Any:
-
-    globals().update(widen=widened())
-
-    @compiled(fastmath={"reassoc", "contract", "nsz", "arcp"})
-    def kernel(packed, weights, move, mask, block, total):  # type: ignore[no-untyped-def]
-        cells = len(weights)
-        fours = cells - cells % 4
-        total[:] = 0
-        for c in range(0, fours, 4):
-            w, x, y, z = weights[c], weights[c + 1], weights[c + 2], weights[c + 3]
-            for lane in range(LANES):
-                total[lane] += (
-                    w * widen(np.uint16(np.uint16(np.int8(packed[block, c, lane])) * move & mask))
-                    + x * widen(np.uint16(np.uint16(np.int8(packed[block, c + 1, lane])) * move & mask))
-                    + y * widen(np.uint16(np.uint16(np.int8(packed[block, c + 2, lane])) * move & mask))
-                    + z * widen(np.uint16(np.uint16(np.int8(packed[block, c + 3, lane])) * move & mask))
-                )
-        for c in range(fours, cells):
-            for lane in range(LANES):
-                total[lane] += weights[c] * widen(np.uint16(np.uint16(np.int8(packed[block, c, lane])) * move & mask))
-
-    return kernel
-
-
-@cache
 def _scan_kernel() -> Any:
     import numba
 
     # closures would be compiled anew by every process
-    globals().update(sums=block_sums(), even_sums=_even_sums(), halves=_half_sums())
+    globals().update(sums=block_sums(), even_sums=_even_sums())
 
     @compiled(parallel=True)
-    def kernel(packed, numbers, scales, step, tables, weights, low, rise, move, mask, along, constant, out):  # type: ignore[no-untyped-def]
+    def kernel(packed, numbers, scales, step, tables, weights, low, along, constant, out):  # type: ignore[no-untyped-def]
         blocks = len(packed)
         parts = min(blocks, 64)
         for part in numba.prange(parts):
@@ -396,12 +350,9 @@ def _scan_kernel() -> Any:
                 if len(tables) > 0:
                     sums(packed, scales, step, tables, block, scratch, total)
                 else:
-                    if mask > 0:
-                        halves(packed, weights, move, mask, block, total)
-                    else:
-                        even_sums(packed, weights, block, total)
+                    even_sums(packed, weights, block, total)
                     for lane in range(LANES):
-                        total[lane] = low + rise * total[lane]
+                        total[lane] += low
                 first = block * LANES
                 for lane in range(min(LANES, len(out) - first)):
                     score = total[lane]

@@ -14,7 +14,16 @@ import numpy as np
 
 from embgeo.compression.codecs.codec import Tier
 from embgeo.compression.codecs.summed_code import SummedCode
-from embgeo.compression.search.byte_products import TOGETHER, WIDTHS, exact_kernel, filter_kernel, sum_kernel
+from embgeo.compression.search.byte_products import (
+    LOOKED_UP,
+    TOGETHER,
+    WIDTHS,
+    exact_kernel,
+    filter_kernel,
+    processor_has,
+    sum_kernel,
+    widths,
+)
 from embgeo.compression.search.cells import LANES, Cells
 from embgeo.compression.search.flat import cells_of
 from embgeo.compression.search.searcher import Found, any_norm
@@ -39,7 +48,7 @@ class Rounded:
     ----------
     cells : where levels lie, without their bytes if `packed` has them.
     packed : (⌈n / 32⌉, words, 32) uint32, four cells of a row each, the first lowest; no words if levels are looked up.
-    bits : of each level, 1 to 4 or 8; 8 if they are looked up.
+    bits : of each level, 1 to 4 or 8; 8 if they are looked up in `pieces`, `LOOKED_UP` if in one table of bytes.
     centre, scale : (r,) float64.
     pieces : (2, pieces) int64, a cell whose levels are looked up and a word that holds some; (2, 0): no such.
     table : (pieces, 256) uint32, what each byte of a cell adds to the word; without pieces (1, 256), the byte of each
@@ -49,6 +58,7 @@ class Rounded:
         |mean|; and the largest norm of what is left of levels.
     numbers : (2, n) float32, factors and offsets of rows ÷ the largest factor, `unit`; (2, 0) where rows have none.
     offset : the largest |offset| of these.
+    unit : the largest factor; 1 where rows have none.
     """
 
     cells: Cells
@@ -62,10 +72,11 @@ class Rounded:
     longest: tuple[float, float, float]
     numbers: np.ndarray
     offset: float
+    unit: float
 
     @classmethod
     def of(cls, cells: Cells) -> Rounded | None:
-        """None for levels in blocks, of 8 bits unless evenly spaced, and for factors of rows below 0."""
+        """None for levels in blocks, of 8 bits if this processor has no tables of them, and for factors below 0."""
         code, factors, used = cells.code, cells.numbers[:, 0], cells.code.bits > 0
         bits = int(code.bits.max(initial=0))
         if not bits or code.blocks is not None or (factors < 0).any():
@@ -74,7 +85,8 @@ class Rounded:
         low, scale, table, left = _in_bytes(values)
         unlike = bits not in WIDTHS or (code.bits[used] != bits).any()
         unlike |= (np.abs(left) * scale[:, None]).max() > 2 * scale.max()
-        if unlike or (bits == 8 and (table != np.arange(256)).any()):
+        looked_up = bits == 8 and bool((table != np.arange(256)).any())
+        if unlike or (looked_up and LOOKED_UP not in widths()):
             if (code.bits == 8).all():
                 return None
             low, scale, table, left = _in_own_bytes(code)
@@ -86,15 +98,15 @@ class Rounded:
         else:
             words, slots = _in_words(cells, bits)
             layout = np.zeros((2, 0), np.int64), np.resize(table, 1024).astype(np.uint8).view(np.uint32)[None], slots
-            cells = replace(cells, packed=cells.packed[:0])
+            cells, bits = replace(cells, packed=cells.packed[:0]), LOOKED_UP if looked_up else bits
         numbers = np.ascontiguousarray(cells.numbers.T) / unit
         offset = float(np.abs(numbers[1]).max(initial=0))
-        return cls(cells, words, bits, low + MIDDLE * scale, scale, *layout, norms, numbers, offset)
+        return cls(cells, words, bits, low + MIDDLE * scale, scale, *layout, norms, numbers, offset, float(unit))
 
     def ask(self, Z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The words that each group of the queries Z (m, r) multiplies, (groups, words); the queries as bytes for them,
-        (groups, slots, queries of a group, 4) int8; and (m, 3) float32: what is added to a sum, the weight of the
-        offset, and by how much a score in these units may be off."""
+        (groups, slots, queries of a group, 4) int8; and (m, 4) float64: what is added to a sum, the weight of the
+        offset, by how much a score in these units may be off, and the unit."""
         weights, along, _ = self.cells.code.ask(Z)
         values = weights * self.scale
         many, step = self.spread(values)
@@ -119,7 +131,7 @@ class Rounded:
         error = short * self.longest[0] + np.abs(left.sum(axis=1)) * self.longest[1] + long * self.longest[2]
         largest = np.abs(base) + 2 * MIDDLE * long * np.sqrt(whole.shape[1]) + np.abs(along) * self.offset
         error += SLACK * largest
-        bounds = np.stack([base, along, error], axis=1).astype(np.float32)
+        bounds = np.stack([base, along, error, step * self.unit], axis=1)
         return order, asked.reshape(len(many), -1, group, 4), bounds
 
     def spread(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -140,9 +152,10 @@ class Rounded:
         step = (sizes / np.repeat(many, group, axis=0)).max(axis=1)[: len(values)] / 127
         return many, np.where(step > 0, step, 1)
 
-    def candidates(self, Z: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def candidates(self, Z: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
         """For the queries Z (m, r): at most how high rows that may be among the best score, in units of the query, and
-        these rows (m, room); how many there are (m,), −1 for too many; and a score that k rows reach (m,)."""
+        these rows (m, room); how many there are (m,), −1 for too many; a score that k rows reach (m,); and what
+        `ask` says of units (m, 4)."""
         cells, (order, asked, bounds) = self.cells, self.ask(Z)
         blocks = min(max(1, SUMS // (LANES * asked.shape[0] * asked.shape[2])), len(self.packed))
         # rows of sums that lie 4 kB apart would share a set of the cache
@@ -156,12 +169,15 @@ class Rounded:
             sum_kernel()(*here, self.pieces, order, self.bits, self.table, asked, sums)
             numbers = self.numbers[:, start:end]
             filter_kernel()(sums, start, end - start, *numbers, bounds, lows, counts, highs, rows)
-        return highs, rows, counts, lows[:, -1]
+        return highs, rows, counts, lows[:, -1], bounds
 
     def search(self, Z: np.ndarray, best: TopK) -> None:
         """Take the best rows for the queries Z (m, r) and their scores into `best`, which is empty."""
         cells, found = self.cells, self.candidates(Z, best.scores.shape[1])
-        levels = cells.code.tables, cells.code.bits, cells.cell, cells.shift, cells.widest_first
+        values = cells.code.tables
+        # the values of all coordinates, if they are bytes with the same ones
+        shared = values[0] if self.bits == LOOKED_UP and (values == values[0]).all() else values[0, :0]
+        levels = values, cells.code.bits, cells.cell, cells.shift, cells.widest_first, shared
         held = self.packed, cells.rows, *cells.held
         exact_kernel()(held, levels, cells.count, cells.code.ask(Z), found, best.scores, best.rows)
 
@@ -275,10 +291,7 @@ class ProductSearcher:
 def search_by_products(tier: Tier, codes: np.ndarray) -> ProductSearcher | None:
     """A searcher by products of bytes; None if the processor lacks them, levels are not worth bytes, or the bounds let
     so many rows through, of queries like documents, that tables or decoded blocks are faster."""
-    from numba.core.registry import cpu_target
-
-    features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")
-    able = {"+avx512bw", "+avx512vnni"} <= set(features)
+    able = processor_has("avx512bw", "avx512vnni")
     rounded = Rounded.of(cells) if able and (cells := cells_of(tier, codes)) is not None else None
     if rounded is None:
         return None

@@ -186,6 +186,9 @@ def test_levels_follow_rows_whose_squares_leave_float32(text: str, size: float) 
 
 PRODUCTS = [
     "int8",
+    "fp8",
+    "fp8e5m2",
+    "tq8",
     "int4",
     "tq1",
     "tq2",
@@ -232,7 +235,7 @@ def test_bounds_of_rounded_products_hold_whatever_the_query(text: str) -> None:
     Z, bias = codec.queries(Q)
     _, _, constant = rounded.cells.code.ask(Z)
     truth = oracle(codec, codes, Q) - constant[:, None] - bias[:, None]
-    highs, rows, counts, _ = rounded.candidates(Z, len(codes))
+    highs, rows, counts, _, _ = rounded.candidates(Z, len(codes))
     assert (counts == len(codes)).all(), "of as many neighbours as rows every row is a candidate"
     weights = rounded.cells.code.ask(Z)[0] * rounded.scale
     unit = rounded.cells.numbers[:, 0].max(initial=0) or 1
@@ -292,6 +295,7 @@ from embgeo.compression.codecs.codec import fit_codec
 from embgeo.compression.codecs.quantizers.float8 import FORMATS
 from embgeo.compression.codecs.spec import parse
 from embgeo.compression.codecs.training import Training
+from embgeo.compression.search.build import build_searcher
 from embgeo.compression.search.flat import cells_of
 X = np.random.default_rng(0).standard_normal((300, 6)).astype(np.float32)
 for spec, format in (("fp8", "e4m3"), ("fp8raw", "e4m3"), ("fp8e5m2", "e5m2"), ("fp8e5m2raw", "e5m2")):
@@ -300,14 +304,17 @@ for spec, format in (("fp8", "e4m3"), ("fp8raw", "e4m3"), ("fp8e5m2", "e5m2"), (
     codes = np.repeat(finite[:, None], 6, axis=1)
     codec = fit_codec(parse(spec), Training(X, "dot"))
     cells = cells_of(codec.tiers[0], codes)
-    assert cells.halves is not None
-    np.testing.assert_allclose(cells.scan(np.eye(6, dtype=np.float32)).T, codec.decode(codes), rtol=1e-6)
+    Q, decoded = np.eye(6, dtype=np.float32), codec.decode(codes)
+    np.testing.assert_allclose(cells.scan(Q).T, decoded, rtol=1e-6)
+    scores, rows = build_searcher(codec, codes).search(Q, len(codes))
+    np.testing.assert_allclose(scores, -np.sort(-decoded.T, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(np.take_along_axis(decoded.T, rows, axis=1), scores, rtol=1e-6)
 """
 
 
 @pytest.mark.parametrize("processor", ["this", "generic"])
-def test_every_byte_of_an_8_bit_float_is_widened_to_its_value(processor: str, tmp_path: Path) -> None:
-    """Also by a processor that cannot widen halves, as which numba treats every one of a given name."""
+def test_every_byte_of_an_8_bit_float_has_its_value(processor: str, tmp_path: Path) -> None:
+    """Also by a processor without products and tables of bytes, as which numba treats every one of a given name."""
     asked = {} if processor == "this" else {"NUMBA_CPU_NAME": processor, "NUMBA_CACHE_DIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", BYTES], check=True, env={**os.environ, **asked})
 
@@ -331,13 +338,15 @@ def test_fast_scan_misses_nothing_where_rows_are_closer_than_its_rounding(text: 
 def test_equal_scores_come_in_row_order_whichever_path() -> None:
     X = np.repeat(vectors(5, "cosine", 0), 20, axis=0)
     Q = vectors(6, "cosine", 1)
-    for text in ("f32", "int8", "fp8", "binary"):
+    for text in ("f32", "int8", "fp8", "binary", "tq4", "eden2"):
         codec = fit_codec(parse(text), Training(X, "cosine"))
         for searcher in (build_searcher(codec, codec.encode(X)), BlockSearcher(codec.tiers[0], codec.encode(X))):
-            scores, rows = searcher.search(Q, 100)
-            for s, r in zip(scores, rows, strict=True):
+            whole = searcher.search(Q, 100)
+            for s, r in zip(*whole, strict=True):
                 for value in np.unique(s):
                     assert (np.diff(r[s == value]) > 0).all(), f"{text} through {searcher.name}"
+            for k in (1, 10):  # of many candidates only some are scored
+                np.testing.assert_array_equal(searcher.search(Q, k)[1], whole[1][:, :k], searcher.name)
 
 
 @needs_faiss
