@@ -17,7 +17,7 @@ TOGETHER = 8  # queries whose sums fit into the registers of a processor
 WIDTHS = (1, 2, 3, 4, 8)  # of levels in bits; of 8, levels are the bytes that they are worth
 LOOKED_UP = 256  # instead of 8: each of these levels is worth the byte that a table says
 CHUNK = 64  # rows of which the largest sum is compared first
-FIRST = 8  # times k: of more candidates the half as many that may be highest are scored first
+NEARLY = 1.9  # twice the error, and some rounding
 ROUNDED = 1e-6  # of a score, by how much float32 may be off, and within which rows may tie
 score_of: Any = None
 take: Any = None
@@ -224,9 +224,9 @@ def exact_kernel() -> Any:
                         of_cells[cell[j]] = weights[q, j]
                 else:
                     fill(weights[q], values, bits, cell, shift, order, table)
-                taken, count, bar, first = 0, counts[q], bars[q], np.float32(-np.inf)
-                if count > FIRST * k:  # these at first: what they reach, few others may
-                    first = np.partition(highs[q, :count], count - FIRST * k // 2)[count - FIRST * k // 2]
+                taken, count, bar = 0, counts[q], bars[q]
+                # at first the k whose rounded scores are best, about: what they reach, few others may
+                first = bar + np.float32(NEARLY * units[q, 2])
                 for turn in range(1 if count < 0 else 2):
                     for c in range(count if count >= 0 else n):
                         row = candidates[q, c] if count >= 0 else c

@@ -62,7 +62,7 @@ class Cells:
         for start in range(0, len(codes), PACKED_ROWS):
             block = np.ascontiguousarray(codes[start : start + PACKED_ROWS])
             here = packed[start // LANES :]
-            _pack_kernel()(code.levels(block), cell, shift, here)
+            _pack_kernel()(np.ascontiguousarray(code.levels(block)), cell, shift, here)
             if code.blocks is not None:
                 each, whole = np.full(scales, 8), np.arange(count, count + scales)
                 _pack_kernel()(code.blocks.codes(block), whole, np.zeros_like(each), here)
@@ -396,8 +396,10 @@ def block_rows() -> Any:
                     scale = scales[packed[block, cells + c // step, lane]]
                     for k in range(columns[c - c % step], columns[c + 1]):
                         out[lane, k] *= scale
-        out[:, end], out[:, end + 1] = factor, offset
-        out[:, end + 2 :] = 0
+        for lane in range(LANES):
+            out[lane, end], out[lane, end + 1] = factor[lane], offset[lane]
+            for k in range(end + 2, out.shape[1]):
+                out[lane, k] = 0
 
     return kernel
 

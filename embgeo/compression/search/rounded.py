@@ -169,7 +169,7 @@ class Rounded:
             sum_kernel()(*here, self.pieces, order, self.bits, self.table, asked, sums)
             numbers = self.numbers[:, start:end]
             filter_kernel()(sums, start, end - start, *numbers, bounds, lows, counts, highs, rows)
-        return highs, rows, counts, lows[:, -1], bounds
+        return highs, rows, counts, lows[:, -1].copy(), bounds
 
     def search(self, Z: np.ndarray, best: TopK) -> None:
         """Take the best rows for the queries Z (m, r) and their scores into `best`, which is empty."""
@@ -223,7 +223,7 @@ def _look_ups(cells: Cells, table: np.ndarray) -> tuple[np.ndarray, np.ndarray, 
     for place, (j, at) in enumerate(zip(order, piece.ravel(), strict=True)):
         mine = table[j, every >> cells.shift[j] & (1 << int(cells.code.bits[j])) - 1]
         words[at] |= mine.astype(np.uint32) << np.uint32(8 * (place % 4))
-    return pieces, words, slots
+    return np.ascontiguousarray(pieces), words, slots
 
 
 def _in_words(cells: Cells, bits: int) -> tuple[np.ndarray, np.ndarray]:

@@ -19,6 +19,7 @@ FACTOR_BYTES = 8
 EVENTS = 4096  # rescalings tried per row; if a row has more, those around the best of a grid
 EVENT = 100e-9  # CPU seconds for one rescaling tried for a row
 GRID = 128
+direct: Any = None
 
 
 @dataclass(frozen=True)
@@ -168,75 +169,88 @@ def _product_kernel() -> Any:
 def _direction_kernel() -> Any:
     import numba
 
-    largest_float = float(np.finfo(np.float32).max)
+    globals().update(direct=_row_kernel())
 
     @compiled(parallel=True)
     def kernel(residuals, axis, bits, preserve, magnitudes, factors):  # type: ignore[no-untyped-def]
-        n, width = residuals.shape
+        for i in numba.prange(len(residuals)):
+            factors[i] = direct(residuals[i], axis, bits, preserve, magnitudes[i])
+
+    return kernel
+
+
+@cache
+def _row_kernel() -> Any:
+    """Compiled: the magnitudes of a residual and its factor; apart, since loops in parallel take long to compile."""
+    largest_float = float(np.finfo(np.float32).max)
+
+    @compiled()
+    def kernel(residual, axis, bits, preserve, magnitudes):  # type: ignore[no-untyped-def]
+        width = len(residual)
         top = 2 ** (bits - 1) - 1
         reach = max(1, GRID * EVENTS // (2 * max(1, width * top)))
-        for i in numba.prange(n):
-            a = np.abs(residuals[i].astype(np.float64))
-            peak = a.max()
-            factors[i] = 0
-            if peak == 0:
-                continue
-            squared = (a * a).sum()
-            # at scale t the levels are min(⌊t·a⌋, top); one of them steps up at every t = level / a
-            begin, end = 0.0, np.inf
-            if width * top > EVENTS:
-                ratio = 12.0 ** (1.0 / GRID)
-                first = 0.5 * (top + 1) / peak
-                best, at = -1.0, 0
-                for g in range(GRID + 1):
-                    scale = first * ratio**g
-                    dot, square = 0.0, 0.0
-                    for j in range(width):
-                        u = min(np.floor(scale * a[j]), top) + 0.5
-                        dot += a[j] * u
-                        square += u * u
-                    if dot * dot > best * square:
-                        best, at = dot * dot / square, g
-                begin, end = first * ratio ** (at - reach), first * ratio ** (at + reach)
-            u = np.empty(width)
-            steps = 0
-            for j in range(width):
-                low = min(np.floor(begin * a[j]), top)
-                high = top if a[j] > 0 and end * a[j] >= top else (np.floor(end * a[j]) if a[j] > 0 else 0.0)
-                u[j] = low + 0.5
-                steps += max(int(high - low), 0)
-            times = np.empty(steps)
-            which = np.empty(steps, np.int32)
-            filled = 0
-            for j in range(width):
-                if a[j] > 0:
-                    level = u[j] + 0.5
-                    while level <= top and filled < steps and level / a[j] <= end:
-                        times[filled] = level / a[j]
-                        which[filled] = j
-                        filled += 1
-                        level += 1
-            order = np.argsort(times[:filled])
-            dot, square = (a * u).sum(), (u * u).sum()
-            best, taken = dot * dot / square, 0
-            for s in range(filled):
-                j = which[order[s]]
-                square += 2 * u[j] + 1
-                u[j] += 1
-                dot += a[j]
+        a, peak, squared = np.empty(width), 0.0, 0.0
+        for j in range(width):
+            a[j] = abs(np.float64(residual[j]))
+            peak = max(peak, a[j])
+        if peak == 0:
+            return np.float32(0)
+        squared = (a * a).sum()
+        # at scale t the levels are min(⌊t·a⌋, top); one of them steps up at every t = level / a
+        begin, end = 0.0, np.inf
+        if width * top > EVENTS:
+            ratio = 12.0 ** (1.0 / GRID)
+            first = 0.5 * (top + 1) / peak
+            best, at = -1.0, 0
+            for g in range(GRID + 1):
+                scale = first * ratio**g
+                dot, square = 0.0, 0.0
+                for j in range(width):
+                    u = min(np.floor(scale * a[j]), top) + 0.5
+                    dot += a[j] * u
+                    square += u * u
                 if dot * dot > best * square:
-                    best, taken = dot * dot / square, s + 1
-            for s in range(taken, filled):
-                u[which[order[s]]] -= 1
-            for j in range(width):
-                magnitudes[i, j] = np.uint8(u[j])
-            dot, square, across = 0.0, 0.0, 0.0
-            for j in range(width):
-                dot += a[j] * u[j]
-                square += u[j] * u[j]
-                across += (u[j] if residuals[i, j] > 0 else -u[j]) * axis[j]
-            # decoding removes the component of u along the axis
-            factor = np.sqrt(squared / max(square - across * across, 1e-12 * square)) if preserve else squared / dot
-            factors[i] = min(factor, largest_float)
+                    best, at = dot * dot / square, g
+            begin, end = first * ratio ** (at - reach), first * ratio ** (at + reach)
+        u = np.empty(width)
+        steps = 0
+        for j in range(width):
+            low = min(np.floor(begin * a[j]), top)
+            high = top if a[j] > 0 and end * a[j] >= top else (np.floor(end * a[j]) if a[j] > 0 else 0.0)
+            u[j] = low + 0.5
+            steps += max(int(high - low), 0)
+        times = np.empty(steps)
+        which = np.empty(steps, np.int32)
+        filled = 0
+        for j in range(width):
+            if a[j] > 0:
+                level = u[j] + 0.5
+                while level <= top and filled < steps and level / a[j] <= end:
+                    times[filled] = level / a[j]
+                    which[filled] = j
+                    filled += 1
+                    level += 1
+        order = np.argsort(times[:filled])
+        dot, square = (a * u).sum(), (u * u).sum()
+        best, taken = dot * dot / square, 0
+        for s in range(filled):
+            j = which[order[s]]
+            square += 2 * u[j] + 1
+            u[j] += 1
+            dot += a[j]
+            if dot * dot > best * square:
+                best, taken = dot * dot / square, s + 1
+        for s in range(taken, filled):
+            u[which[order[s]]] -= 1
+        for j in range(width):
+            magnitudes[j] = np.uint8(u[j])
+        dot, square, across = 0.0, 0.0, 0.0
+        for j in range(width):
+            dot += a[j] * u[j]
+            square += u[j] * u[j]
+            across += (u[j] if residual[j] > 0 else -u[j]) * axis[j]
+        # decoding removes the component of u along the axis
+        factor = np.sqrt(squared / max(square - across * across, 1e-12 * square)) if preserve else squared / dot
+        return np.float32(min(factor, largest_float))
 
     return kernel

@@ -125,7 +125,8 @@ def _rotation_kernel(lanes: int) -> Any:
                 if dealt and number and number % 2 == 0:
                     z, before = before, z
                     for j in range(width):
-                        z[j // 2 + half * (j % 2)] = before[j]
+                        for i in range(lanes):
+                            z[j // 2 + half * (j % 2), i] = before[j, i]
                 for j in range(width):
                     for i in range(lanes):
                         z[j, i] *= flips[number, j]
