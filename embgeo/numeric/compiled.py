@@ -43,10 +43,10 @@ def interrupts_wait() -> None:
         def on_start(self, _: Any) -> None:
             if threading.current_thread() is not threading.main_thread():
                 return
-            self.depth += 1
-            if self.depth == 1 and callable(before := signal.getsignal(signal.SIGINT)):
+            if self.depth == 0 and callable(before := signal.getsignal(signal.SIGINT)):
                 self.before, self.came = before, None
                 signal.signal(signal.SIGINT, self.note)
+            self.depth += 1
 
         def note(self, *came: Any) -> None:
             self.came = came
@@ -54,7 +54,7 @@ def interrupts_wait() -> None:
         def on_end(self, _: Any) -> None:
             if threading.current_thread() is not threading.main_thread():
                 return
-            self.depth -= 1
+            self.depth = max(0, self.depth - 1)
             if self.depth == 0 and self.before is not None:
                 before, self.before = self.before, None
                 signal.signal(signal.SIGINT, before)

@@ -37,6 +37,7 @@ SLACK = 2e-6  # of the largest sum: rounding of float32
 SPANS = np.arange(255, 127, -1)
 PARTS = np.arange(1, 65)  # of the largest coordinates of queries
 MORE = 4  # words at least may be multiplied again for them
+LARGEST = 1e30  # error, a millionth or more of the sums
 STEPS = 16  # bytes between two levels that are looked up
 
 
@@ -99,7 +100,8 @@ class Rounded:
             words, slots = _in_words(cells, bits)
             layout = np.zeros((2, 0), np.int64), np.resize(table, 1024).astype(np.uint8).view(np.uint32)[None], slots
             cells, bits = replace(cells, packed=cells.packed[:0]), LOOKED_UP if looked_up else bits
-        numbers = np.ascontiguousarray(cells.numbers.T) / unit
+        with np.errstate(over="ignore"):  # told by `candidates`
+            numbers = np.ascontiguousarray(cells.numbers.T) / unit
         offset = float(np.abs(numbers[1]).max(initial=0))
         return cls(cells, words, bits, low + MIDDLE * scale, scale, *layout, norms, numbers, offset, float(unit))
 
@@ -129,7 +131,8 @@ class Rounded:
         long, short = np.linalg.norm(values, axis=1), np.linalg.norm(left, axis=1)
         # Cauchy–Schwarz, about the means of rows
         error = short * self.longest[0] + np.abs(left.sum(axis=1)) * self.longest[1] + long * self.longest[2]
-        largest = np.abs(base) + 2 * MIDDLE * long * np.sqrt(whole.shape[1]) + np.abs(along) * self.offset
+        largest = np.abs(weights) @ np.abs(self.centre) / step + np.abs(along) * self.offset
+        largest += 2 * MIDDLE * long * np.sqrt(whole.shape[1])
         error += SLACK * largest
         bounds = np.stack([base, along, error, step * self.unit], axis=1)
         return order, asked.reshape(len(many), -1, group, 4), bounds
@@ -160,7 +163,9 @@ class Rounded:
         blocks = min(max(1, SUMS // (LANES * asked.shape[0] * asked.shape[2])), len(self.packed))
         # rows of sums that lie 4 kB apart would share a set of the cache
         sums = np.empty((asked.shape[0] * asked.shape[2], LANES * blocks + 16), np.int32)
-        lows, counts = np.full((len(Z), k), -np.inf, np.float32), np.zeros(len(Z), np.int64)
+        # of larger ones, and of none at all, float32 sums say nothing: every row is scored
+        counts = np.where(bounds[:, 2] < LARGEST, 0, -1)
+        lows = np.full((len(Z), k), -np.inf, np.float32)
         room = max(ROOM, 4 * k)
         highs, rows = np.empty((len(Z), room), np.float32), np.empty((len(Z), room), np.int64)
         for first in range(0, len(self.packed), blocks):
@@ -176,7 +181,8 @@ class Rounded:
         cells, found = self.cells, self.candidates(Z, best.scores.shape[1])
         values = cells.code.tables
         # the values of all coordinates, if they are bytes with the same ones
-        shared = values[0] if self.bits == LOOKED_UP and (values == values[0]).all() else values[0, :0]
+        alike = self.bits == LOOKED_UP and (cells.code.bits == 8).all() and (values == values[0]).all()
+        shared = values[0] if alike else values[0, :0]
         levels = values, cells.code.bits, cells.cell, cells.shift, cells.widest_first, shared
         held = self.packed, cells.rows, *cells.held
         exact_kernel()(held, levels, cells.count, cells.code.ask(Z), found, best.scores, best.rows)
@@ -242,7 +248,8 @@ def _longest(cells: Cells, values: np.ndarray, unit: np.float32) -> tuple[float,
     for power in (1, 2):
         tables = np.zeros((len(values), 256), np.float32)
         tables[:, : values.shape[1]] = values**power
-        numbers = (cells.numbers / unit) ** power * np.array([1, 0], np.float32)
+        numbers = np.zeros_like(cells.numbers)
+        numbers[:, 0] = (cells.numbers[:, 0] / unit) ** power
         held = replace(cells, code=SummedCode(cells.code.bits, tables, cells.code.levels), numbers=numbers)
         sums.append(held.scan(np.ones((1, len(values)), np.float32))[0].astype(np.float64) / len(values))
     mean, square = sums

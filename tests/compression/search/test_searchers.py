@@ -423,6 +423,23 @@ def test_compiled_loops_are_kept_for_the_next_process(tmp_path: Path) -> None:
     assert misses[1] == 0
 
 
+@pytest.mark.parametrize("text", ["int8", "int4", "tq4", "fp8", "eden4", "rabitq1", "rabitq4"])
+@pytest.mark.parametrize(("large", "small"), [(1, 1e-20), (1e18, 1e-18), (1e18, 1e-25), (1e30, 1e-20)])
+def test_no_row_is_lost_where_bounds_leave_float32(text: str, large: float, small: float) -> None:
+    """One coordinate is the same in all rows and so much larger that sums in its units overflow."""
+    rng = np.random.default_rng(0)
+    X = (rng.standard_normal((1500, 16)) * small).astype(np.float32)
+    X[:, 0] = large
+    codec = fit_codec(parse(text), Training(X, "dot"))
+    codes, Q = codec.encode(X), rng.standard_normal((10, 16)).astype(np.float32)
+    scores, rows = build_searcher(codec, codes).search(Q, 3)
+    assert (rows >= 0).all()
+    truth = oracle(codec, codes, Q)
+    best = -np.sort(-truth, axis=1)[:, :3]
+    np.testing.assert_allclose(scores, best, rtol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(truth, rows, axis=1), best, rtol=1e-5)
+
+
 def test_coordinates_without_bits_leave_sums_finite() -> None:
     """adaptive gives none to the axis of the mean; the products of bytes must not become NaN there."""
     rng = np.random.default_rng(0)
