@@ -189,7 +189,7 @@ def _row_kernel() -> Any:
         width = len(residual)
         top = 2 ** (bits - 1) - 1
         reach = max(1, GRID * EVENTS // (2 * max(1, width * top)))
-        a, peak, squared = np.empty(width), 0.0, 0.0
+        a, peak = np.empty(width), 0.0
         for j in range(width):
             a[j] = abs(np.float64(residual[j]))
             peak = max(peak, a[j])
